@@ -1,0 +1,239 @@
+//! What can go wrong, by whose fault it is.
+
+use core::fmt;
+
+use crate::field::Field;
+use crate::refusal::Refusal;
+
+/// What the caller asked for cannot be sent. Nothing has changed: the call may be made again, corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The lent buffer is too small; nothing in it is of use.
+    OutTooSmall {
+        /// Bytes that the whole piece takes.
+        needed: usize,
+    },
+    /// A head or a trailer section is longer than the other end takes.
+    HeadTooLong {
+        /// Its length in bytes.
+        bytes: usize,
+        /// The most that may be sent.
+        limit: usize,
+    },
+    /// It is not this end's turn: an exchange is under way, or a body is not finished.
+    OutOfTurn,
+    /// The connection cannot carry another message.
+    Closed,
+    /// The address is not `host:port`, `[v6]:port` or an `http://` URL of them, or longer than
+    /// [`API_BYTES`](crate::limits::API_BYTES).
+    BadApi,
+    /// A value cannot stand where the message would put it.
+    Unsendable(Field),
+    /// A refusal has a status of 300 to 599.
+    UnfitStatus(u16),
+    /// This message cannot have the body that was announced for it.
+    UnfitBody,
+    /// The body is larger than Lambda takes.
+    PayloadTooLarge {
+        /// Its size in bytes.
+        bytes: u64,
+        /// The most that may be sent.
+        limit: u64,
+    },
+    /// More or fewer bytes were given than were announced.
+    WrongLength {
+        /// Bytes that the head announced.
+        announced: u64,
+        /// Bytes given in all, the piece at fault included.
+        given: u64,
+    },
+}
+
+/// What the other end sent cannot be understood in one way only. Final: every later call gives it again, and the
+/// connection is of no more use. (Those that speak of a request id, when [`WholeReply::read`](crate::WholeReply::read)
+/// gives them, are about one message; the connection goes on.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// The head has no end within its bound.
+    HeadTooLong {
+        /// The bound in bytes.
+        limit: usize,
+    },
+    /// More header lines than [`HEADERS`](crate::limits::HEADERS).
+    TooManyHeaders,
+    /// A line of a head, a chunk or a trailer ends without a carriage return.
+    BareLineFeed,
+    /// The first line is not that of an HTTP/1 message.
+    BadFirstLine,
+    /// A header line is malformed: folded, without a colon, a space before it, or a forbidden byte.
+    BadHeader,
+    /// Neither HTTP/1.1 nor HTTP/1.0.
+    BadVersion,
+    /// An HTTP/1.1 request without a `Host` header, or any with two.
+    BadHost,
+    /// A status outside of 100 to 599, or a switch of protocols that nobody asked for.
+    BadStatus(u16),
+    /// A `Content-Length` that is not one plain number.
+    BadLength,
+    /// Two `Content-Length` headers, or one beside a `Transfer-Encoding`.
+    TwoLengths,
+    /// A `Transfer-Encoding` other than `chunked`, or any in an HTTP/1.0 message.
+    BadTransferEncoding,
+    /// The line that opens a chunk is malformed or longer than [`CHUNK_LINE_BYTES`](crate::limits::CHUNK_LINE_BYTES).
+    BadChunkLine,
+    /// The bytes of a chunk are not followed by an empty line.
+    BadChunkEnd,
+    /// The trailer section is longer than [`TRAILERS_BYTES`](crate::limits::TRAILERS_BYTES).
+    TrailersTooLong,
+    /// A trailer is malformed, or speaks of framing.
+    BadTrailer,
+    /// More interim replies than [`INTERIM_REPLIES`](crate::limits::INTERIM_REPLIES).
+    TooManyInterims,
+    /// Bytes arrived that answer no request.
+    Unsolicited,
+    /// The connection closed before the first byte of a reply: a request that may be repeated can go out on another.
+    NoReply,
+    /// The connection closed inside a message.
+    CutShort,
+    /// An invocation without a request id: it cannot be answered.
+    NoRequestId,
+    /// A request id that is too long, or that cannot stand in a path.
+    BadRequestId,
+    /// Two request ids that differ.
+    TwoRequestIds,
+    /// The body is larger than the receiver takes.
+    PayloadTooLarge {
+        /// The most that it takes, in bytes.
+        limit: u64,
+    },
+}
+
+impl ReceiveError {
+    /// The status with which a server turns such a request away.
+    pub fn status_hint(self) -> u16 {
+        match self {
+            Self::HeadTooLong { .. } | Self::TooManyHeaders | Self::TrailersTooLong => 431,
+            Self::PayloadTooLarge { .. } => 413,
+            Self::BadTransferEncoding => 501,
+            Self::BadVersion => 505,
+            _ => 400,
+        }
+    }
+}
+
+/// What can end or spoil an exchange for a transport, whose own errors are of type `E`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error<E> {
+    /// The connection failed, and trying again did not help.
+    Transport(E),
+    /// What was to be sent cannot be.
+    Send(SendError),
+    /// What was received cannot be understood.
+    Receive(ReceiveError),
+    /// The Runtime API said no.
+    Refused(Refusal),
+}
+
+impl<E> Error<E> {
+    /// Whether an error of an answer should end the loop: if the Runtime API says that the execution environment is
+    /// broken. With any other, this invocation is over and the next can be asked for. An error of the asking itself ends
+    /// the loop whatever it is.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.is_fatal())
+    }
+}
+
+impl<E> From<SendError> for Error<E> {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+impl<E> From<ReceiveError> for Error<E> {
+    fn from(error: ReceiveError) -> Self {
+        Self::Receive(error)
+    }
+}
+
+impl<E> From<Refusal> for Error<E> {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::OutTooSmall { needed } => write!(f, "output buffer too small, {needed} bytes needed"),
+            Self::HeadTooLong { bytes, limit } => write!(f, "head of {bytes} bytes, {limit} is the most"),
+            Self::OutOfTurn => f.write_str("out of turn: the exchange under way is not finished"),
+            Self::Closed => f.write_str("the connection cannot carry another message"),
+            Self::BadApi => f.write_str("not an address of a Runtime API, such as 127.0.0.1:9001"),
+            Self::Unsendable(field) => write!(f, "the {field} given cannot be sent"),
+            Self::UnfitStatus(status) => write!(f, "status {status} refuses nothing"),
+            Self::UnfitBody => f.write_str("this message cannot have such a body"),
+            Self::PayloadTooLarge { bytes, limit } => write!(f, "payload of {bytes} bytes, {limit} is the most"),
+            Self::WrongLength { announced, given } => {
+                write!(f, "body of {given} bytes where {announced} were announced")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ReceiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match *self {
+            Self::HeadTooLong { limit } => return write!(f, "head longer than {limit} bytes"),
+            Self::BadStatus(status) => return write!(f, "unusable status {status}"),
+            Self::PayloadTooLarge { limit } => return write!(f, "payload larger than {limit} bytes"),
+            Self::TooManyHeaders => "too many headers",
+            Self::BareLineFeed => "line feed without carriage return",
+            Self::BadFirstLine => "first line is not HTTP/1",
+            Self::BadHeader => "malformed header",
+            Self::BadVersion => "neither HTTP/1.1 nor HTTP/1.0",
+            Self::BadHost => "not exactly one host",
+            Self::BadLength => "malformed content length",
+            Self::TwoLengths => "more than one length for one body",
+            Self::BadTransferEncoding => "unsupported transfer encoding",
+            Self::BadChunkLine => "malformed chunk size",
+            Self::BadChunkEnd => "chunk longer than its size",
+            Self::TrailersTooLong => "trailers too long",
+            Self::BadTrailer => "malformed or forbidden trailer",
+            Self::TooManyInterims => "too many interim replies",
+            Self::Unsolicited => "bytes that answer no request",
+            Self::NoReply => "connection closed before a reply",
+            Self::CutShort => "connection closed inside a message",
+            Self::NoRequestId => "invocation without a request id",
+            Self::BadRequestId => "unusable request id",
+            Self::TwoRequestIds => "two request ids that differ",
+        };
+        f.write_str(text)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Error<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport(error) => write!(f, "connection to the Runtime API: {error}"),
+            Self::Send(error) => error.fmt(f),
+            Self::Receive(error) => write!(f, "from the Runtime API: {error}"),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}
+impl core::error::Error for ReceiveError {}
+impl<E: core::error::Error + 'static> core::error::Error for Error<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Transport(error) => Some(error),
+            Self::Send(error) => Some(error),
+            Self::Receive(error) => Some(error),
+            Self::Refused(_) => None,
+        }
+    }
+}

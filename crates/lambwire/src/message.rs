@@ -1,0 +1,341 @@
+//! What can be said: the requests of a runtime and the replies of the Runtime API.
+//!
+//! Every path of the protocol stands in this file and in no other. Facts are those of AWS's Runtime API, version
+//! 2018-06-01, and of the code of AWS's emulator (RIE) where it says more.
+
+use core::fmt;
+
+use crate::context::{Context, InvocationId, RequestId};
+use crate::error::{ReceiveError, SendError};
+use crate::field::{Field, Fields, checked_error_type, put};
+use crate::limits;
+use crate::wire::head::RequestLine;
+use crate::wire::writer::Writer;
+
+const NEXT: &str = "/2018-06-01/runtime/invocation/next";
+const INVOCATION: &str = "/2018-06-01/runtime/invocation/";
+const RESPONSE: &str = "/response";
+const ERROR: &str = "/error";
+const INIT_ERROR: &str = "/2018-06-01/runtime/init/error";
+const RESTORE_NEXT: &str = "/2018-06-01/runtime/restore/next";
+const RESTORE_ERROR: &str = "/2018-06-01/runtime/restore/error";
+
+/// The one value that AWS takes in `Lambda-Runtime-Function-Response-Mode`; any other, `buffered` included, is
+/// answered with 400 and leaves AWS's emulator stuck.
+const STREAMING: &str = "streaming";
+
+/// What a runtime says to the Runtime API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Request<'a> {
+    /// Give me the next invocation. The reply may take hours.
+    Next,
+    /// Here is what came of an invocation; the result is the body.
+    Response {
+        /// The invocation that is answered.
+        id: RequestId<'a>,
+        /// The nonce that came with the invocation, if one did: it has to be sent back.
+        invocation_id: Option<InvocationId<'a>>,
+        /// Media type of the body; AWS passes it on to the caller.
+        content_type: Option<&'a str>,
+        /// Whether the body is sent as it comes about.
+        mode: Mode,
+    },
+    /// An invocation failed; the report is the body.
+    Error {
+        /// The invocation that is answered.
+        id: RequestId<'a>,
+        /// The nonce that came with the invocation, if one did: it has to be sent back.
+        invocation_id: Option<InvocationId<'a>>,
+        /// What went wrong, for headers, logs and what the platform tells.
+        fault: Fault<'a>,
+    },
+    /// The runtime or the function could not start; the report is the body.
+    InitError(Fault<'a>),
+    /// Ready for the snapshot (SnapStart): reply when the execution environment has been restored from it.
+    RestoreNext,
+    /// What had to be done after the restore failed; the report is the body.
+    RestoreError(Fault<'a>),
+    /// Something that this protocol does not know. Received only.
+    Other {
+        /// The method.
+        method: &'a str,
+        /// The target as it was sent.
+        target: &'a str,
+    },
+}
+
+/// How a response is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Whole, of a known size.
+    #[default]
+    Buffered,
+    /// As it comes about, in chunks, with trailers if it fails on the way.
+    Streaming,
+    /// The mode header has a value that AWS refuses. Received only.
+    Unknown,
+}
+
+/// What the headers of a failure say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fault<'a> {
+    /// Such as `Function.TypeError`; visible in logs and telemetry. AWS keeps `Runtime.X` and `Function.X` and takes
+    /// all else for unknown. At most [`ERROR_TYPE_BYTES`](limits::ERROR_TYPE_BYTES).
+    pub error_type: Option<&'a str>,
+    /// X-Ray's account of the failure, one line of JSON. Left out when it is longer than
+    /// [`XRAY_CAUSE_BYTES`](limits::XRAY_CAUSE_BYTES).
+    pub xray_cause: Option<&'a str>,
+}
+
+/// What the Runtime API says to a runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply<'a> {
+    /// An invocation; the event is the body.
+    Invocation(Context<'a>),
+    /// No invocation as yet: ask again, after a pause. Emulators answer so (204, 408); AWS's servers wait.
+    NothingYet,
+    /// The execution environment has been restored.
+    Restored,
+    /// The response or the report was taken.
+    Accepted,
+    /// It was not; the body says why, mostly as JSON. [`Refusal`](crate::Refusal) reads it. To a question, the statuses
+    /// 204 and 408 are received as [`NothingYet`](Self::NothingYet).
+    Refused {
+        /// The status of the reply.
+        status: u16,
+    },
+}
+
+/// The kinds of request, without what they carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verb {
+    /// [`Request::Next`]
+    Next,
+    /// [`Request::Response`]
+    Response,
+    /// [`Request::Error`]
+    Error,
+    /// [`Request::InitError`]
+    InitError,
+    /// [`Request::RestoreNext`]
+    RestoreNext,
+    /// [`Request::RestoreError`]
+    RestoreError,
+    /// [`Request::Other`]
+    #[default]
+    Other,
+}
+
+impl Verb {
+    /// Whether this asks for something, and so has no body.
+    pub(crate) fn is_question(self) -> bool {
+        matches!(self, Self::Next | Self::RestoreNext)
+    }
+
+    /// Whether this answers an invocation, so that a [`Verb::Next`] may follow at once.
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(self, Self::Response | Self::Error)
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Next => "next",
+            Self::Response => "response",
+            Self::Error => "error",
+            Self::InitError => "init error",
+            Self::RestoreNext => "restore next",
+            Self::RestoreError => "restore error",
+            Self::Other => "unknown request",
+        })
+    }
+}
+
+impl<'a> Request<'a> {
+    /// What kind of request this is.
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Next => Verb::Next,
+            Self::Response { .. } => Verb::Response,
+            Self::Error { .. } => Verb::Error,
+            Self::InitError(_) => Verb::InitError,
+            Self::RestoreNext => Verb::RestoreNext,
+            Self::RestoreError(_) => Verb::RestoreError,
+            Self::Other { .. } => Verb::Other,
+        }
+    }
+
+    /// Reads the request out of a head, for a server whose paths begin with `prefix`.
+    pub(crate) fn read(line: RequestLine<'a>, fields: &Fields<'_, 'a>, prefix: &str) -> Self {
+        let RequestLine { method, target } = line;
+        let other = Self::Other { method, target };
+        let path = path(target);
+        let Some(path) = path.strip_prefix(prefix) else {
+            return other;
+        };
+        match (method, path) {
+            ("GET", NEXT) => Self::Next,
+            ("GET", RESTORE_NEXT) => Self::RestoreNext,
+            ("POST", INIT_ERROR) => Self::InitError(Fault::read(fields)),
+            ("POST", RESTORE_ERROR) => Self::RestoreError(Fault::read(fields)),
+            ("POST", _) => path.strip_prefix(INVOCATION).map_or(other, |path| Self::read_answer(path, fields, other)),
+            _ => other,
+        }
+    }
+
+    fn read_answer(path: &'a str, fields: &Fields<'_, 'a>, other: Self) -> Self {
+        let invocation_id = fields.raw(Field::InvocationId).and_then(|raw| InvocationId::new(raw).ok());
+        if let Some(Ok(id)) = path.strip_suffix(RESPONSE).map(RequestId::new) {
+            let content_type = fields.text(Field::ContentType);
+            return Self::Response { id, invocation_id, content_type, mode: Mode::read(fields) };
+        }
+        if let Some(Ok(id)) = path.strip_suffix(ERROR).map(RequestId::new) {
+            return Self::Error { id, invocation_id, fault: Fault::read(fields) };
+        }
+        other
+    }
+
+    /// Writes method and target.
+    pub(crate) fn write_line(&self, writer: &mut Writer<'_>, prefix: &str) {
+        if self.verb().is_question() {
+            writer.put(b"GET ");
+        } else {
+            writer.put(b"POST ");
+        }
+        if !prefix.is_empty() {
+            writer.put(prefix.as_bytes());
+        }
+        match self {
+            Self::Next => writer.put(NEXT.as_bytes()),
+            Self::RestoreNext => writer.put(RESTORE_NEXT.as_bytes()),
+            Self::InitError(_) => writer.put(INIT_ERROR.as_bytes()),
+            Self::RestoreError(_) => writer.put(RESTORE_ERROR.as_bytes()),
+            Self::Response { id, .. } => {
+                writer.put(INVOCATION.as_bytes());
+                writer.put(id.as_str().as_bytes());
+                writer.put(RESPONSE.as_bytes());
+            }
+            Self::Error { id, .. } => {
+                writer.put(INVOCATION.as_bytes());
+                writer.put(id.as_str().as_bytes());
+                writer.put(ERROR.as_bytes());
+            }
+            Self::Other { .. } => {}
+        }
+    }
+
+    /// Writes the headers that the message itself has.
+    pub(crate) fn write_headers(&self, writer: &mut Writer<'_>) -> Result<(), SendError> {
+        match self {
+            Self::Response { invocation_id, content_type, mode, .. } => {
+                put(writer, Field::ContentType, content_type.map(str::as_bytes))?;
+                InvocationId::write(*invocation_id, writer);
+                mode.write(writer)
+            }
+            Self::Error { invocation_id, fault, .. } => {
+                InvocationId::write(*invocation_id, writer);
+                fault.write(writer)
+            }
+            Self::InitError(fault) | Self::RestoreError(fault) => fault.write(writer),
+            Self::Next | Self::RestoreNext | Self::Other { .. } => Ok(()),
+        }
+    }
+}
+
+/// The path of a target in origin or absolute form (RFC 9112, section 3.2), without its query.
+fn path(target: &str) -> &str {
+    let from = |text: &str, byte| text.bytes().position(|other| other == byte);
+    let target = match target.split_at_checked("http://".len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http://") => {
+            from(rest, b'/').and_then(|slash| rest.get(slash..)).unwrap_or_default()
+        }
+        _ => target,
+    };
+    from(target, b'?').and_then(|query| target.get(..query)).unwrap_or(target)
+}
+
+impl Mode {
+    fn read(fields: &Fields<'_, '_>) -> Self {
+        // An empty value is as good as none: AWS's server takes it so.
+        match fields.raw(Field::ResponseMode) {
+            None => Self::Buffered,
+            Some(value) if value == STREAMING.as_bytes() => Self::Streaming,
+            Some(_) => Self::Unknown,
+        }
+    }
+
+    fn write(self, writer: &mut Writer<'_>) -> Result<(), SendError> {
+        match self {
+            Self::Buffered => Ok(()),
+            Self::Unknown => Err(SendError::Unsendable(Field::ResponseMode)),
+            Self::Streaming => {
+                writer.header(Field::ResponseMode.header_name(), STREAMING.as_bytes());
+                writer.put(b"Trailer: ");
+                writer.put(Field::ErrorType.header_name().as_bytes());
+                writer.put(b", ");
+                writer.put(Field::ErrorBody.header_name().as_bytes());
+                writer.put(b"\r\n");
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<'a> Fault<'a> {
+    fn read(fields: &Fields<'_, 'a>) -> Self {
+        Self { error_type: fields.text(Field::ErrorType), xray_cause: fields.text(Field::XRayCause) }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), SendError> {
+        put(writer, Field::ContentType, Some(b"application/json"))?;
+        put(writer, Field::ErrorType, self.error_type.map(checked_error_type).transpose()?)?;
+        let cause = self.xray_cause.filter(|cause| cause.len() <= limits::XRAY_CAUSE_BYTES);
+        put(writer, Field::XRayCause, cause.map(str::as_bytes))
+    }
+}
+
+impl<'a> Reply<'a> {
+    /// Reads the reply to `verb` out of a status and the values of a head.
+    pub(crate) fn read(verb: Verb, status: u16, fields: &Fields<'_, 'a>) -> Result<Self, ReceiveError> {
+        Ok(match verb {
+            _ if Self::is_nothing_yet(verb, status) => Self::NothingYet,
+            _ if Self::is_refusal(verb, status) => Self::Refused { status },
+            Verb::Next => Self::Invocation(Context::read(fields)?),
+            Verb::RestoreNext => Self::Restored,
+            _ => Self::Accepted,
+        })
+    }
+
+    pub(crate) fn is_nothing_yet(verb: Verb, status: u16) -> bool {
+        verb.is_question() && matches!(status, 204 | 408)
+    }
+
+    pub(crate) fn is_refusal(verb: Verb, status: u16) -> bool {
+        let is_yes = if verb == Verb::Next { status == 200 } else { (200..=299).contains(&status) };
+        !is_yes && !Self::is_nothing_yet(verb, status)
+    }
+
+    /// The status that says this.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Invocation(_) | Self::Restored => 200,
+            Self::NothingYet => 204,
+            Self::Accepted => 202,
+            Self::Refused { status } => *status,
+        }
+    }
+
+    /// Writes the headers that the message itself has.
+    pub(crate) fn write_headers(&self, writer: &mut Writer<'_>) -> Result<(), SendError> {
+        match self {
+            Self::Invocation(context) => context.write(writer),
+            Self::Accepted | Self::Refused { .. } => put(writer, Field::ContentType, Some(b"application/json")),
+            Self::NothingYet | Self::Restored => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Real exchanges, and what they say. `tests/captures/README.md` tells where they come from.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use lambwire::{Body, Fault, Mode, ReceivedReport, Refusal, Reply, Request, Server, StreamError, Verb};
+
+use crate::cuts::{Accepting, Asking, Heard, Transcript, hear_cut};
+
+/// The values that the files hold, written by a parser that is not this crate's: see `README.md`.
+const EXPECTED: &str = include_str!("../captures/expected.txt");
+
+/// A captured file, and who it is to be fed to.
+pub(crate) enum Capture {
+    /// What a client sent.
+    Requests(Accepting, Vec<u8>),
+    /// What a server sent to one who had asked for these.
+    Replies(Asking, Vec<Verb>, Vec<u8>),
+}
+
+/// All captures with their names.
+pub(crate) fn all() -> Vec<(String, Capture)> {
+    sections()
+        .map(|(name, verbs, _)| {
+            let bytes = fs::read(folder().join(name)).unwrap();
+            let capture = if let Some(verbs) = verbs {
+                let verbs: Vec<Verb> = verbs.split(", ").map(verb).collect();
+                Capture::Replies(Asking::new(&verbs), verbs, bytes)
+            } else {
+                let prefix = if name.starts_with("cargolambda-") { "/.rt" } else { "" };
+                let server = Server::at(&format!("http://127.0.0.1:9000{prefix}")).unwrap();
+                Capture::Requests(Accepting { server }, bytes)
+            };
+            (name.to_owned(), capture)
+        })
+        .collect()
+}
+
+/// Name, verbs asked for, and text of every section.
+fn sections() -> impl Iterator<Item = (&'static str, Option<&'static str>, &'static str)> {
+    EXPECTED.split("== ").filter(|section| !section.is_empty()).map(|section| {
+        let (title, text) = section.split_once('\n').unwrap();
+        match title.split_once(" to ") {
+            Some((name, verbs)) => (name, Some(verbs), text.trim_end()),
+            None => (title, None, text.trim_end()),
+        }
+    })
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/captures")
+}
+
+fn verb(text: &str) -> Verb {
+    [Verb::Next, Verb::Response, Verb::Error, Verb::InitError, Verb::RestoreNext, Verb::RestoreError]
+        .into_iter()
+        .find(|verb| verb.to_string() == text)
+        .unwrap()
+}
+
+#[test]
+fn every_file_has_an_expectation_and_every_expectation_a_file() {
+    let mut count = BTreeMap::new();
+    for (name, _, _) in sections() {
+        *count.entry(name.to_owned()).or_insert(0) += 1;
+    }
+    assert!(count.values().all(|&sections| sections == 1), "one section a file");
+    let files: Vec<_> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "README.md" && name != "expected.txt")
+        .collect();
+    for name in &files {
+        assert!(count.remove(name).is_some(), "{name} has no expectation");
+    }
+    assert!(count.is_empty(), "no file for {count:?}");
+}
+
+#[test]
+fn every_capture_says_what_it_should_however_it_is_cut() {
+    for ((name, capture), (_, _, expected)) in all().into_iter().zip(sections()) {
+        let got = match &capture {
+            Capture::Requests(server, bytes) => text(&hear_cut(server, bytes), request_text),
+            Capture::Replies(client, verbs, bytes) => {
+                let mut verbs = verbs.iter();
+                let heard = hear_cut(client, bytes);
+                text(&heard, |heard| reply_text(*verbs.next().unwrap(), heard))
+            }
+        };
+        assert_eq!(got, expected, "{name}");
+    }
+}
+
+#[test]
+fn every_request_that_was_captured_is_asked_for_the_reply_that_was_captured() {
+    let all: BTreeMap<_, _> = all().into_iter().collect();
+    for (name, capture) in &all {
+        let Capture::Replies(_, asked, _) = capture else {
+            continue;
+        };
+        let requests = [".req.bin", ".req.head.bin", ".c2s.bin"]
+            .iter()
+            .find_map(|end| all.get(&name.replace(".rep.bin", end).replace(".s2c.bin", end)));
+        if let Some(Capture::Requests(server, bytes)) = requests {
+            let heard = crate::cuts::hear(server, bytes, [bytes.len()]);
+            let verbs: Vec<_> = heard.messages.iter().map(|heard| heard.head.verb()).collect();
+            // What this crate cannot ask for is asked for as `next`.
+            assert!(verbs == *asked || matches!(verbs[..], [] | [Verb::Other]), "{name}: {verbs:?}");
+        }
+    }
+}
+
+/// The transcript in the form of `expected.txt`.
+fn text<'i, H>(heard: &Transcript<'i, H>, mut show: impl FnMut(&Heard<'i, H>) -> String) -> String {
+    let mut text = "interim\n".repeat(heard.interims);
+    for message in &heard.messages {
+        text += &show(message);
+        text += "  body ";
+        text += &match message.framing {
+            Body::Exact(length) => format!("exact {length}"),
+            Body::Chunked => "chunked".to_owned(),
+            Body::UntilClose => "until close".to_owned(),
+        };
+        if message.trailers.is_none() {
+            text += ", cut short";
+        }
+        if !message.body.is_empty() {
+            text = text + ": " + &escaped(&message.body);
+        }
+        text += "\n";
+        if let Some(error) = message.trailers.and_then(StreamError::find) {
+            let mut out = [0; 1024];
+            let report = error.report(&mut out).unwrap();
+            text += &format!("  stream error {}: {}\n", escaped(error.error_type), escaped(report));
+        }
+    }
+    if let Err(error) = heard.stop {
+        let is_at_end = format!("{error:?}") == "CutShort" || format!("{error:?}") == "NoReply";
+        text += &format!("{} {error:?}\n", if is_at_end { "ends" } else { "fails" });
+    }
+    text.trim_end().to_owned()
+}
+
+fn request_text(heard: &Heard<'_, Request<'_>>) -> String {
+    let verb = heard.head.verb();
+    let headers = heard.headers.iter().count();
+    let mut text = match heard.head {
+        Request::Response { id, .. } | Request::Error { id, .. } => format!("{verb} {id}"),
+        Request::Other { method, target } => format!("{verb} {method} {target}"),
+        _ => verb.to_string(),
+    };
+    text += &format!(" ({headers} headers)\n");
+    match heard.head {
+        Request::Response { invocation_id, content_type, mode, .. } => {
+            text += &field("invocation-id", invocation_id.map(|id| id.as_bytes()));
+            text += &field("content-type", content_type.map(str::as_bytes));
+            if mode != Mode::Buffered {
+                text += &format!("  mode {mode:?}\n");
+            }
+        }
+        Request::Error { invocation_id, fault, .. } => {
+            text += &field("invocation-id", invocation_id.map(|id| id.as_bytes()));
+            text += &fault_text(fault);
+        }
+        Request::InitError(fault) | Request::RestoreError(fault) => text += &fault_text(fault),
+        _ => {}
+    }
+    text
+}
+
+fn fault_text(fault: Fault<'_>) -> String {
+    field("error-type", fault.error_type.map(str::as_bytes)) + &field("xray-cause", fault.xray_cause.map(str::as_bytes))
+}
+
+fn reply_text(verb: Verb, heard: &Heard<'_, Reply<'_>>) -> String {
+    let headers = heard.headers.iter().count();
+    match heard.head {
+        Reply::Invocation(context) => {
+            let deadline = context.deadline_ms.map(|deadline| deadline.to_string());
+            [
+                format!("invocation {} ({headers} headers)\n", context.request_id),
+                field("deadline-ms", deadline.as_deref().map(str::as_bytes)),
+                field("function-arn", context.invoked_function_arn.map(str::as_bytes)),
+                field("trace-id", context.trace_id.map(str::as_bytes)),
+                field("client-context", context.client_context_json.map(str::as_bytes)),
+                field("cognito-identity", context.cognito_identity_json.map(str::as_bytes)),
+                field("tenant-id", context.tenant_id.map(str::as_bytes)),
+                field("invocation-id", context.invocation_id.map(|id| id.as_bytes())),
+            ]
+            .concat()
+        }
+        Reply::NothingYet => format!("nothing yet ({headers} headers)\n"),
+        Reply::Restored => format!("restored ({headers} headers)\n"),
+        Reply::Accepted => format!("accepted ({headers} headers)\n"),
+        Reply::Refused { status } => {
+            let mut text = format!("refused {status} ({headers} headers)\n");
+            let refusal = Refusal::read(verb, status, &heard.body);
+            if ReceivedReport::new(&heard.body).error_type().is_some() {
+                text += &format!("  says {}: {}\n", refusal.error_type(), refusal.message());
+            }
+            text
+        }
+        _ => unreachable!(),
+    }
+}
+
+fn field(name: &str, value: Option<&[u8]>) -> String {
+    value.map_or(String::new(), |value| format!("  {name} {}\n", escaped(value)))
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .map(|&byte| match byte {
+            b'\n' => "\\n".to_owned(),
+            b'\\' => "\\\\".to_owned(),
+            b' '..=b'~' => char::from(byte).to_string(),
+            _ => format!("\\x{byte:02x}"),
+        })
+        .collect()
+}

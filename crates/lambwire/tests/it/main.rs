@@ -1,0 +1,17 @@
+//! What the crate does as a whole: real exchanges, both ends back to back, and what no end may take.
+
+#![cfg(test)]
+
+mod captures;
+mod cuts;
+mod inbox;
+mod limits;
+mod meaning;
+mod oracle;
+mod pair;
+mod scramble;
+mod serving;
+mod speech;
+mod strict;
+mod turns;
+mod unsent;

@@ -1,0 +1,69 @@
+//! Answers with the event as it came; the tests against other servers run it.
+//!
+//! The handler, `_HANDLER`, says how: `echo`, `stream`, `stream-http`, `stream-fail` after the event, `fail`,
+//! `oversize` with a response of one byte too many, or `init-error`.
+
+use std::process::ExitCode;
+
+use lambwire_mio::lambwire::{ErrorReport, Prelude, SendError, limits};
+use lambwire_mio::{Error, Invocation, Runtime, Stream};
+
+/// Bytes that a stream sends at once.
+const PIECE: usize = 64 * 1024;
+
+fn main() -> ExitCode {
+    let handler = std::env::var("_HANDLER").unwrap_or_default();
+    match run(&handler) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("echo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(handler: &str) -> Result<(), Error> {
+    let mut runtime = Runtime::from_env()?;
+    if handler == "init-error" {
+        return runtime.init_error(&ErrorReport::new("Function.InitError", "told to fail at the start"));
+    }
+    let mut buf = Vec::new();
+    loop {
+        match answer(handler, runtime.next(&mut buf)?) {
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(error) => eprintln!("echo: {error}"),
+            Ok(()) => {}
+        }
+    }
+}
+
+fn answer(handler: &str, invocation: Invocation<'_, '_>) -> Result<(), Error> {
+    let event = invocation.payload;
+    match handler {
+        "fail" => invocation.fail(&ErrorReport {
+            message: "told to fail",
+            error_type: "Function.ToldToFail",
+            stack_trace: &["at answer", "at run"],
+        }),
+        "stream" => stream(invocation.stream("application/octet-stream"), event)?.finish(),
+        "stream-http" => {
+            let headers = [("content-type", "text/plain")];
+            let prelude = Prelude { status_code: 201, headers: &headers, multi_value_headers: &[], cookies: &["a=b"] };
+            stream(invocation.stream_http(&prelude)?, event)?.finish()
+        }
+        "stream-fail" => stream(invocation.stream("application/octet-stream"), event)?
+            .fail(&ErrorReport::new("Function.MidStream", "told to fail on the way")),
+        "oversize" => {
+            let Ok(size) = usize::try_from(limits::PAYLOAD_BYTES + 1) else {
+                return Err(SendError::OutOfTurn.into());
+            };
+            invocation.respond(&vec![b'x'; size])
+        }
+        _ => invocation.respond_as("application/octet-stream", event),
+    }
+}
+
+fn stream<'r, 'b>(mut stream: Stream<'r, 'b>, event: &[u8]) -> Result<Stream<'r, 'b>, Error> {
+    event.chunks(PIECE).try_for_each(|piece| stream.write(piece))?;
+    Ok(stream)
+}

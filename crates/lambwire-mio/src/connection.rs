@@ -1,0 +1,142 @@
+//! One TCP connection that blocks: every wait is one `epoll_wait` without a time-out.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::ToSocketAddrs;
+use std::time::Duration;
+
+use lambwire::Api;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+/// How long a connection may take to come about. The Runtime API is on this machine; AWS's C++ client waits as long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+const STREAM: Token = Token(0);
+
+pub(crate) struct Connection {
+    stream: TcpStream,
+    poll: Poll,
+    events: Events,
+    /// The stream may hold bytes that no event will tell of.
+    readable: bool,
+}
+
+/// A write that ended early.
+pub(crate) struct Unwritten {
+    /// Bytes that went out before.
+    pub(crate) written: usize,
+    pub(crate) error: io::Error,
+}
+
+impl Connection {
+    pub(crate) fn open(api: &Api) -> io::Result<Self> {
+        let mut stream = TcpStream::from_std(connect(api)?);
+        let poll = Poll::new()?;
+        poll.registry().register(&mut stream, STREAM, Interest::READABLE)?;
+        Ok(Self { stream, poll, events: Events::with_capacity(1), readable: false })
+    }
+
+    /// Writes all parts, in one call if the socket takes them.
+    pub(crate) fn write(&mut self, parts: [&[u8]; 4]) -> Result<(), Unwritten> {
+        let total = parts.iter().map(|part| part.len()).sum();
+        let mut written = 0;
+        let mut parts = parts.map(IoSlice::new);
+        let mut parts = parts.as_mut_slice();
+        let mut is_waiting = false;
+        while written < total {
+            match self.stream.write_vectored(parts) {
+                Ok(0) => {
+                    return Err(Unwritten { written, error: ErrorKind::WriteZero.into() });
+                }
+                Ok(len) => {
+                    written += len;
+                    IoSlice::advance_slices(&mut parts, len);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let wait = self.wait_writable(is_waiting);
+                    is_waiting = true;
+                    wait.map_err(|error| Unwritten { written, error })?;
+                }
+                Err(error) => return Err(Unwritten { written, error }),
+            }
+        }
+        if is_waiting {
+            let quiet = self.poll.registry().reregister(&mut self.stream, STREAM, Interest::READABLE);
+            quiet.map_err(|error| Unwritten { written, error })?;
+        }
+        Ok(())
+    }
+
+    /// Reads what there is, or waits until there is something. 0 is the end of the connection.
+    pub(crate) fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if !self.readable {
+                self.wait()?;
+                continue;
+            }
+            match self.stream.read(space) {
+                Ok(len) => {
+                    // A read that leaves space has emptied the socket, and the next bytes make an event.
+                    self.readable = len == space.len();
+                    return Ok(len);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits until the socket takes bytes again. One that is ready to be read from instead is about to refuse the rest.
+    fn wait_writable(&mut self, is_registered: bool) -> io::Result<()> {
+        if !is_registered {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            self.poll.registry().reregister(&mut self.stream, STREAM, interest)?;
+        }
+        loop {
+            let ready = self.wait()?;
+            if ready.readable {
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            if ready.writable {
+                return Ok(());
+            }
+        }
+    }
+
+    fn wait(&mut self) -> io::Result<Ready> {
+        let mut ready = Ready { readable: false, writable: false };
+        match self.poll.poll(&mut self.events, None) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(ready),
+            result => result?,
+        }
+        for event in &self.events {
+            ready.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+            ready.writable |= event.is_writable();
+        }
+        self.readable |= ready.readable;
+        Ok(ready)
+    }
+}
+
+/// What an event lets go on.
+struct Ready {
+    readable: bool,
+    writable: bool,
+}
+
+fn connect(api: &Api) -> io::Result<std::net::TcpStream> {
+    let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", api.host()));
+    for address in (api.host(), api.port()).to_socket_addrs()? {
+        match std::net::TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                stream.set_nonblocking(true)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}

@@ -1,0 +1,146 @@
+//! What a caller gets, and the reports that the platform itself makes of a failure.
+
+use std::time::Duration;
+
+use crate::exit::Exit;
+use crate::json;
+
+/// Media type of an answer whose function named none.
+pub(crate) const JSON: &str = "application/json";
+
+/// What came of an invocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The id that the invocation had.
+    pub request_id: String,
+    /// How it went.
+    pub outcome: Outcome,
+    /// Media type of the body, as the function said it.
+    pub content_type: String,
+    /// The response; after a failure, the report of it.
+    pub body: Vec<u8>,
+}
+
+/// How an invocation went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The function answered.
+    Success,
+    /// It reported an error, could not start, died, took too long, or answered with too much.
+    Failure,
+}
+
+/// What the platform finds wrong, in the words of AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The program ended before it had answered.
+    Exited(Exit),
+    /// It took longer than this.
+    TimedOut(Duration),
+    /// The response is too large.
+    TooLarge,
+    /// The connection was lost in the middle of the response, and the runtime went on.
+    Truncated,
+    /// The response named a mode that there is not.
+    BadMode,
+    /// The program cannot be started.
+    BadEntrypoint(String),
+    /// The runtime reported an error of this type, and nothing about it.
+    Silent(String),
+}
+
+impl Failure {
+    pub(crate) fn error_type(&self) -> &str {
+        match self {
+            Self::Exited(_) => "Runtime.ExitError",
+            Self::TimedOut(_) => "Sandbox.Timedout",
+            Self::TooLarge => "Function.ResponseSizeTooLarge",
+            Self::Truncated => "Runtime.TruncatedResponse",
+            Self::BadMode => "Runtime.InvalidResponseModeHeader",
+            Self::BadEntrypoint(_) => "Runtime.InvalidEntrypoint",
+            Self::Silent(error_type) => error_type,
+        }
+    }
+
+    /// What has happened, for people.
+    pub(crate) fn message(&self, id: &str) -> String {
+        let reason = match self {
+            Self::TooLarge => {
+                return format!(
+                    "Response payload size exceeded maximum allowed payload size ({} bytes).",
+                    lambwire::limits::PAYLOAD_BYTES
+                );
+            }
+            Self::Exited(exit) => exit.to_string(),
+            Self::TimedOut(timeout) => format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
+            Self::Truncated => "Response was not sent to its end".to_owned(),
+            Self::BadMode => "Invalid function response mode".to_owned(),
+            Self::BadEntrypoint(reason) => reason.clone(),
+            Self::Silent(_) => "The runtime reported an error without a body".to_owned(),
+        };
+        format!("RequestId: {id} Error: {reason}")
+    }
+
+    /// The report for the caller of the invocation `id`.
+    pub(crate) fn body(&self, id: &str) -> Vec<u8> {
+        json::object(&[("errorType", self.error_type()), ("errorMessage", &self.message(id))]).into_bytes()
+    }
+}
+
+/// What a runtime sent in answer to an invocation.
+#[derive(Debug)]
+pub(crate) enum Reported {
+    Response { content_type: Option<String>, body: Vec<u8> },
+    Error { error_type: Option<String>, report: Vec<u8> },
+    Failed(Failure),
+}
+
+impl Reported {
+    pub(crate) fn into_answer(self, request_id: String) -> Answer {
+        let (outcome, content_type, body) = match self {
+            Self::Response { content_type, body } => (Outcome::Success, content_type, body),
+            // AWS's server makes a report of the type if none is sent.
+            Self::Error { error_type, report } if report.is_empty() => {
+                let error_type = error_type.unwrap_or_else(|| "Runtime.Unknown".to_owned());
+                (Outcome::Failure, None, Failure::Silent(error_type).body(&request_id))
+            }
+            Self::Error { report, .. } => (Outcome::Failure, None, report),
+            Self::Failed(failure) => (Outcome::Failure, None, failure.body(&request_id)),
+        };
+        Answer { request_id, outcome, content_type: content_type.unwrap_or_else(|| JSON.to_owned()), body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_have_the_texts_of_aws() {
+        for (failure, expected) in [
+            (
+                Failure::Exited(Exit::Code(1)),
+                r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: i Error: Runtime exited with error: exit status 1"}"#,
+            ),
+            (
+                Failure::TimedOut(Duration::from_secs(3)),
+                r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: i Error: Task timed out after 3.00 seconds"}"#,
+            ),
+            (
+                Failure::TooLarge,
+                r#"{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes)."}"#,
+            ),
+        ] {
+            assert_eq!(failure.body("i"), expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_error_without_a_report_gets_one() {
+        let silent = Reported::Error { error_type: Some("Function.X".to_owned()), report: Vec::new() };
+        let answer = silent.into_answer("i".to_owned());
+        assert_eq!(answer.outcome, Outcome::Failure);
+        assert!(answer.body.starts_with(br#"{"errorType":"Function.X","#));
+    }
+}

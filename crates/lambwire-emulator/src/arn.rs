@@ -1,0 +1,96 @@
+//! Names of functions, in all the forms in which callers may write them.
+
+/// The account of a function that is named without one: that of AWS's emulator.
+const ACCOUNT: &str = "012345678912";
+
+/// Longest name, in bytes, in whichever form (AWS, Invoke).
+const NAME_BYTES: usize = 170;
+
+/// The ARN of the function `name` in `region`.
+pub(crate) fn of(region: &str, name: &str) -> String {
+    format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}")
+}
+
+/// The ARN by which a function is invoked that the caller calls `text`: a name, an ARN or the end of one, each with or
+/// without a qualifier behind it. `None` if it is none of these, or `qualifier` says another.
+pub(crate) fn invoked(text: &str, qualifier: Option<&str>, region: &str) -> Option<String> {
+    if text.len() > NAME_BYTES {
+        return None;
+    }
+    let (partition, rest) = match text.strip_prefix("arn:") {
+        Some(rest) => rest.split_once(":lambda:")?,
+        None => ("aws", text),
+    };
+    let parts: Vec<&str> = rest.split(':').collect();
+    let (region, account, rest) = match parts.as_slice() {
+        &[region, account, "function", ref rest @ ..] => (region, account, rest),
+        &[account, "function", ref rest @ ..] => (region, account, rest),
+        ["function", rest @ ..] if !rest.is_empty() => (region, ACCOUNT, rest),
+        rest => (region, ACCOUNT, rest),
+    };
+    let (name, own_qualifier) = match *rest {
+        [name] => (name, None),
+        [name, qualifier] => (name, Some(qualifier)),
+        _ => return None,
+    };
+    let is_word = |text: &str| {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.$".contains(&byte);
+        !text.is_empty() && text.bytes().all(is_allowed)
+    };
+    let qualifier = match (own_qualifier, qualifier) {
+        (Some(own), Some(other)) if own != other => return None,
+        (own, other) => own.or(other),
+    };
+    if ![partition, region, account, name].into_iter().chain(qualifier).all(is_word) {
+        return None;
+    }
+    let arn = format!("arn:{partition}:lambda:{region}:{account}:function:{name}");
+    Some(match qualifier {
+        Some(qualifier) => format!("{arn}:{qualifier}"),
+        None => arn,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, qualifier: Option<&str>, expected: Option<&str>) {
+        assert_eq!(invoked(text, qualifier, "eu-west-1").as_deref(), expected);
+    }
+
+    #[test]
+    fn a_function_is_named_in_every_form_that_aws_takes() {
+        let ours = "arn:aws:lambda:eu-west-1:012345678912:function:f";
+        let theirs = "arn:aws-cn:lambda:cn-north-1:123456789012:function:f";
+        check("f", None, Some(ours));
+        check("function:f", None, Some(ours));
+        check("function", None, Some(&of("eu-west-1", "function")));
+        check("function:1", None, Some("arn:aws:lambda:eu-west-1:012345678912:function:1"));
+        check("012345678912:function:f", None, Some(ours));
+        check(theirs, None, Some(theirs));
+        check("cn-north-1:123456789012:function:f", None, Some(&theirs.replace("aws-cn", "aws")));
+        check("f:v1", None, Some(&format!("{ours}:v1")));
+        check("f", Some("$LATEST"), Some(&format!("{ours}:$LATEST")));
+        check("f:v1", Some("v1"), Some(&format!("{ours}:v1")));
+        check(&format!("{theirs}:v1"), None, Some(&format!("{theirs}:v1")));
+    }
+
+    #[test]
+    fn what_names_no_function_is_refused() {
+        for text in ["", ":", "f:", "a:b:c", "a b", "a/b", "é", "arn:aws:s3:::f", "f\r\nx: y"] {
+            check(text, None, None);
+        }
+        check("f:v1", Some("v2"), None);
+        check("f", Some(""), None);
+    }
+
+    #[test]
+    fn a_name_at_the_limit_passes_and_one_byte_more_does_not() {
+        for len in [NAME_BYTES - 1, NAME_BYTES, NAME_BYTES + 1] {
+            let name = "x".repeat(len);
+            assert_eq!(invoked(&name, None, "eu-west-1").is_some(), len <= NAME_BYTES);
+        }
+    }
+}

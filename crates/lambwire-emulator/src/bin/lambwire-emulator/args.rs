@@ -1,0 +1,164 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use clap::Parser;
+use lambwire_emulator::{Console, Emulator, limits};
+
+const EXAMPLES: &str = "\
+Examples:
+  Serve a function, and invoke it:
+    lambwire-emulator -- ./bootstrap app.handler
+    curl -d '{}' http://127.0.0.1:8080/2015-03-31/functions/function/invocations
+
+  Invoke it once, and print the answer:
+    lambwire-emulator --event-json '{\"name\":\"you\"}' -- ./bootstrap app.handler
+    lambwire-emulator --event - -- ./bootstrap app.handler < event.json
+
+  In a test, on free ports (read the address from the line `ready`):
+    lambwire-emulator --listen 127.0.0.1:0 -- ./bootstrap app.handler
+
+Without --event, the emulator serves until it is interrupted. When it listens,
+it prints one line to standard output:
+    ready {\"listen\":\"127.0.0.1:8080\",\"runtime_api\":\"127.0.0.1:40321\"}
+The lines START, END and REPORT, and what the program prints, go there, too.
+
+With --event or --event-json, standard output gets the answer alone (and a line
+feed, if it is a terminal and the answer ends without one). START, END and
+REPORT, and what the program prints, go to standard error.
+
+The program finds in its environment what Lambda sets, beside what the emulator
+has there itself. It is started at once, and again for the next event after it
+has died, taken too long, or reported that it cannot start.
+
+Exit status:
+  0    the function answered
+  1    the function failed: it reported an error, could not start, died, or
+       took too long; the report is printed in place of the answer
+  2    wrong usage, the program cannot be started, or the emulator failed
+  130  interrupted (SIGINT)
+  143  terminated (SIGTERM)
+
+RUST_LOG says what the emulator logs to standard error: error, warn (the
+default), info, debug or off.";
+
+/// AWS Lambda on this machine: serves the Runtime API to a program, and takes invocations for it.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = EXAMPLES, after_help = "See more, with examples and exit status, with --help.")]
+pub(crate) struct Args {
+    /// Where to listen for callers; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+
+    /// Where to serve the Runtime API to the program; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    runtime_api: SocketAddr,
+
+    /// Send the event in this file (- is standard input), print the answer, and exit
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["event_json", "listen"])]
+    pub(crate) event: Option<PathBuf>,
+
+    /// Send this event, print the answer, and exit
+    #[arg(long, value_name = "JSON", conflicts_with = "listen")]
+    pub(crate) event_json: Option<String>,
+
+    /// Handler, as the program finds it in _HANDLER; otherwise that of the environment, or the last of its arguments
+    #[arg(long)]
+    handler: Option<String>,
+
+    /// Name of the function
+    #[arg(long, default_value = "function")]
+    name: String,
+
+    /// Memory of the function in MB; said to the program, not enforced
+    #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(128..=10_240))]
+    memory: u32,
+
+    /// How long an invocation may take, in seconds; up to 900
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    timeout: Duration,
+
+    /// How long the program may take to start, in seconds, if that is more than --timeout
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    init_timeout: Duration,
+
+    /// Set LAMBDA_TASK_ROOT for the program
+    #[arg(long, value_name = "DIRECTORY")]
+    task_root: Option<String>,
+
+    /// Set LAMBDA_RUNTIME_DIR for the program
+    #[arg(long, value_name = "DIRECTORY")]
+    runtime_dir: Option<String>,
+
+    /// The program that is to be served, with its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+impl Args {
+    /// Whether one event is sent, and no callers are listened for.
+    pub(crate) fn is_one_shot(&self) -> bool {
+        self.event.is_some() || self.event_json.is_some()
+    }
+
+    /// The emulator that is asked for.
+    pub(crate) fn emulator(&self) -> Emulator {
+        let (program, arguments) = self.program.split_first().unzip();
+        let mut command = Command::new(program.cloned().unwrap_or_default());
+        command.args(arguments.unwrap_or_default());
+        let mut emulator = Emulator::new(command)
+            .name(&self.name)
+            .memory_mb(self.memory)
+            .timeout(self.timeout)
+            .init_timeout(self.init_timeout)
+            .runtime_api(self.runtime_api);
+        if let Some(handler) = &self.handler {
+            emulator = emulator.handler(handler);
+        }
+        if let Some(directory) = &self.task_root {
+            emulator = emulator.task_root(directory);
+        }
+        if let Some(directory) = &self.runtime_dir {
+            emulator = emulator.runtime_dir(directory);
+        }
+        if self.is_one_shot() {
+            emulator.console(Console::Stderr)
+        } else {
+            emulator.console(Console::Stdout).listen(self.listen)
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let most = limits::MAX_TIMEOUT;
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|duration| !duration.is_zero() && *duration <= most)
+        .ok_or_else(|| format!("not a number of seconds above 0 and up to {}", most.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_at_the_limit_passes_and_a_second_more_does_not() {
+        assert_eq!(seconds("899"), Ok(Duration::from_secs(899)));
+        assert_eq!(seconds("900"), Ok(limits::MAX_TIMEOUT));
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for odd in ["901", "0", "-1", "NaN", "inf", "1e300", "", "3s"] {
+            assert!(seconds(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}

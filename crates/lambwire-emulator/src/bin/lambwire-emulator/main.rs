@@ -1,0 +1,119 @@
+//! Lambda on this machine: `lambwire-emulator -- PROGRAM`.
+
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use async_signal::{Signal, Signals};
+use clap::Parser;
+use lambwire_emulator::{Event, InvokeError, Outcome, Running};
+use smol::future;
+use smol::stream::StreamExt;
+
+mod args;
+
+use args::Args;
+
+/// The function failed.
+const FUNCTION_FAILED: u8 = 1;
+/// Nothing could be found out about the function. Clap exits so, too, on wrong usage.
+const EMULATOR_FAILED: u8 = 2;
+/// What a shell adds to the number of a signal that has ended a program.
+const SIGNALLED: u8 = 128;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let env = env_logger::Env::default().default_filter_or("warn");
+    env_logger::Builder::from_env(env)
+        .format(|out, record| writeln!(out, "lambwire-emulator: {}", record.args()))
+        .init();
+    match run(&args) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            // Not to be filtered out, as a log would be.
+            let _ = writeln!(io::stderr(), "lambwire-emulator: {error}");
+            ExitCode::from(EMULATOR_FAILED)
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<u8, Box<dyn Error>> {
+    // Before signals are caught: this waits for standard input, and is to be interruptible.
+    let event = event(args)?;
+    smol::block_on(async {
+        let mut signals = Signals::new([Signal::Int, Signal::Term])?;
+        let signalled = async {
+            match signals.next().await {
+                Some(signal) => Ok(SIGNALLED + number(signal?)),
+                None => future::pending().await,
+            }
+        };
+        let work = async {
+            let emulator = args.emulator().start()?;
+            match event {
+                Some(event) => send(emulator, event).await,
+                None => serve(emulator).await,
+            }
+        };
+        future::or(signalled, work).await
+    })
+}
+
+fn number(signal: Signal) -> u8 {
+    match signal {
+        Signal::Int => 2,
+        _ => 15,
+    }
+}
+
+/// The event to be sent, if there is only one.
+fn event(args: &Args) -> Result<Option<Event>, Box<dyn Error>> {
+    if let Some(json) = &args.event_json {
+        return Ok(Some(Event::new(json.as_str())));
+    }
+    let Some(file) = &args.event else {
+        return Ok(None);
+    };
+    let mut payload = Vec::new();
+    // More than is taken, so that it is seen to be too large.
+    let most = lambwire::limits::PAYLOAD_BYTES + 1;
+    let read = if file.as_os_str() == "-" {
+        io::stdin().take(most).read_to_end(&mut payload)
+    } else {
+        fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut payload))
+    };
+    read.map_err(|error| format!("cannot read the event from {}: {error}", file.display()))?;
+    Ok(Some(Event::new(payload)))
+}
+
+/// Sends one event, prints the answer, and sees the invocation to its end.
+async fn send(emulator: Running, event: Event) -> Result<u8, Box<dyn Error>> {
+    let answer = emulator.invoke(event).await?;
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&answer.body)?;
+    if stdout.is_terminal() && !answer.body.ends_with(b"\n") {
+        stdout.write_all(b"\n")?;
+    }
+    stdout.flush()?;
+    drop(stdout);
+    emulator.finish().await;
+    Ok(match answer.outcome {
+        Outcome::Success => 0,
+        _ => FUNCTION_FAILED,
+    })
+}
+
+/// Serves until a signal comes.
+async fn serve(emulator: Running) -> Result<u8, Box<dyn Error>> {
+    let listen = emulator.listens().map(|address| address.to_string());
+    let runtime_api = emulator.runtime_api().to_string();
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "ready {}", serde_json::json!({ "listen": listen, "runtime_api": runtime_api }))?;
+    stdout.flush()?;
+    drop(stdout);
+    emulator.ended().await;
+    Err(InvokeError::Stopped.into())
+}

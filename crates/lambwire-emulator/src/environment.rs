@@ -1,0 +1,162 @@
+//! The execution environment: one runtime, what it has been given, and who waits for the answer.
+//!
+//! Connections from the runtime call in here from one side, the driver from the other; no call waits.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use lambwire::{Mode, Objection, Verb};
+use smol::channel::{Receiver, Sender, bounded};
+
+use crate::answer::{Answer, Failure, Reported};
+use crate::event::Invocation;
+use crate::state::{Next, State, Turn};
+
+/// One runtime and what it is at.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    turn: Turn,
+    /// When the runtime first asked for an invocation.
+    ready_at: Option<Instant>,
+    given: Option<Rc<Invocation>>,
+    caller: Option<Caller>,
+    /// Connections that wait for an invocation: all of them get it, as any that asks later does.
+    waiting: Vec<Sender<Rc<Invocation>>>,
+    changed: Sender<()>,
+}
+
+/// Somebody who has no answer as yet.
+#[derive(Debug)]
+struct Caller {
+    request_id: String,
+    answer: Sender<Answer>,
+}
+
+/// What a runtime gets that asks for an invocation.
+#[derive(Debug)]
+pub(crate) enum Handout {
+    Given(Rc<Invocation>),
+    Waits(Receiver<Rc<Invocation>>),
+}
+
+impl Environment {
+    /// An environment whose runtime has not asked for anything, and what tells of changes in it.
+    pub(crate) fn new() -> (Self, Receiver<()>) {
+        // One token says that something has changed; how often does not matter.
+        let (changed, changes) = bounded(1);
+        let environment =
+            Self { turn: Turn::new(), ready_at: None, given: None, caller: None, waiting: Vec::new(), changed };
+        (environment, changes)
+    }
+
+    /// The runtime asks for an invocation.
+    pub(crate) fn next(&mut self, now: Instant) -> Result<Handout, Objection<'static>> {
+        let next = self.turn.next()?;
+        if let (Next::Again, Some(given)) = (next, &self.given) {
+            return Ok(Handout::Given(Rc::clone(given)));
+        }
+        self.given = None;
+        self.ready_at.get_or_insert(now);
+        let (waiting, given) = bounded(1);
+        self.waiting.retain(|waiting| !waiting.is_closed());
+        self.waiting.push(waiting);
+        self.tell();
+        Ok(Handout::Waits(given))
+    }
+
+    /// The runtime begins to answer.
+    pub(crate) fn begin_answer(&mut self, verb: Verb, id: &str, mode: Mode) -> Result<(), Objection<'static>> {
+        let begun = self.turn.begin_answer(verb, id, mode);
+        if begun == Err(Objection::InvalidResponseMode) {
+            self.answer(Reported::Failed(Failure::BadMode));
+        }
+        begun
+    }
+
+    /// The answer that was begun is here.
+    pub(crate) fn end_answer(&mut self, reported: Reported) {
+        self.turn.end_answer();
+        self.answer(reported);
+    }
+
+    /// The answer that was begun will never be whole. What the caller gets depends on what the runtime does: it dies,
+    /// takes too long, or asks for more.
+    pub(crate) fn cut_answer(&mut self) {
+        self.turn.end_answer();
+    }
+
+    /// Whether the runtime may say that it cannot start.
+    pub(crate) fn begin_init_error(&mut self) -> Result<(), Objection<'static>> {
+        self.turn.init_error()
+    }
+
+    /// The report of a runtime that cannot start is here.
+    pub(crate) fn end_init_error(&mut self, reported: Reported) {
+        self.answer(reported);
+        self.tell();
+    }
+
+    /// Begins anew, with another runtime.
+    pub(crate) fn reset(&mut self) {
+        self.turn = Turn::new();
+        self.ready_at = None;
+        self.given = None;
+        self.waiting.clear();
+    }
+
+    /// A caller waits from here on.
+    pub(crate) fn expect(&mut self, request_id: &str, answer: Sender<Answer>) {
+        let request_id = request_id.to_owned();
+        self.caller = Some(Caller { request_id, answer });
+    }
+
+    /// Gives the runtime what it waits for.
+    pub(crate) fn give(&mut self, invocation: Invocation) {
+        if self.turn.invoke(invocation.id()) {
+            let invocation = Rc::new(invocation);
+            for waiting in self.waiting.drain(..) {
+                // A connection that is gone has a successor, which asks again.
+                let _ = waiting.try_send(Rc::clone(&invocation));
+            }
+            self.given = Some(invocation);
+        }
+    }
+
+    /// Answers the caller, unless that has been done.
+    pub(crate) fn answer(&mut self, reported: Reported) {
+        if let Some(Caller { request_id, answer }) = self.caller.take() {
+            // A caller may have gone away.
+            let _ = answer.try_send(reported.into_answer(request_id));
+        }
+    }
+
+    /// Whether the runtime waits for an invocation.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.turn.state() == State::Ready
+    }
+
+    /// Whether the runtime has said that it cannot start.
+    pub(crate) fn has_init_error(&self) -> bool {
+        self.turn.state() == State::InitError
+    }
+
+    /// Whether the runtime has said that it cannot start, and nobody waits any more for what it has to say.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.has_init_error() && self.caller.is_none()
+    }
+
+    /// Whether somebody still waits for an answer.
+    pub(crate) fn has_caller(&self) -> bool {
+        self.caller.is_some()
+    }
+
+    /// When the runtime first asked for an invocation.
+    pub(crate) fn ready_at(&self) -> Option<Instant> {
+        self.ready_at
+    }
+
+    fn tell(&self) {
+        // If there is a token already, it tells of this change, too.
+        let _ = self.changed.try_send(());
+    }
+}

@@ -1,0 +1,173 @@
+//! What a caller hands in, and what the runtime gets of it.
+
+use lambwire::{Body, Client, Context, ReceiveError, Reply, Request, RequestId, SendError, Server, limits};
+use uuid::Uuid;
+
+/// An event for the function, with what comes along with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Event {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) function_arn: Option<String>,
+    pub(crate) trace_id: Option<String>,
+    pub(crate) client_context: Option<String>,
+    pub(crate) cognito_identity: Option<String>,
+    pub(crate) tenant_id: Option<String>,
+}
+
+impl Event {
+    /// An event of these bytes, which are mostly JSON and may be anything.
+    pub fn new(payload: impl Into<Vec<u8>>) -> Self {
+        Self { payload: payload.into(), ..Self::default() }
+    }
+
+    /// The ARN by which the function is invoked. Without it, one is made of the function's name.
+    #[must_use]
+    pub fn function_arn(mut self, arn: impl Into<String>) -> Self {
+        self.function_arn = Some(arn.into());
+        self
+    }
+
+    /// The X-Ray trace header. Without it, one is made that is not sampled.
+    #[must_use]
+    pub fn trace_id(mut self, trace_id: impl Into<String>) -> Self {
+        self.trace_id = Some(trace_id.into());
+        self
+    }
+
+    /// The client context: one line of JSON, not encoded.
+    #[must_use]
+    pub fn client_context(mut self, json: impl Into<String>) -> Self {
+        self.client_context = Some(json.into());
+        self
+    }
+
+    /// The Cognito identity: one line of JSON.
+    #[must_use]
+    pub fn cognito_identity(mut self, json: impl Into<String>) -> Self {
+        self.cognito_identity = Some(json.into());
+        self
+    }
+
+    /// The tenant, as functions with tenant isolation have it.
+    #[must_use]
+    pub fn tenant_id(mut self, tenant_id: impl Into<String>) -> Self {
+        self.tenant_id = Some(tenant_id.into());
+        self
+    }
+}
+
+/// An event that has become an invocation: it has an id, and everything in it can be sent.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    id: String,
+    event: Event,
+    /// When it times out, in milliseconds since the Unix epoch; known when it is given to the runtime.
+    deadline_ms: u64,
+}
+
+impl Invocation {
+    /// Makes an invocation of an event, with `function_arn` if it names none.
+    ///
+    /// # Errors
+    ///
+    /// What of the event cannot be sent to a runtime.
+    pub(crate) fn new(mut event: Event, function_arn: &str, now_ms: u64) -> Result<Self, SendError> {
+        event.function_arn.get_or_insert_with(|| function_arn.to_owned());
+        event.trace_id.get_or_insert_with(|| new_trace_id(now_ms / 1000));
+        let invocation = Self {
+            id: Uuid::new_v4().to_string(),
+            event,
+            // As long as one can be, until it is known.
+            deadline_ms: u64::MAX,
+        };
+        rehearse(&invocation.context()?)?;
+        Ok(invocation)
+    }
+
+    pub(crate) fn set_deadline(&mut self, deadline_ms: u64) {
+        self.deadline_ms = deadline_ms;
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.event.payload
+    }
+
+    pub(crate) fn context(&self) -> Result<Context<'_>, SendError> {
+        let mut context = Context::new(RequestId::new(&self.id)?);
+        context.deadline_ms = Some(self.deadline_ms);
+        context.invoked_function_arn = self.event.function_arn.as_deref();
+        context.trace_id = self.event.trace_id.as_deref();
+        context.client_context_json = self.event.client_context.as_deref();
+        context.cognito_identity_json = self.event.cognito_identity.as_deref();
+        context.tenant_id = self.event.tenant_id.as_deref();
+        Ok(context)
+    }
+}
+
+/// Says whether `context` can be sent, by sending it nowhere: the caller is to hear of it, not the runtime.
+fn rehearse(context: &Context<'_>) -> Result<(), SendError> {
+    const ASKING_BYTES: usize = 512;
+    let mut asking = [0; ASKING_BYTES];
+    let mut client = Client::new("localhost:80")?;
+    let len = client.send(&Request::Next, Body::Exact(0), &mut asking)?;
+    let mut server = Server::new();
+    let mut input = asking.get(..len).unwrap_or_default();
+    while !input.is_empty() {
+        let received = server.receive(input).map_err(|_: ReceiveError| SendError::OutOfTurn)?;
+        if received.used == 0 {
+            break;
+        }
+        input = input.get(received.used..).unwrap_or_default();
+    }
+    let mut head = vec![0; limits::REPLY_HEAD_BYTES];
+    let body = Body::Exact(limits::PAYLOAD_BYTES);
+    server.send(&Reply::Invocation(*context), body, &mut head).map(|_| ())
+}
+
+/// A trace header as X-Ray has it: version, seconds since the Unix epoch, and chance.
+fn new_trace_id(now_s: u64) -> String {
+    let root = Uuid::new_v4().simple().to_string();
+    let parent = Uuid::new_v4().simple().to_string();
+    let (root, _) = root.split_at(24);
+    let (parent, _) = parent.split_at(16);
+    format!("Root=1-{now_s:08x}-{root};Parent={parent};Sampled=0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lambwire::Field;
+
+    const ARN: &str = "arn:aws:lambda:us-east-1:012345678912:function:f";
+
+    #[test]
+    fn an_invocation_has_an_id_an_arn_and_a_trace() {
+        let invocation = Invocation::new(Event::new("{}"), ARN, 1_700_000_000_000).unwrap();
+        let context = invocation.context().unwrap();
+        assert_eq!(context.request_id.as_str().len(), 36);
+        assert_eq!(context.invoked_function_arn, Some(ARN));
+        let trace = context.trace_id.unwrap();
+        assert!(trace.ends_with(";Sampled=0"), "{trace}");
+        let lengths: Vec<usize> = trace.split(['-', ';', '=']).map(str::len).collect();
+        assert_eq!(lengths, [4, 1, 8, 24, 6, 16, 7, 1]);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused_by_name() {
+        for (event, field) in [
+            (Event::new("").client_context("{\n}"), Field::ClientContext),
+            (Event::new("").tenant_id("a\r\nb: c"), Field::TenantId),
+            (Event::new("").trace_id(" "), Field::TraceId),
+            (Event::new("").function_arn(""), Field::InvokedFunctionArn),
+            (Event::new("").cognito_identity("\0"), Field::CognitoIdentity),
+        ] {
+            assert_eq!(Invocation::new(event, ARN, 0).err(), Some(SendError::Unsendable(field)));
+        }
+        let long = "x".repeat(limits::REPLY_HEAD_BYTES);
+        assert!(matches!(Invocation::new(Event::new("").tenant_id(long), ARN, 0), Err(SendError::HeadTooLong { .. })));
+    }
+}

@@ -1,0 +1,48 @@
+//! AWS Lambda on this machine: serves the Runtime API to a program and takes invocations for it.
+//!
+//! The program `lambwire-emulator` is a thin layer over this; tests can use it directly.
+//!
+//! ```
+//! use std::process::Command;
+//! use lambwire_emulator::{Console, Emulator, Event, Outcome};
+//!
+//! // A program that never asks for an invocation, and so is no runtime.
+//! let mut program = Command::new("sh");
+//! program.args(["-c", "exit 3"]);
+//! let emulator = Emulator::new(program).console(Console::Silent).start()?;
+//! let answer = emulator.invoke_blocking(Event::new("{}"))?;
+//! assert_eq!(answer.outcome, Outcome::Failure);
+//! assert!(String::from_utf8_lossy(&answer.body).contains("exit status 3"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! One execution environment takes one invocation at a time, as on AWS; callers wait in a queue. The program is started
+//! with the emulator. It is started again for the next caller after it has died, taken too long, or reported that it
+//! cannot start. An invocation is over when the runtime asks for the next one; its caller has the answer before that.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod arn;
+mod callers;
+mod connection;
+mod console;
+mod driver;
+mod emulator;
+mod environment;
+mod event;
+mod exit;
+mod front;
+mod json;
+pub mod limits;
+mod process;
+mod running;
+mod runtime_api;
+mod state;
+
+pub use answer::{Answer, Outcome};
+pub use callers::InvokeError;
+pub use console::Console;
+pub use emulator::{Emulator, StartError};
+pub use event::Event;
+pub use running::Running;

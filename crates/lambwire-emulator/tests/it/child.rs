@@ -1,0 +1,91 @@
+//! A runtime in a process of its own: this test binary, run again.
+
+use std::env;
+use std::process::{Command, exit};
+use std::thread;
+
+use crate::peer::Peer;
+
+/// Says that this process is to be a runtime, and how it starts.
+const ROLE: &str = "LAMBWIRE_TEST_RUNTIME";
+
+pub(crate) const INIT_REPORT: &str = r#"{"errorType":"Runtime.NoSuchThing","errorMessage":"nothing here"}"#;
+
+/// A program that asks for events and does what they say.
+pub(crate) fn runtime() -> Command {
+    role("serve")
+}
+
+/// A program that reports that it cannot start, and ends.
+pub(crate) fn init_error() -> Command {
+    role("init-error")
+}
+
+/// A program that reports that it cannot start, and stays.
+pub(crate) fn init_error_that_stays() -> Command {
+    role("init-error-stay")
+}
+
+fn role(role: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(arguments()).env(ROLE, role);
+    command
+}
+
+/// What makes this binary be nothing but a runtime.
+pub(crate) fn arguments() -> [&'static str; 3] {
+    ["--exact", "child::plays_the_runtime_when_asked", "--nocapture"]
+}
+
+/// The variable that does, with its value.
+pub(crate) fn variable() -> (&'static str, &'static str) {
+    (ROLE, "serve")
+}
+
+#[test]
+fn plays_the_runtime_when_asked() {
+    let Ok(role) = env::var(ROLE) else { return };
+    let api = env::var("AWS_LAMBDA_RUNTIME_API").unwrap();
+    let mut peer = Peer::connect(api.parse().unwrap());
+    match role.as_str() {
+        "serve" => serve(&mut peer),
+        role => {
+            peer.fail_to_start(INIT_REPORT.as_bytes());
+            if role == "init-error" {
+                exit(1);
+            }
+            hang();
+        }
+    }
+}
+
+fn serve(peer: &mut Peer) {
+    loop {
+        let given = peer.next();
+        let event = String::from_utf8(given.event).unwrap();
+        let (verb, rest) = event.split_once(' ').unwrap_or((&event, ""));
+        match verb {
+            "exit" => exit(rest.parse().unwrap()),
+            "abort" => std::process::abort(),
+            "hang" => hang(),
+            "fail" => drop(peer.fail(&given.id, rest.as_bytes())),
+            "variable" => drop(peer.respond(&given.id, env::var(rest).unwrap_or_default().as_bytes())),
+            "pid" => drop(peer.respond(&given.id, std::process::id().to_string().as_bytes())),
+            "last" => {
+                peer.respond(&given.id, rest.as_bytes());
+                exit(0);
+            }
+            "stay" => {
+                peer.respond(&given.id, rest.as_bytes());
+                hang();
+            }
+            _ => drop(peer.respond(&given.id, event.as_bytes())),
+        }
+    }
+}
+
+fn hang() -> ! {
+    loop {
+        thread::park();
+    }
+}

@@ -1,0 +1,270 @@
+//! Invoke over HTTP, as callers see it.
+
+use std::net::SocketAddr;
+use std::thread;
+
+use lambwire::limits::PAYLOAD_BYTES;
+use lambwire_emulator::{Running, limits};
+
+use crate::library::{echo, quiet};
+use crate::peer::{Given, Peer, accepted};
+use crate::wire::{Answered, Wire, post, post_bytes};
+
+const INVOKE: &str = "/2015-03-31/functions/function/invocations";
+
+fn start() -> (Running, SocketAddr) {
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).start().unwrap();
+    let address = emulator.listens().unwrap();
+    (emulator, address)
+}
+
+/// Posts an event while this plays the runtime, which gives the event back.
+fn invoke(target: &str, headers: &[&str], event: &[u8]) -> (Answered, Given) {
+    let (emulator, address) = start();
+    thread::scope(|scope| {
+        let answer = scope.spawn(|| post(address, target, headers, event));
+        let mut peer = Peer::connect(emulator.runtime_api());
+        let given = peer.next();
+        peer.respond(&given.id, &given.event);
+        (answer.join().unwrap(), given)
+    })
+}
+
+#[test]
+fn an_answer_has_the_headers_of_aws() {
+    let (answer, given) = invoke(INVOKE, &[], b"{\"a\":1}");
+    assert_eq!((answer.status, answer.text()), (200, "{\"a\":1}"));
+    assert_eq!(answer.header("X-Amzn-RequestId"), Some(given.id.as_str()));
+    assert_eq!(answer.header("X-Amz-Executed-Version"), Some("$LATEST"));
+    assert_eq!(answer.header("X-Amz-Function-Error"), None);
+    assert_eq!(answer.header("Content-Type"), Some("application/json"));
+}
+
+#[test]
+fn the_media_type_of_a_function_is_kept() {
+    let (emulator, address) = start();
+    thread::scope(|scope| {
+        let answer = scope.spawn(|| post(address, INVOKE, &[], b""));
+        let mut peer = Peer::connect(emulator.runtime_api());
+        let id = peer.next().id;
+        assert_eq!(peer.respond_as(&id, Some("image/png"), b"\x89PNG"), accepted());
+        let answer = answer.join().unwrap();
+        assert_eq!(answer.header("Content-Type"), Some("image/png"));
+        assert_eq!(answer.body, b"\x89PNG");
+    });
+}
+
+#[test]
+fn a_failure_is_200_with_a_header_that_says_so() {
+    let (emulator, address) = start();
+    thread::scope(|scope| {
+        let answer = scope.spawn(|| post(address, INVOKE, &[], b""));
+        let mut peer = Peer::connect(emulator.runtime_api());
+        let id = peer.next().id;
+        assert_eq!(peer.fail(&id, br#"{"errorMessage":"boom"}"#), accepted());
+        let answer = answer.join().unwrap();
+        assert_eq!((answer.status, answer.text()), (200, r#"{"errorMessage":"boom"}"#));
+        assert_eq!(answer.header("X-Amz-Function-Error"), Some("Unhandled"));
+        assert_eq!(answer.header("X-Amz-Executed-Version"), Some("$LATEST"));
+    });
+}
+
+#[test]
+fn what_comes_along_is_passed_on() {
+    let headers = [
+        "X-Amz-Client-Context: eyJjdXN0b20iOnsiayI6InYifX0=",
+        "x-amzn-trace-id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1",
+        "X-Amz-Tenant-Id: blue",
+        "X-Amz-Cognito-Identity: {\"cognitoIdentityId\":\"i\"}",
+        "X-Amz-Invocation-Type: RequestResponse",
+        "X-Amz-Log-Type: Tail",
+    ];
+    let (answer, given) = invoke(INVOKE, &headers, b"");
+    assert_eq!(answer.status, 200);
+    let text = |text: Option<String>| text.unwrap();
+    assert_eq!(text(given.client_context), r#"{"custom":{"k":"v"}}"#);
+    assert_eq!(text(given.trace_id), "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1");
+    assert_eq!(text(given.tenant_id), "blue");
+    assert_eq!(text(given.cognito_identity), r#"{"cognitoIdentityId":"i"}"#);
+}
+
+#[test]
+fn a_function_has_any_name_in_any_form() {
+    for (function, end) in [
+        ("function", ":function:function"),
+        ("other-one", ":function:other-one"),
+        ("f:v1", ":function:f:v1"),
+        ("f%3Av1", ":function:f:v1"),
+        ("f/invocations?Qualifier=%24LATEST", ":function:f:$LATEST"),
+        ("arn:aws:lambda:eu-west-1:123456789012:function:f", "eu-west-1:123456789012:function:f"),
+        ("arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Af", "eu-west-1:123456789012:function:f"),
+    ] {
+        let target = if function.contains('?') {
+            format!("/2015-03-31/functions/{function}")
+        } else {
+            format!("/2015-03-31/functions/{function}/invocations")
+        };
+        let (_, given) = invoke(&target, &[], b"");
+        let arn = given.function_arn.unwrap();
+        assert!(arn.starts_with("arn:aws:lambda:") && arn.ends_with(end), "{arn}");
+    }
+}
+
+#[test]
+fn an_event_that_nobody_waits_for_is_carried_out() {
+    let (emulator, address) = start();
+    let mut wire = Wire::connect(address);
+    for n in 0..3 {
+        let event = format!("event {n}");
+        let taken = wire.exchange(post_bytes(INVOKE, &["X-Amz-Invocation-Type: Event"], event.as_bytes()));
+        assert_eq!((taken.status, taken.text()), (202, ""));
+        assert!(taken.header("X-Amzn-RequestId").is_some());
+    }
+    let mut peer = Peer::connect(emulator.runtime_api());
+    // What was taken is carried out even if the emulator is to end.
+    let end = thread::spawn(|| smol::block_on(emulator.finish()));
+    for n in 0..3 {
+        let given = peer.next();
+        assert_eq!(given.event, format!("event {n}").as_bytes());
+        assert_eq!(peer.respond(&given.id, b""), accepted());
+    }
+    peer.ask_next();
+    end.join().unwrap();
+}
+
+#[test]
+fn a_caller_who_was_there_before_the_end_is_told() {
+    let (emulator, address) = start();
+    let caller = thread::spawn(move || post(address, INVOKE, &[], b"last"));
+    let mut peer = Peer::connect(emulator.runtime_api());
+    let given = peer.next();
+    let end = thread::spawn(|| smol::block_on(emulator.finish()));
+    peer.respond(&given.id, &given.event);
+    peer.ask_next();
+    assert_eq!(caller.join().unwrap().text(), "last");
+    end.join().unwrap();
+}
+
+#[test]
+fn a_dry_run_runs_nothing() {
+    let (emulator, address) = start();
+    let answer = post(address, INVOKE, &["X-Amz-Invocation-Type: DryRun"], b"dry");
+    assert_eq!((answer.status, answer.text()), (204, ""));
+    thread::scope(|scope| {
+        scope.spawn(|| post(address, INVOKE, &[], b"wet"));
+        let mut peer = Peer::connect(emulator.runtime_api());
+        let given = peer.next();
+        assert_eq!(given.event, b"wet");
+        peer.respond(&given.id, b"");
+    });
+}
+
+#[track_caller]
+fn check_refused(target: &str, headers: &[&str], status: u16, name: &str, message: &str) {
+    let (_emulator, address) = start();
+    let answer = post(address, target, headers, b"{}");
+    assert_eq!(answer.status, status, "{}", answer.text());
+    assert_eq!(answer.header("x-amzn-ErrorType"), Some(name));
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(body["__type"], name);
+    assert!(body["message"].as_str().unwrap().contains(message), "{body}");
+}
+
+#[test]
+fn what_is_no_invocation_is_refused_by_name() {
+    let content = "InvalidRequestContentException";
+    for (header, message) in [
+        ("X-Amz-Client-Context: !", "client context given is not base64"),
+        ("X-Amz-Client-Context: /w==", "client context given is not UTF-8"),
+        // An object over two lines.
+        ("X-Amz-Client-Context: ewp9", "client context given cannot be sent"),
+        ("X-Amz-Tenant-Id: \u{e9}\t\u{80}\r\nX-Amz-Client-Context: !", "client context"),
+    ] {
+        check_refused(INVOKE, &[header], 400, content, message);
+    }
+    let parameter = "InvalidParameterValueException";
+    check_refused(INVOKE, &["X-Amz-Invocation-Type: Later"], 400, parameter, "Later");
+    check_refused("/2015-03-31/functions/a%20b/invocations", &[], 400, parameter, "a%20b");
+    check_refused("/2015-03-31/functions/f:1/invocations?Qualifier=2", &[], 400, parameter, "f:1");
+    check_refused("/", &[], 404, "ResourceNotFoundException", "no such path");
+    check_refused("/2015-03-31/functions/function/invocations/", &[], 404, "ResourceNotFoundException", "no such path");
+}
+
+#[test]
+fn a_client_context_too_long_for_aws_is_refused() {
+    let header = format!("X-Amz-Client-Context: {}", "e".repeat(limits::CLIENT_CONTEXT_BYTES + 1));
+    check_refused(INVOKE, &[&header], 400, "InvalidRequestContentException", "3583 is the most");
+}
+
+#[test]
+fn other_methods_are_refused_with_the_one_that_is_allowed() {
+    let (_emulator, address) = start();
+    for method in ["GET", "PUT", "DELETE"] {
+        let answer = Wire::connect(address).exchange(format!("{method} {INVOKE} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        assert_eq!(answer.status, 405);
+        assert_eq!(answer.header("Allow"), Some("POST"));
+    }
+}
+
+#[test]
+fn an_event_at_the_limit_passes_and_one_byte_more_does_not() {
+    let limit = usize::try_from(PAYLOAD_BYTES).unwrap();
+    for len in [limit - 1, limit] {
+        let (answer, _) = invoke(INVOKE, &[], &vec![b'x'; len]);
+        assert_eq!((answer.status, answer.body.len()), (200, len));
+    }
+    let (_emulator, address) = start();
+    let answer = post(address, INVOKE, &[], &vec![b'x'; limit + 1]);
+    assert_eq!(answer.status, 413);
+    assert_eq!(answer.header("x-amzn-ErrorType"), Some("RequestTooLargeException"));
+    assert!(answer.text().contains(&(limit + 1).to_string()), "{}", answer.text());
+}
+
+#[test]
+fn a_connection_carries_one_invocation_after_another() {
+    let (emulator, address) = start();
+    let runtime = echo(&emulator);
+    let mut wire = Wire::connect(address);
+    for n in 0..5 {
+        let event = format!("{n}");
+        assert_eq!(wire.exchange(post_bytes(INVOKE, &[], event.as_bytes())).text(), event);
+    }
+    let chunked = format!("POST {INVOKE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(wire.exchange(chunked + "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n").text(), "abc");
+    drop(emulator);
+    runtime.join().unwrap();
+}
+
+#[test]
+fn fifty_callers_at_once_get_each_their_own_answer() {
+    let (emulator, address) = start();
+    let runtime = echo(&emulator);
+    let callers: Vec<_> = (0..50)
+        .map(|n| {
+            thread::spawn(move || {
+                let event = format!("event {n}");
+                assert_eq!(post(address, INVOKE, &[], event.as_bytes()).text(), event);
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.join().unwrap();
+    }
+    drop(emulator);
+    runtime.join().unwrap();
+}
+
+#[test]
+fn callers_beyond_the_limit_are_throttled() {
+    let (emulator, address) = start();
+    let mut wire = Wire::connect(address);
+    let event = post_bytes(INVOKE, &["X-Amz-Invocation-Type: Event"], b"");
+    for _ in 0..limits::CALLERS {
+        assert_eq!(wire.exchange(&event).status, 202);
+    }
+    let answer = wire.exchange(&event);
+    assert_eq!(answer.status, 429);
+    assert_eq!(answer.header("x-amzn-ErrorType"), Some("TooManyRequestsException"));
+    assert!(answer.text().contains("Rate Exceeded."), "{}", answer.text());
+    drop(emulator);
+}

@@ -1,0 +1,12 @@
+//! The emulator from outside: as a library, as a program, and as a port that takes bytes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod child;
+mod front;
+mod library;
+mod peer;
+mod process;
+mod program;
+mod runtime_api;
+mod wire;

@@ -1,0 +1,183 @@
+//! A runtime in this process, over [`lambwire::Client`].
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use lambwire::{Body, Client, Event, Fault, Mode, Reply, Request, RequestId};
+
+/// A runtime's connection.
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
+    client: Client,
+    /// What has been read and not received.
+    input: Vec<u8>,
+}
+
+/// An invocation as a runtime gets it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Given {
+    pub(crate) id: String,
+    pub(crate) event: Vec<u8>,
+    pub(crate) deadline_ms: Option<u64>,
+    pub(crate) function_arn: Option<String>,
+    pub(crate) trace_id: Option<String>,
+    pub(crate) client_context: Option<String>,
+    pub(crate) cognito_identity: Option<String>,
+    pub(crate) tenant_id: Option<String>,
+}
+
+/// What the Runtime API says to an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+pub(crate) fn accepted() -> Said {
+    said(202, "{\"status\":\"OK\"}\n")
+}
+
+pub(crate) fn said(status: u16, body: &str) -> Said {
+    let body = body.to_owned();
+    Said { status, body }
+}
+
+impl Peer {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        Self {
+            stream: TcpStream::connect(address).unwrap(),
+            client: Client::new(&address.to_string()).unwrap(),
+            input: Vec::new(),
+        }
+    }
+
+    /// Asks for an invocation that has to come.
+    #[track_caller]
+    pub(crate) fn next(&mut self) -> Given {
+        self.try_next().unwrap()
+    }
+
+    pub(crate) fn try_next(&mut self) -> Result<Given, Said> {
+        self.ask_next();
+        self.asked_next()
+    }
+
+    /// Receives what [`ask_next`](Self::ask_next) asked for.
+    pub(crate) fn asked_next(&mut self) -> Result<Given, Said> {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let (head, body) = self.receive(|reply| match reply {
+            Reply::Invocation(context) => Ok(Given {
+                id: context.request_id.to_string(),
+                event: Vec::new(),
+                deadline_ms: context.deadline_ms,
+                function_arn: text(context.invoked_function_arn),
+                trace_id: text(context.trace_id),
+                client_context: text(context.client_context_json),
+                cognito_identity: text(context.cognito_identity_json),
+                tenant_id: text(context.tenant_id),
+            }),
+            reply => Err(reply.status()),
+        });
+        match head {
+            Ok(given) => Ok(Given { event: body, ..given }),
+            Err(status) => Err(said(status, str::from_utf8(&body).unwrap())),
+        }
+    }
+
+    pub(crate) fn ask_next(&mut self) {
+        self.send(&Request::Next, b"");
+    }
+
+    pub(crate) fn respond(&mut self, id: &str, body: &[u8]) -> Said {
+        self.respond_as(id, None, body)
+    }
+
+    pub(crate) fn respond_as(&mut self, id: &str, content_type: Option<&str>, body: &[u8]) -> Said {
+        let request = Request::Response {
+            id: RequestId::new(id).unwrap(),
+            invocation_id: None,
+            content_type,
+            mode: Mode::Buffered,
+        };
+        self.send(&request, body);
+        self.said()
+    }
+
+    pub(crate) fn fail(&mut self, id: &str, report: &[u8]) -> Said {
+        let request = Request::Error { id: RequestId::new(id).unwrap(), invocation_id: None, fault: Fault::default() };
+        self.send(&request, report);
+        self.said()
+    }
+
+    pub(crate) fn fail_to_start(&mut self, report: &[u8]) -> Said {
+        self.send(&Request::InitError(Fault::default()), report);
+        self.said()
+    }
+
+    pub(crate) fn restore_next(&mut self) -> Said {
+        self.send(&Request::RestoreNext, b"");
+        self.said()
+    }
+
+    /// Streams the parts; with a report, the stream fails behind them.
+    pub(crate) fn stream(&mut self, id: &str, parts: &[&[u8]], report: Option<&[u8]>) -> Said {
+        let request = Request::Response {
+            id: RequestId::new(id).unwrap(),
+            invocation_id: None,
+            content_type: Some("text/x-stream"),
+            mode: Mode::Streaming,
+        };
+        let mut out = [0; 1024];
+        let len = self.client.send(&request, Body::Chunked, &mut out).unwrap();
+        self.stream.write_all(&out[..len]).unwrap();
+        for part in parts {
+            let frame = self.client.frame(part.len()).unwrap();
+            for bytes in [frame.before(), part, frame.after()] {
+                self.stream.write_all(bytes).unwrap();
+            }
+        }
+        let len = match report {
+            Some(report) => self.client.finish_with_error("Function.Broken", report, &mut out),
+            None => self.client.finish(&mut out),
+        };
+        self.stream.write_all(&out[..len.unwrap()]).unwrap();
+        self.said()
+    }
+
+    fn send(&mut self, request: &Request<'_>, body: &[u8]) {
+        let mut head = [0; 1024];
+        let framing = Body::Exact(body.len() as u64);
+        let len = self.client.send(request, framing, &mut head).unwrap();
+        self.client.frame(body.len()).unwrap();
+        self.stream.write_all(&[&head[..len], body].concat()).unwrap();
+    }
+
+    fn said(&mut self) -> Said {
+        let (status, body) = self.receive(|reply| reply.status());
+        said(status, str::from_utf8(&body).unwrap())
+    }
+
+    /// Receives a reply: what `read` makes of its head, and its body.
+    fn receive<T>(&mut self, read: impl Fn(&Reply<'_>) -> T) -> (T, Vec<u8>) {
+        let (mut head, mut body) = (None, Vec::new());
+        loop {
+            let received = self.client.receive(&self.input).unwrap();
+            let used = received.used;
+            match received.event {
+                Event::Head { head: reply, .. } => head = Some(read(&reply)),
+                Event::Data(data) => body.extend_from_slice(data),
+                Event::End { .. } => {
+                    self.input.drain(..used);
+                    return (head.unwrap(), body);
+                }
+                _ => {
+                    let mut piece = vec![0; 64 * 1024];
+                    let len = self.stream.read(&mut piece).unwrap();
+                    assert!(len > 0, "the Runtime API has closed the connection");
+                    self.input.extend_from_slice(&piece[..len]);
+                }
+            }
+            self.input.drain(..used);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The program `lambwire-emulator`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::child;
+use crate::wire::post;
+
+const INVOKE: &str = "/2015-03-31/functions/function/invocations";
+
+/// A command line of the emulator, with `--` and a runtime behind it.
+fn emulator(options: &[&str]) -> Command {
+    let mut command = with_program(options, std::env::current_exe().unwrap().to_str().unwrap());
+    let (key, value) = child::variable();
+    command.args(child::arguments()).env(key, value);
+    command
+}
+
+fn with_program(options: &[&str], program: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(options).args(["--", program]).env_remove("RUST_LOG");
+    command
+}
+
+fn shell(options: &[&str], script: &str) -> Output {
+    with_program(options, "sh").args(["-c", script]).output().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).unwrap()
+}
+
+#[test]
+fn one_shot_prints_the_answer_alone_and_exits_with_0() {
+    let output = emulator(&["--timeout", "300", "--event-json", r#"{"a":1}"#]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output), r#"{"a":1}"#);
+    let lines = stderr(&output);
+    for start in ["START RequestId: ", "END RequestId: ", "REPORT RequestId: "] {
+        assert_eq!(lines.lines().filter(|line| line.starts_with(start)).count(), 1, "{lines}");
+    }
+    assert!(lines.contains("\tInit Duration: ") && lines.contains("\tMemory Size: 128 MB\t"));
+}
+
+#[test]
+fn one_shot_reads_the_event_from_a_file_or_from_standard_input() {
+    let path = std::env::temp_dir().join(format!("lambwire-event-{}", std::process::id()));
+    std::fs::write(&path, "from a file").unwrap();
+    let options = ["--timeout", "300", "--event", path.to_str().unwrap()];
+    let output = emulator(&options).output().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "from a file"));
+
+    let mut command = emulator(&["--timeout", "300", "--event", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"from a pipe").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "from a pipe"));
+}
+
+#[test]
+fn one_shot_exits_with_1_if_the_function_fails_in_whichever_way() {
+    let run = |event: &str| {
+        let options = ["--timeout", "300", "--event-json", event];
+        emulator(&options).output().unwrap()
+    };
+    for (event, expected) in [
+        (r#"fail {"errorMessage":"boom"}"#, r#"{"errorMessage":"boom"}"#),
+        ("exit 3", "exit status 3"),
+        ("abort", "signal: aborted"),
+    ] {
+        let output = run(event);
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stdout(&output).contains(expected), "{}", stdout(&output));
+    }
+    for script in ["exit 3", "kill -9 $$"] {
+        assert_eq!(shell(&["--event-json", "{}"], script).status.code(), Some(1));
+    }
+    let output = shell(&["--timeout", "0.01", "--init-timeout", "0.02", "--event-json", "{}"], "sleep 1000");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("Task timed out after 0.02 seconds"));
+}
+
+#[test]
+fn one_shot_keeps_what_the_program_prints_out_of_the_answer() {
+    let output = shell(&["--event-json", "{}"], "echo hello; exit 3");
+    assert!(stdout(&output).starts_with(r#"{"errorType":"Runtime.ExitError""#));
+    assert!(stderr(&output).contains("hello\n"));
+}
+
+#[test]
+fn wrong_usage_and_programs_that_cannot_be_started_exit_with_2() {
+    let run = |options: &[&str], program: &str| with_program(options, program).output().unwrap();
+    let output = run(&["--event-json", "{}"], "/nonexistent/bootstrap");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).starts_with("lambwire-emulator: cannot start /nonexistent/bootstrap: "));
+    let output = run(&["--event", "/nonexistent/event"], "true");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("cannot read the event from /nonexistent/event: "));
+    for options in [
+        &["--timeout", "0"][..],
+        &["--timeout", "901"],
+        &["--memory", "64"],
+        &["--listen", "nowhere"],
+        &["--event-json", "{}", "--event", "-"],
+        &["--event-json", "{}", "--listen", "127.0.0.1:0"],
+    ] {
+        assert_eq!(run(options, "true").status.code(), Some(2), "{options:?}");
+    }
+    let no_program = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator")).output().unwrap();
+    assert_eq!(no_program.status.code(), Some(2));
+}
+
+#[test]
+fn help_lists_the_exit_status_and_examples() {
+    let output = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator")).arg("--help").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    for part in ["Examples:", "Exit status:", "--event-json", "ready {"] {
+        assert!(stdout(&output).contains(part), "{part}");
+    }
+}
+
+/// Starts the program to serve, and gives it back with what it says it listens at, and its standard output.
+fn serve() -> (Child, serde_json::Value, BufReader<impl Read>) {
+    let mut command = emulator(&["--listen", "127.0.0.1:0", "--timeout", "300"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let ready = loop {
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        // The program prints to the same place.
+        if let Some(ready) = line.strip_prefix("ready ") {
+            break serde_json::from_str(ready).unwrap();
+        }
+    };
+    (child, ready, lines)
+}
+
+fn signal(process: &Child, name: &str) {
+    let pid = process.id().to_string();
+    let status = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_server_says_where_it_listens_and_ends_with_a_signal_and_its_program_with_it() {
+    for (name, status) in [("TERM", 143), ("INT", 130)] {
+        let (mut emulator, ready, mut lines) = serve();
+        let address = ready["listen"].as_str().unwrap().parse().unwrap();
+        let pid = post(address, INVOKE, &[], b"pid").text().to_owned();
+        let api = post(address, INVOKE, &[], b"variable AWS_LAMBDA_RUNTIME_API");
+        assert_eq!(api.text(), ready["runtime_api"].as_str().unwrap());
+        signal(&emulator, name);
+        assert_eq!(emulator.wait().unwrap().code(), Some(status));
+        assert!(!std::path::Path::new("/proc").join(pid).exists());
+        let mut rest = String::new();
+        lines.read_to_string(&mut rest).unwrap();
+        assert!(rest.contains("START RequestId: ") && rest.contains("\nREPORT RequestId: "), "{rest}");
+    }
+}

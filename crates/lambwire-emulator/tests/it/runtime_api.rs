@@ -1,0 +1,231 @@
+//! The Runtime API on the wire: what is refused, and how messages may be cut.
+
+use lambwire::limits::REQUEST_HEAD_BYTES;
+use lambwire_emulator::{Answer, Event, Outcome};
+
+use crate::library::{invoke_with, start};
+use crate::peer::{Peer, accepted, said};
+use crate::wire::{Answered, Wire, post_bytes};
+
+const NEXT: &str = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n";
+const INVALID_ID: &str = "{\"errorMessage\":\"Invalid request ID\",\"errorType\":\"InvalidRequestID\"}\n";
+const INVALID_MODE: &str =
+    "{\"errorMessage\":\"Invalid function response mode\",\"errorType\":\"InvalidFunctionResponseMode\"}\n";
+
+pub(crate) fn response_path(id: &str) -> String {
+    format!("/2018-06-01/runtime/invocation/{id}/response")
+}
+
+fn transition(from: &str, to: &str) -> String {
+    format!(
+        "{{\"errorMessage\":\"State transition from {from} to {to} failed for runtime. Error: State transition is not \
+         allowed\",\"errorType\":\"InvalidStateTransition\"}}\n"
+    )
+}
+
+#[test]
+fn requests_out_of_turn_are_refused_in_the_words_of_aws() {
+    let emulator = start();
+    invoke_with(&emulator, Event::new("e"), |peer| {
+        assert_eq!(peer.respond("none", b"x"), said(400, INVALID_ID));
+        assert_eq!(peer.fail("none", b"x"), said(400, INVALID_ID));
+        let given = peer.next();
+        assert_eq!(peer.next(), given, "the same event, again");
+        assert_eq!(peer.respond("none", b"x"), said(400, INVALID_ID));
+        assert_eq!(peer.fail_to_start(b"{}"), said(403, &transition("Running", "InitError")));
+        assert_eq!(peer.respond(&given.id, b"x"), accepted());
+        let sent = "RuntimeResponseSentState";
+        assert_eq!(peer.respond(&given.id, b"x"), said(403, &transition(sent, "InvocationResponse")));
+        assert_eq!(peer.fail(&given.id, b"x"), said(403, &transition(sent, "InvocationErrorResponse")));
+        assert_eq!(peer.fail_to_start(b"{}"), said(403, &transition(sent, "InitError")));
+    });
+}
+
+#[test]
+fn after_an_init_error_nothing_is_given() {
+    let emulator = start();
+    let mut peer = Peer::connect(emulator.runtime_api());
+    assert_eq!(peer.fail_to_start(b"{}"), accepted());
+    assert_eq!(peer.try_next(), Err(said(403, &transition("InitError", "Ready"))));
+    assert_eq!(peer.fail_to_start(b"{}"), said(403, &transition("InitError", "InitError")));
+    assert_eq!(peer.respond("none", b"x"), said(400, INVALID_ID));
+}
+
+#[test]
+fn an_init_error_goes_to_the_caller_who_waits() {
+    let emulator = start();
+    let mut peer = Peer::connect(emulator.runtime_api());
+    assert_eq!(peer.fail_to_start(b"early"), accepted());
+    // Nobody was there to be told; for this caller another runtime is awaited.
+    let answer = invoke_with(&emulator, Event::new("e"), |_| {
+        assert!(peer.stream.peek(&mut [0]).unwrap_or(0) == 0, "the runtime is parted with");
+        let mut successor = Peer::connect(emulator.runtime_api());
+        assert_eq!(successor.fail_to_start(b"late"), accepted());
+    });
+    assert_eq!((answer.outcome, answer.body.as_slice()), (Outcome::Failure, &b"late"[..]));
+}
+
+#[test]
+fn a_bad_mode_is_refused_and_leaves_the_runtime_stuck() {
+    for mode in ["buffered", "Streaming"] {
+        check_bad_mode(mode);
+    }
+}
+
+fn check_bad_mode(mode: &str) {
+    let emulator = start();
+    let answer = invoke_with(&emulator, Event::new("e"), |peer| {
+        let id = peer.next().id;
+        let mut wire = Wire::connect(emulator.runtime_api());
+        let header = format!("Lambda-Runtime-Function-Response-Mode: {mode}");
+        let refused = wire.exchange(post_bytes(&response_path(&id), &[&header], b"{}"));
+        assert_eq!((refused.status, refused.text()), (400, INVALID_MODE));
+        let stuck = "InvocationResponse";
+        assert_eq!(peer.try_next(), Err(said(403, &transition(stuck, "Ready"))));
+        assert_eq!(peer.respond(&id, b"x"), said(403, &transition(stuck, stuck)));
+    });
+    assert_eq!(answer.outcome, Outcome::Failure);
+    assert!(answer.body.starts_with(br#"{"errorType":"Runtime.InvalidResponseModeHeader","#));
+}
+
+#[test]
+fn unknown_paths_and_methods_are_not_found_and_the_connection_goes_on() {
+    let emulator = start();
+    let mut wire = Wire::connect(emulator.runtime_api());
+    for (method, path) in [
+        ("GET", "/"),
+        ("GET", "/2018-06-01/runtime/invocation/next/"),
+        ("PUT", "/2018-06-01/runtime/invocation/next"),
+        ("GET", "/2018-06-01/runtime/invocation/i/response"),
+    ] {
+        let said = wire.exchange(format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"));
+        assert_eq!((said.status, said.text()), (404, "404 page not found\n"), "{method} {path}");
+    }
+    let said = wire.exchange("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!((said.status, said.text()), (404, ""));
+    let mut peer = Peer::connect(emulator.runtime_api());
+    assert_eq!(peer.restore_next(), crate::peer::said(404, "404 page not found\n"));
+}
+
+/// Answers an invocation with these bytes, after `next` has been asked for on the same connection.
+fn answer_with(request: impl Fn(&str) -> Vec<u8>, cut: usize) -> (Answered, Answer) {
+    let emulator = start();
+    let mut answered = None;
+    let answer = invoke_with(&emulator, Event::new("e"), |_| {
+        let mut wire = Wire::connect(emulator.runtime_api());
+        wire.0.set_nodelay(true).unwrap();
+        let given = wire.exchange(NEXT);
+        let request = request(given.header("lambda-runtime-aws-request-id").unwrap());
+        for piece in request.chunks(cut) {
+            wire.write(piece);
+        }
+        answered = Some(wire.read());
+    });
+    (answered.unwrap(), answer)
+}
+
+#[test]
+fn a_chunked_response_is_the_same_however_it_is_cut() {
+    let request = |id: &str| {
+        let path = response_path(id);
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+        format!("{head}5\r\nhello\r\n1;x=y\r\n \r\n5\r\nworld\r\n0\r\nX: y\r\n\r\n").into_bytes()
+    };
+    for cut in [1, 2, 3, 7, 64, 4096] {
+        let (said, answer) = answer_with(request, cut);
+        assert_eq!((said.status, said.text()), (202, "{\"status\":\"OK\"}\n"));
+        assert_eq!(answer.body, b"hello world");
+    }
+}
+
+#[test]
+fn a_runtime_that_waits_for_leave_to_send_its_response_gets_it() {
+    let emulator = start();
+    let answer = invoke_with(&emulator, Event::new("e"), |peer| {
+        let id = peer.next().id;
+        let mut wire = Wire::connect(emulator.runtime_api());
+        let expecting = |id: &str| {
+            let path = response_path(id);
+            format!("POST {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+        };
+        assert_eq!(wire.exchange(expecting(&id)).status, 100);
+        assert_eq!(wire.exchange("body").status, 202);
+        // None is given for what is refused.
+        assert_eq!(wire.exchange(expecting("none")).status, 400);
+        assert!(wire.is_closed());
+    });
+    assert_eq!(answer.body, b"body");
+}
+
+#[test]
+fn next_may_be_asked_for_behind_a_response_in_the_same_write() {
+    let emulator = start();
+    let mut wire = Wire::connect(emulator.runtime_api());
+    wire.write(NEXT);
+    for n in 0..3 {
+        let event = format!("event {n}");
+        let answer = invoke_with(&emulator, Event::new(event.as_str()), |_| {
+            let given = wire.read();
+            assert_eq!(given.text(), event);
+            let id = given.header("lambda-runtime-aws-request-id").unwrap();
+            wire.write([&post_bytes(&response_path(id), &[], &given.body), NEXT.as_bytes()].concat());
+            assert_eq!(wire.read().status, 202);
+        });
+        assert_eq!(answer.body, event.as_bytes());
+    }
+}
+
+#[test]
+fn an_event_goes_to_the_connection_that_is_still_there() {
+    let emulator = start();
+    let mut lost = Peer::connect(emulator.runtime_api());
+    lost.ask_next();
+    drop(lost);
+    let answer = invoke_with(&emulator, Event::new("e"), |peer| {
+        let given = peer.next();
+        peer.respond(&given.id, b"done");
+    });
+    assert_eq!(answer.body, b"done");
+}
+
+#[test]
+fn what_is_not_understood_is_refused_and_harms_nobody_else() {
+    let emulator = start();
+    let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(REQUEST_HEAD_BYTES));
+    for (bytes, status) in [
+        ("garbage\r\n\r\n", 400),
+        ("GET / HTTP/1.1\nHost: x\n\n", 400),
+        ("GET / HTTP/3.0\r\n\r\n", 505),
+        ("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n+7\r\n", 400),
+        (&long, 431),
+    ] {
+        let mut wire = Wire::connect(emulator.runtime_api());
+        let said = wire.exchange(bytes);
+        assert_eq!(said.status, status, "{}", &bytes[..bytes.len().min(80)]);
+        assert_eq!(said.header("connection"), Some("close"));
+        assert!(wire.is_closed());
+    }
+    let answer = invoke_with(&emulator, Event::new("e"), |peer| {
+        let given = peer.next();
+        peer.respond(&given.id, b"done");
+    });
+    assert_eq!(answer.body, b"done");
+}
+
+#[test]
+fn a_body_that_is_larger_than_what_is_thrown_away_ends_the_connection() {
+    let emulator = start();
+    let answer = invoke_with(&emulator, Event::new("e"), |peer| {
+        let id = peer.next().id;
+        let mut wire = Wire::connect(emulator.runtime_api());
+        let path = response_path(&id);
+        wire.write(format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n"));
+        // Until the other end does not take any more.
+        let megabyte = vec![0; 1024 * 1024];
+        while std::io::Write::write_all(&mut wire.0, &megabyte).is_ok() {}
+        peer.ask_next();
+    });
+    assert!(answer.body.starts_with(br#"{"errorType":"Function.ResponseSizeTooLarge","#));
+}

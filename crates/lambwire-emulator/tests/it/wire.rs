@@ -1,0 +1,81 @@
+//! Bytes to a port, and what comes back.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// A reply, as far as tests look at it.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answered {
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(": ")?;
+            key.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        str::from_utf8(&self.body).unwrap()
+    }
+}
+
+/// A connection on which requests are written out.
+pub(crate) struct Wire(pub(crate) TcpStream);
+
+impl Wire {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).unwrap())
+    }
+
+    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Reads one reply: its head, and as much of a body as that announces.
+    pub(crate) fn read(&mut self) -> Answered {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let mut answered =
+            Answered { status: head.split(' ').nth(1).unwrap().parse().unwrap(), head, body: Vec::new() };
+        let len = answered.header("content-length").map_or(0, |len| len.parse().unwrap());
+        answered.body = vec![0; len];
+        self.0.read_exact(&mut answered.body).unwrap();
+        answered
+    }
+
+    pub(crate) fn exchange(&mut self, bytes: impl AsRef<[u8]>) -> Answered {
+        self.write(bytes);
+        self.read()
+    }
+
+    /// Whether the other end has closed the connection.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
+    }
+}
+
+/// Posts an event to the port for callers.
+pub(crate) fn post(address: SocketAddr, target: &str, headers: &[&str], event: &[u8]) -> Answered {
+    Wire::connect(address).exchange(post_bytes(target, headers, event))
+}
+
+pub(crate) fn post_bytes(target: &str, headers: &[&str], event: &[u8]) -> Vec<u8> {
+    let mut head = format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n", event.len());
+    for header in headers {
+        head += header;
+        head += "\r\n";
+    }
+    head += "\r\n";
+    [head.as_bytes(), event].concat()
+}

@@ -1,0 +1,108 @@
+//! One TCP connection, whose futures wait without a time-out.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::TcpStream;
+use std::task::Poll;
+use std::time::Duration;
+
+use lambwire::Api;
+use smol::{Async, Timer, future};
+
+/// How long a connection may take to come about. The Runtime API is on this machine; AWS's C++ client waits as long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+pub(crate) struct Connection {
+    stream: Async<TcpStream>,
+    /// The stream may hold bytes that no event will tell of.
+    readable: bool,
+}
+
+/// A write that ended early.
+pub(crate) struct Unwritten {
+    /// Bytes that went out before.
+    pub(crate) written: usize,
+    pub(crate) error: io::Error,
+}
+
+impl Connection {
+    pub(crate) async fn open(api: &Api) -> io::Result<Self> {
+        let stream = connect(api).await?;
+        stream.get_ref().set_nodelay(true)?;
+        Ok(Self { stream, readable: false })
+    }
+
+    /// Writes all parts, in one call if the socket takes them.
+    pub(crate) async fn write(&mut self, parts: [&[u8]; 4]) -> Result<(), Unwritten> {
+        let total = parts.iter().map(|part| part.len()).sum();
+        let mut written = 0;
+        let mut parts = parts.map(IoSlice::new);
+        let mut parts = parts.as_mut_slice();
+        while written < total {
+            let error = match self.stream.get_ref().write_vectored(parts) {
+                Ok(0) => ErrorKind::WriteZero.into(),
+                Ok(len) => {
+                    written += len;
+                    IoSlice::advance_slices(&mut parts, len);
+                    continue;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => match self.writable().await {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            return Err(Unwritten { written, error });
+        }
+        Ok(())
+    }
+
+    /// Reads what there is, or waits until there is something. 0 is the end of the connection.
+    pub(crate) async fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if !self.readable {
+                // A read before would find nothing: the reply to what was just written is not there yet.
+                poll_fn(|cx| self.stream.poll_readable(cx)).await?;
+                self.readable = true;
+            }
+            match self.stream.get_ref().read(space) {
+                Ok(len) => {
+                    // A read that leaves space has emptied the socket, and the next bytes make an event.
+                    self.readable = len == space.len();
+                    return Ok(len);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits until the socket takes bytes again. One that is ready to be read from instead is about to refuse the rest.
+    async fn writable(&mut self) -> io::Result<()> {
+        poll_fn(|cx| {
+            if self.stream.poll_readable(cx)?.is_ready() {
+                self.readable = true;
+                return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+            }
+            self.stream.poll_writable(cx)
+        })
+        .await
+    }
+}
+
+async fn connect(api: &Api) -> io::Result<Async<TcpStream>> {
+    let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", api.host()));
+    for address in smol::net::resolve((api.host(), api.port())).await? {
+        let too_late = async {
+            Timer::after(CONNECT_TIMEOUT).await;
+            Err(ErrorKind::TimedOut.into())
+        };
+        match future::or(Async::<TcpStream>::connect(address), too_late).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}

@@ -1,0 +1,222 @@
+//! What goes wrong: refusals, lost connections, servers that have nothing yet.
+
+use std::net::TcpListener;
+
+use lambwire_smol::lambwire::{Error, Objection, ReceiveError, Reply};
+use lambwire_smol::{Runtime, lambwire};
+use smol::block_on;
+
+use crate::peer::{ID, Peer, with_peer};
+
+#[test]
+fn a_refused_answer_says_why_and_the_loop_goes_on() {
+    for (objection, status) in [
+        (Objection::InvalidRequestId, 400),
+        (Objection::InvalidStateTransition { from: "A", to: "B" }, 403),
+        (Objection::InvokeTimeout, 410),
+        (Objection::RequestEntityTooLarge, 413),
+    ] {
+        let (mut runtime, peer) = with_peer(move |listener| {
+            let mut peer = Peer::accept(listener);
+            peer.invoke(b"{}");
+            peer.refuse(objection);
+            peer.invoke(b"{}");
+            peer.take_answer();
+        });
+        let mut buf = Vec::new();
+        let Err(Error::Refused(refusal)) = block_on(block_on(runtime.next(&mut buf)).unwrap().respond(b"{}")) else {
+            panic!("not refused");
+        };
+        assert_eq!((refusal.status(), refusal.is_fatal()), (status, false));
+        assert!(!refusal.message().is_empty());
+        block_on(block_on(runtime.next(&mut buf)).unwrap().respond(b"{}")).unwrap();
+        peer.join().unwrap();
+    }
+}
+
+#[test]
+fn a_refused_next_ends_the_loop() {
+    for objection in [Objection::InvalidStateTransition { from: "A", to: "B" }, Objection::InternalServerError] {
+        let (mut runtime, peer) = with_peer(move |listener| Peer::accept(listener).refuse(objection));
+        let Err(error) = block_on(runtime.next(&mut Vec::new())).map(|_| ()) else { panic!("not refused") };
+        assert!(error.is_fatal() && error.to_string().starts_with("next refused with status"), "{error}");
+        peer.join().unwrap();
+    }
+}
+
+#[test]
+fn a_container_error_after_an_answer_ends_the_loop() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        peer.refuse(Objection::InternalServerError);
+    });
+    assert!(block_on(block_on(runtime.next(&mut Vec::new())).unwrap().respond(b"{}")).unwrap_err().is_fatal());
+    peer.join().unwrap();
+}
+
+#[test]
+fn nothing_yet_is_asked_again() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.request();
+        peer.reply(&Reply::NothingYet, b"");
+        peer.request();
+        peer.write(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n");
+        drop(peer);
+        Peer::accept(listener).invoke(b"at last");
+    });
+    assert_eq!(block_on(runtime.next(&mut Vec::new())).unwrap().payload, b"at last");
+    peer.join().unwrap();
+}
+
+#[test]
+fn a_connection_that_died_while_idle_is_made_anew() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        for death in 0..3 {
+            let mut peer = Peer::accept(listener);
+            peer.request();
+            if death == 1 {
+                peer.write(b"HTTP/1.1 200 OK\r\nContent-Le");
+            }
+        }
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"alive");
+        peer.take_answer().1
+    });
+    let mut buf = Vec::new();
+    let invocation = block_on(runtime.next(&mut buf)).unwrap();
+    let event = invocation.payload;
+    block_on(invocation.respond(event)).unwrap();
+    assert_eq!(peer.join().unwrap(), b"alive");
+}
+
+#[test]
+fn an_answer_whose_connection_is_dead_is_given_again() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        peer.request();
+        drop(peer);
+        let mut peer = Peer::accept(listener);
+        peer.take_answer().1
+    });
+    block_on(block_on(runtime.next(&mut Vec::new())).unwrap().respond(b"once")).unwrap();
+    assert_eq!(peer.join().unwrap(), b"once");
+}
+
+#[test]
+fn an_answer_that_had_arrived_before_is_not_an_error() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        peer.request();
+        drop(peer);
+        Peer::accept(listener).refuse(Objection::InvalidStateTransition { from: "A", to: "B" });
+    });
+    block_on(block_on(runtime.next(&mut Vec::new())).unwrap().respond(b"once")).unwrap();
+    peer.join().unwrap();
+}
+
+#[test]
+fn an_early_refusal_of_a_large_answer_is_read() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        peer.read_raw(1000);
+        peer.write(b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let mut next = Peer::accept(listener);
+        next.invoke(b"{}");
+        next.take_answer();
+        drop(peer);
+    });
+    let mut buf = Vec::new();
+    let Err(Error::Refused(refusal)) =
+        block_on(block_on(runtime.next(&mut buf)).unwrap().respond(&vec![b'x'; 6 << 20]))
+    else {
+        panic!("not refused");
+    };
+    assert_eq!(refusal.status(), 413);
+    block_on(block_on(runtime.next(&mut buf)).unwrap().respond(b"{}")).unwrap();
+    peer.join().unwrap();
+}
+
+#[test]
+fn an_invocation_without_a_request_id_is_an_error_that_names_it() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.request();
+        peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    let error = block_on(runtime.next(&mut Vec::new())).map(|_| ()).unwrap_err();
+    assert!(matches!(error, Error::Receive(ReceiveError::NoRequestId)), "{error}");
+    peer.join().unwrap();
+}
+
+#[test]
+fn an_event_that_is_too_large_is_an_error_that_names_the_limit() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.request();
+        let head = format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: {ID}\r\nContent-Length: 7000000\r\n\r\n");
+        peer.write(head.as_bytes());
+        peer.closed();
+    });
+    let error = block_on(runtime.next(&mut Vec::new())).map(|_| ()).unwrap_err();
+    let limit = lambwire::limits::PAYLOAD_BYTES;
+    assert!(matches!(error, Error::Receive(ReceiveError::PayloadTooLarge { limit: named }) if named == limit));
+    drop(runtime);
+    peer.join().unwrap();
+}
+
+#[test]
+fn a_connection_with_bytes_behind_a_reply_is_not_used_again() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        peer.request();
+        peer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n");
+        peer.closed();
+        Peer::accept(listener).invoke(b"at last");
+    });
+    let mut buf = Vec::new();
+    block_on(block_on(runtime.next(&mut buf)).unwrap().respond(b"{}")).unwrap();
+    assert_eq!(block_on(runtime.next(&mut buf)).unwrap().payload, b"at last");
+    peer.join().unwrap();
+}
+
+#[test]
+fn an_answer_that_was_lost_half_way_is_not_given_again() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        peer.read_raw(1000);
+        drop(peer);
+        Peer::accept(listener).invoke(b"at last");
+    });
+    let mut buf = Vec::new();
+    let lost = block_on(block_on(runtime.next(&mut buf)).unwrap().respond(&vec![b'x'; 6 << 20]));
+    assert!(matches!(lost, Err(Error::Transport(_))), "{lost:?}");
+    assert_eq!(block_on(runtime.next(&mut buf)).unwrap().payload, b"at last");
+    peer.join().unwrap();
+}
+
+#[test]
+fn a_response_that_cannot_be_sent_is_reported() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        peer.take_answer().0
+    });
+    let mut buf = Vec::new();
+    let verdict = block_on(block_on(runtime.next(&mut buf)).unwrap().respond_as("text/plain\r\nX: y", b""));
+    assert!(matches!(verdict, Err(Error::Send(_))));
+    assert_eq!(peer.join().unwrap(), "error Function.UnsendableResponse");
+}
+
+#[test]
+fn an_address_that_is_none_or_nobodys_is_an_error() {
+    assert!(matches!(block_on(Runtime::connect("nowhere")).map(|_| ()), Err(Error::Send(_))));
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+    assert!(matches!(block_on(Runtime::connect(&port.to_string())).map(|_| ()), Err(Error::Transport(_))));
+}

@@ -1,0 +1,142 @@
+//! Futures that are dropped half way: what comes next has a new connection, and half a message is never a whole one.
+
+use std::io::ErrorKind;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use lambwire_smol::Runtime;
+use lambwire_smol::lambwire::Error;
+use smol::future::{or, poll_once};
+use smol::{Timer, block_on};
+
+use crate::peer::{Peer, with_peer};
+
+/// A body that no socket takes whole, in bytes, unless the other end reads.
+const LARGE: usize = 6 << 20;
+
+#[test]
+fn a_next_that_was_dropped_is_asked_on_a_new_connection() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        assert_eq!(peer.request().0, "next");
+        peer.closed();
+        Peer::accept(listener).invoke(b"anew");
+    });
+    let mut buf = Vec::new();
+    assert!(block_on(poll_once(runtime.next(&mut buf))).is_none());
+    assert_eq!(block_on(runtime.next(&mut buf)).unwrap().payload, b"anew");
+    peer.join().unwrap();
+}
+
+#[test]
+fn half_an_event_is_dropped_with_its_connection() {
+    let (half_sent, is_half_sent) = channel();
+    let (mut runtime, peer) = with_peer(move |listener| {
+        let mut peer = Peer::accept(listener);
+        peer.request();
+        peer.write(b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 9\r\n\r\nhalf");
+        half_sent.send(()).unwrap();
+        peer.closed();
+        Peer::accept(listener).invoke(b"anew");
+    });
+    let mut buf = Vec::new();
+    let half = async {
+        smol::unblock(move || is_half_sent.recv()).await.unwrap();
+        Timer::after(Duration::from_millis(10)).await;
+        false
+    };
+    assert!(!block_on(or(async { runtime.next(&mut buf).await.is_ok() }, half)));
+    assert_eq!(block_on(runtime.next(&mut buf)).unwrap().payload, b"anew");
+    peer.join().unwrap();
+}
+
+#[test]
+fn half_an_answer_is_cut_off() {
+    let (dropped, is_dropped) = channel();
+    let (mut runtime, peer) = with_peer(move |listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        is_dropped.recv().unwrap();
+        let sent = peer.read_rest();
+        Peer::accept(listener).invoke(b"anew");
+        sent
+    });
+    let mut buf = Vec::new();
+    let body = vec![b'x'; LARGE];
+    let invocation = block_on(runtime.next(&mut buf)).unwrap();
+    assert!(block_on(poll_once(invocation.respond(&body))).is_none());
+    dropped.send(()).unwrap();
+    assert_eq!(block_on(runtime.next(&mut buf)).unwrap().payload, b"anew");
+    let sent = peer.join().unwrap();
+    assert!((1..LARGE).contains(&sent), "{sent}");
+}
+
+#[test]
+fn an_answer_whose_verdict_was_not_awaited_leaves_no_reply_to_the_next() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        let answer = peer.request();
+        peer.closed();
+        Peer::accept(listener).invoke(b"anew");
+        answer.1
+    });
+    let mut buf = Vec::new();
+    let invocation = block_on(runtime.next(&mut buf)).unwrap();
+    assert!(block_on(poll_once(invocation.respond(b"whole"))).is_none());
+    assert_eq!(block_on(runtime.next(&mut buf)).unwrap().payload, b"anew");
+    assert_eq!(peer.join().unwrap(), b"whole");
+}
+
+#[test]
+fn nothing_is_sent_behind_half_a_piece_of_a_stream() {
+    let (dropped, is_dropped) = channel();
+    let (mut runtime, peer) = with_peer(move |listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        is_dropped.recv().unwrap();
+        let sent = peer.read_rest();
+        Peer::accept(listener).invoke(b"anew");
+        sent
+    });
+    let mut buf = Vec::new();
+    let body = vec![b'x'; LARGE];
+    let mut stream = block_on(runtime.next(&mut buf)).unwrap().stream("text/plain");
+    assert!(block_on(poll_once(stream.write(&body))).is_none());
+    dropped.send(()).unwrap();
+    for result in [block_on(poll_once(stream.write(b"more"))), block_on(poll_once(stream.finish()))] {
+        assert!(matches!(result, Some(Err(Error::Transport(error))) if error.kind() == ErrorKind::NotConnected));
+    }
+    assert_eq!(block_on(runtime.next(&mut buf)).unwrap().payload, b"anew");
+    let sent = peer.join().unwrap();
+    assert!((1..LARGE).contains(&sent), "{sent}");
+}
+
+#[test]
+fn a_stream_that_was_dropped_is_cut_off() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        let sent = peer.read_rest();
+        assert!(sent > 0);
+        Peer::accept(listener).invoke(b"anew");
+    });
+    let mut buf = Vec::new();
+    let mut stream = block_on(runtime.next(&mut buf)).unwrap().stream("text/plain");
+    block_on(stream.write(b"part")).unwrap();
+    drop(stream);
+    assert_eq!(block_on(runtime.next(&mut buf)).unwrap().payload, b"anew");
+    peer.join().unwrap();
+}
+
+#[test]
+fn futures_may_move_to_another_thread() {
+    fn check(_: impl Send) {}
+    async fn serve(api: &str) -> Result<(), lambwire_smol::Error> {
+        let mut runtime = Runtime::connect(api).await?;
+        let mut buf = Vec::new();
+        runtime.next(&mut buf).await?.respond(b"{}").await?;
+        runtime.next(&mut buf).await?.stream("text/plain").finish().await
+    }
+    check(serve("never asked"));
+}

@@ -1,0 +1,109 @@
+//! Many invocations at a time, on one thread.
+
+use std::cell::Cell;
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+use lambwire_smol::lambwire::{Context, Objection};
+use lambwire_smol::{Error, Failure, serve_concurrent};
+use smol::block_on;
+use smol::lock::Barrier;
+
+use crate::peer::{ID, Peer};
+
+fn with_listener<T: Send + 'static>(
+    script: impl FnOnce(&TcpListener) -> T + Send + 'static,
+) -> (String, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let api = listener.local_addr().expect("its number").to_string();
+    (api, std::thread::spawn(move || script(&listener)))
+}
+
+#[test]
+fn four_invocations_run_at_a_time_and_each_has_its_own_answer() {
+    const ROUNDS: usize = 3;
+    let events = |round| [0, 1, 2, 3].map(|number| format!("event {round}.{number}").into_bytes());
+    let (api, peer) = with_listener(move |listener| {
+        let mut peers = [(); 4].map(|()| Peer::accept(listener));
+        let answers: Vec<Vec<_>> = (0..ROUNDS)
+            .map(|round| {
+                for (peer, event) in peers.iter_mut().zip(events(round)) {
+                    peer.invoke(&event);
+                }
+                // The last that was asked is the first to be answered.
+                let mut answers: Vec<_> = peers.iter_mut().rev().map(|peer| peer.take_answer().1).collect();
+                answers.reverse();
+                answers
+            })
+            .collect();
+        let [first, others @ ..] = &mut peers;
+        first.refuse(Objection::InternalServerError);
+        others.iter_mut().for_each(|peer| assert_eq!(peer.request().0, "next"));
+        peers.into_iter().for_each(Peer::closed);
+        answers
+    });
+    let (barrier, running, most) = (Barrier::new(4), Cell::new(0), Cell::new(0));
+    let handler = async |event: &[u8], context: &Context<'_>| {
+        running.set(running.get() + 1);
+        most.set(running.get().max(most.get()));
+        // No handler goes on before all four have begun.
+        barrier.wait().await;
+        running.set(running.get() - 1);
+        Ok([event, b" of ", context.request_id.as_str().as_bytes()].concat())
+    };
+    let error = block_on(serve_concurrent(&api, 4, handler, |_, error| panic!("{error}"))).unwrap_err();
+    assert!(error.to_string().starts_with("next refused with status 500"), "{error}");
+    assert_eq!((running.get(), most.get()), (0, 4));
+    let answers = peer.join().unwrap();
+    for (round, answers) in answers.into_iter().enumerate() {
+        assert_eq!(answers, events(round).map(|event| [&event, &b" of "[..], ID.as_bytes()].concat()));
+    }
+}
+
+#[test]
+fn failures_are_reported_and_refusals_observed_as_the_loop_goes_on() {
+    let (api, peer) = with_listener(|listener| {
+        let mut peer = Peer::accept(listener);
+        let failures = ["named", "of another kind"].map(|event| {
+            peer.invoke(event.as_bytes());
+            peer.take_answer()
+        });
+        peer.invoke(b"refused");
+        peer.refuse(Objection::InvokeTimeout);
+        peer.invoke(b"fatal");
+        peer.refuse(Objection::InternalServerError);
+        peer.closed();
+        failures
+    });
+    let handler = async |event: &[u8], _: &Context<'_>| match event {
+        b"named" => Err(Failure { error_type: "Function.Named".into(), message: "m".into() }),
+        b"of another kind" => Err("x".parse::<u8>().unwrap_err().into()),
+        event => Ok(event.to_vec()),
+    };
+    let observed = Cell::new(0);
+    let observe = |context: &Context<'_>, error: &Error| {
+        assert_eq!(context.request_id.as_str(), ID);
+        assert!(error.to_string().starts_with("response refused with status 410"), "{error}");
+        observed.set(observed.get() + 1);
+    };
+    let error = block_on(serve_concurrent(&api, 0, handler, observe)).unwrap_err();
+    assert!(error.to_string().starts_with("response refused with status 500"), "{error}");
+    assert_eq!(observed.get(), 1);
+    let [named, other] = peer.join().unwrap();
+    assert_eq!(named, ("error Function.Named".into(), br#"{"errorMessage":"m","errorType":"Function.Named"}"#.into()));
+    assert_eq!(other.0, "error Function.HandlerError");
+}
+
+#[test]
+fn a_fatal_error_of_one_loop_ends_handlers_of_others() {
+    let (api, peer) = with_listener(|listener| {
+        let mut peers = [(); 2].map(|()| Peer::accept(listener));
+        let [first, second] = &mut peers;
+        first.invoke(b"{}");
+        second.refuse(Objection::InternalServerError);
+        peers.into_iter().for_each(Peer::closed);
+    });
+    let handler = async |_: &[u8], _: &Context<'_>| std::future::pending().await;
+    assert!(block_on(serve_concurrent(&api, 2, handler, |_, error| panic!("{error}"))).unwrap_err().is_fatal());
+    peer.join().unwrap();
+}

@@ -1,0 +1,149 @@
+//! The Runtime API's end, driven by a test: `lambwire::Server` on a blocking socket.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::JoinHandle;
+
+use lambwire_smol::Runtime;
+use lambwire_smol::lambwire::{
+    ACCEPTED_BODY, Body, Context, Inbox, InvocationId, Objection, Progress, Reply, Request, RequestId, Server,
+    StreamError,
+};
+
+pub(crate) const ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
+pub(crate) const NONCE: &[u8] = b"02876d80-77eb";
+
+/// One connection from the runtime.
+pub(crate) struct Peer {
+    stream: TcpStream,
+    server: Server,
+    inbox: Inbox,
+    buf: Vec<u8>,
+}
+
+/// Starts a Runtime API that does as `script` says, and a runtime that is connected to it.
+pub(crate) fn with_peer<T: Send + 'static>(
+    script: impl FnOnce(&TcpListener) -> T + Send + 'static,
+) -> (Runtime, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let api = listener.local_addr().expect("its number").to_string();
+    let peer = std::thread::spawn(move || script(&listener));
+    (smol::block_on(Runtime::connect(&api)).expect("a listener"), peer)
+}
+
+impl Peer {
+    pub(crate) fn accept(listener: &TcpListener) -> Self {
+        let (stream, _) = listener.accept().expect("a runtime");
+        Self { stream, server: Server::new(), inbox: Inbox::new(), buf: vec![0; 8 << 20] }
+    }
+
+    /// Waits for a request, and gives what it says in a line, and its body.
+    pub(crate) fn request(&mut self) -> (String, Vec<u8>) {
+        loop {
+            match self.inbox.receive_request(&mut self.server, &mut self.buf).expect("a request") {
+                Progress::Whole(whole) => {
+                    let message = whole.read(&self.server, &self.buf);
+                    let mut room = vec![0; 65536];
+                    let failure = StreamError::find(message.trailers).map(|error| {
+                        let report = error.report(&mut room).expect("base64");
+                        format!(" {} {}", error.error_type.escape_ascii(), report.escape_ascii())
+                    });
+                    return (said(&message.head) + &failure.unwrap_or_default(), message.body.to_vec());
+                }
+                Progress::NeedSpace { total } => self.buf.resize(total, 0),
+                Progress::NeedInput => {
+                    let len = self.stream.read(self.inbox.space(&mut self.buf)).expect("bytes");
+                    assert!(len > 0, "the runtime hung up");
+                    self.inbox.filled(len);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn reply(&mut self, reply: &Reply<'_>, body: &[u8]) {
+        let mut out = vec![0; 4096];
+        let len = self.server.send(reply, Body::Exact(body.len() as u64), &mut out).expect("its turn");
+        self.server.frame(body.len()).expect("as announced");
+        out.truncate(len);
+        out.extend_from_slice(body);
+        self.write(&out);
+    }
+
+    /// Takes a next, and answers it with an event in chunks.
+    pub(crate) fn invoke_in_chunks(&mut self, event: &[u8], chunk: usize) {
+        assert_eq!(self.request().0, "next");
+        let mut out = vec![0; 4096];
+        let len = self.server.send(&Reply::Invocation(context()), Body::Chunked, &mut out).expect("its turn");
+        self.write(&out[..len]);
+        for piece in event.chunks(chunk) {
+            let frame = self.server.frame(piece.len()).expect("a chunk");
+            self.write(&[frame.before(), piece, frame.after()].concat());
+        }
+        let len = self.server.finish(&mut out).expect("the end");
+        self.write(&out[..len]);
+    }
+
+    /// Takes a next, and answers it with an event.
+    pub(crate) fn invoke(&mut self, event: &[u8]) {
+        assert_eq!(self.request().0, "next");
+        self.reply(&Reply::Invocation(context()), event);
+    }
+
+    /// Takes an answer, says that it is taken, and gives what it was.
+    pub(crate) fn take_answer(&mut self) -> (String, Vec<u8>) {
+        let answer = self.request();
+        self.reply(&Reply::Accepted, ACCEPTED_BODY);
+        answer
+    }
+
+    /// Takes a request, and refuses it.
+    pub(crate) fn refuse(&mut self, objection: Objection<'_>) {
+        let mut body = vec![0; 512];
+        let len = objection.write(&mut body).expect("room");
+        self.request();
+        self.reply(&objection.reply(), &body[..len]);
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("a reader");
+    }
+
+    /// Reads so many bytes, whatever they say.
+    pub(crate) fn read_raw(&mut self, len: usize) {
+        self.stream.read_exact(&mut vec![0; len]).expect("bytes");
+    }
+
+    /// Reads until the runtime closes the connection, and gives how much that was.
+    pub(crate) fn read_rest(mut self) -> usize {
+        let mut rest = Vec::new();
+        // A connection that was closed with bytes unread is reset.
+        let _ = self.stream.read_to_end(&mut rest);
+        rest.len()
+    }
+
+    /// Waits until the runtime closes the connection.
+    pub(crate) fn closed(mut self) {
+        assert_eq!(self.stream.read(&mut [0; 1]).unwrap_or(0), 0);
+    }
+}
+
+pub(crate) fn context() -> Context<'static> {
+    let mut context = Context::new(RequestId::new(ID).expect("an id"));
+    context.invocation_id = InvocationId::new(NONCE).ok();
+    context
+}
+
+fn said(request: &Request<'_>) -> String {
+    match request {
+        Request::Response { id, invocation_id, content_type, mode } => {
+            assert_eq!((id.as_str(), invocation_id.map(|id| id.as_bytes())), (ID, Some(NONCE)));
+            format!("response {mode:?} {}", content_type.unwrap_or_default())
+        }
+        Request::Error { id, invocation_id, fault } => {
+            assert_eq!((id.as_str(), invocation_id.map(|id| id.as_bytes())), (ID, Some(NONCE)));
+            format!("error {}", fault.error_type.unwrap_or_default())
+        }
+        Request::InitError(fault) => format!("init error {}", fault.error_type.unwrap_or_default()),
+        request => request.verb().to_string(),
+    }
+}

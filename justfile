@@ -1,0 +1,61 @@
+export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
+
+# Everything that has to hold before a change is merged
+check: fmt clippy test doc nostd panic-free static deny rie cargo-lambda counts
+
+# Is every file formatted? (`cargo fmt` formats them)
+fmt:
+    cargo fmt --all --check
+
+# Lints, where a warning is an error
+clippy:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Every test that needs nothing but cargo
+test:
+    cargo test --workspace
+
+# The documentation builds, and its links lead somewhere
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# lambwire and what it depends on need no std
+nostd:
+    scripts/nostd.sh
+
+# No bytes from outside can make lambwire panic
+panic-free:
+    scripts/panic-free.sh
+
+# The programs for images are static, small enough, and start in an empty root
+static:
+    scripts/static.sh hello:500000
+
+# How large the programs are
+size: static nostd
+
+# Licences, duplicates and sources of the dependencies
+deny:
+    scripts/install.sh deny
+    cargo deny check bans licenses sources
+
+# The runtimes against AWS's own emulator
+rie:
+    scripts/test-rie.sh
+
+# The runtimes against `cargo lambda watch`
+cargo-lambda:
+    scripts/test-cargo-lambda.sh
+
+# Instructions, system calls and memory, counted: the same numbers at every run
+counts:
+    scripts/counts.sh
+
+# What an invocation costs
+bench: counts
+
+# Install whatever this machine lacks for all of the above
+tools:
+    scripts/install.sh just deny valgrind strace unzip musl
+    scripts/rie.sh
+    scripts/cargo-lambda.sh

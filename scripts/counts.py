@@ -1,0 +1,140 @@
+"""Counts what an invocation costs, against a server that says as little as it can: `counts.py HELLO EXCHANGE`.
+
+Instructions come from callgrind and system calls from strace: both count, neither times. Each figure is the difference
+between a long run and a short one, so that what starting up costs is left out.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+SHORT, LONG = 200, 1200
+
+EVENT = b'{"name":"Ada","note":"an event of sixty-four bytes, all told.."}'
+HEAD = (
+    b"HTTP/1.1 200 OK\r\n"
+    b"Content-Type: application/json\r\n"
+    b"Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n"
+    b"Lambda-Runtime-Deadline-Ms: 1795308396682\r\n"
+    b"Lambda-Runtime-Invocation-Id: 02876d80-77eb-449f-9f13-6b6b8d4a1378\r\n"
+    b"Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:hello\r\n"
+    b"Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1\r\n"
+    b"Date: Sun, 22 Nov 2026 00:46:16 GMT\r\n"
+)
+ACCEPTED = (
+    b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n"
+    b'Date: Sun, 22 Nov 2026 00:46:16 GMT\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
+)
+GONE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+
+# What the counts may be at most.
+CORE_INSTRUCTIONS = 5000
+HELLO_INSTRUCTIONS = 9000
+MOVING_CALLS = 4
+WAITING_CALLS = 2
+
+MOVING = {"read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg"}
+WAITING = {"epoll_wait", "epoll_pwait", "poll", "ppoll", "select"}
+
+
+def serve(listener, count):
+    """Answers `count` invocations on one connection, then says that it is over."""
+    connection, _ = listener.accept()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    invocation = HEAD + b"Content-Length: %d\r\n\r\n" % len(EVENT) + EVENT
+    with connection:
+        for number in range(count + 1):
+            request(connection)
+            if number == count:
+                connection.sendall(GONE)
+                return
+            connection.sendall(invocation)
+            assert b"Hello, Ada!" in request(connection)
+            connection.sendall(ACCEPTED)
+
+
+def request(connection):
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += connection.recv(65536) or sys.exit("the function hung up")
+    head, body = got.split(b"\r\n\r\n", 1)
+    length = re.search(rb"Content-Length: (\d+)", head)
+    while length and len(body) < int(length[1]):
+        body += connection.recv(65536)
+    return body
+
+
+def run(count, *command):
+    """Runs a function for `count` invocations, and gives what it says on standard error."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        server = threading.Thread(target=serve, args=(listener, count), daemon=True)
+        server.start()
+        api = "127.0.0.1:%d" % listener.getsockname()[1]
+        env = {**os.environ, "AWS_LAMBDA_RUNTIME_API": api}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        server.join()
+        return done.stderr
+
+
+def instructions(stderr):
+    return int(re.search(r"Collected : (\d+)", stderr)[1])
+
+
+def callgrind(*command):
+    return ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command]
+
+
+def core(exchange):
+    counts = []
+    for count in (SHORT, LONG):
+        done = subprocess.run(callgrind(exchange, str(count)), capture_output=True, text=True, check=True)
+        counts.append(instructions(done.stderr))
+    return (counts[1] - counts[0]) / (LONG - SHORT)
+
+
+def hello_instructions(hello):
+    short, long = (instructions(run(count, *callgrind(hello))) for count in (SHORT, LONG))
+    return (long - short) / (LONG - SHORT)
+
+
+def hello_calls(hello):
+    """System calls an invocation, by name."""
+    counts = []
+    for count in (SHORT, LONG):
+        with tempfile.NamedTemporaryFile("r") as table:
+            run(count, "strace", "-f", "-c", "-o", table.name, hello)
+            rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$", table.read(), re.M)
+            counts.append({name: int(calls) for calls, name in rows if name != "total"})
+    short, long = counts
+    return {name: (calls - short.get(name, 0)) / (LONG - SHORT) for name, calls in long.items()}
+
+
+def main(hello, exchange):
+    calls = hello_calls(hello)
+    moving = sum(count for name, count in calls.items() if name in MOVING)
+    waiting = sum(count for name, count in calls.items() if name in WAITING)
+    figures = [
+        ("instructions of the core", core(exchange), CORE_INSTRUCTIONS),
+        ("instructions of hello", hello_instructions(hello), HELLO_INSTRUCTIONS),
+        ("system calls of hello that move bytes", moving, MOVING_CALLS),
+        ("system calls of hello that wait", waiting, WAITING_CALLS),
+        ("other system calls of hello", sum(calls.values()) - moving - waiting, 0),
+    ]
+    over = 0
+    for what, figure, most in figures:
+        # A reply may come in the moment between two calls: one call in a hundred is not counted.
+        verdict = "ok" if figure < most + (0.01 * max(most, 1) if most < 100 else 1) else "TOO MANY"
+        over += verdict != "ok"
+        print(f"counts: {what}, an invocation: {figure:,.2f} of {most:,} ... {verdict}")
+    print(f"{len(figures) - over} passed, {over} failed")
+    sys.exit(over > 0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

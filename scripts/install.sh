@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Installs what this machine lacks of the tools named as arguments: just deny valgrind strace unzip musl musl-debian.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+JUST=1.59.0
+DENY=0.20.2
+# What scripts/musl.sh builds a standard library from.
+MUSL_DEBIAN=(gcc libc6-dev musl-tools rustc-web cargo-web rust-web-src)
+
+main() {
+    local packages=() tool
+    for tool in "$@"; do
+        case $tool in
+        just) command -v just >/dev/null || install_just ;;
+        deny) PATH=.tools/bin:$PATH command -v cargo-deny >/dev/null || install_deny ;;
+        valgrind | strace | unzip) command -v "$tool" >/dev/null || packages+=("$tool") ;;
+        musl) scripts/musl.sh >/dev/null ;;
+        musl-debian) mapfile -t -O ${#packages[@]} packages < <(lacking "${MUSL_DEBIAN[@]}") ;;
+        *) fail "nothing called '$tool' is known here" ;;
+        esac
+    done
+    [ ${#packages[@]} -eq 0 ] || install_debian "${packages[@]}"
+}
+
+lacking() {
+    local package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+    done
+}
+
+install_debian() {
+    command -v apt-get >/dev/null || fail "please install: $*"
+    local root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo)
+    "${root[@]}" apt-get -q -o DPkg::Lock::Timeout=600 update >&2
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$@" >&2
+}
+
+install_just() {
+    python3 -m pip install -q "rust-just==$JUST" >&2
+    hash -r
+    command -v just >/dev/null || fail "pip has installed just, but not on PATH"
+}
+
+# Without the optimisations of its release profile it builds in a sixth of the time, and is quick enough.
+install_deny() {
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        cargo install -q --locked --root .tools "cargo-deny@$DENY" >&2
+}
+
+fail() {
+    echo "install.sh: $*" >&2
+    exit 1
+}
+
+main "$@"

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# static.sh [PACKAGE[:BYTES]]...: builds programs for images, checks that each is static, small enough and starts alone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+TARGET=x86_64-unknown-linux-musl
+
+main() {
+    local environment wanted program
+    environment=$(scripts/musl.sh)
+    [ $# -gt 0 ] || set -- hello:500000
+    for wanted in "$@"; do
+        env "$environment" cargo build -q --profile bootstrap --target $TARGET -p "${wanted%%:*}"
+        program=${CARGO_TARGET_DIR:-target}/$TARGET/bootstrap/${wanted%%:*}
+        is_static "$program"
+        is_within "$program" "${wanted#"${wanted%%:*}"}"
+        starts_alone "$program"
+    done
+}
+
+is_static() {
+    if readelf --wide --program-headers --dynamic "$1" | grep -E 'INTERP|NEEDED' >&2; then
+        fail "$1 is not static"
+    fi
+}
+
+is_within() {
+    local size
+    size=$(stat -c %s "$1")
+    echo "$(basename "$1"): $size bytes${2:+ of ${2#:}}"
+    [ -z "$2" ] || [ "$size" -le "${2#:}" ] || fail "$1 is too large"
+}
+
+# In a root that holds nothing else, a runtime gets as far as asking where its API is.
+starts_alone() {
+    local said status=0
+    root=$(mktemp -d)
+    trap 'rm -rf "$root"' EXIT
+    cp "$1" "$root/bootstrap"
+    said=$(enter "$root" 2>&1) || status=$?
+    rm -rf "$root"
+    [ "$status" -ne 0 ] || fail "$1 without AWS_LAMBDA_RUNTIME_API exits with 0, saying: $said"
+    [ "$status" -lt 124 ] || fail "$1 does not start ($status): $said"
+    [[ $said == *AWS_LAMBDA_RUNTIME_API* ]] || fail "$1 does not name AWS_LAMBDA_RUNTIME_API ($status): $said"
+}
+
+enter() {
+    local chroot=(chroot "$1")
+    [ "$(id -u)" -eq 0 ] || chroot=(unshare --map-root-user --root="$1")
+    env -i PATH="$PATH" timeout 10 "${chroot[@]}" /bootstrap </dev/null
+}
+
+fail() {
+    echo "static.sh: $*" >&2
+    exit 1
+}
+
+main "$@"

@@ -63,7 +63,7 @@ impl Program {
     }
 }
 
-/// Where a program finds what it is to run. AWS's emulator looks for it in the same places, in this order.
+/// Where a program finds what it is to run. AWS's emulator, too, lets what it inherits go before the last argument.
 const HANDLER: &str = "_HANDLER";
 
 /// Sets what AWS sets (AWS, "Defined runtime environment variables"), as far as it means something here.

@@ -40,16 +40,14 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// # Errors
     ///
-    /// [`SendError::PayloadTooLarge`] if the body is larger than Lambda takes, [`SendError::Unsendable`] if the media type
-    /// cannot be sent: the invocation has then been answered with an error that says so. [`Error::Refused`] if the Runtime API did not take the answer. Others if the
+    /// [`SendError::PayloadTooLarge`] if the body is larger than Lambda takes, [`SendError::Unsendable`] if the media
+    /// type cannot be sent: the invocation has then been answered with an error that says so. [`Error::Refused`] if the Runtime API did not take the answer. Others if the
     /// connection was lost and it is not known what became of the answer. The invocation is over in every case; whether
     /// the loop should be as well, says [`is_fatal`](lambwire::Error::is_fatal).
     pub fn respond_as(self, content_type: &str, body: &[u8]) -> Result<(), Error> {
         let verdict = self.runtime.tell(&response(&self.context, content_type, Mode::Buffered), body);
         if let Err(Error::Send(error)) = verdict {
-            let is_too_large = matches!(error, SendError::PayloadTooLarge { .. });
-            let error_type = if is_too_large { TOO_LARGE } else { UNSENDABLE };
-            self.fail(&ErrorReport::new(error_type, &error.to_string()))?;
+            self.own_up(error)?;
         }
         verdict
     }
@@ -66,7 +64,7 @@ impl<'r, 'b> Invocation<'r, 'b> {
         self.runtime.report(report, |fault| Request::Error { id, invocation_id, fault })
     }
 
-    /// An answer that is sent as it comes about. Nothing is sent before its first bytes.
+    /// An answer that is sent as it comes about. Nothing is sent before its first piece.
     pub fn stream(self, content_type: &str) -> Stream<'r, 'b> {
         Stream { invocation: self, content_type: content_type.into(), has_begun: false }
     }
@@ -75,15 +73,25 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// # Errors
     ///
-    /// As those of [`Stream::write`], and [`SendError::OutTooSmall`] for a prelude that is too long: nothing has been
-    /// answered then.
+    /// As those of [`Stream::write`], and [`SendError::OutTooSmall`] for a prelude that is too long: the invocation
+    /// has then been answered with an error that says so.
     pub fn stream_http(self, prelude: &Prelude<'_>) -> Result<Stream<'r, 'b>, Error> {
         let mut json = Vec::new();
-        fill(&mut json, |json| prelude.write(json))?;
+        if let Err(error) = fill(&mut json, |json| prelude.write(json)) {
+            self.own_up(error)?;
+            return Err(error.into());
+        }
         let mut stream = self.stream(HTTP_INTEGRATION);
         stream.write(&json)?;
         stream.write(&PRELUDE_SEPARATOR)?;
         Ok(stream)
+    }
+
+    /// Answers with the error that kept the answer from being sent.
+    fn own_up(self, error: SendError) -> Result<(), Error> {
+        let is_too_large = matches!(error, SendError::PayloadTooLarge { .. });
+        let error_type = if is_too_large { TOO_LARGE } else { UNSENDABLE };
+        self.fail(&ErrorReport::new(error_type, &error.to_string()))
     }
 }
 
@@ -106,7 +114,8 @@ impl Stream<'_, '_> {
     /// # Errors
     ///
     /// [`Error::Refused`] if the Runtime API has refused the stream meanwhile, [`Error::Transport`] if the connection
-    /// was lost, [`SendError::Unsendable`] if the media type cannot be sent. The stream is over then.
+    /// was lost: the stream is over then. [`SendError::Unsendable`] if the media type cannot be sent:
+    /// [`fail`](Self::fail) still answers the invocation.
     pub fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
         self.begin()?;
         let link = &mut self.invocation.runtime.link;

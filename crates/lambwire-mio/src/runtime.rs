@@ -46,7 +46,8 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`SendError::BadApi`](lambwire::SendError::BadApi) if that is no address, [`Error::Transport`] if nobody listens there.
+    /// [`SendError::BadApi`](lambwire::SendError::BadApi) if that is no address, [`Error::Transport`] if nobody listens
+    /// there.
     pub fn connect(api: &str) -> Result<Self, Error> {
         Ok(Self { link: Link::open(api)?, reply: Vec::new() })
     }

@@ -8,7 +8,8 @@ use smol::{LocalExecutor, channel};
 
 use crate::{Error, Runtime};
 
-/// How many invocations AWS may give to one process at a time; set on managed instances only.
+/// How many invocations AWS may give to one process at a time. It is set on managed instances; `cargo lambda` sets it
+/// to 1.
 const MAX_CONCURRENCY_VARIABLE: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 
 /// Type of the report of a [`Failure`] made from another error.

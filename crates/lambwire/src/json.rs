@@ -1,7 +1,7 @@
 //! Looking one value up in JSON that somebody else wrote.
 //!
 //! A look never fails: what is not there, not JSON, nested too deep or of another type is `None`. Nothing is copied;
-//! each look reads the text once.
+//! each look reads the text anew.
 
 use core::fmt;
 use core::marker::PhantomData;

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use lambwire_mio::lambwire::{Error, Objection, ReceiveError, Reply};
+use lambwire_mio::lambwire::{Error, Objection, Prelude, ReceiveError, Reply};
 use lambwire_mio::{Runtime, lambwire};
 
 use crate::peer::{ID, Peer, with_peer};
@@ -229,6 +229,21 @@ fn a_response_that_cannot_be_sent_is_reported() {
         peer.take_answer().0
     });
     let verdict = runtime.next(&mut Vec::new()).unwrap().respond_as("text/plain\r\nX: y", b"");
+    assert!(matches!(verdict, Err(Error::Send(_))));
+    assert_eq!(peer.join().unwrap(), "error Function.UnsendableResponse");
+}
+
+#[test]
+fn a_prelude_that_is_too_long_is_reported() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        peer.take_answer().0
+    });
+    let cookie = "x".repeat(lambwire::limits::PRELUDE_BYTES);
+    let prelude = Prelude { status_code: 200, headers: &[], multi_value_headers: &[], cookies: &[&cookie] };
+    let mut buf = Vec::new();
+    let verdict = runtime.next(&mut buf).unwrap().stream_http(&prelude).map(|_| ());
     assert!(matches!(verdict, Err(Error::Send(_))));
     assert_eq!(peer.join().unwrap(), "error Function.UnsendableResponse");
 }

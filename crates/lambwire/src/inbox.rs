@@ -226,9 +226,9 @@ impl Inbox {
     }
 
     fn collect(&mut self, end: &mut impl End, buf: &mut [u8]) -> Result<Progress<Place>, ReceiveError> {
-        // A caller that lends a smaller buffer, or fills more than there is, loses the bytes and nothing else.
-        self.filled = self.filled.min(buf.len());
-        self.received = self.received.min(self.filled);
+        if buf.len() < self.filled {
+            return Ok(Progress::NeedSpace { total: self.filled });
+        }
         if self.whole {
             self.drop_received(buf);
         }

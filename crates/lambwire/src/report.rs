@@ -31,44 +31,72 @@ impl<'a> ErrorReport<'a> {
         if checked_error_type(self.error_type).is_ok() { self.error_type } else { "Function.Unknown" }
     }
 
-    /// This report, shortened so that its JSON has at most `bytes`: first the stack trace goes, then the end of the
-    /// message, then that of the type.
+    /// This report, shortened so that its JSON has at most `bytes`: first the outer end of the stack trace goes, then the
+    /// end of the message, then that of the type. (The JSON of nothing has 34 bytes.)
     pub fn fit(&self, bytes: u64) -> Self {
-        let room = usize::try_from(bytes).unwrap_or(usize::MAX);
-        if self.max_len() <= room {
-            return *self;
-        }
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let bare = Self { stack_trace: &[], ..*self };
-        let excess = bare.max_len().saturating_sub(room).div_ceil(LONGEST_ESCAPE);
-        let message = cut(self.message, excess);
-        let excess = excess.saturating_sub(self.message.len() - message.len());
-        Self { message, error_type: cut(self.error_type, excess), ..bare }
+        let Some(room) = bytes.checked_sub(bare.json_len() + STACK_BYTES) else {
+            let room = bytes.saturating_sub(Self::default().json_len());
+            let error_type = prefix(self.error_type, room);
+            let message = prefix(self.message, room.saturating_sub(escaped_len(error_type)));
+            return Self { message, error_type, ..bare };
+        };
+        let ends = self.stack_trace.iter().scan(0, |end, line| {
+            *end += line_len(line);
+            Some(*end)
+        });
+        let kept = ends.take_while(|&end| end <= room).count();
+        Self { stack_trace: self.stack_trace.get(..kept).unwrap_or_default(), ..*self }
     }
 
-    /// Room in bytes that is enough for the JSON of this report.
-    pub fn max_len(&self) -> usize {
-        const FIXED: usize = r#"{"errorMessage":"","errorType":"","stackTrace":[]}"#.len();
-        const BETWEEN: usize = r#""","#.len();
-        let lines: usize = self.stack_trace.iter().map(|line| line.len() * LONGEST_ESCAPE + BETWEEN).sum();
-        FIXED + (self.message.len() + self.error_type.len()) * LONGEST_ESCAPE + lines
+    /// How many bytes the JSON of this report has.
+    pub fn json_len(&self) -> usize {
+        const FIXED: usize = r#"{"errorMessage":"","errorType":""}"#.len();
+        let stack: usize = self.stack_trace.iter().map(|line| line_len(line)).sum();
+        let stack = if self.stack_trace.is_empty() { 0 } else { STACK_BYTES + stack };
+        FIXED + escaped_len(self.message) + escaped_len(self.error_type) + stack
     }
 
     /// Writes the report as JSON into `out` and returns its length.
     ///
     /// # Errors
     ///
-    /// [`SendError::OutTooSmall`] if it does not fit; `needed` is [`max_len`](Self::max_len).
+    /// [`SendError::OutTooSmall`] if it does not fit; `needed` is [`json_len`](Self::json_len).
     pub fn write(&self, out: &mut [u8]) -> Result<usize, SendError> {
-        serde_json_core::to_slice(self, out).map_err(|_| SendError::OutTooSmall { needed: self.max_len() })
+        serde_json_core::to_slice(self, out).map_err(|_| SendError::OutTooSmall { needed: self.json_len() })
     }
 }
 
-/// The most bytes that one byte of text becomes in JSON.
-const LONGEST_ESCAPE: usize = r"\u0000".len();
+/// What a stack trace takes in JSON, but for its lines. They have a comma less than there are lines.
+const STACK_BYTES: usize = r#","stackTrace":[]"#.len() - 1;
 
-/// `text` without at least `excess` bytes at its end, or without any.
-fn cut(text: &str, excess: usize) -> &str {
-    text.get(..text.floor_char_boundary(text.len().saturating_sub(excess))).unwrap_or_default()
+/// What a line of a stack trace takes in JSON, with a comma.
+fn line_len(line: &str) -> usize {
+    escaped_len(line) + r#""","#.len()
+}
+
+/// What a string takes in JSON, between its quotes.
+fn escaped_len(text: &str) -> usize {
+    text.bytes().map(escape_len).sum()
+}
+
+fn escape_len(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0c | b'\r' => r"\n".len(),
+        0..0x20 => r"\u0000".len(),
+        _ => 1,
+    }
+}
+
+/// The longest part of a string, from its front, that takes at most `room` bytes in JSON.
+fn prefix(text: &str, room: usize) -> &str {
+    let ends = text.bytes().scan(0, |end, byte| {
+        *end += escape_len(byte);
+        Some(*end)
+    });
+    let kept = ends.take_while(|&end| end <= room).count();
+    text.get(..text.floor_char_boundary(kept)).unwrap_or_default()
 }
 
 impl Serialize for ErrorReport<'_> {
@@ -188,16 +216,18 @@ mod tests {
         report.stack_trace = &["a", "b"];
         let len = report.write(&mut out).unwrap();
         assert!(out[..len].ends_with(b",\"stackTrace\":[\"a\",\"b\"]}"));
-        assert!(len <= report.max_len());
-        assert_eq!(report.write(&mut [0; 20]), Err(SendError::OutTooSmall { needed: report.max_len() }));
+        assert_eq!(report.write(&mut [0; 20]), Err(SendError::OutTooSmall { needed: report.json_len() }));
     }
 
     #[test]
-    fn the_longest_report_fits_its_bound() {
-        let hostile = "\u{1}".repeat(50);
-        let report = ErrorReport { message: &hostile, error_type: &hostile, stack_trace: &[&hostile, &hostile, ""] };
-        let mut out = std::vec![0; report.max_len()];
-        assert!(report.write(&mut out).is_ok());
+    fn the_length_of_a_report_is_known() {
+        let hostile = (0..0x100u32).filter_map(char::from_u32).collect::<String>();
+        let lines = [hostile.as_str(), "", "é"];
+        for count in 0..=lines.len() {
+            let report = ErrorReport { message: &hostile, error_type: "a\"b", stack_trace: &lines[..count] };
+            let mut out = std::vec![0; report.json_len()];
+            assert_eq!(report.write(&mut out), Ok(out.len()));
+        }
     }
 
     #[test]
@@ -216,17 +246,22 @@ mod tests {
 
     #[test]
     fn a_report_is_shortened_from_its_end() {
-        let report = ErrorReport { message: "méssage", error_type: "Type", stack_trace: &["line"] };
-        let full = report.max_len();
+        let report = ErrorReport { message: "mé\nage", error_type: "Type", stack_trace: &["inner", "outer"] };
+        let full = report.json_len() as u64;
         let bare = ErrorReport { stack_trace: &[], ..report };
-        assert_eq!(report.fit(full as u64), report);
-        assert_eq!(report.fit(full as u64 - 1), bare);
-        assert_eq!(report.fit(bare.max_len() as u64), bare);
-        assert_eq!(report.fit(bare.max_len() as u64 - 1).message, "méssag");
-        assert_eq!(report.fit(bare.max_len() as u64 - 6 * 6), ErrorReport::new("Type", "m"));
+        let bare_len = bare.json_len() as u64;
+        assert_eq!(report.fit(full + 1), report);
+        assert_eq!(report.fit(full), report);
+        assert_eq!(report.fit(full - 1).stack_trace, ["inner"]);
+        assert_eq!(report.fit(bare_len), bare);
+        assert_eq!(report.fit(bare_len - 1).message, "mé\nag");
+        assert_eq!(report.fit(bare_len - 4).message, "mé");
+        assert_eq!(report.fit(bare_len - 6).message, "m");
+        assert_eq!(report.fit(bare_len - 8), ErrorReport::new("Type", ""));
+        assert_eq!(report.fit(bare_len - 9), ErrorReport::new("Typ", ""));
         assert_eq!(report.fit(0), ErrorReport::new("", ""));
-        for bytes in 50..full {
-            assert!(report.fit(bytes as u64).max_len() <= bytes);
+        for bytes in 34..full {
+            assert!(report.fit(bytes).json_len() as u64 <= bytes);
         }
     }
 

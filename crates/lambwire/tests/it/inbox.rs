@@ -311,6 +311,22 @@ fn interim_replies_take_no_space_from_the_real_one() {
 }
 
 #[test]
+fn a_smaller_buffer_loses_nothing() {
+    let wire = reply("Content-Length: 5\r\n\r\nhello").into_bytes();
+    let mut client = asking(&[Verb::Next]).client;
+    let (mut inbox, mut buf) = (Inbox::new(), wire.clone());
+    inbox.filled(wire.len() - 2);
+    assert_eq!(inbox.receive_reply(&mut client, &mut buf), Ok(Progress::NeedInput));
+    for space in 0..wire.len() - 2 {
+        let progress = inbox.receive_reply(&mut client, &mut buf[..space]);
+        assert_eq!(progress, Ok(Progress::NeedSpace { total: wire.len() - 2 }));
+    }
+    inbox.filled(2);
+    let Ok(Progress::Whole(whole)) = inbox.receive_reply(&mut client, &mut buf) else { panic!("not whole") };
+    assert_eq!(whole.read(&buf).unwrap().body, b"hello");
+}
+
+#[test]
 fn a_body_until_close_is_whole_when_the_connection_has_closed() {
     let wire = reply("\r\nhello");
     let (mut inbox, mut buf) = (Inbox::new(), wire.into_bytes());

@@ -17,8 +17,10 @@ pub(crate) struct Connection {
     stream: TcpStream,
     poll: Poll,
     events: Events,
-    /// The stream may hold bytes that no event will tell of.
+    /// The stream may hold bytes, or its end, that no event will tell of.
     readable: bool,
+    /// The stream has come to its end, though bytes may stand before that.
+    closed: bool,
 }
 
 /// A write that ended early.
@@ -33,7 +35,7 @@ impl Connection {
         let mut stream = TcpStream::from_std(connect(api)?);
         let poll = Poll::new()?;
         poll.registry().register(&mut stream, STREAM, Interest::READABLE)?;
-        Ok(Self { stream, poll, events: Events::with_capacity(1), readable: false })
+        Ok(Self { stream, poll, events: Events::with_capacity(1), readable: false, closed: false })
     }
 
     /// Writes all parts, in one call if the socket takes them.
@@ -77,8 +79,9 @@ impl Connection {
             }
             match self.stream.read(space) {
                 Ok(len) => {
-                    // A read that leaves space has emptied the socket, and the next bytes make an event.
-                    self.readable = len == space.len();
+                    // A read that leaves space has emptied the socket, and the next bytes make an event. The end does not
+                    // if it came in one event with the bytes before it.
+                    self.readable = self.closed || len == space.len();
                     return Ok(len);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -112,7 +115,8 @@ impl Connection {
             result => result?,
         }
         for event in &self.events {
-            ready.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+            self.closed |= event.is_read_closed() || event.is_error();
+            ready.readable |= event.is_readable() || self.closed;
             ready.writable |= event.is_writable();
         }
         self.readable |= ready.readable;

@@ -132,7 +132,12 @@ impl Stream<'_, '_> {
     ///
     /// As those of [`Invocation::respond_as`].
     pub fn finish(mut self) -> Result<(), Error> {
-        self.begin()?;
+        if let Err(error) = self.begin() {
+            if let Error::Send(error) = error {
+                self.invocation.own_up(error)?;
+            }
+            return Err(error);
+        }
         self.end(|client, end| client.finish(end))
     }
 

@@ -35,11 +35,18 @@ pub(crate) struct Link {
 pub(crate) enum Lost {
     Send(SendError),
     Receive(ReceiveError),
-    Transport {
-        error: io::Error,
-        /// Either no byte of the request went out, or all did and none came back.
-        is_clean: bool,
-    },
+    Transport { error: io::Error, went_out: WentOut },
+}
+
+/// How much of a request went out before the connection was lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WentOut {
+    Nothing,
+    Part,
+    /// All, and no byte of a reply came back.
+    All,
+    /// All, and part of a reply came back.
+    Answered,
 }
 
 impl Lost {
@@ -51,7 +58,12 @@ impl Lost {
     /// Whether an answer may be sent again. The Runtime API takes no invocation's answer twice; but one of which part
     /// went out is reported as lost.
     pub(crate) fn may_repeat(&self) -> bool {
-        matches!(self, Self::Transport { is_clean: true, .. } | Self::Receive(ReceiveError::NoReply))
+        self.may_have_arrived() || matches!(self, Self::Transport { went_out: WentOut::Nothing, .. })
+    }
+
+    /// Whether all of the request went out, and it is not known what became of it.
+    pub(crate) fn may_have_arrived(&self) -> bool {
+        matches!(self, Self::Transport { went_out: WentOut::All, .. } | Self::Receive(ReceiveError::NoReply))
     }
 }
 
@@ -152,7 +164,10 @@ fn receive(
         match connection.read(inbox.space(buf)) {
             Ok(0) => client.receive_eof()?,
             Ok(len) => inbox.filled(len),
-            Err(error) => return Err(Lost::Transport { error, is_clean: inbox.is_empty() }),
+            Err(error) => {
+                let went_out = if inbox.is_empty() { WentOut::All } else { WentOut::Answered };
+                return Err(Lost::Transport { error, went_out });
+            }
         }
         match inbox.receive_reply(client, buf)? {
             Progress::Whole(whole) => return Ok(whole),
@@ -186,7 +201,7 @@ impl From<ReceiveError> for Lost {
 
 impl From<Unwritten> for Lost {
     fn from(Unwritten { written, error }: Unwritten) -> Self {
-        Self::Transport { error, is_clean: written == 0 }
+        Self::Transport { error, went_out: if written == 0 { WentOut::Nothing } else { WentOut::Part } }
     }
 }
 

@@ -98,8 +98,8 @@ impl Runtime {
     /// Sends a request whose reply says no more than yes or no.
     pub(crate) fn tell(&mut self, request: &Request<'_>, body: &[u8]) -> Result<(), Error> {
         let mut reply = self.link.exchange(request, body, &mut self.reply);
-        let is_repeat = reply.as_ref().is_err_and(Lost::may_repeat);
-        if is_repeat {
+        let is_repeat = reply.as_ref().is_err_and(Lost::may_have_arrived);
+        if reply.as_ref().is_err_and(Lost::may_repeat) {
             reply = self.link.exchange(request, body, &mut self.reply);
         }
         match self.verdict(reply) {

@@ -133,7 +133,12 @@ impl Stream<'_, '_> {
     ///
     /// As those of [`Invocation::respond_as`].
     pub async fn finish(mut self) -> Result<(), Error> {
-        self.begin().await?;
+        if let Err(error) = self.begin().await {
+            if let Error::Send(error) = error {
+                self.invocation.own_up(error).await?;
+            }
+            return Err(error);
+        }
         self.end(|client, end| client.finish(end)).await
     }
 

@@ -1,6 +1,7 @@
 //! What goes wrong: refusals, lost connections, servers that have nothing yet.
 
 use std::net::TcpListener;
+use std::sync::mpsc;
 
 use lambwire_smol::lambwire::{Error, Objection, ReceiveError, Reply};
 use lambwire_smol::{Runtime, lambwire};
@@ -210,6 +211,54 @@ fn a_response_that_cannot_be_sent_is_reported() {
     });
     let mut buf = Vec::new();
     let verdict = block_on(block_on(runtime.next(&mut buf)).unwrap().respond_as("text/plain\r\nX: y", b""));
+    assert!(matches!(verdict, Err(Error::Send(_))));
+    assert_eq!(peer.join().unwrap(), "error Function.UnsendableResponse");
+}
+
+#[test]
+fn the_end_of_a_connection_is_seen_behind_bytes_that_came_with_it() {
+    let (tx, rx) = mpsc::channel();
+    let (mut runtime, peer) = with_peer(move |listener| {
+        let mut peer = Peer::accept(listener);
+        peer.write(b"HTTP/1.1 200 OK\r\nContent-Le");
+        peer.fall_silent();
+        tx.send(()).unwrap();
+        Peer::accept(listener).invoke(b"at last");
+    });
+    rx.recv().unwrap();
+    let mut buf = Vec::new();
+    assert_eq!(block_on(runtime.next(&mut buf)).unwrap().payload, b"at last");
+    peer.join().unwrap();
+}
+
+#[test]
+fn an_answer_of_which_nothing_went_out_is_given_again_and_its_refusal_told() {
+    let (tx, rx) = mpsc::channel();
+    let (mut runtime, peer) = with_peer(move |listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        peer.reset();
+        tx.send(()).unwrap();
+        Peer::accept(listener).refuse(Objection::InvalidRequestId);
+    });
+    let mut buf = Vec::new();
+    let invocation = block_on(runtime.next(&mut buf)).unwrap();
+    rx.recv().unwrap();
+    let verdict = block_on(invocation.respond(b"{}"));
+    assert!(matches!(verdict, Err(Error::Refused(_))), "{verdict:?}");
+    peer.join().unwrap();
+}
+
+#[test]
+fn a_stream_that_cannot_be_sent_is_reported() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(b"{}");
+        peer.take_answer().0
+    });
+    let mut buf = Vec::new();
+    let invocation = block_on(runtime.next(&mut buf)).unwrap();
+    let verdict = block_on(invocation.stream("a\nb").finish());
     assert!(matches!(verdict, Err(Error::Send(_))));
     assert_eq!(peer.join().unwrap(), "error Function.UnsendableResponse");
 }

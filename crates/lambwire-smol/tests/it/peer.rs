@@ -121,6 +121,16 @@ impl Peer {
         rest.len()
     }
 
+    /// Says no more, and goes on listening.
+    pub(crate) fn fall_silent(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Write).expect("a connection");
+    }
+
+    /// Breaks the connection off.
+    pub(crate) fn reset(self) {
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO)).expect("a socket");
+    }
+
     /// Waits until the runtime closes the connection.
     pub(crate) fn closed(mut self) {
         assert_eq!(self.stream.read(&mut [0; 1]).unwrap_or(0), 0);

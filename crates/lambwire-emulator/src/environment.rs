@@ -110,14 +110,13 @@ impl Environment {
         self.caller = Some(Caller { request_id, answer });
     }
 
-    /// Gives the runtime what it waits for.
+    /// Gives the runtime what it waits for, on one of the connections on which it waits.
     pub(crate) fn give(&mut self, invocation: Invocation) {
         if self.turn.invoke(invocation.id()) {
             let invocation = Rc::new(invocation);
-            for waiting in self.waiting.drain(..) {
-                // A connection that is gone has a successor, which asks again.
-                let _ = waiting.try_send(Rc::clone(&invocation));
-            }
+            // A connection that is gone does not take it.
+            let taken = self.waiting.iter().position(|waiting| waiting.try_send(Rc::clone(&invocation)).is_ok());
+            self.waiting.drain(..taken.map_or(self.waiting.len(), |taken| taken + 1));
             self.given = Some(invocation);
         }
     }

@@ -79,7 +79,9 @@ fn set_environment(command: &mut process::Command, function: &Function, runtime_
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string())
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name))
         .env("AWS_LAMBDA_LOG_STREAM_NAME", "$LATEST")
-        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        // Only managed instances take several invocations at a time.
+        .env_remove("AWS_LAMBDA_MAX_CONCURRENCY");
     for (key, value) in [("LAMBDA_TASK_ROOT", &function.task_root), ("LAMBDA_RUNTIME_DIR", &function.runtime_dir)] {
         if let Some(value) = value {
             command.env(key, value);

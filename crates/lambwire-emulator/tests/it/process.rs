@@ -39,9 +39,11 @@ fn exit_error(reason: &str) -> String {
 }
 
 fn is_alive(pid: &str) -> bool {
-    // A process that nobody has waited for is dead all the same.
-    let status = std::fs::read_to_string(Path::new("/proc").join(pid).join("status"));
-    status.is_ok_and(|status| !status.contains("State:\tZ"))
+    let process = Path::new("/proc").join(pid);
+    // A process that nobody has waited for is dead all the same, as soon as its other threads are gone.
+    let threads = std::fs::read_dir(process.join("task")).map_or(0, Iterator::count);
+    let status = std::fs::read_to_string(process.join("status"));
+    threads > 1 || status.is_ok_and(|status| !status.contains("State:\tZ"))
 }
 
 #[test]

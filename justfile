@@ -23,7 +23,7 @@ doc:
 nostd:
     scripts/nostd.sh
 
-# No bytes from outside can make lambwire panic
+# Nothing of lambwire that a runtime's end links can panic
 panic-free:
     scripts/panic-free.sh
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks that nothing in lambwire can panic: no call to a panic is left in a program that consists of it.
+# Checks that a runtime's end of lambwire cannot panic: no call to one is left in a program that consists of it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -18,9 +18,6 @@ use crate::limits;
 /// Longest body of an objection, in bytes.
 const OBJECTION_BYTES: usize = 512;
 
-/// What AWS's server says to a path that it does not know.
-const NOT_FOUND: &[u8] = b"404 page not found\n";
-
 /// The port of the Runtime API, with the connections that came in by it.
 pub(crate) struct RuntimeApi {
     listener: Async<TcpListener>,
@@ -128,8 +125,7 @@ async fn converse(connection: &mut Connection, environment: &RefCell<Environment
             Asked::InitError { error_type } => init_error(connection, environment, error_type).await?,
             Asked::Other { what } => {
                 log::warn!("the runtime asks for something unknown: {what}");
-                discard_body(connection).await?;
-                connection.reply(&Reply::Refused { status: 404 }, NOT_FOUND).await?;
+                turn_down(connection, Objection::NotFound).await?;
             }
         }
     }

@@ -214,3 +214,28 @@ impl From<Lost> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_at_the_limit_is_taken_and_one_byte_more_is_not() {
+        for total in [LARGEST_MESSAGE - 1, LARGEST_MESSAGE, LARGEST_MESSAGE + 1] {
+            let mut buf = vec![0; FIRST_SPACE];
+            let taken = grow(&mut buf, total).is_ok();
+            assert_eq!((taken, buf.len() >= total), (total <= LARGEST_MESSAGE, total <= LARGEST_MESSAGE));
+            assert!(buf.len() <= LARGEST_MESSAGE);
+        }
+    }
+
+    #[test]
+    fn a_buffer_grows_by_steps_when_the_length_is_not_known() {
+        let mut buf = vec![0; LARGEST_MESSAGE - 1];
+        grow(&mut buf, LARGEST_MESSAGE).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(buf.len(), LARGEST_MESSAGE);
+        let mut buf = vec![0; 1 << 20];
+        grow(&mut buf, (1 << 20) + 1).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(buf.len(), (1 << 20) + LARGEST_STEP);
+    }
+}

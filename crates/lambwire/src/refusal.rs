@@ -116,6 +116,8 @@ pub enum Objection<'a> {
     RequestEntityTooLarge,
     /// The execution environment is going away.
     InternalServerError,
+    /// The path is none of the Runtime API's.
+    NotFound,
 }
 
 impl Objection<'_> {
@@ -127,11 +129,12 @@ impl Objection<'_> {
             Self::InvokeTimeout => 410,
             Self::RequestEntityTooLarge => 413,
             Self::InternalServerError => 500,
+            Self::NotFound => 404,
         };
         Reply::Refused { status }
     }
 
-    /// Writes the body, a line of JSON, into `out` and returns its length.
+    /// Writes the body, a line, into `out` and returns its length. It is JSON, but that of [`NotFound`](Self::NotFound).
     ///
     /// # Errors
     ///
@@ -139,6 +142,11 @@ impl Objection<'_> {
     pub fn write(&self, out: &mut [u8]) -> Result<usize, SendError> {
         let mut transition = String::<MESSAGE_BYTES>::new();
         let (error_type, message) = match self {
+            Self::NotFound => {
+                let room = out.get_mut(..NOT_FOUND.len()).ok_or(SendError::OutTooSmall { needed: NOT_FOUND.len() })?;
+                room.iter_mut().zip(NOT_FOUND).for_each(|(to, from)| *to = *from);
+                return Ok(NOT_FOUND.len());
+            }
             Self::InvalidRequestId => ("InvalidRequestID", "Invalid request ID"),
             Self::InvalidResponseMode => ("InvalidFunctionResponseMode", "Invalid function response mode"),
             Self::InvokeTimeout => ("InvokeTimeout", "Invoke timeout"),
@@ -161,6 +169,9 @@ impl Objection<'_> {
     }
 }
 
+/// What AWS's server says to a path that it does not know.
+const NOT_FOUND: &[u8] = b"404 page not found\n";
+
 /// The body that AWS's server sends with [`Reply::Accepted`].
 pub const ACCEPTED_BODY: &[u8] = b"{\"status\":\"OK\"}\n";
 
@@ -182,6 +193,8 @@ mod tests {
             "{\"errorMessage\":\"State transition from RuntimeResponseSentState to InvocationResponse failed for \
              runtime. Error: State transition is not allowed\",\"errorType\":\"InvalidStateTransition\"}\n"
         );
+        assert_eq!(written(Objection::NotFound), "404 page not found\n");
+        assert_eq!(Objection::NotFound.write(&mut [0; 18]), Err(SendError::OutTooSmall { needed: 19 }));
         let body = written(Objection::RequestEntityTooLarge);
         assert!(body.contains(&std::format!("({} bytes)", limits::PAYLOAD_BYTES)));
         let refusal = Refusal::read(Verb::Response, 413, body.as_bytes());

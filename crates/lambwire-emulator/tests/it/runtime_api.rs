@@ -1,6 +1,7 @@
 //! The Runtime API on the wire: what is refused, and how messages may be cut.
 
 use lambwire::limits::REQUEST_HEAD_BYTES;
+use lambwire_emulator::limits::RUNTIME_CONNECTIONS;
 use lambwire_emulator::{Answer, Event, Outcome};
 
 use crate::library::{invoke_with, start};
@@ -191,14 +192,15 @@ fn an_event_goes_to_the_connection_that_is_still_there() {
 #[test]
 fn what_is_not_understood_is_refused_and_harms_nobody_else() {
     let emulator = start();
-    let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(REQUEST_HEAD_BYTES));
+    let long = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(REQUEST_HEAD_BYTES));
     for (bytes, status) in [
         ("garbage\r\n\r\n", 400),
         ("GET / HTTP/1.1\nHost: x\n\n", 400),
         ("GET / HTTP/3.0\r\n\r\n", 505),
-        ("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
-        ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n+7\r\n", 400),
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n+7\r\n", 400),
         (&long, 431),
     ] {
         let mut wire = Wire::connect(emulator.runtime_api());
@@ -212,6 +214,20 @@ fn what_is_not_understood_is_refused_and_harms_nobody_else() {
         peer.respond(&given.id, b"done");
     });
     assert_eq!(answer.body, b"done");
+}
+
+#[test]
+fn as_many_connections_as_the_limit_are_served_and_one_more_is_closed() {
+    let emulator = start();
+    let ask = |wire: &mut Wire| wire.exchange("GET / HTTP/1.1\r\nHost: x\r\n\r\n").status;
+    let mut wires: Vec<Wire> = Vec::new();
+    for _ in 0..RUNTIME_CONNECTIONS {
+        let mut wire = Wire::connect(emulator.runtime_api());
+        assert_eq!(ask(&mut wire), 404);
+        wires.push(wire);
+    }
+    assert!(Wire::connect(emulator.runtime_api()).is_closed());
+    assert!(wires.iter_mut().all(|wire| ask(wire) == 404));
 }
 
 #[test]

@@ -47,7 +47,7 @@ rie:
 cargo-lambda:
     scripts/test-cargo-lambda.sh
 
-# Instructions, system calls and memory, counted: the same numbers at every run
+# Instructions and system calls, counted: the same numbers at every run
 counts:
     scripts/counts.sh
 

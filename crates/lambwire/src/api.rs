@@ -10,6 +10,17 @@ use crate::limits;
 /// The environment variable that tells a runtime where the Runtime API is.
 pub const API_VARIABLE: &str = "AWS_LAMBDA_RUNTIME_API";
 
+/// The environment variable that tells a runtime how it was started (AWS Lambda Developer Guide,
+/// `configuration-envvars`).
+pub const INITIALIZATION_TYPE_VARIABLE: &str = "AWS_LAMBDA_INITIALIZATION_TYPE";
+
+/// Its value where a snapshot is taken before the first event.
+pub const SNAP_START: &str = "snap-start";
+
+/// The environment variable that tells how many invocations AWS may give to one process at a time. It is set on managed
+/// instances; `cargo lambda` sets it to 1.
+pub const MAX_CONCURRENCY_VARIABLE: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
+
 /// Port of an `http://` URL that names none.
 const HTTP_PORT: u16 = 80;
 

@@ -83,7 +83,12 @@ impl Client {
     /// This is the only test for reuse. A transport that connects anew whenever it is false is right after errors,
     /// early refusals, `Connection: close`, and exchanges that were given up half way.
     pub fn is_ready(&self) -> bool {
-        self.reusable && self.failed.is_none() && self.outgoing.is_idle() && self.asked[0].is_none()
+        self.is_open() && self.outgoing.is_idle() && self.asked[0].is_none()
+    }
+
+    /// Whether the connection can carry another message, once it is that one's turn.
+    pub(crate) fn is_open(&self) -> bool {
+        self.reusable && self.failed.is_none()
     }
 
     /// The request whose reply comes next.
@@ -123,7 +128,7 @@ impl Client {
     }
 
     fn check_turn(&self, verb: Verb) -> Result<(), SendError> {
-        if !self.reusable || self.failed.is_some() {
+        if !self.is_open() {
             return Err(SendError::Closed);
         }
         let is_turn = match self.asked {
@@ -249,8 +254,8 @@ impl End for Client {
             if !client.reusable {
                 return Err(ReceiveError::NoReply);
             }
-            let is_question = verb.is_question();
-            let mut see = move |name: &[u8], value: &[u8]| is_question && spans.see(input, name, value);
+            let has_values = verb.is_question() || verb == Verb::Register;
+            let mut see = move |name: &[u8], value: &[u8]| has_values && spans.see(input, name, value);
             let Some(head) = Head::reply(scan, input, &mut see)? else {
                 return Ok(None);
             };
@@ -278,7 +283,7 @@ impl End for Client {
 /// Whether this request may have this body, and how large it may become.
 fn check_body(request: &Request<'_>, body: Body) -> Result<u64, SendError> {
     let (is_fit, limit) = match (request, body) {
-        (Request::Next | Request::RestoreNext, _) => (body == Body::Exact(0), 0),
+        _ if request.verb().is_question() => (body == Body::Exact(0), 0),
         (Request::Response { mode: Mode::Streaming, .. }, _) => (body == Body::Chunked, u64::MAX),
         (Request::Response { .. }, _) => (body != Body::UntilClose, limits::PAYLOAD_BYTES),
         (Request::Other { .. }, _) => (false, 0),

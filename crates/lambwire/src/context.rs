@@ -1,5 +1,7 @@
 //! What comes with an event: who asked, until when, on whose behalf.
 
+use core::time::Duration;
+
 use crate::caller::{ClientContext, CognitoIdentity};
 use crate::error::{ReceiveError, SendError};
 use crate::field::{Field, Fields, put};
@@ -48,6 +50,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// What is left of the time for this invocation, at `now`, which is counted from the Unix epoch: nothing, if the
+    /// deadline has passed. `None` if there is no deadline that could be a date: `cargo lambda` sends a duration.
+    pub fn remaining(&self, now: Duration) -> Option<Duration> {
+        let deadline = self.deadline_ms.map(Duration::from_millis)?;
+        (deadline >= FIRST_DEADLINE).then(|| deadline.saturating_sub(now))
+    }
+
     /// The client context, if there is one. Whatever its JSON is like, looking into it fails nothing.
     pub fn client_context(&self) -> Option<ClientContext<'a>> {
         self.client_context_json.map(ClientContext::new)
@@ -89,6 +98,9 @@ impl<'a> Context<'a> {
         put(writer, Field::TraceId, self.trace_id.map(str::as_bytes))
     }
 }
+
+/// The earliest deadline that is taken for a date, as counted from the Unix epoch: the start of 2014, before Lambda was.
+const FIRST_DEADLINE: Duration = Duration::from_secs(1_388_534_400);
 
 /// The name of an invocation: a UUID on AWS, opaque here. It can stand in a path as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,6 +167,24 @@ impl<'a> InvocationId<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_that_is_a_date_leaves_time() {
+        let first = 1_388_534_400_000;
+        for (deadline_ms, now_ms, left_ms) in [
+            (None, 0, None),
+            (Some(600_000), 0, None),
+            (Some(first - 1), 0, None),
+            (Some(first), first - 1, Some(1)),
+            (Some(first), first, Some(0)),
+            (Some(first), first + 1, Some(0)),
+            (Some(u64::MAX), u64::MAX - 7, Some(7)),
+        ] {
+            let context = Context { deadline_ms, ..Context::new(RequestId("a")) };
+            let left = context.remaining(Duration::from_millis(now_ms));
+            assert_eq!(left, left_ms.map(Duration::from_millis), "{deadline_ms:?} at {now_ms}");
+        }
+    }
 
     #[test]
     fn a_request_id_is_one_path_segment() {

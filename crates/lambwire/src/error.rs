@@ -103,11 +103,24 @@ pub enum ReceiveError {
     BadRequestId,
     /// Two request ids that differ.
     TwoRequestIds,
+    /// A registration without the id of the extension.
+    NoExtensionId,
     /// The body is larger than the receiver takes.
     PayloadTooLarge {
         /// The most that it takes, in bytes.
         limit: u64,
     },
+}
+
+impl SendError {
+    /// Type of the report that answers an invocation in place of a response which cannot be sent.
+    pub fn report_type(self) -> &'static str {
+        match self {
+            // As AWS names it.
+            Self::PayloadTooLarge { .. } => "Function.ResponseSizeTooLarge",
+            _ => "Function.UnsendableResponse",
+        }
+    }
 }
 
 impl ReceiveError {
@@ -209,6 +222,7 @@ impl fmt::Display for ReceiveError {
             Self::NoRequestId => "invocation without a request id",
             Self::BadRequestId => "unusable request id",
             Self::TwoRequestIds => "two request ids that differ",
+            Self::NoExtensionId => "registration without an extension id",
         };
         f.write_str(text)
     }

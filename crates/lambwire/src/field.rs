@@ -28,6 +28,8 @@ pub enum Field {
     ErrorType,
     ErrorBody,
     XRayCause,
+    ExtensionName,
+    ExtensionId,
     ContentType,
 }
 
@@ -41,8 +43,10 @@ impl Field {
         let is = |field: Self| is_named(name, field.header_name());
         Some(match name.len() {
             12 if is(Self::ContentType) => Self::ContentType,
+            21 if is(Self::ExtensionName) => Self::ExtensionName,
             23 if is(Self::TraceId) => Self::TraceId,
             26 if is(Self::DeadlineMs) => Self::DeadlineMs,
+            27 if is(Self::ExtensionId) => Self::ExtensionId,
             28 if is(Self::InvocationId) => Self::InvocationId,
             28 if is(Self::TenantId) => Self::TenantId,
             29 if is(Self::RequestId) => Self::RequestId,
@@ -72,6 +76,8 @@ impl Field {
             Self::ErrorType => "Lambda-Runtime-Function-Error-Type",
             Self::ErrorBody => "Lambda-Runtime-Function-Error-Body",
             Self::XRayCause => "Lambda-Runtime-Function-XRay-Error-Cause",
+            Self::ExtensionName => "Lambda-Extension-Name",
+            Self::ExtensionId => "Lambda-Extension-Identifier",
             Self::ContentType => "Content-Type",
         }
     }
@@ -92,6 +98,8 @@ impl fmt::Display for Field {
             Self::ErrorType => "error type",
             Self::ErrorBody => "error report",
             Self::XRayCause => "X-Ray cause",
+            Self::ExtensionName => "extension name",
+            Self::ExtensionId => "extension id",
             Self::ContentType => "content type",
         })
     }
@@ -217,6 +225,8 @@ mod tests {
         Field::ErrorType,
         Field::ErrorBody,
         Field::XRayCause,
+        Field::ExtensionName,
+        Field::ExtensionId,
         Field::ContentType,
     ];
 

@@ -188,6 +188,14 @@ impl Inbox {
         self.filled = self.filled.saturating_add(len);
     }
 
+    /// Takes what stands behind the whole message out of its buffer. The inbox begins the next message with these bytes,
+    /// and expects them at the front of the buffer that it is lent next.
+    pub fn take_rest<'b>(&mut self, buf: &'b [u8]) -> &'b [u8] {
+        let rest = if self.whole { self.received } else { 0 }..self.filled;
+        *self = Self { filled: rest.len(), ..Self::default() };
+        buf.get(rest).unwrap_or_default()
+    }
+
     /// Whether no byte is here that belongs to a message still to be given.
     pub fn is_empty(&self) -> bool {
         self.filled == if self.whole { self.received } else { 0 }

@@ -2,6 +2,8 @@
 //!
 //! A message at a bound passes; one byte, header or level more is refused.
 
+use core::time::Duration;
+
 /// Longest text of `AWS_LAMBDA_RUNTIME_API`, in bytes. A host name has at most 253 (RFC 1035, section 2.3.4);
 /// the rest is scheme, port and path prefix.
 pub const API_BYTES: usize = 320;
@@ -34,6 +36,30 @@ pub const INTERIM_REPLIES: u8 = 8;
 /// Largest buffered response and largest event, in bytes: 6 MiB and 100 bytes, as AWS's emulator enforces it
 /// (`interop/model.go`); a response of one byte more is answered with 413.
 pub const PAYLOAD_BYTES: u64 = 6 * 1024 * 1024 + 100;
+
+/// Largest reply that an [`Exchange`](crate::Exchange) collects, in bytes: a head and an event at their bounds, and a
+/// line of framing.
+#[expect(clippy::cast_possible_truncation, reason = "6 MiB")]
+pub const MESSAGE_BYTES: usize = REPLY_HEAD_BYTES + PAYLOAD_BYTES as usize + CHUNK_LINE_BYTES;
+
+/// Waits before a lost connection is made again, the first for the first time; when they are used up, the error is given
+/// to the caller. In all about two seconds: the Runtime API is on this machine, and a process that cannot reach it is
+/// started again.
+pub const BACK_OFF: [Duration; 6] = [
+    Duration::ZERO,
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_millis(1200),
+];
+
+/// Wait before asking again when there was nothing yet. Ours: servers that answer so have waited themselves, or are made
+/// for tests.
+pub const NOTHING_YET_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a connection may take to come about. The Runtime API is on this machine; AWS's C++ client waits as long.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Largest body of an error report, in bytes. AWS's server for managed instances answers 413 above 1 MiB.
 pub const ERROR_BYTES: u64 = 1024 * 1024;

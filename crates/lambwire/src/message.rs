@@ -1,12 +1,13 @@
 //! What can be said: the requests of a runtime and the replies of the Runtime API.
 //!
-//! Every path of the protocol stands in this file and in no other. Facts are those of AWS's Runtime API, version
+//! Every path of the protocol stands in this file and in no other, but for those of extensions in `extension.rs`. Facts are those of AWS's Runtime API, version
 //! 2018-06-01, and of the code of AWS's emulator (RIE) where it says more.
 
 use core::fmt;
 
 use crate::context::{Context, InvocationId, RequestId};
 use crate::error::{ReceiveError, SendError};
+use crate::extension::{self, ExtensionId};
 use crate::field::{Field, Fields, checked_error_type, put};
 use crate::limits;
 use crate::wire::head::RequestLine;
@@ -56,6 +57,17 @@ pub enum Request<'a> {
     RestoreNext,
     /// What had to be done after the restore failed; the report is the body.
     RestoreError(Fault<'a>),
+    /// An extension inside this process takes part, so that SIGTERM comes before the end;
+    /// [`NO_EVENTS`](crate::NO_EVENTS) is the body.
+    Register {
+        /// What the extension is called, in logs.
+        name: &'a str,
+    },
+    /// The extension has started, and waits for an event. There is no reply while it wants none.
+    ExtensionNext {
+        /// The extension.
+        id: ExtensionId<'a>,
+    },
     /// Something that this protocol does not know. Received only.
     Other {
         /// The method.
@@ -101,6 +113,13 @@ pub enum Reply<'a> {
     Restored,
     /// The response or the report was taken.
     Accepted,
+    /// The extension takes part.
+    Registered {
+        /// Names it from here on.
+        id: ExtensionId<'a>,
+    },
+    /// An event for an extension; the body says which.
+    ExtensionEvent,
     /// It was not; the body says why, mostly as JSON. [`Refusal`](crate::Refusal) reads it. To a question, the statuses
     /// 204 and 408 are received as [`NothingYet`](Self::NothingYet).
     Refused {
@@ -125,6 +144,10 @@ pub enum Verb {
     RestoreNext,
     /// [`Request::RestoreError`]
     RestoreError,
+    /// [`Request::Register`]
+    Register,
+    /// [`Request::ExtensionNext`]
+    ExtensionNext,
     /// [`Request::Other`]
     #[default]
     Other,
@@ -133,7 +156,7 @@ pub enum Verb {
 impl Verb {
     /// Whether this asks for something, and so has no body.
     pub(crate) fn is_question(self) -> bool {
-        matches!(self, Self::Next | Self::RestoreNext)
+        matches!(self, Self::Next | Self::RestoreNext | Self::ExtensionNext)
     }
 
     /// Whether this answers an invocation, so that a [`Verb::Next`] may follow at once.
@@ -151,12 +174,26 @@ impl fmt::Display for Verb {
             Self::InitError => "init error",
             Self::RestoreNext => "restore next",
             Self::RestoreError => "restore error",
+            Self::Register => "extension registration",
+            Self::ExtensionNext => "extension next",
             Self::Other => "unknown request",
         })
     }
 }
 
 impl<'a> Request<'a> {
+    /// A response to the invocation of this context.
+    pub fn response(context: &Context<'a>, content_type: &'a str, mode: Mode) -> Self {
+        let Context { request_id: id, invocation_id, .. } = *context;
+        Self::Response { id, invocation_id, content_type: Some(content_type), mode }
+    }
+
+    /// An error of the invocation of this context.
+    pub fn error(context: &Context<'a>, fault: Fault<'a>) -> Self {
+        let Context { request_id: id, invocation_id, .. } = *context;
+        Self::Error { id, invocation_id, fault }
+    }
+
     /// What kind of request this is.
     pub fn verb(&self) -> Verb {
         match self {
@@ -166,6 +203,8 @@ impl<'a> Request<'a> {
             Self::InitError(_) => Verb::InitError,
             Self::RestoreNext => Verb::RestoreNext,
             Self::RestoreError(_) => Verb::RestoreError,
+            Self::Register { .. } => Verb::Register,
+            Self::ExtensionNext { .. } => Verb::ExtensionNext,
             Self::Other { .. } => Verb::Other,
         }
     }
@@ -183,6 +222,10 @@ impl<'a> Request<'a> {
             ("GET", RESTORE_NEXT) => Self::RestoreNext,
             ("POST", INIT_ERROR) => Self::InitError(Fault::read(fields)),
             ("POST", RESTORE_ERROR) => Self::RestoreError(Fault::read(fields)),
+            ("POST", extension::REGISTER) => {
+                fields.text(Field::ExtensionName).map_or(other, |name| Self::Register { name })
+            }
+            ("GET", extension::EVENT_NEXT) => ExtensionId::read(fields).map_or(other, |id| Self::ExtensionNext { id }),
             ("POST", _) => path.strip_prefix(INVOCATION).map_or(other, |path| Self::read_answer(path, fields, other)),
             _ => other,
         }
@@ -215,6 +258,8 @@ impl<'a> Request<'a> {
             Self::RestoreNext => writer.put(RESTORE_NEXT.as_bytes()),
             Self::InitError(_) => writer.put(INIT_ERROR.as_bytes()),
             Self::RestoreError(_) => writer.put(RESTORE_ERROR.as_bytes()),
+            Self::Register { .. } => writer.put(extension::REGISTER.as_bytes()),
+            Self::ExtensionNext { .. } => writer.put(extension::EVENT_NEXT.as_bytes()),
             Self::Response { id, .. } => {
                 writer.put(INVOCATION.as_bytes());
                 writer.put(id.as_str().as_bytes());
@@ -242,6 +287,11 @@ impl<'a> Request<'a> {
                 fault.write(writer)
             }
             Self::InitError(fault) | Self::RestoreError(fault) => fault.write(writer),
+            Self::Register { name } => {
+                put(writer, Field::ContentType, Some(b"application/json"))?;
+                put(writer, Field::ExtensionName, Some(name.as_bytes()))
+            }
+            Self::ExtensionNext { id } => put(writer, Field::ExtensionId, Some(id.as_bytes())),
             Self::Next | Self::RestoreNext | Self::Other { .. } => Ok(()),
         }
     }
@@ -307,6 +357,8 @@ impl<'a> Reply<'a> {
             _ if Self::is_refusal(verb, status) => Self::Refused { status },
             Verb::Next => Self::Invocation(Context::read(fields)?),
             Verb::RestoreNext => Self::Restored,
+            Verb::Register => Self::Registered { id: ExtensionId::read(fields)? },
+            Verb::ExtensionNext => Self::ExtensionEvent,
             _ => Self::Accepted,
         })
     }
@@ -323,7 +375,7 @@ impl<'a> Reply<'a> {
     /// The status that says this.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Invocation(_) | Self::Restored => 200,
+            Self::Invocation(_) | Self::Restored | Self::Registered { .. } | Self::ExtensionEvent => 200,
             Self::NothingYet => 204,
             Self::Accepted => 202,
             Self::Refused { status } => *status,
@@ -335,7 +387,11 @@ impl<'a> Reply<'a> {
         match self {
             Self::Invocation(context) => context.write(writer),
             Self::Accepted | Self::Refused { .. } => put(writer, Field::ContentType, Some(b"application/json")),
-            Self::NothingYet | Self::Restored => Ok(()),
+            Self::Registered { id } => {
+                put(writer, Field::ContentType, Some(b"application/json"))?;
+                put(writer, Field::ExtensionId, Some(id.as_bytes()))
+            }
+            Self::NothingYet | Self::Restored | Self::ExtensionEvent => Ok(()),
         }
     }
 }

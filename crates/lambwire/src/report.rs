@@ -6,6 +6,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::error::SendError;
 use crate::field::checked_error_type;
 use crate::json::{Text, at, for_each};
+use crate::message::Fault;
 
 /// What went wrong, to be written as the body of an error.
 ///
@@ -29,6 +30,11 @@ impl<'a> ErrorReport<'a> {
     /// The error type as it can be said in a header: `Function.Unknown` if it cannot.
     pub fn header_type(&self) -> &'a str {
         if checked_error_type(self.error_type).is_ok() { self.error_type } else { "Function.Unknown" }
+    }
+
+    /// What the headers say of this failure.
+    pub fn fault(&self) -> Fault<'a> {
+        Fault { error_type: Some(self.header_type()), xray_cause: None }
     }
 
     /// This report, shortened so that its JSON has at most `bytes`: first the outer end of the stack trace goes, then the

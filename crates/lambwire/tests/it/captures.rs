@@ -53,10 +53,9 @@ fn folder() -> PathBuf {
 }
 
 fn verb(text: &str) -> Verb {
-    [Verb::Next, Verb::Response, Verb::Error, Verb::InitError, Verb::RestoreNext, Verb::RestoreError]
-        .into_iter()
-        .find(|verb| verb.to_string() == text)
-        .unwrap()
+    let verbs = [Verb::Next, Verb::Response, Verb::Error, Verb::InitError, Verb::RestoreNext, Verb::RestoreError];
+    let mut verbs = verbs.into_iter().chain([Verb::Register, Verb::ExtensionNext]);
+    verbs.find(|verb| verb.to_string() == text).unwrap()
 }
 
 #[test]
@@ -164,6 +163,8 @@ fn request_text(heard: &Heard<'_, Request<'_>>) -> String {
             text += &fault_text(fault);
         }
         Request::InitError(fault) | Request::RestoreError(fault) => text += &fault_text(fault),
+        Request::Register { name } => text += &field("extension-name", Some(name.as_bytes())),
+        Request::ExtensionNext { id } => text += &field("extension-id", Some(id.as_bytes())),
         _ => {}
     }
     text
@@ -193,6 +194,10 @@ fn reply_text(verb: Verb, heard: &Heard<'_, Reply<'_>>) -> String {
         Reply::NothingYet => format!("nothing yet ({headers} headers)\n"),
         Reply::Restored => format!("restored ({headers} headers)\n"),
         Reply::Accepted => format!("accepted ({headers} headers)\n"),
+        Reply::Registered { id } => {
+            format!("registered ({headers} headers)\n") + &field("extension-id", Some(id.as_bytes()))
+        }
+        Reply::ExtensionEvent => format!("extension event ({headers} headers)\n"),
         Reply::Refused { status } => {
             let mut text = format!("refused {status} ({headers} headers)\n");
             let refusal = Refusal::read(verb, status, &heard.body);

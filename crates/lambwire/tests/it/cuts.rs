@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use lambwire::{Body, Client, Event, Headers, Mode, ReceiveError, Received, Reply, Request, RequestId, Server, Verb};
+use lambwire::{
+    Body, Client, Event, ExtensionId, Headers, Mode, ReceiveError, Received, Reply, Request, RequestId, Server, Verb,
+};
 
 /// Either end, as far as listening goes.
 pub(crate) trait Peer: Clone {
@@ -199,6 +201,8 @@ pub(crate) fn plain_request(verb: Verb) -> Request<'static> {
         Verb::RestoreNext => Request::RestoreNext,
         Verb::InitError => Request::InitError(Default::default()),
         Verb::RestoreError => Request::RestoreError(Default::default()),
+        Verb::Register => Request::Register { name: "name" },
+        Verb::ExtensionNext => Request::ExtensionNext { id: ExtensionId::new(b"id").unwrap() },
         Verb::Error => Request::Error { id, invocation_id: None, fault: Default::default() },
         _ => Request::Response { id, invocation_id: None, content_type: None, mode: Mode::Buffered },
     }

@@ -4,6 +4,7 @@
 
 mod captures;
 mod cuts;
+mod exchange;
 mod inbox;
 mod limits;
 mod meaning;

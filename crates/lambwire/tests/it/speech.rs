@@ -1,7 +1,8 @@
 //! What the ends can say, as values that own what they say and can be made up at random.
 
 use lambwire::{
-    Body, Client, Context, Fault, Frame, InvocationId, Mode, Reply, Request, RequestId, SendError, Server, Verb,
+    Body, Client, Context, ExtensionId, Fault, Frame, InvocationId, Mode, Reply, Request, RequestId, SendError, Server,
+    Verb,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -106,13 +107,15 @@ impl Asked {
             Verb::InitError => Request::InitError(fault),
             Verb::RestoreError => Request::RestoreError(fault),
             Verb::RestoreNext => Request::RestoreNext,
+            Verb::Register => Request::Register { name: self.content_type.as_deref().unwrap_or("name") },
+            Verb::ExtensionNext => Request::ExtensionNext { id: extension_id(self.invocation_id.as_deref()) },
             _ => Request::Next,
         }
     }
 
     pub(crate) fn framing(&self) -> Body {
         match self.verb {
-            Verb::Next | Verb::RestoreNext => Body::Exact(0),
+            Verb::Next | Verb::RestoreNext | Verb::ExtensionNext => Body::Exact(0),
             Verb::Response if self.streaming => Body::Chunked,
             _ if self.chunked => Body::Chunked,
             _ => Body::Exact(self.body().len() as u64),
@@ -120,7 +123,7 @@ impl Asked {
     }
 
     pub(crate) fn body(&self) -> Vec<u8> {
-        if matches!(self.verb, Verb::Next | Verb::RestoreNext) {
+        if matches!(self.verb, Verb::Next | Verb::RestoreNext | Verb::ExtensionNext) {
             return Vec::new();
         }
         self.pieces.concat()
@@ -166,7 +169,10 @@ impl Answer {
                 Reply::Invocation(context)
             }
             (Verb::RestoreNext, 200) => Reply::Restored,
-            (Verb::Next | Verb::RestoreNext, 204) => Reply::NothingYet,
+            (Verb::Register, 200) => Reply::Registered { id: extension_id(self.invocation_id.as_deref()) },
+            (Verb::ExtensionNext, 200) => Reply::ExtensionEvent,
+            (Verb::Next | Verb::RestoreNext | Verb::ExtensionNext, 204) => Reply::NothingYet,
+            (Verb::Register, 204) => Reply::Refused { status: 403 },
             (_, 200 | 204) => Reply::Accepted,
             (_, status) => Reply::Refused { status },
         }
@@ -198,6 +204,10 @@ impl Answer {
     }
 }
 
+fn extension_id(id: Option<&[u8]>) -> ExtensionId<'_> {
+    ExtensionId::new(id.unwrap_or(b"id")).unwrap()
+}
+
 fn invocation_id(id: Option<&[u8]>) -> Option<InvocationId<'_>> {
     id.map(|id| InvocationId::new(id).unwrap())
 }
@@ -213,6 +223,8 @@ prop_compose! {
             Verb::RestoreError,
             Verb::Next,
             Verb::RestoreNext,
+            Verb::Register,
+            Verb::ExtensionNext,
         ][..]),
         id in request_id(),
         invocation_id in option::of(opaque()),

@@ -1,0 +1,41 @@
+//! As much of the Extensions API as a runtime needs: an extension inside its own process, which wants no events.
+//!
+//! Lambda ends a process with SIGKILL, at once, unless an extension is registered: then SIGTERM comes first, and half a
+//! second of time (AWS Lambda Developer Guide, `runtimes-extensions-api`). Two requests are all it takes, before the first
+//! [`Request::Next`](crate::Request::Next): [`Register`](crate::Request::Register), and
+//! [`ExtensionNext`](crate::Request::ExtensionNext), to which no reply ever comes. AWS's Go client does the same.
+
+use crate::error::{ReceiveError, SendError};
+use crate::field::{Field, Fields};
+use crate::wire::headers::is_sendable;
+
+pub(crate) const REGISTER: &str = "/2020-01-01/extension/register";
+pub(crate) const EVENT_NEXT: &str = "/2020-01-01/extension/event/next";
+
+/// The body of [`Request::Register`](crate::Request::Register): no events. An extension inside the runtime's process may
+/// not ask for that of the shutdown.
+pub const NO_EVENTS: &[u8] = br#"{"events":[]}"#;
+
+/// Names an extension that has registered: opaque bytes that are sent back as they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExtensionId<'a>(&'a [u8]);
+
+impl<'a> ExtensionId<'a> {
+    /// Checks that `id` can be sent in a header.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Unsendable`] if it is empty, or has control characters or white space around it.
+    pub fn new(id: &'a [u8]) -> Result<Self, SendError> {
+        if is_sendable(id) { Ok(Self(id)) } else { Err(SendError::Unsendable(Field::ExtensionId)) }
+    }
+
+    pub(crate) fn read(fields: &Fields<'_, 'a>) -> Result<Self, ReceiveError> {
+        fields.raw(Field::ExtensionId).map(Self).ok_or(ReceiveError::NoExtensionId)
+    }
+
+    /// The id as it came.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+}

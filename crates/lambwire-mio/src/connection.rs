@@ -2,14 +2,10 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::ToSocketAddrs;
-use std::time::Duration;
 
-use lambwire::Api;
+use lambwire::{Api, Unwritten, limits};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-
-/// How long a connection may take to come about. The Runtime API is on this machine; AWS's C++ client waits as long.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 const STREAM: Token = Token(0);
 
@@ -23,13 +19,6 @@ pub(crate) struct Connection {
     closed: bool,
 }
 
-/// A write that ended early.
-pub(crate) struct Unwritten {
-    /// Bytes that went out before.
-    pub(crate) written: usize,
-    pub(crate) error: io::Error,
-}
-
 impl Connection {
     pub(crate) fn open(api: &Api) -> io::Result<Self> {
         let mut stream = TcpStream::from_std(connect(api)?);
@@ -39,8 +28,8 @@ impl Connection {
     }
 
     /// Writes all parts, in one call if the socket takes them.
-    pub(crate) fn write(&mut self, parts: [&[u8]; 4]) -> Result<(), Unwritten> {
-        let total = parts.iter().map(|part| part.len()).sum();
+    pub(crate) fn write(&mut self, parts: [&[u8]; 4]) -> Result<(), Unwritten<io::Error>> {
+        let total: u64 = parts.iter().map(|part| part.len() as u64).sum();
         let mut written = 0;
         let mut parts = parts.map(IoSlice::new);
         let mut parts = parts.as_mut_slice();
@@ -51,7 +40,7 @@ impl Connection {
                     return Err(Unwritten { written, error: ErrorKind::WriteZero.into() });
                 }
                 Ok(len) => {
-                    written += len;
+                    written += len as u64;
                     IoSlice::advance_slices(&mut parts, len);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -133,7 +122,7 @@ struct Ready {
 fn connect(api: &Api) -> io::Result<std::net::TcpStream> {
     let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", api.host()));
     for address in (api.host(), api.port()).to_socket_addrs()? {
-        match std::net::TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+        match std::net::TcpStream::connect_timeout(&address, limits::CONNECT_TIMEOUT) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
                 stream.set_nonblocking(true)?;

@@ -3,12 +3,16 @@
 
 mod connection;
 mod invocation;
-mod link;
+mod lifecycle;
+mod panics;
 mod runtime;
+mod serve;
 
 pub use invocation::{Invocation, Stream};
 pub use lambwire;
+pub use lifecycle::{is_snap_start, on_sigterm, remaining};
 pub use runtime::Runtime;
+pub use serve::{Answer, Failure};
 
 /// What can end or spoil an exchange.
 pub type Error = lambwire::Error<std::io::Error>;

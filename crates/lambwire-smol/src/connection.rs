@@ -4,25 +4,14 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::task::Poll;
-use std::time::Duration;
 
-use lambwire::Api;
+use lambwire::{Api, Unwritten, limits};
 use smol::{Async, Timer, future};
-
-/// How long a connection may take to come about. The Runtime API is on this machine; AWS's C++ client waits as long.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Connection {
     stream: Async<TcpStream>,
     /// The stream may hold bytes that no event will tell of.
     readable: bool,
-}
-
-/// A write that ended early.
-pub(crate) struct Unwritten {
-    /// Bytes that went out before.
-    pub(crate) written: usize,
-    pub(crate) error: io::Error,
 }
 
 impl Connection {
@@ -33,8 +22,8 @@ impl Connection {
     }
 
     /// Writes all parts, in one call if the socket takes them.
-    pub(crate) async fn write(&mut self, parts: [&[u8]; 4]) -> Result<(), Unwritten> {
-        let total = parts.iter().map(|part| part.len()).sum();
+    pub(crate) async fn write(&mut self, parts: [&[u8]; 4]) -> Result<(), Unwritten<io::Error>> {
+        let total: u64 = parts.iter().map(|part| part.len() as u64).sum();
         let mut written = 0;
         let mut parts = parts.map(IoSlice::new);
         let mut parts = parts.as_mut_slice();
@@ -42,7 +31,7 @@ impl Connection {
             let error = match self.stream.get_ref().write_vectored(parts) {
                 Ok(0) => ErrorKind::WriteZero.into(),
                 Ok(len) => {
-                    written += len;
+                    written += len as u64;
                     IoSlice::advance_slices(&mut parts, len);
                     continue;
                 }
@@ -96,7 +85,7 @@ async fn connect(api: &Api) -> io::Result<Async<TcpStream>> {
     let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", api.host()));
     for address in smol::net::resolve((api.host(), api.port())).await? {
         let too_late = async {
-            Timer::after(CONNECT_TIMEOUT).await;
+            Timer::after(limits::CONNECT_TIMEOUT).await;
             Err(ErrorKind::TimedOut.into())
         };
         match future::or(Async::<TcpStream>::connect(address), too_late).await {

@@ -1,18 +1,14 @@
 //! The loop's second half: an event, and its answer.
 
+use std::io;
+
 use lambwire::{
-    Body, Client, Context, ErrorReport, HTTP_INTEGRATION, Headers, Mode, PRELUDE_SEPARATOR, Prelude, Request,
+    Body, Client, Context, ErrorReport, Exchange, HTTP_INTEGRATION, Headers, Mode, PRELUDE_SEPARATOR, Prelude, Request,
     SendError, limits,
 };
 
-use crate::link::fill;
+use crate::runtime::{Ahead, fill};
 use crate::{Error, Runtime};
-
-/// Type of the report that answers for a response that is too large to be sent, as AWS names it.
-const TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
-
-/// Type of the report that answers for a response that cannot be sent for another reason.
-const UNSENDABLE: &str = "Function.UnsendableResponse";
 
 /// An event, and the duty to answer it: once.
 #[must_use = "an invocation that is not answered times out"]
@@ -41,15 +37,12 @@ impl<'r, 'b> Invocation<'r, 'b> {
     /// # Errors
     ///
     /// [`SendError::PayloadTooLarge`] if the body is larger than Lambda takes, [`SendError::Unsendable`] if the media
-    /// type cannot be sent: the invocation has then been answered with an error that says so. [`Error::Refused`] if the Runtime API did not take the answer. Others if the
-    /// connection was lost and it is not known what became of the answer. The invocation is over in every case; whether
-    /// the loop should be as well, says [`is_fatal`](lambwire::Error::is_fatal).
+    /// type cannot be sent: the invocation has then been answered with an error that says so. [`Error::Refused`] if the
+    /// Runtime API did not take the answer. Others if the connection was lost and it is not known what became of the
+    /// answer. The invocation is over in every case; whether the loop should be as well, says
+    /// [`is_fatal`](lambwire::Error::is_fatal).
     pub async fn respond_as(self, content_type: &str, body: &[u8]) -> Result<(), Error> {
-        let verdict = self.runtime.tell(&response(&self.context, content_type, Mode::Buffered), body).await;
-        if let Err(Error::Send(error)) = verdict {
-            self.own_up(error).await?;
-        }
-        verdict
+        self.runtime.respond(&self.context, content_type, body, Ahead::Nothing).await
     }
 
     /// Answers with an error.
@@ -60,13 +53,13 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// As those of [`respond_as`](Self::respond_as).
     pub async fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
-        let Context { request_id: id, invocation_id, .. } = self.context;
-        self.runtime.report(report, |fault| Request::Error { id, invocation_id, fault }).await
+        self.runtime.fail(&self.context, report, Ahead::Nothing).await
     }
 
     /// An answer that is sent as it comes about. Nothing is sent before its first piece.
     pub fn stream(self, content_type: &str) -> Stream<'r, 'b> {
-        Stream { invocation: self, content_type: content_type.into(), has_begun: false }
+        let Self { runtime, context, .. } = self;
+        Stream { runtime, context, content_type: content_type.into(), stage: Stage::Start }
     }
 
     /// A streamed answer to HTTP: status and headers first, then the body.
@@ -78,35 +71,62 @@ impl<'r, 'b> Invocation<'r, 'b> {
     pub async fn stream_http(self, prelude: &Prelude<'_>) -> Result<Stream<'r, 'b>, Error> {
         let mut json = Vec::new();
         if let Err(error) = fill(&mut json, |json| prelude.write(json)) {
-            self.own_up(error).await?;
+            self.runtime.own_up(&self.context, error, Ahead::Nothing).await?;
             return Err(error.into());
         }
+        json.extend(PRELUDE_SEPARATOR);
         let mut stream = self.stream(HTTP_INTEGRATION);
         stream.write(&json).await?;
-        stream.write(&PRELUDE_SEPARATOR).await?;
         Ok(stream)
-    }
-
-    /// Answers with the error that kept the answer from being sent.
-    async fn own_up(self, error: SendError) -> Result<(), Error> {
-        let is_too_large = matches!(error, SendError::PayloadTooLarge { .. });
-        let error_type = if is_too_large { TOO_LARGE } else { UNSENDABLE };
-        self.fail(&ErrorReport::new(error_type, &error.to_string())).await
     }
 }
 
-fn response<'a>(context: &Context<'a>, content_type: &'a str, mode: Mode) -> Request<'a> {
-    let Context { request_id: id, invocation_id, .. } = *context;
-    Request::Response { id, invocation_id, content_type: Some(content_type), mode }
+impl Runtime {
+    pub(crate) async fn respond(
+        &mut self,
+        context: &Context<'_>,
+        content_type: &str,
+        body: &[u8],
+        ahead: Ahead,
+    ) -> Result<(), Error> {
+        let verdict = self.tell(&Request::response(context, content_type, Mode::Buffered), body, ahead).await;
+        if let Err(Error::Send(error)) = verdict {
+            self.own_up(context, error, ahead).await?;
+        }
+        verdict
+    }
+
+    pub(crate) async fn fail(
+        &mut self,
+        context: &Context<'_>,
+        report: &ErrorReport<'_>,
+        ahead: Ahead,
+    ) -> Result<(), Error> {
+        self.report(report, |fault| Request::error(context, fault), ahead).await
+    }
+
+    /// Answers with the error that kept the answer from being sent.
+    async fn own_up(&mut self, context: &Context<'_>, error: SendError, ahead: Ahead) -> Result<(), Error> {
+        self.fail(context, &ErrorReport::new(error.report_type(), &error.to_string()), ahead).await
+    }
 }
 
 /// A streamed answer under way. One that is dropped is cut off, and the next exchange has a new connection; so it is if
 /// the future of one of its methods is dropped.
 #[must_use = "a stream that is not finished is cut off"]
 pub struct Stream<'r, 'b> {
-    invocation: Invocation<'r, 'b>,
+    pub(crate) runtime: &'r mut Runtime,
+    pub(crate) context: Context<'b>,
     content_type: String,
-    has_begun: bool,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing has been sent.
+    Start,
+    Begun(Exchange<io::Error>),
+    /// Refused or lost.
+    Over,
 }
 
 impl Stream<'_, '_> {
@@ -118,12 +138,14 @@ impl Stream<'_, '_> {
     /// was lost: the stream is over then. [`SendError::Unsendable`] if the media type cannot be sent:
     /// [`fail`](Self::fail) still answers the invocation.
     pub async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
-        self.begin().await?;
-        let link = &mut self.invocation.runtime.link;
-        let frame = link.client.frame(piece.len())?;
-        match link.write(frame.before(), piece, frame.after()).await {
-            Ok(()) => Ok(()),
-            sent => self.invocation.runtime.conclude(sent).await,
+        let exchange = self.take_begun().await?;
+        let frame = self.runtime.link.client().frame(piece.len())?;
+        match self.runtime.write(frame.before(), piece, frame.after()).await {
+            Ok(()) => {
+                self.stage = Stage::Begun(exchange);
+                Ok(())
+            }
+            sent => self.runtime.conclude(exchange, sent).await,
         }
     }
 
@@ -133,13 +155,13 @@ impl Stream<'_, '_> {
     ///
     /// As those of [`Invocation::respond_as`].
     pub async fn finish(mut self) -> Result<(), Error> {
-        if let Err(error) = self.begin().await {
-            if let Error::Send(error) = error {
-                self.invocation.own_up(error).await?;
+        match self.take_begun().await {
+            Err(Error::Send(error)) if matches!(self.stage, Stage::Start) => {
+                self.runtime.own_up(&self.context, error, Ahead::Nothing).await?;
+                Err(error.into())
             }
-            return Err(error);
+            exchange => self.end(exchange?, |client, end| client.finish(end)).await,
         }
-        self.end(|client, end| client.finish(end)).await
     }
 
     /// Ends the answer with an error, and what was sent before is void. If nothing was, the invocation is answered with
@@ -148,31 +170,41 @@ impl Stream<'_, '_> {
     /// # Errors
     ///
     /// As those of [`Invocation::respond_as`].
-    pub async fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
-        if !self.has_begun {
-            return self.invocation.fail(report).await;
+    pub async fn fail(mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
+        if matches!(self.stage, Stage::Start) {
+            return self.runtime.fail(&self.context, report, Ahead::Nothing).await;
         }
+        let exchange = self.take_begun().await?;
         let report = report.fit(limits::STREAM_ERROR_BYTES);
         let mut json = Vec::new();
         fill(&mut json, |json| report.write(json))?;
-        self.end(|client, end| client.finish_with_error(report.header_type(), &json, end)).await
+        self.end(exchange, |client, end| client.finish_with_error(report.header_type(), &json, end)).await
     }
 
-    /// Makes the head ready, which goes out with the first bytes behind it.
-    async fn begin(&mut self) -> Result<(), Error> {
-        if !self.has_begun {
-            let request = response(&self.invocation.context, &self.content_type, Mode::Streaming);
-            self.invocation.runtime.link.begin(&request, Body::Chunked).await?;
-            self.has_begun = true;
+    /// The exchange, begun if it has not, to be put back if it goes on.
+    async fn take_begun(&mut self) -> Result<Exchange<io::Error>, Error> {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Begun(exchange) => Ok(exchange),
+            Stage::Over => Err(SendError::Closed.into()),
+            Stage::Start => {
+                let request = Request::response(&self.context, &self.content_type, Mode::Streaming);
+                self.runtime.begin(&request, Body::Chunked).await.inspect_err(|error| {
+                    if matches!(error, Error::Send(_)) {
+                        self.stage = Stage::Start;
+                    }
+                })
+            }
         }
-        Ok(())
     }
 
-    async fn end(self, finish: impl Fn(&mut Client, &mut [u8]) -> Result<usize, SendError>) -> Result<(), Error> {
-        let runtime = self.invocation.runtime;
+    async fn end(
+        self,
+        exchange: Exchange<io::Error>,
+        finish: impl Fn(&mut Client, &mut [u8]) -> Result<usize, SendError>,
+    ) -> Result<(), Error> {
         let mut end = Vec::new();
-        fill(&mut end, |end| finish(&mut runtime.link.client, end))?;
-        let sent = runtime.link.write(b"", &end, b"").await;
-        runtime.conclude(sent).await
+        fill(&mut end, |end| finish(self.runtime.link.client(), end))?;
+        let sent = self.runtime.write(b"", &end, b"").await;
+        self.runtime.conclude(exchange, sent).await
     }
 }

@@ -1,34 +1,37 @@
 //! The loop's first half: ask for an invocation, again if need be.
 
 use std::io;
-use std::time::Duration;
 
-use lambwire::{API_VARIABLE, ErrorReport, Fault, Message, ReceiveError, Reply, Request, WholeReply, limits};
+use lambwire::{
+    API_VARIABLE, Body, ErrorReport, Exchange, Fault, Link, Message, ReceiveError, Reply, Request, SendError, Step,
+    Unwritten, WholeReply, limits,
+};
 use smol::Timer;
 
-use crate::connection::Unwritten;
-use crate::link::{Link, Lost, fill};
+use crate::connection::Connection;
 use crate::{Error, Invocation};
-
-/// Waits before a connection is tried again; when they are used up, the error is given to the caller. In all about two
-/// seconds: the Runtime API is on this machine, and a process that cannot reach it is started again.
-const BACK_OFF: [Duration; 6] = [
-    Duration::ZERO,
-    Duration::from_millis(10),
-    Duration::from_millis(50),
-    Duration::from_millis(200),
-    Duration::from_millis(500),
-    Duration::from_millis(1200),
-];
-
-/// Wait before asking again when there was nothing yet.
-const NOTHING_YET_PAUSE: Duration = Duration::from_millis(50);
 
 /// A runtime: a connection to the Runtime API, which is made anew when it breaks.
 pub struct Runtime {
     pub(crate) link: Link,
+    /// `None` when the last one broke, and while a future works on it: one that is dropped half way takes it along, so
+    /// that nothing is ever sent behind half a message.
+    connection: Option<Connection>,
+    /// The head that is to go out.
+    head: Vec<u8>,
+    /// The head of the request that goes ahead, behind the body.
+    next_head: Vec<u8>,
     /// Room for replies other than invocations.
     reply: Vec<u8>,
+    /// What [`serve`](Self::serve) sends behind an answer.
+    pub(crate) ahead: Ahead,
+}
+
+/// Whether the next invocation is asked for behind an answer, in the same write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    Next,
+    Nothing,
 }
 
 impl Runtime {
@@ -46,9 +49,21 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`BadApi`](lambwire::SendError::BadApi) if that is no address, [`Error::Transport`] if nobody listens there.
+    /// [`SendError::BadApi`] if that is no address, [`Error::Transport`] if nobody listens there.
     pub async fn connect(api: &str) -> Result<Self, Error> {
-        Ok(Self { link: Link::open(api).await?, reply: Vec::new() })
+        Self::open(Link::new(api)?).await
+    }
+
+    pub(crate) async fn open(mut link: Link) -> Result<Self, Error> {
+        let connection = Connection::open(link.api()).await.map_err(Error::Transport)?;
+        link.connected();
+        let [head, next_head, reply] = [const { Vec::new() }; 3];
+        Ok(Self { link, connection: Some(connection), head, next_head, reply, ahead: Ahead::Next })
+    }
+
+    pub(crate) fn disconnect(&mut self) {
+        self.connection = None;
+        self.link.disconnect();
     }
 
     /// Waits for the next invocation, for as long as it takes. Its parts are borrowed from `buf`, which grows as
@@ -62,54 +77,28 @@ impl Runtime {
     ///
     /// Any is a reason to end the process: the Runtime API cannot be reached, cannot be understood, or refuses.
     pub async fn next<'r, 'b>(&'r mut self, buf: &'b mut Vec<u8>) -> Result<Invocation<'r, 'b>, Error> {
-        let whole = self.ask(buf).await?;
-        if let Some(refusal) = whole.refusal(buf) {
-            return Err(refusal.into());
-        }
-        let Message { head: Reply::Invocation(context), body: payload, headers, .. } = whole.read(buf)? else {
+        let Message { head: Reply::Invocation(context), body: payload, headers, .. } =
+            self.ask(buf).await?.read(buf)?
+        else {
             return Err(ReceiveError::NoRequestId.into());
         };
         Ok(Invocation { runtime: self, context, payload, headers })
     }
 
-    /// Tells that the function could not start. The process is expected to end afterwards.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Invocation::fail`].
-    pub async fn init_error(&mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
-        self.report(report, Request::InitError).await
-    }
-
-    async fn ask(&mut self, buf: &mut Vec<u8>) -> Result<WholeReply, Error> {
-        let mut back_off = BACK_OFF.iter();
-        loop {
-            match self.link.exchange(&Request::Next, b"", buf).await {
-                Ok(whole) if whole.is_nothing_yet() => {
-                    back_off = BACK_OFF.iter();
-                    Timer::after(NOTHING_YET_PAUSE).await;
-                }
-                Ok(whole) => return Ok(whole),
-                Err(lost) if lost.is_connection() => {
-                    Timer::after(*back_off.next().ok_or(lost)?).await;
-                }
-                Err(lost) => return Err(lost.into()),
-            }
-        }
+    /// Asks for the next invocation, unless that was done ahead.
+    pub(crate) async fn ask(&mut self, buf: &mut Vec<u8>) -> Result<WholeReply, Error> {
+        let rest = self.link.take_rest(&self.reply);
+        buf.resize(buf.len().max(rest.len()), 0);
+        buf[..rest.len()].copy_from_slice(rest);
+        self.exchange(&Request::Next, b"", Ahead::Nothing, buf).await
     }
 
     /// Sends a request whose reply says no more than yes or no.
-    pub(crate) async fn tell(&mut self, request: &Request<'_>, body: &[u8]) -> Result<(), Error> {
-        let mut reply = self.link.exchange(request, body, &mut self.reply).await;
-        let is_repeat = reply.as_ref().is_err_and(Lost::may_have_arrived);
-        if reply.as_ref().is_err_and(Lost::may_repeat) {
-            reply = self.link.exchange(request, body, &mut self.reply).await;
-        }
-        match self.verdict(reply) {
-            // The first try had got through after all.
-            Err(Error::Refused(refusal)) if is_repeat && refusal.is_of_repeat() => Ok(()),
-            verdict => verdict,
-        }
+    pub(crate) async fn tell(&mut self, request: &Request<'_>, body: &[u8], ahead: Ahead) -> Result<(), Error> {
+        let mut reply = std::mem::take(&mut self.reply);
+        let told = self.exchange(request, body, ahead, &mut reply).await;
+        self.reply = reply;
+        told.map(|_| ())
     }
 
     /// Sends the report of a failure, shortened to what Lambda takes.
@@ -117,23 +106,146 @@ impl Runtime {
         &mut self,
         report: &ErrorReport<'a>,
         request: impl FnOnce(Fault<'a>) -> Request<'a>,
+        ahead: Ahead,
     ) -> Result<(), Error> {
         let report = report.fit(limits::ERROR_BYTES);
         let mut json = Vec::new();
         fill(&mut json, |json| report.write(json))?;
-        self.tell(&request(Fault { error_type: Some(report.header_type()), xray_cause: None }), &json).await
+        self.tell(&request(report.fault()), &json, ahead).await
     }
 
-    /// Collects the reply to what [`Link::write`] sent.
-    pub(crate) async fn conclude(&mut self, sent: Result<(), Unwritten>) -> Result<(), Error> {
-        let reply = self.link.receive(sent, &mut self.reply).await;
-        self.verdict(reply)
-    }
-
-    fn verdict(&self, reply: Result<WholeReply, Lost>) -> Result<(), Error> {
-        match reply?.refusal(&self.reply) {
-            Some(refusal) => Err(refusal.into()),
-            None => Ok(()),
+    pub(crate) async fn exchange(
+        &mut self,
+        request: &Request<'_>,
+        body: &[u8],
+        ahead: Ahead,
+        buf: &mut Vec<u8>,
+    ) -> Result<WholeReply, Error> {
+        let mut exchange = Exchange::new(request.verb(), Body::Exact(body.len() as u64));
+        loop {
+            if let Some(whole) = self.go_on(&mut exchange, buf).await? {
+                return Ok(whole);
+            }
+            fill(&mut self.head, |out| exchange.write_head(&mut self.link, request, out))?;
+            self.next_head.clear();
+            if ahead == Ahead::Next {
+                fill(&mut self.next_head, |out| self.link.write_next_head(out))?;
+            }
+            exchange.sent(write(&mut self.connection, [&self.head, body, &self.next_head, b""]).await);
         }
     }
+
+    /// Sends a request whose reply is not waited for.
+    pub(crate) async fn ask_and_leave(&mut self, request: &Request<'_>) -> Result<(), Error> {
+        self.begin(request, Body::Exact(0)).await?;
+        self.write(b"", b"", b"").await.map_err(|unwritten| Error::Transport(unwritten.error))
+    }
+
+    /// Makes a connection if need be, and a head that goes out with what is written next.
+    pub(crate) async fn begin(&mut self, request: &Request<'_>, body: Body) -> Result<Exchange<io::Error>, Error> {
+        let mut exchange = Exchange::new(request.verb(), body);
+        self.go_on(&mut exchange, &mut Vec::new()).await?;
+        fill(&mut self.head, |out| exchange.write_head(&mut self.link, request, out))?;
+        Ok(exchange)
+    }
+
+    /// Writes a piece of a streamed body with what frames it, behind the head if that has not gone out.
+    pub(crate) async fn write(
+        &mut self,
+        before: &[u8],
+        piece: &[u8],
+        after: &[u8],
+    ) -> Result<(), Unwritten<io::Error>> {
+        let written = write(&mut self.connection, [&self.head, before, piece, after]).await;
+        self.head.clear();
+        written
+    }
+
+    /// Collects the reply to a streamed body.
+    pub(crate) async fn conclude(
+        &mut self,
+        mut exchange: Exchange<io::Error>,
+        sent: Result<(), Unwritten<io::Error>>,
+    ) -> Result<(), Error> {
+        exchange.sent(sent);
+        let mut reply = std::mem::take(&mut self.reply);
+        let end = self.go_on(&mut exchange, &mut reply).await;
+        self.reply = reply;
+        end.map(|_| ())
+    }
+
+    /// Goes on with an exchange until it has something to send (`None`), or its reply is whole.
+    async fn go_on(
+        &mut self,
+        exchange: &mut Exchange<io::Error>,
+        buf: &mut Vec<u8>,
+    ) -> Result<Option<WholeReply>, Error> {
+        let mut connection = self.connection.take();
+        if connection.is_none() {
+            self.link.disconnect();
+        }
+        let end = go_on(exchange, &mut self.link, &mut connection, buf).await;
+        self.connection = connection;
+        end
+    }
+}
+
+async fn go_on(
+    exchange: &mut Exchange<io::Error>,
+    link: &mut Link,
+    connection: &mut Option<Connection>,
+    buf: &mut Vec<u8>,
+) -> Result<Option<WholeReply>, Error> {
+    loop {
+        match exchange.step(link, buf)? {
+            Step::Connect => {
+                *connection = None;
+                let opened = Connection::open(link.api()).await.map(|open| *connection = Some(open));
+                exchange.connected(link, opened);
+            }
+            Step::Receive => {
+                let came = match connection {
+                    Some(open) => open.read(link.space(buf)).await,
+                    None => Err(io::ErrorKind::NotConnected.into()),
+                };
+                exchange.received(link, came);
+            }
+            Step::Grow { total } => grow(buf, total),
+            Step::Pause(pause) => {
+                Timer::after(pause).await;
+            }
+            Step::Send => return Ok(None),
+            Step::Done(whole) => return Ok(Some(whole)),
+        }
+    }
+}
+
+async fn write(connection: &mut Option<Connection>, parts: [&[u8]; 4]) -> Result<(), Unwritten<io::Error>> {
+    let Some(mut open) = connection.take() else {
+        return Err(Unwritten { written: 0, error: io::ErrorKind::NotConnected.into() });
+    };
+    let written = open.write(parts).await;
+    *connection = Some(open);
+    written
+}
+
+/// Makes a buffer longer, by no more than that.
+fn grow(buf: &mut Vec<u8>, len: usize) {
+    buf.reserve_exact(len.saturating_sub(buf.len()));
+    buf.resize(len, 0);
+}
+
+/// Replaces what is in `buf` by what `write` writes, in as much room as that takes.
+pub(crate) fn fill(
+    buf: &mut Vec<u8>,
+    mut write: impl FnMut(&mut [u8]) -> Result<usize, SendError>,
+) -> Result<(), SendError> {
+    buf.resize(buf.capacity(), 0);
+    let mut result = write(buf);
+    if let Err(SendError::OutTooSmall { needed }) = result {
+        buf.resize(needed, 0);
+        result = write(buf);
+    }
+    buf.truncate(result?);
+    Ok(())
 }

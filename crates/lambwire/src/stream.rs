@@ -30,6 +30,11 @@ pub struct Prelude<'a> {
 }
 
 impl Prelude<'_> {
+    /// A prelude of this status, without headers and cookies.
+    pub fn new(status_code: u16) -> Self {
+        Self { status_code, headers: &[], multi_value_headers: &[], cookies: &[] }
+    }
+
     /// Writes the prelude as JSON, without the separator, into `out` and returns its length.
     ///
     /// # Errors

@@ -8,13 +8,6 @@ use lambwire_mio::{Runtime, lambwire};
 
 use crate::peer::{ID, Peer, with_peer};
 
-fn refuse(peer: &mut Peer, objection: Objection<'_>) {
-    let mut body = vec![0; 512];
-    let len = objection.write(&mut body).expect("room");
-    peer.request();
-    peer.reply(&objection.reply(), &body[..len]);
-}
-
 #[test]
 fn a_refused_answer_says_why_and_the_loop_goes_on() {
     for (objection, status) in [
@@ -26,7 +19,7 @@ fn a_refused_answer_says_why_and_the_loop_goes_on() {
         let (mut runtime, peer) = with_peer(move |listener| {
             let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
-            refuse(&mut peer, objection);
+            peer.refuse(objection);
             peer.invoke(b"{}");
             peer.take_answer();
         });
@@ -44,7 +37,7 @@ fn a_refused_answer_says_why_and_the_loop_goes_on() {
 #[test]
 fn a_refused_next_ends_the_loop() {
     for objection in [Objection::InvalidStateTransition { from: "A", to: "B" }, Objection::InternalServerError] {
-        let (mut runtime, peer) = with_peer(move |listener| refuse(&mut Peer::accept(listener), objection));
+        let (mut runtime, peer) = with_peer(move |listener| Peer::accept(listener).refuse(objection));
         let Err(error) = runtime.next(&mut Vec::new()).map(|_| ()) else { panic!("not refused") };
         assert!(error.is_fatal() && error.to_string().starts_with("next refused with status"), "{error}");
         peer.join().unwrap();
@@ -56,7 +49,7 @@ fn a_container_error_after_an_answer_ends_the_loop() {
     let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
-        refuse(&mut peer, Objection::InternalServerError);
+        peer.refuse(Objection::InternalServerError);
     });
     assert!(runtime.next(&mut Vec::new()).unwrap().respond(b"{}").unwrap_err().is_fatal());
     peer.join().unwrap();
@@ -119,7 +112,7 @@ fn an_answer_that_had_arrived_before_is_not_an_error() {
         peer.invoke(b"{}");
         peer.request();
         drop(peer);
-        refuse(&mut Peer::accept(listener), Objection::InvalidStateTransition { from: "A", to: "B" });
+        Peer::accept(listener).refuse(Objection::InvalidStateTransition { from: "A", to: "B" });
     });
     runtime.next(&mut Vec::new()).unwrap().respond(b"once").unwrap();
     peer.join().unwrap();
@@ -273,7 +266,7 @@ fn an_answer_of_which_nothing_went_out_is_given_again_and_its_refusal_told() {
         peer.invoke(b"{}");
         peer.reset();
         tx.send(()).unwrap();
-        refuse(&mut Peer::accept(listener), Objection::InvalidRequestId);
+        Peer::accept(listener).refuse(Objection::InvalidRequestId);
     });
     let mut buf = Vec::new();
     let invocation = runtime.next(&mut buf).unwrap();

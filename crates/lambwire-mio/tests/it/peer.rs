@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 
 use lambwire_mio::Runtime;
 use lambwire_mio::lambwire::{
-    ACCEPTED_BODY, Body, Context, Inbox, InvocationId, Progress, Reply, Request, RequestId, Server, StreamError,
+    ACCEPTED_BODY, Body, Context, Inbox, InvocationId, Objection, Progress, Reply, Request, RequestId, Server,
+    StreamError,
 };
 
 pub(crate) const ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
@@ -60,12 +61,17 @@ impl Peer {
     }
 
     pub(crate) fn reply(&mut self, reply: &Reply<'_>, body: &[u8]) {
+        let spoken = self.spoken(reply, body);
+        self.write(&spoken);
+    }
+
+    fn spoken(&mut self, reply: &Reply<'_>, body: &[u8]) -> Vec<u8> {
         let mut out = vec![0; 4096];
         let len = self.server.send(reply, Body::Exact(body.len() as u64), &mut out).expect("its turn");
         self.server.frame(body.len()).expect("as announced");
         out.truncate(len);
         out.extend_from_slice(body);
-        self.write(&out);
+        out
     }
 
     /// Takes a next, and answers it with an event in chunks.
@@ -93,6 +99,46 @@ impl Peer {
         let answer = self.request();
         self.reply(&Reply::Accepted, ACCEPTED_BODY);
         answer
+    }
+
+    /// Says no to whatever comes next.
+    pub(crate) fn refuse(&mut self, objection: Objection<'_>) {
+        let mut body = vec![0; 512];
+        let len = objection.write(&mut body).expect("room");
+        self.request();
+        self.reply(&objection.reply(), &body[..len]);
+    }
+
+    /// Says that the answer is taken which [`request`](Self::request) gave.
+    pub(crate) fn accept_answer(&mut self) {
+        self.reply(&Reply::Accepted, ACCEPTED_BODY);
+    }
+
+    /// Says so, and answers the question that has come behind it, in one write.
+    pub(crate) fn accept_and_invoke(&mut self, event: &[u8]) {
+        let mut replies = self.spoken(&Reply::Accepted, ACCEPTED_BODY);
+        assert_eq!(self.request().0, "next");
+        replies.extend(self.spoken(&Reply::Invocation(context()), event));
+        self.write(&replies);
+    }
+
+    /// Reads until the bytes that have come end with these, and an empty line somewhere behind them.
+    pub(crate) fn read_until(&mut self, bytes: &[u8]) {
+        while !self.ahead().windows(bytes.len()).any(|window| window == bytes) {
+            let len = self.stream.read(self.inbox.space(&mut self.buf)).expect("bytes");
+            assert!(len > 0, "the runtime hung up");
+            self.inbox.filled(len);
+        }
+    }
+
+    /// Whether no byte has come behind the last request.
+    pub(crate) fn has_nothing_ahead(&self) -> bool {
+        self.inbox.is_empty()
+    }
+
+    /// What has come behind the last request.
+    fn ahead(&self) -> &[u8] {
+        self.inbox.clone().take_rest(&self.buf)
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {

@@ -43,15 +43,20 @@ fn four_invocations_run_at_a_time_and_each_has_its_own_answer() {
         answers
     });
     let (barrier, running, most) = (Barrier::new(4), Cell::new(0), Cell::new(0));
-    let handler = async |event: &[u8], context: &Context<'_>| {
-        running.set(running.get() + 1);
-        most.set(running.get().max(most.get()));
-        // No handler goes on before all four have begun.
-        barrier.wait().await;
-        running.set(running.get() - 1);
-        Ok([event, b" of ", context.request_id.as_str().as_bytes()].concat())
-    };
-    let error = block_on(serve_concurrent(&api, 4, handler, |_, error| panic!("{error}"))).unwrap_err();
+    let error = block_on(serve_concurrent(
+        &api,
+        4,
+        async |event, context| {
+            running.set(running.get() + 1);
+            most.set(running.get().max(most.get()));
+            // No handler goes on before all four have begun.
+            barrier.wait().await;
+            running.set(running.get() - 1);
+            Ok([event, b" of ", context.request_id.as_str().as_bytes()].concat().into())
+        },
+        |_, error| panic!("{error}"),
+    ))
+    .unwrap_err();
     assert!(error.to_string().starts_with("next refused with status 500"), "{error}");
     assert_eq!((running.get(), most.get()), (0, 4));
     let answers = peer.join().unwrap();
@@ -75,18 +80,23 @@ fn failures_are_reported_and_refusals_observed_as_the_loop_goes_on() {
         peer.closed();
         failures
     });
-    let handler = async |event: &[u8], _: &Context<'_>| match event {
-        b"named" => Err(Failure { error_type: "Function.Named".into(), message: "m".into() }),
-        b"of another kind" => Err("x".parse::<u8>().unwrap_err().into()),
-        event => Ok(event.to_vec()),
-    };
     let observed = Cell::new(0);
     let observe = |context: &Context<'_>, error: &Error| {
         assert_eq!(context.request_id.as_str(), ID);
         assert!(error.to_string().starts_with("response refused with status 410"), "{error}");
         observed.set(observed.get() + 1);
     };
-    let error = block_on(serve_concurrent(&api, 0, handler, observe)).unwrap_err();
+    let error = block_on(serve_concurrent(
+        &api,
+        0,
+        async |event, _| match event {
+            b"named" => Err(Failure { error_type: "Function.Named".into(), message: "m".into() }),
+            b"of another kind" => Err("x".parse::<u8>().unwrap_err().into()),
+            event => Ok(event.into()),
+        },
+        observe,
+    ))
+    .unwrap_err();
     assert!(error.to_string().starts_with("response refused with status 500"), "{error}");
     assert_eq!(observed.get(), 1);
     let [named, other] = peer.join().unwrap();
@@ -103,7 +113,10 @@ fn a_fatal_error_of_one_loop_ends_handlers_of_others() {
         second.refuse(Objection::InternalServerError);
         peers.into_iter().for_each(Peer::closed);
     });
-    let handler = async |_: &[u8], _: &Context<'_>| std::future::pending().await;
-    assert!(block_on(serve_concurrent(&api, 2, handler, |_, error| panic!("{error}"))).unwrap_err().is_fatal());
+    assert!(
+        block_on(serve_concurrent(&api, 2, async |_, _| std::future::pending().await, |_, error| panic!("{error}")))
+            .unwrap_err()
+            .is_fatal()
+    );
     peer.join().unwrap();
 }

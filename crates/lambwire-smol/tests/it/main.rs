@@ -5,3 +5,4 @@ mod broken;
 mod cancelled;
 mod concurrent;
 mod peer;
+mod serve;

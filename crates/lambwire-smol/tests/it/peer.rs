@@ -61,12 +61,17 @@ impl Peer {
     }
 
     pub(crate) fn reply(&mut self, reply: &Reply<'_>, body: &[u8]) {
+        let spoken = self.spoken(reply, body);
+        self.write(&spoken);
+    }
+
+    fn spoken(&mut self, reply: &Reply<'_>, body: &[u8]) -> Vec<u8> {
         let mut out = vec![0; 4096];
         let len = self.server.send(reply, Body::Exact(body.len() as u64), &mut out).expect("its turn");
         self.server.frame(body.len()).expect("as announced");
         out.truncate(len);
         out.extend_from_slice(body);
-        self.write(&out);
+        out
     }
 
     /// Takes a next, and answers it with an event in chunks.
@@ -96,12 +101,44 @@ impl Peer {
         answer
     }
 
-    /// Takes a request, and refuses it.
+    /// Says no to whatever comes next.
     pub(crate) fn refuse(&mut self, objection: Objection<'_>) {
         let mut body = vec![0; 512];
         let len = objection.write(&mut body).expect("room");
         self.request();
         self.reply(&objection.reply(), &body[..len]);
+    }
+
+    /// Says that the answer is taken which [`request`](Self::request) gave.
+    pub(crate) fn accept_answer(&mut self) {
+        self.reply(&Reply::Accepted, ACCEPTED_BODY);
+    }
+
+    /// Says so, and answers the question that has come behind it, in one write.
+    pub(crate) fn accept_and_invoke(&mut self, event: &[u8]) {
+        let mut replies = self.spoken(&Reply::Accepted, ACCEPTED_BODY);
+        assert_eq!(self.request().0, "next");
+        replies.extend(self.spoken(&Reply::Invocation(context()), event));
+        self.write(&replies);
+    }
+
+    /// Reads until the bytes that have come end with these, and an empty line somewhere behind them.
+    pub(crate) fn read_until(&mut self, bytes: &[u8]) {
+        while !self.ahead().windows(bytes.len()).any(|window| window == bytes) {
+            let len = self.stream.read(self.inbox.space(&mut self.buf)).expect("bytes");
+            assert!(len > 0, "the runtime hung up");
+            self.inbox.filled(len);
+        }
+    }
+
+    /// Whether no byte has come behind the last request.
+    pub(crate) fn has_nothing_ahead(&self) -> bool {
+        self.inbox.is_empty()
+    }
+
+    /// What has come behind the last request.
+    fn ahead(&self) -> &[u8] {
+        self.inbox.clone().take_rest(&self.buf)
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {
@@ -113,14 +150,6 @@ impl Peer {
         self.stream.read_exact(&mut vec![0; len]).expect("bytes");
     }
 
-    /// Reads until the runtime closes the connection, and gives how much that was.
-    pub(crate) fn read_rest(mut self) -> usize {
-        let mut rest = Vec::new();
-        // A connection that was closed with bytes unread is reset.
-        let _ = self.stream.read_to_end(&mut rest);
-        rest.len()
-    }
-
     /// Says no more, and goes on listening.
     pub(crate) fn fall_silent(&mut self) {
         self.stream.shutdown(std::net::Shutdown::Write).expect("a connection");
@@ -129,6 +158,14 @@ impl Peer {
     /// Breaks the connection off.
     pub(crate) fn reset(self) {
         rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO)).expect("a socket");
+    }
+
+    /// Reads until the runtime closes the connection, and gives how much that was.
+    pub(crate) fn read_rest(mut self) -> usize {
+        let mut rest = Vec::new();
+        // A connection that was closed with bytes unread is reset.
+        let _ = self.stream.read_to_end(&mut rest);
+        rest.len()
     }
 
     /// Waits until the runtime closes the connection.

@@ -9,6 +9,7 @@ use lambwire::SendError;
 use lambwire::limits::PAYLOAD_BYTES;
 use smol::channel::{Receiver, Sender, bounded, unbounded};
 use smol::lock::{Semaphore, SemaphoreGuardArc};
+use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::arn;
@@ -59,6 +60,8 @@ pub(crate) struct Callers {
     slots: Arc<Semaphore>,
     region: Arc<str>,
     function_arn: Arc<str>,
+    /// Whether each invocation gets a nonce, as where a process has several at a time.
+    has_nonces: bool,
 }
 
 /// An invocation, and who waits for what comes of it.
@@ -85,7 +88,7 @@ impl Submitted {
 
 impl Callers {
     /// A queue, and the end at which the invocations come out. Events that name no function go to `function`.
-    pub(crate) fn new(region: &str, function: &str) -> (Self, Receiver<Job>) {
+    pub(crate) fn new(region: &str, function: &str, has_nonces: bool) -> (Self, Receiver<Job>) {
         // The slots bound the queue.
         let (queue, jobs) = unbounded();
         let callers = Self {
@@ -93,6 +96,7 @@ impl Callers {
             slots: Arc::new(Semaphore::new(limits::CALLERS)),
             region: region.into(),
             function_arn: arn::of(region, function).into(),
+            has_nonces,
         };
         (callers, jobs)
     }
@@ -103,7 +107,9 @@ impl Callers {
         if u64::try_from(bytes).is_ok_and(|bytes| bytes > PAYLOAD_BYTES) {
             return Err(InvokeError::EventTooLarge { bytes });
         }
-        let invocation = Invocation::new(event, &self.function_arn, now_ms()).map_err(InvokeError::Unsendable)?;
+        let nonce = self.has_nonces.then(|| Uuid::new_v4().to_string());
+        let invocation =
+            Invocation::new(event, &self.function_arn, now_ms(), nonce).map_err(InvokeError::Unsendable)?;
         let request_id = invocation.id().to_owned();
         let slot = self.slots.try_acquire_arc().ok_or(InvokeError::Throttled)?;
         let (caller, answer) = bounded(1);

@@ -3,7 +3,9 @@
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
 
-use lambwire::{Body, Event, Fault, Mode, ReceiveError, Reply, Request, SendError, Server, StreamError, Verb};
+use lambwire::{
+    Body, Event, Fault, InvocationId, Mode, ReceiveError, Reply, Request, SendError, Server, StreamError, Verb,
+};
 use smol::future;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Timer};
@@ -39,7 +41,7 @@ pub(crate) enum Lost {
 #[derive(Debug)]
 pub(crate) enum Asked {
     Next,
-    Answer { id: String, mode: Mode, kind: Kind },
+    Answer { id: String, nonce: Option<Vec<u8>>, mode: Mode, kind: Kind },
     InitError { error_type: Option<String> },
     Other { what: String },
 }
@@ -215,15 +217,18 @@ impl Connection {
 impl Asked {
     fn new(request: &Request<'_>) -> Self {
         let error_type = |fault: &Fault<'_>| fault.error_type.map(str::to_owned);
+        let nonce = |id: &Option<InvocationId<'_>>| id.map(|id| id.as_bytes().to_vec());
         match request {
             Request::Next => Self::Next,
-            Request::Response { id, content_type, mode, .. } => Self::Answer {
+            Request::Response { id, invocation_id, content_type, mode } => Self::Answer {
                 id: id.as_str().to_owned(),
+                nonce: nonce(invocation_id),
                 mode: *mode,
                 kind: Kind::Response { content_type: content_type.map(str::to_owned) },
             },
-            Request::Error { id, fault, .. } => Self::Answer {
+            Request::Error { id, invocation_id, fault } => Self::Answer {
                 id: id.as_str().to_owned(),
+                nonce: nonce(invocation_id),
                 mode: Mode::Buffered,
                 kind: Kind::Error { error_type: error_type(fault) },
             },

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::answer::Failure;
+
 /// Where the lines START, END and REPORT go, and with them what the program writes to its standard output. What it
 /// writes to standard error goes to that of this process in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +42,15 @@ pub(crate) enum Status {
     Timeout,
     /// The platform has made the report, of this type.
     Error(String),
+}
+
+impl From<&Failure> for Status {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::TimedOut(_) => Self::Timeout,
+            failure => Self::Error(failure.error_type().to_owned()),
+        }
+    }
 }
 
 impl Console {

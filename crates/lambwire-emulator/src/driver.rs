@@ -6,15 +6,14 @@ use std::time::{Duration, Instant};
 
 use smol::Timer;
 use smol::channel::Receiver;
-use smol::future::{self, FutureExt};
+use smol::future::FutureExt;
 
 use crate::answer::{Failure, Reported};
 use crate::callers::{Job, now_ms};
 use crate::console::{Console, Record, Status};
 use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::process::{Process, Program};
-use crate::runtime_api::RuntimeApi;
+use crate::supervisor::Supervisor;
 
 /// What the driver goes by.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +31,7 @@ pub(crate) struct Driver {
     pub(crate) environment: Rc<RefCell<Environment>>,
     /// Tells of changes in the environment.
     pub(crate) changes: Receiver<()>,
-    pub(crate) runtime_api: Rc<RuntimeApi>,
-    /// `None` if the runtime is started by somebody else.
-    pub(crate) program: Option<Program>,
-    pub(crate) process: Option<Process>,
-    /// When the program was started, until its first invocation is over.
-    pub(crate) started_at: Option<Instant>,
+    pub(crate) supervisor: Supervisor,
 }
 
 /// How waiting for the runtime ended.
@@ -61,18 +55,13 @@ impl Driver {
 
     /// Ends the program.
     pub(crate) async fn end(&mut self) {
-        if let Some(process) = self.process.take() {
-            process.end().await;
-        }
+        self.supervisor.end().await;
     }
 
     async fn next_job(&mut self) -> Option<Job> {
         loop {
-            let Some(process) = &mut self.process else {
-                return self.jobs.recv().await.ok();
-            };
             let job = async { Ok(self.jobs.recv().await.ok()) };
-            let exit = async { Err(process.exited().await) };
+            let exit = async { Err(self.supervisor.exited().await) };
             match job.or(exit).await {
                 Ok(job) => return job,
                 Err(exit) => {
@@ -103,8 +92,9 @@ impl Driver {
             end = self.until_ready(given_at + timeout, timeout).await;
             record.duration = given_at.elapsed();
         }
-        record.init = self.init_duration();
-        record.max_memory_mb = self.process.as_ref().and_then(Process::max_memory_mb);
+        let ready_at = self.environment.borrow().ready_at();
+        record.init = self.supervisor.init_duration(ready_at);
+        record.max_memory_mb = self.supervisor.max_memory_mb();
         let failure = self.close(end).await;
         self.conclude(record, failure);
         drop(slot);
@@ -113,10 +103,9 @@ impl Driver {
     /// Sees to it that a runtime waits for an invocation.
     async fn prepare(&mut self, begun_at: Instant) -> Result<End, Failure> {
         let is_spent = self.environment.borrow().has_init_error();
-        // One that has ended may not have been noticed as yet.
-        let is_gone = self.process.as_mut().is_none_or(Process::has_exited);
-        if is_spent || self.program.is_some() && is_gone {
-            self.restart().await?;
+        if is_spent || self.supervisor.is_gone() {
+            self.clear_away().await;
+            self.supervisor.start()?;
         }
         // A start that began with nobody waiting is not held against the caller.
         let allowed = self.settings.init_timeout.max(self.settings.timeout);
@@ -136,9 +125,7 @@ impl Driver {
             }
             End::TimedOut(timeout) => {
                 let failure = Failure::TimedOut(timeout);
-                if let Some(process) = &self.process {
-                    process.kill();
-                }
+                self.supervisor.kill();
                 self.environment.borrow_mut().answer(Reported::Failed(failure.clone()));
                 self.clear_away().await;
                 Some(failure)
@@ -150,10 +137,7 @@ impl Driver {
     fn conclude(&self, mut record: Record, failure: Option<Failure>) {
         if let Some(failure) = failure {
             log::error!("{}", failure.message(&record.request_id));
-            record.status = match &failure {
-                Failure::TimedOut(_) => Status::Timeout,
-                failure => Status::Error(failure.error_type().to_owned()),
-            };
+            record.status = Status::from(&failure);
             self.environment.borrow_mut().answer(Reported::Failed(failure));
         }
         self.settings.console.report(&record);
@@ -172,12 +156,7 @@ impl Driver {
                 self.changes.recv().await.ok();
                 None
             };
-            let exit = async {
-                match &mut self.process {
-                    Some(process) => Some(End::Exited(process.exited().await)),
-                    None => future::pending().await,
-                }
-            };
+            let exit = async { Some(End::Exited(self.supervisor.exited().await)) };
             let timeout = async {
                 Timer::at(deadline).await;
                 Some(End::TimedOut(allowed))
@@ -192,46 +171,19 @@ impl Driver {
 
     /// What a program has come to that has ended: what it sent before counts.
     async fn after(&mut self, exit: Exit) -> End {
-        self.runtime_api.settle().await;
+        self.supervisor.runtime_api.settle().await;
         if self.environment.borrow().is_given_up() { End::InitError } else { End::Exited(exit) }
-    }
-
-    /// How long the program took to start, if it has not been said.
-    fn init_duration(&mut self) -> Option<Duration> {
-        let ready_at = self.environment.borrow().ready_at()?;
-        let started_at = self.started_at.take()?;
-        Some(ready_at.saturating_duration_since(started_at))
-    }
-
-    /// Starts the program, after having ended the one before.
-    async fn restart(&mut self) -> Result<(), Failure> {
-        self.clear_away().await;
-        if let Some(program) = &mut self.program {
-            let started = program.start();
-            self.process = Some(started.map_err(|error| {
-                log::error!("cannot start {}: {error}", program.name());
-                Failure::BadEntrypoint(format!("fork/exec {}: {error}", program.name()))
-            })?);
-        }
-        Ok(())
     }
 
     /// Kills the program, and makes the environment ready for another.
     async fn clear_away(&mut self) {
-        if let Some(process) = &mut self.process {
-            process.kill();
-            process.exited().await;
-        }
-        self.bury().await;
+        self.supervisor.clear_away().await;
+        self.environment.borrow_mut().reset();
     }
 
     /// Makes the environment ready for another program, this one having ended.
     async fn bury(&mut self) {
-        if self.process.take().is_some() {
-            self.runtime_api.settle().await;
-        }
-        self.runtime_api.disconnect();
+        self.supervisor.bury().await;
         self.environment.borrow_mut().reset();
-        self.started_at = Some(Instant::now());
     }
 }

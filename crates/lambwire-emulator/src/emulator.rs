@@ -46,6 +46,7 @@ impl Emulator {
                 memory_mb: 128,
                 task_root: None,
                 runtime_dir: None,
+                concurrency: None,
             },
             timeout: limits::DEFAULT_TIMEOUT,
             init_timeout: limits::DEFAULT_INIT_TIMEOUT,
@@ -88,6 +89,15 @@ impl Emulator {
     #[must_use]
     pub fn runtime_dir(mut self, directory: impl Into<String>) -> Self {
         self.function.runtime_dir = Some(directory.into());
+        self
+    }
+
+    /// Has the process given up to so many invocations at a time (at least one, and [`CONCURRENCY`](limits::CONCURRENCY)
+    /// at most), as on AWS's managed instances. The process finds the number in `AWS_LAMBDA_MAX_CONCURRENCY`. Without
+    /// this it is given one at a time, and the variable is not set.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.function.concurrency = Some(concurrency.clamp(1, limits::CONCURRENCY));
         self
     }
 
@@ -139,7 +149,7 @@ impl Emulator {
         let addresses =
             Addresses { runtime_api: runtime_api.address, front: front.as_ref().map(|front| front.address) };
         let region = process::region(self.command.as_ref());
-        let (callers, jobs) = Callers::new(&region, &self.function.name);
+        let (callers, jobs) = Callers::new(&region, &self.function.name, self.function.concurrency.is_some());
         let program =
             self.command.map(|command| Program::new(command, &self.function, addresses.runtime_api, self.console));
         let started_at = Instant::now();
@@ -148,6 +158,7 @@ impl Emulator {
             None => (None, None),
         };
         let parts = Parts {
+            concurrency: self.function.concurrency,
             settings: Settings {
                 timeout: self.timeout,
                 init_timeout: self.init_timeout,

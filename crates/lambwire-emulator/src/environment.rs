@@ -1,15 +1,17 @@
-//! The execution environment: one runtime, what it has been given, and who waits for the answer.
+//! The execution environment: one runtime, the invocation that it has been given, and who waits for the answer.
 //!
 //! Connections from the runtime call in here from one side, the driver from the other; no call waits.
 
 use std::rc::Rc;
 use std::time::Instant;
 
-use lambwire::{Mode, Objection, Verb};
+use lambwire::Objection;
+use lambwire::limits::PAYLOAD_BYTES;
 use smol::channel::{Receiver, Sender, bounded};
 
 use crate::answer::{Answer, Failure, Reported};
 use crate::event::Invocation;
+use crate::runtime_api::{Begun, Handout, Requests};
 use crate::state::{Next, State, Turn};
 
 /// One runtime and what it is at.
@@ -32,13 +34,6 @@ struct Caller {
     answer: Sender<Answer>,
 }
 
-/// What a runtime gets that asks for an invocation.
-#[derive(Debug)]
-pub(crate) enum Handout {
-    Given(Rc<Invocation>),
-    Waits(Receiver<Rc<Invocation>>),
-}
-
 impl Environment {
     /// An environment whose runtime has not asked for anything, and what tells of changes in it.
     pub(crate) fn new() -> (Self, Receiver<()>) {
@@ -47,53 +42,6 @@ impl Environment {
         let environment =
             Self { turn: Turn::new(), ready_at: None, given: None, caller: None, waiting: Vec::new(), changed };
         (environment, changes)
-    }
-
-    /// The runtime asks for an invocation.
-    pub(crate) fn next(&mut self, now: Instant) -> Result<Handout, Objection<'static>> {
-        let next = self.turn.next()?;
-        if let (Next::Again, Some(given)) = (next, &self.given) {
-            return Ok(Handout::Given(Rc::clone(given)));
-        }
-        self.given = None;
-        self.ready_at.get_or_insert(now);
-        let (waiting, given) = bounded(1);
-        self.waiting.retain(|waiting| !waiting.is_closed());
-        self.waiting.push(waiting);
-        self.tell();
-        Ok(Handout::Waits(given))
-    }
-
-    /// The runtime begins to answer.
-    pub(crate) fn begin_answer(&mut self, verb: Verb, id: &str, mode: Mode) -> Result<(), Objection<'static>> {
-        let begun = self.turn.begin_answer(verb, id, mode);
-        if begun == Err(Objection::InvalidResponseMode) {
-            self.answer(Reported::Failed(Failure::BadMode));
-        }
-        begun
-    }
-
-    /// The answer that was begun is here.
-    pub(crate) fn end_answer(&mut self, reported: Reported) {
-        self.turn.end_answer();
-        self.answer(reported);
-    }
-
-    /// The answer that was begun will never be whole. What the caller gets depends on what the runtime does: it dies,
-    /// takes too long, or asks for more.
-    pub(crate) fn cut_answer(&mut self) {
-        self.turn.end_answer();
-    }
-
-    /// Whether the runtime may say that it cannot start.
-    pub(crate) fn begin_init_error(&mut self) -> Result<(), Objection<'static>> {
-        self.turn.init_error()
-    }
-
-    /// The report of a runtime that cannot start is here.
-    pub(crate) fn end_init_error(&mut self, reported: Reported) {
-        self.answer(reported);
-        self.tell();
     }
 
     /// Begins anew, with another runtime.
@@ -157,5 +105,54 @@ impl Environment {
     fn tell(&self) {
         // If there is a token already, it tells of this change, too.
         let _ = self.changed.try_send(());
+    }
+}
+
+impl Requests for Environment {
+    fn next(&mut self, now: Instant) -> Result<Handout, Objection<'static>> {
+        let next = self.turn.next()?;
+        if let (Next::Again, Some(given)) = (next, &self.given) {
+            return Ok(Handout::Given(Rc::clone(given)));
+        }
+        self.given = None;
+        self.ready_at.get_or_insert(now);
+        let (waiting, given) = bounded(1);
+        self.waiting.retain(|waiting| !waiting.is_closed());
+        self.waiting.push(waiting);
+        self.tell();
+        Ok(Handout::Waits(given))
+    }
+
+    fn begin_answer(&mut self, begun: &Begun<'_>) -> Result<u64, Objection<'static>> {
+        let result = self.turn.begin_answer(begun.verb, begun.id, begun.mode);
+        if result == Err(Objection::InvalidResponseMode) {
+            self.answer(Reported::Failed(Failure::BadMode));
+        }
+        result.map(|()| PAYLOAD_BYTES)
+    }
+
+    fn end_answer(&mut self, _: &Begun<'_>, reported: Reported) -> Result<(), Objection<'static>> {
+        self.turn.end_answer();
+        self.answer(reported);
+        Ok(())
+    }
+
+    fn refuse_size(&mut self, _: &Begun<'_>) {
+        self.turn.end_answer();
+        self.answer(Reported::Failed(Failure::TooLarge));
+    }
+
+    /// What the caller gets depends on what the runtime does: it dies, takes too long, or asks for more.
+    fn cut_answer(&mut self, _: &Begun<'_>) {
+        self.turn.end_answer();
+    }
+
+    fn begin_init_error(&mut self) -> Result<(), Objection<'static>> {
+        self.turn.init_error()
+    }
+
+    fn end_init_error(&mut self, reported: Reported) {
+        self.answer(reported);
+        self.tell();
     }
 }

@@ -1,6 +1,8 @@
 //! What a caller hands in, and what the runtime gets of it.
 
-use lambwire::{Body, Client, Context, ReceiveError, Reply, Request, RequestId, SendError, Server, limits};
+use lambwire::{
+    Body, Client, Context, InvocationId, ReceiveError, Reply, Request, RequestId, SendError, Server, limits,
+};
 use uuid::Uuid;
 
 /// An event for the function, with what comes along with it.
@@ -63,15 +65,23 @@ pub(crate) struct Invocation {
     event: Event,
     /// When it times out, in milliseconds since the Unix epoch; known when it is given to the runtime.
     deadline_ms: u64,
+    /// Nonce of the attempt.
+    nonce: Option<String>,
 }
 
 impl Invocation {
-    /// Makes an invocation of an event, with `function_arn` if it names none.
+    /// Makes an invocation of an event, with `function_arn` if it names none. With a nonce, the runtime is to send that
+    /// back.
     ///
     /// # Errors
     ///
     /// What of the event cannot be sent to a runtime.
-    pub(crate) fn new(mut event: Event, function_arn: &str, now_ms: u64) -> Result<Self, SendError> {
+    pub(crate) fn new(
+        mut event: Event,
+        function_arn: &str,
+        now_ms: u64,
+        nonce: Option<String>,
+    ) -> Result<Self, SendError> {
         event.function_arn.get_or_insert_with(|| function_arn.to_owned());
         event.trace_id.get_or_insert_with(|| new_trace_id(now_ms / 1000));
         let invocation = Self {
@@ -79,6 +89,7 @@ impl Invocation {
             event,
             // As long as one can be, until it is known.
             deadline_ms: u64::MAX,
+            nonce,
         };
         rehearse(&invocation.context()?)?;
         Ok(invocation)
@@ -86,6 +97,10 @@ impl Invocation {
 
     pub(crate) fn set_deadline(&mut self, deadline_ms: u64) {
         self.deadline_ms = deadline_ms;
+    }
+
+    pub(crate) fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -104,6 +119,7 @@ impl Invocation {
         context.client_context_json = self.event.client_context.as_deref();
         context.cognito_identity_json = self.event.cognito_identity.as_deref();
         context.tenant_id = self.event.tenant_id.as_deref();
+        context.invocation_id = self.nonce().map(|nonce| InvocationId::new(nonce.as_bytes())).transpose()?;
         Ok(context)
     }
 }
@@ -146,7 +162,7 @@ mod tests {
 
     #[test]
     fn an_invocation_has_an_id_an_arn_and_a_trace() {
-        let invocation = Invocation::new(Event::new("{}"), ARN, 1_700_000_000_000).unwrap();
+        let invocation = Invocation::new(Event::new("{}"), ARN, 1_700_000_000_000, None).unwrap();
         let context = invocation.context().unwrap();
         assert_eq!(context.request_id.as_str().len(), 36);
         assert_eq!(context.invoked_function_arn, Some(ARN));
@@ -165,9 +181,12 @@ mod tests {
             (Event::new("").function_arn(""), Field::InvokedFunctionArn),
             (Event::new("").cognito_identity("\0"), Field::CognitoIdentity),
         ] {
-            assert_eq!(Invocation::new(event, ARN, 0).err(), Some(SendError::Unsendable(field)));
+            assert_eq!(Invocation::new(event, ARN, 0, None).err(), Some(SendError::Unsendable(field)));
         }
         let long = "x".repeat(limits::REPLY_HEAD_BYTES);
-        assert!(matches!(Invocation::new(Event::new("").tenant_id(long), ARN, 0), Err(SendError::HeadTooLong { .. })));
+        assert!(matches!(
+            Invocation::new(Event::new("").tenant_id(long), ARN, 0, None),
+            Err(SendError::HeadTooLong { .. })
+        ));
     }
 }

@@ -19,12 +19,16 @@
 //! One execution environment takes one invocation at a time, as on AWS; callers wait in a queue. The program is started
 //! with the emulator. It is started again for the next caller after it has died, taken too long, or reported that it
 //! cannot start. An invocation is over when the runtime asks for the next one; its caller has the answer before that.
+//!
+//! With [`Emulator::concurrency`], the environment takes several invocations at a time, as on AWS's managed instances:
+//! each goes to a connection of its own that waits for one, and is over when it is answered.
 
 #![forbid(unsafe_code)]
 
 mod answer;
 mod arn;
 mod callers;
+mod concurrent;
 mod connection;
 mod console;
 mod driver;
@@ -39,6 +43,7 @@ mod process;
 mod running;
 mod runtime_api;
 mod state;
+mod supervisor;
 
 pub use answer::{Answer, Outcome};
 pub use callers::InvokeError;

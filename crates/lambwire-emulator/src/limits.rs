@@ -13,6 +13,14 @@ pub const CALLER_CONNECTIONS: usize = 2 * CALLERS;
 /// Most connections from the runtime at a time; more are closed at once. AWS's clients hold one or two.
 pub const RUNTIME_CONNECTIONS: usize = 256;
 
+/// Most invocations at a time in one process. Half of [`RUNTIME_CONNECTIONS`], so that each connection may be made anew
+/// while the one before lingers.
+pub const CONCURRENCY: usize = RUNTIME_CONNECTIONS / 2;
+
+/// How many invocations that have timed out are remembered, for their late answers to be told so: as many as with AWS's
+/// emulator.
+pub const TIMED_OUT: usize = 1000;
+
 /// Longest client context, in bytes of base64 (AWS, Invoke).
 pub const CLIENT_CONTEXT_BYTES: usize = 3583;
 

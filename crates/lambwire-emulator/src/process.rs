@@ -25,6 +25,8 @@ pub(crate) struct Function {
     pub(crate) memory_mb: u32,
     pub(crate) task_root: Option<String>,
     pub(crate) runtime_dir: Option<String>,
+    /// How many invocations its process takes at a time, on managed instances.
+    pub(crate) concurrency: Option<usize>,
 }
 
 /// A program that can be started again and again.
@@ -66,6 +68,9 @@ impl Program {
 /// Where a program finds what it is to run. AWS's emulator, too, lets what it inherits go before the last argument.
 const HANDLER: &str = "_HANDLER";
 
+/// Says how many invocations a process may be given at a time.
+const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
+
 /// Sets what AWS sets (AWS, "Defined runtime environment variables"), as far as it means something here.
 fn set_environment(command: &mut process::Command, function: &Function, runtime_api: SocketAddr) {
     let inherited = variable(command, HANDLER);
@@ -78,10 +83,14 @@ fn set_environment(command: &mut process::Command, function: &Function, runtime_
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string())
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name))
-        .env("AWS_LAMBDA_LOG_STREAM_NAME", "$LATEST")
-        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", "$LATEST");
+    match function.concurrency {
+        Some(concurrency) => command
+            .env("AWS_LAMBDA_INITIALIZATION_TYPE", "lambda-managed-instances")
+            .env(MAX_CONCURRENCY, concurrency.to_string()),
         // Only managed instances take several invocations at a time.
-        .env_remove("AWS_LAMBDA_MAX_CONCURRENCY");
+        None => command.env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand").env_remove(MAX_CONCURRENCY),
+    };
     for (key, value) in [("LAMBDA_TASK_ROOT", &function.task_root), ("LAMBDA_RUNTIME_DIR", &function.runtime_dir)] {
         if let Some(value) = value {
             command.env(key, value);
@@ -190,6 +199,7 @@ mod tests {
             memory_mb: 256,
             task_root: Some("/var/task".to_owned()),
             runtime_dir: None,
+            concurrency: None,
         };
         set_environment(command, &function, ([127, 0, 0, 1], 9001).into());
         let set: Vec<(String, Option<String>)> = command

@@ -14,6 +14,7 @@ use smol::{Async, LocalExecutor, Task, Timer};
 
 use crate::answer::Answer;
 use crate::callers::{Callers, InvokeError, Job};
+use crate::concurrent;
 use crate::driver::{Driver, Settings};
 use crate::environment::Environment;
 use crate::event::Event;
@@ -21,6 +22,7 @@ use crate::front;
 use crate::limits;
 use crate::process::{Process, Program};
 use crate::runtime_api::RuntimeApi;
+use crate::supervisor::Supervisor;
 
 /// An emulator that runs. Dropped, it ends at once, and the program with it.
 #[derive(Debug)]
@@ -108,6 +110,7 @@ impl Drop for Running {
 /// What goes over to the emulator's thread.
 pub(crate) struct Parts {
     pub(crate) settings: Settings,
+    pub(crate) concurrency: Option<usize>,
     pub(crate) runtime_api: Async<TcpListener>,
     pub(crate) front: Option<Async<TcpListener>>,
     pub(crate) callers: Callers,
@@ -121,38 +124,46 @@ impl Parts {
     async fn run(self, aborted: Receiver<Infallible>) {
         // Dropped at the end, and with it all that runs on it.
         let executor = Rc::new(LocalExecutor::new());
-        let (environment, changes) = Environment::new();
-        let environment = Rc::new(RefCell::new(environment));
-        let runtime_api = RuntimeApi::new(self.runtime_api, Rc::clone(&environment), Rc::downgrade(&executor));
-        let runtime_api = Rc::new(runtime_api);
-        let mut driver = Driver {
-            settings: self.settings,
-            jobs: self.jobs,
-            environment,
-            changes,
-            runtime_api: Rc::clone(&runtime_api),
-            program: self.program,
-            process: self.process,
-            started_at: Some(self.started_at),
+        let life = self.live(aborted, &executor);
+        executor.run(life).await;
+    }
+
+    async fn live(self, aborted: Receiver<Infallible>, executor: &Rc<LocalExecutor<'static>>) {
+        let Self { settings, concurrency, runtime_api, front, callers, jobs, program, process, started_at } = self;
+        let weak = Rc::downgrade(executor);
+        let front = front.map(|listener| executor.spawn(front::listen(listener, callers, weak.clone())));
+        let supervise = |requests| {
+            let runtime_api = Rc::new(RuntimeApi::new(runtime_api, requests, weak));
+            let listening = Rc::clone(&runtime_api);
+            executor.spawn(async move { listening.listen().await }).detach();
+            Supervisor { runtime_api, program, process, started_at: Some(started_at) }
         };
-        let _listening = executor.spawn(async move { runtime_api.listen().await });
-        let front =
-            self.front.map(|listener| executor.spawn(front::listen(listener, self.callers, Rc::downgrade(&executor))));
         let abort = async {
             // Nothing is ever sent: it ends when the handle is dropped.
             aborted.recv().await.ok();
         };
-        let life = async {
-            future::or(work(&mut driver, front), abort).await;
-            driver.end().await;
+        let Some(concurrency) = concurrency else {
+            let (environment, changes) = Environment::new();
+            let environment = Rc::new(RefCell::new(environment));
+            let supervisor = supervise(Rc::<RefCell<Environment>>::clone(&environment));
+            let mut driver = Driver { settings, jobs, environment, changes, supervisor };
+            future::or(work(driver.run(), front), abort).await;
+            return driver.end().await;
         };
-        executor.run(life).await;
+        let (environment, changes) = concurrent::Environment::new();
+        let environment = Rc::new(RefCell::new(environment));
+        let supervisor = supervise(Rc::<RefCell<concurrent::Environment>>::clone(&environment));
+        let (pending, idle_since) = (None, started_at);
+        let mut driver =
+            concurrent::Driver { settings, concurrency, jobs, environment, changes, supervisor, pending, idle_since };
+        future::or(work(driver.run(), front), abort).await;
+        driver.end().await;
     }
 }
 
 /// Carries out what is taken until no more can come, and waits until the last callers are told.
-async fn work(driver: &mut Driver, front: Option<Task<()>>) {
-    driver.run().await;
+async fn work(driver: impl Future<Output = ()>, front: Option<Task<()>>) {
+    driver.await;
     if let Some(front) = front {
         let patience = async {
             Timer::after(limits::LINGER).await;

@@ -6,22 +6,64 @@ use std::rc::{Rc, Weak};
 use std::time::Instant;
 
 use lambwire::limits::PAYLOAD_BYTES;
-use lambwire::{ACCEPTED_BODY, ErrorReport, Objection, Reply};
+use lambwire::{ACCEPTED_BODY, ErrorReport, Mode, Objection, Reply, Verb};
+use smol::channel::Receiver;
 use smol::future;
 use smol::{Async, LocalExecutor, Task, Timer};
 
 use crate::answer::{Failure, Reported};
 use crate::connection::{Asked, Collected, Connection, Kind, Lost};
-use crate::environment::{Environment, Handout};
+use crate::event::Invocation;
 use crate::limits;
 
 /// Longest body of an objection, in bytes.
 const OBJECTION_BYTES: usize = 512;
 
+/// Whoever decides what becomes of a runtime's requests. No call waits.
+pub(crate) trait Requests {
+    /// The runtime asks for an invocation.
+    fn next(&mut self, now: Instant) -> Result<Handout, Objection<'static>>;
+
+    /// The runtime begins to answer; gives back how many bytes are taken.
+    fn begin_answer(&mut self, begun: &Begun<'_>) -> Result<u64, Objection<'static>>;
+
+    /// The answer that was begun is here.
+    fn end_answer(&mut self, begun: &Begun<'_>, reported: Reported) -> Result<(), Objection<'static>>;
+
+    /// The answer that was begun is larger than is taken.
+    fn refuse_size(&mut self, begun: &Begun<'_>);
+
+    /// The answer that was begun will never be whole.
+    fn cut_answer(&mut self, begun: &Begun<'_>);
+
+    /// Whether the runtime may say that it cannot start.
+    fn begin_init_error(&mut self) -> Result<(), Objection<'static>>;
+
+    /// The report of a runtime that cannot start is here.
+    fn end_init_error(&mut self, reported: Reported);
+}
+
+/// An answer, as its head tells of it.
+#[derive(Debug)]
+pub(crate) struct Begun<'a> {
+    pub(crate) verb: Verb,
+    pub(crate) id: &'a str,
+    pub(crate) nonce: Option<&'a [u8]>,
+    pub(crate) mode: Mode,
+}
+
+/// What a runtime gets that asks for an invocation.
+#[derive(Debug)]
+pub(crate) enum Handout {
+    Given(Rc<Invocation>),
+    /// It gets one by this, or is sent away when this ends.
+    Waits(Receiver<Rc<Invocation>>),
+}
+
 /// The port of the Runtime API, with the connections that came in by it.
 pub(crate) struct RuntimeApi {
     listener: Async<TcpListener>,
-    environment: Rc<RefCell<Environment>>,
+    requests: Rc<RefCell<dyn Requests>>,
     /// Weak, as the executor holds what holds this.
     executor: Weak<LocalExecutor<'static>>,
     connections: RefCell<Vec<Task<()>>>,
@@ -30,10 +72,10 @@ pub(crate) struct RuntimeApi {
 impl RuntimeApi {
     pub(crate) fn new(
         listener: Async<TcpListener>,
-        environment: Rc<RefCell<Environment>>,
+        requests: Rc<RefCell<dyn Requests>>,
         executor: Weak<LocalExecutor<'static>>,
     ) -> Self {
-        Self { listener, environment, executor, connections: RefCell::new(Vec::new()) }
+        Self { listener, requests, executor, connections: RefCell::new(Vec::new()) }
     }
 
     /// Takes connections, for ever.
@@ -80,19 +122,19 @@ impl RuntimeApi {
             log::warn!("the runtime has {} connections, another is refused", connections.len());
             return;
         }
-        let environment = Rc::clone(&self.environment);
+        let requests = Rc::clone(&self.requests);
         if let Some(executor) = self.executor.upgrade() {
-            connections.push(executor.spawn(async move { serve(stream, &environment).await }));
+            connections.push(executor.spawn(async move { serve(stream, &*requests).await }));
         }
     }
 }
 
 /// Serves one connection until it ends.
-async fn serve(stream: Async<TcpStream>, environment: &RefCell<Environment>) {
+async fn serve(stream: Async<TcpStream>, requests: &RefCell<dyn Requests>) {
     // A reply is one write: nothing is gained by waiting for more.
     let _ = stream.get_ref().set_nodelay(true);
     let mut connection = Connection::new(stream);
-    let Err(lost) = converse(&mut connection, environment).await else {
+    let Err(lost) = converse(&mut connection, requests).await else {
         return connection.linger().await;
     };
     match lost {
@@ -111,18 +153,19 @@ async fn serve(stream: Async<TcpStream>, environment: &RefCell<Environment>) {
     }
 }
 
-async fn converse(connection: &mut Connection, environment: &RefCell<Environment>) -> Result<(), Lost> {
+async fn converse(connection: &mut Connection, requests: &RefCell<dyn Requests>) -> Result<(), Lost> {
     while let Some(asked) = connection.request().await? {
         match asked {
-            Asked::Next => next(connection, environment).await?,
-            Asked::Answer { id, mode, kind } => {
-                let begun = environment.borrow_mut().begin_answer(kind.verb(), &id, mode);
-                match begun {
-                    Ok(()) => answer(connection, environment, kind).await?,
+            Asked::Next => next(connection, requests).await?,
+            Asked::Answer { id, nonce, mode, kind } => {
+                let begun = Begun { verb: kind.verb(), id: &id, nonce: nonce.as_deref(), mode };
+                let limit = requests.borrow_mut().begin_answer(&begun);
+                match limit {
+                    Ok(limit) => answer(connection, requests, &begun, kind, limit).await?,
                     Err(objection) => turn_down(connection, objection).await?,
                 }
             }
-            Asked::InitError { error_type } => init_error(connection, environment, error_type).await?,
+            Asked::InitError { error_type } => init_error(connection, requests, error_type).await?,
             Asked::Other { what } => {
                 log::warn!("the runtime asks for something unknown: {what}");
                 turn_down(connection, Objection::NotFound).await?;
@@ -132,44 +175,49 @@ async fn converse(connection: &mut Connection, environment: &RefCell<Environment
     Ok(())
 }
 
-async fn next(connection: &mut Connection, environment: &RefCell<Environment>) -> Result<(), Lost> {
+async fn next(connection: &mut Connection, requests: &RefCell<dyn Requests>) -> Result<(), Lost> {
     discard_body(connection).await?;
-    let handout = environment.borrow_mut().next(Instant::now());
+    let handout = requests.borrow_mut().next(Instant::now());
     let given = match handout {
-        Ok(Handout::Given(given)) => Some(given),
+        Ok(Handout::Given(given)) => given,
         Ok(Handout::Waits(given)) => {
-            let given = async { given.recv().await.ok() };
+            let given = async { Ok(given.recv().await) };
             let closed = async {
                 connection.closed().await;
-                None
+                Err(Lost::Io(std::io::ErrorKind::ConnectionAborted.into()))
             };
-            future::or(given, closed).await
+            match future::or(given, closed).await? {
+                Ok(given) => given,
+                Err(_) => return object(connection, Objection::InternalServerError).await,
+            }
         }
         Err(objection) => return object(connection, objection).await,
     };
-    match given {
-        Some(given) => {
-            let context = given.context()?;
-            connection.reply(&Reply::Invocation(context), given.payload()).await
-        }
-        None => Err(Lost::Io(std::io::ErrorKind::ConnectionAborted.into())),
-    }
+    connection.reply(&Reply::Invocation(given.context()?), given.payload()).await
 }
 
-async fn answer(connection: &mut Connection, environment: &RefCell<Environment>, kind: Kind) -> Result<(), Lost> {
-    match collect(connection).await {
+async fn answer(
+    connection: &mut Connection,
+    requests: &RefCell<dyn Requests>,
+    begun: &Begun<'_>,
+    kind: Kind,
+    limit: u64,
+) -> Result<(), Lost> {
+    match collect(connection, limit).await {
         Ok(Collected::TooLarge) => {
-            let failure = Reported::Failed(Failure::TooLarge);
-            environment.borrow_mut().end_answer(failure);
+            requests.borrow_mut().refuse_size(begun);
             object(connection, Objection::RequestEntityTooLarge).await
         }
         Ok(Collected::Whole { body, failure }) => {
             let reported = failure.unwrap_or_else(|| kind.with(body));
-            environment.borrow_mut().end_answer(reported);
-            connection.reply(&Reply::Accepted, ACCEPTED_BODY).await
+            let taken = requests.borrow_mut().end_answer(begun, reported);
+            match taken {
+                Ok(()) => connection.reply(&Reply::Accepted, ACCEPTED_BODY).await,
+                Err(objection) => object(connection, objection).await,
+            }
         }
         Err(lost) => {
-            environment.borrow_mut().cut_answer();
+            requests.borrow_mut().cut_answer(begun);
             Err(lost)
         }
     }
@@ -177,31 +225,31 @@ async fn answer(connection: &mut Connection, environment: &RefCell<Environment>,
 
 async fn init_error(
     connection: &mut Connection,
-    environment: &RefCell<Environment>,
+    requests: &RefCell<dyn Requests>,
     error_type: Option<String>,
 ) -> Result<(), Lost> {
-    let begun = environment.borrow_mut().begin_init_error();
+    let begun = requests.borrow_mut().begin_init_error();
     if let Err(objection) = begun {
         return turn_down(connection, objection).await;
     }
-    match collect(connection).await? {
+    match collect(connection, PAYLOAD_BYTES).await? {
         Collected::TooLarge => {
             let failure = Reported::Failed(Failure::TooLarge);
-            environment.borrow_mut().end_init_error(failure);
+            requests.borrow_mut().end_init_error(failure);
             object(connection, Objection::RequestEntityTooLarge).await
         }
         Collected::Whole { body: report, .. } => {
             log::error!("the runtime cannot start: {}", String::from_utf8_lossy(&report));
             let reported = Reported::Error { error_type, report };
-            environment.borrow_mut().end_init_error(reported);
+            requests.borrow_mut().end_init_error(reported);
             connection.reply(&Reply::Accepted, ACCEPTED_BODY).await
         }
     }
 }
 
-async fn collect(connection: &mut Connection) -> Result<Collected, Lost> {
+async fn collect(connection: &mut Connection, limit: u64) -> Result<Collected, Lost> {
     connection.welcome_body().await?;
-    connection.body(PAYLOAD_BYTES).await
+    connection.body(limit).await
 }
 
 /// Refuses a request whose body is still to come. It is received first, so that the connection goes on, unless the

@@ -37,7 +37,7 @@ impl State {
         }
     }
 
-    fn refuses(self, wanted: Self) -> Objection<'static> {
+    pub(crate) fn refuses(self, wanted: Self) -> Objection<'static> {
         Objection::InvalidStateTransition { from: self.name(), to: wanted.name() }
     }
 }

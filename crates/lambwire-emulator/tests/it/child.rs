@@ -16,6 +16,11 @@ pub(crate) fn runtime() -> Command {
     role("serve")
 }
 
+/// A program that takes as many events at a time as it is told, on as many connections.
+pub(crate) fn concurrent_runtime() -> Command {
+    role("serve-concurrent")
+}
+
 /// A program that reports that it cannot start, and ends.
 pub(crate) fn init_error() -> Command {
     role("init-error")
@@ -49,6 +54,14 @@ fn plays_the_runtime_when_asked() {
     let mut peer = Peer::connect(api.parse().unwrap());
     match role.as_str() {
         "serve" => serve(&mut peer),
+        "serve-concurrent" => {
+            let n = env::var("AWS_LAMBDA_MAX_CONCURRENCY").unwrap().parse().unwrap();
+            thread::scope(|scope| {
+                for _ in 0..n {
+                    scope.spawn(|| serve(&mut Peer::connect(api.parse().unwrap())));
+                }
+            });
+        }
         role => {
             peer.fail_to_start(INIT_REPORT.as_bytes());
             if role == "init-error" {
@@ -61,7 +74,8 @@ fn plays_the_runtime_when_asked() {
 
 fn serve(peer: &mut Peer) {
     loop {
-        let given = peer.next();
+        // Sent away, the runtime ends.
+        let given = peer.try_next().unwrap_or_else(|_| exit(1));
         let event = String::from_utf8(given.event).unwrap();
         let (verb, rest) = event.split_once(' ').unwrap_or((&event, ""));
         match verb {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use lambwire::{Body, Client, Event, Fault, Mode, Reply, Request, RequestId};
+use lambwire::{Body, Client, Event, Fault, InvocationId, Mode, Reply, Request, RequestId};
 
 /// A runtime's connection.
 pub(crate) struct Peer {
@@ -24,6 +24,8 @@ pub(crate) struct Given {
     pub(crate) client_context: Option<String>,
     pub(crate) cognito_identity: Option<String>,
     pub(crate) tenant_id: Option<String>,
+    /// The nonce.
+    pub(crate) invocation_id: Option<Vec<u8>>,
 }
 
 /// What the Runtime API says to an answer.
@@ -75,6 +77,7 @@ impl Peer {
                 client_context: text(context.client_context_json),
                 cognito_identity: text(context.cognito_identity_json),
                 tenant_id: text(context.tenant_id),
+                invocation_id: context.invocation_id.map(|id| id.as_bytes().to_vec()),
             }),
             reply => Err(reply.status()),
         });
@@ -97,6 +100,18 @@ impl Peer {
             id: RequestId::new(id).unwrap(),
             invocation_id: None,
             content_type,
+            mode: Mode::Buffered,
+        };
+        self.send(&request, body);
+        self.said()
+    }
+
+    /// Answers with this nonce.
+    pub(crate) fn respond_with(&mut self, id: &str, nonce: &[u8], body: &[u8]) -> Said {
+        let request = Request::Response {
+            id: RequestId::new(id).unwrap(),
+            invocation_id: Some(InvocationId::new(nonce).unwrap()),
+            content_type: None,
             mode: Mode::Buffered,
         };
         self.send(&request, body);

@@ -47,6 +47,16 @@ fn one_shot_prints_the_answer_alone_and_exits_with_0() {
 }
 
 #[test]
+fn a_concurrency_is_said_to_the_program() {
+    let event = "variable AWS_LAMBDA_MAX_CONCURRENCY";
+    for (options, expected) in [(&["--concurrency", "2"][..], "2"), (&[], "")] {
+        let options = [options, &["--timeout", "300", "--event-json", event]].concat();
+        let output = emulator(&options).env("AWS_LAMBDA_MAX_CONCURRENCY", "9").output().unwrap();
+        assert_eq!((output.status.code(), stdout(&output)), (Some(0), expected));
+    }
+}
+
+#[test]
 fn one_shot_reads_the_event_from_a_file_or_from_standard_input() {
     let path = std::env::temp_dir().join(format!("lambwire-event-{}", std::process::id()));
     std::fs::write(&path, "from a file").unwrap();
@@ -105,6 +115,7 @@ fn wrong_usage_and_programs_that_cannot_be_started_exit_with_2() {
         &["--timeout", "0"][..],
         &["--timeout", "901"],
         &["--memory", "64"],
+        &["--concurrency", "0"],
         &["--listen", "nowhere"],
         &["--event-json", "{}", "--event", "-"],
         &["--event-json", "{}", "--listen", "127.0.0.1:0"],
@@ -119,7 +130,7 @@ fn wrong_usage_and_programs_that_cannot_be_started_exit_with_2() {
 fn help_lists_the_exit_status_and_examples() {
     let output = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator")).arg("--help").output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    for part in ["Examples:", "Exit status:", "--event-json", "ready {"] {
+    for part in ["Examples:", "Exit status:", "--event-json", "--concurrency <N>", "ready {"] {
         assert!(stdout(&output).contains(part), "{part}");
     }
 }

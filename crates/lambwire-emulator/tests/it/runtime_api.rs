@@ -2,22 +2,22 @@
 
 use lambwire::limits::REQUEST_HEAD_BYTES;
 use lambwire_emulator::limits::RUNTIME_CONNECTIONS;
-use lambwire_emulator::{Answer, Event, Outcome};
+use lambwire_emulator::{Answer, Event, Outcome, Running};
 
-use crate::library::{invoke_with, start};
+use crate::library::{invoke_with, quiet, start};
 use crate::peer::{Peer, accepted, said};
 use crate::wire::{Answered, Wire, post_bytes};
 
-const NEXT: &str = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n";
-const INVALID_ID: &str = "{\"errorMessage\":\"Invalid request ID\",\"errorType\":\"InvalidRequestID\"}\n";
-const INVALID_MODE: &str =
+pub(crate) const NEXT: &str = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(crate) const INVALID_ID: &str = "{\"errorMessage\":\"Invalid request ID\",\"errorType\":\"InvalidRequestID\"}\n";
+pub(crate) const INVALID_MODE: &str =
     "{\"errorMessage\":\"Invalid function response mode\",\"errorType\":\"InvalidFunctionResponseMode\"}\n";
 
 pub(crate) fn response_path(id: &str) -> String {
     format!("/2018-06-01/runtime/invocation/{id}/response")
 }
 
-fn transition(from: &str, to: &str) -> String {
+pub(crate) fn transition(from: &str, to: &str) -> String {
     format!(
         "{{\"errorMessage\":\"State transition from {from} to {to} failed for runtime. Error: State transition is not \
          allowed\",\"errorType\":\"InvalidStateTransition\"}}\n"
@@ -159,21 +159,45 @@ fn a_runtime_that_waits_for_leave_to_send_its_response_gets_it() {
 }
 
 #[test]
-fn next_may_be_asked_for_behind_a_response_in_the_same_write() {
-    let emulator = start();
+fn next_may_be_asked_for_behind_an_answer_however_the_bytes_are_cut() {
+    for emulator in [quiet(), quiet().concurrency(2)] {
+        check_pipelined(&emulator.start().unwrap());
+    }
+}
+
+fn check_pipelined(emulator: &Running) {
     let mut wire = Wire::connect(emulator.runtime_api());
+    wire.0.set_nodelay(true).unwrap();
     wire.write(NEXT);
-    for n in 0..3 {
-        let event = format!("event {n}");
-        let answer = invoke_with(&emulator, Event::new(event.as_str()), |_| {
+    for (verb, cut) in [("response", usize::MAX), ("error", usize::MAX), ("response", 1), ("error", 1), ("response", 7)]
+    {
+        let event = format!("{verb} in pieces of {cut}");
+        let answer = invoke_with(emulator, Event::new(event.as_str()), |_| {
             let given = wire.read();
             assert_eq!(given.text(), event);
             let id = given.header("lambda-runtime-aws-request-id").unwrap();
-            wire.write([&post_bytes(&response_path(id), &[], &given.body), NEXT.as_bytes()].concat());
+            let path = format!("/2018-06-01/runtime/invocation/{id}/{verb}");
+            for piece in [&post_bytes(&path, &[], &given.body), NEXT.as_bytes()].concat().chunks(cut) {
+                wire.write(piece);
+            }
             assert_eq!(wire.read().status, 202);
         });
         assert_eq!(answer.body, event.as_bytes());
     }
+}
+
+#[test]
+fn next_is_served_behind_an_answer_that_is_refused() {
+    let emulator = start();
+    let mut wire = Wire::connect(emulator.runtime_api());
+    let answer = invoke_with(&emulator, Event::new("e"), |_| {
+        wire.write([&post_bytes(&response_path("none"), &[], b"x"), NEXT.as_bytes()].concat());
+        assert_eq!(wire.read().status, 400);
+        let given = wire.read();
+        let id = given.header("lambda-runtime-aws-request-id").unwrap();
+        assert_eq!(wire.exchange(post_bytes(&response_path(id), &[], b"done")).status, 202);
+    });
+    assert_eq!(answer.body, b"done");
 }
 
 #[test]

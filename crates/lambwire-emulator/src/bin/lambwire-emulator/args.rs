@@ -31,6 +31,9 @@ With --event or --event-json, standard output gets the answer alone (and a line
 feed, if it is a terminal and the answer ends without one). START, END and
 REPORT, and what the program prints, go to standard error.
 
+With --concurrency, an invocation that takes too long ends, and the program goes
+on; without, it is killed. A program that dies fails all that it has.
+
 The program finds in its environment what Lambda sets, beside what the emulator
 has there itself. It is started at once, and again for the next event after it
 has died, taken too long, or reported that it cannot start.
@@ -78,6 +81,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(128..=10_240))]
     memory: u32,
 
+    /// Give the process up to N invocations at a time, as AWS's managed instances do, and say so in
+    /// AWS_LAMBDA_MAX_CONCURRENCY; without this, one at a time
+    #[arg(long, value_name = "N", value_parser = concurrency)]
+    concurrency: Option<usize>,
+
     /// How long an invocation may take, in seconds; up to 900
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     timeout: Duration,
@@ -119,6 +127,9 @@ impl Args {
         if let Some(handler) = &self.handler {
             emulator = emulator.handler(handler);
         }
+        if let Some(concurrency) = self.concurrency {
+            emulator = emulator.concurrency(concurrency);
+        }
         if let Some(directory) = &self.task_root {
             emulator = emulator.task_root(directory);
         }
@@ -131,6 +142,12 @@ impl Args {
             emulator.console(Console::Stdout).listen(self.listen)
         }
     }
+}
+
+fn concurrency(text: &str) -> Result<usize, String> {
+    let most = limits::CONCURRENCY;
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("not a number from 1 to {most}"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -153,6 +170,17 @@ mod tests {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         for odd in ["901", "0", "-1", "NaN", "inf", "1e300", "", "3s"] {
             assert!(seconds(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_concurrency_at_the_limit_passes_and_one_more_does_not() {
+        let most = limits::CONCURRENCY;
+        for (text, taken) in [("0", false), ("1", true), ("", false), ("x", false), ("-1", false)] {
+            assert_eq!(concurrency(text).is_ok(), taken, "{text}");
+        }
+        for number in [most - 1, most, most + 1] {
+            assert_eq!(concurrency(&number.to_string()).is_ok(), number <= most);
         }
     }
 

@@ -36,6 +36,7 @@ mod emulator;
 mod environment;
 mod event;
 mod exit;
+pub mod fault;
 mod front;
 mod json;
 pub mod limits;

@@ -4,6 +4,7 @@
 
 mod child;
 mod concurrent;
+mod faults;
 mod front;
 mod library;
 mod peer;

@@ -1,0 +1,255 @@
+//! One connection to a server that errs.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use lambwire::limits::PAYLOAD_BYTES;
+use lambwire::{ACCEPTED_BODY, Body, Context, Event, Reply, Request, RequestId, SendError, Server, StreamError, Verb};
+use rustix::net::sockopt;
+
+use super::script::{Act, Once, Plan, Say};
+use super::server::Shared;
+
+/// Bytes that are read at a time.
+const INPUT_BYTES: usize = 64 * 1024;
+
+/// Most bytes of a body that are kept: as many as Lambda takes of a buffered response.
+#[expect(clippy::cast_possible_truncation, reason = "6 MiB")]
+const KEPT_BYTES: usize = PAYLOAD_BYTES as usize;
+
+/// Room for the head of a reply, in bytes.
+const HEAD_BYTES: usize = 4096;
+
+/// A request that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// What it is.
+    pub verb: Verb,
+    /// The invocation that it answers.
+    pub id: Option<String>,
+    /// The type of the error that it reports, if it does, be it behind a stream.
+    pub error_type: Option<String>,
+    /// Its body as far as it came, and of that no more than Lambda takes of a buffered response.
+    pub body: Vec<u8>,
+    /// Whether it was received to its end.
+    pub is_whole: bool,
+}
+
+/// Serves a connection by the script, until it ends.
+pub(crate) fn converse(stream: Arc<TcpStream>, shared: &Shared) {
+    let mut conversation = Conversation { stream, server: Server::new(), input: Vec::new(), shared };
+    if let Err(error) = conversation.run() {
+        log::debug!("a connection of the runtime is lost: {error}");
+    }
+}
+
+struct Conversation<'s> {
+    stream: Arc<TcpStream>,
+    server: Server,
+    /// What has been read and not received.
+    input: Vec<u8>,
+    shared: &'s Shared,
+}
+
+/// What an act leaves of a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Open,
+    Closed,
+}
+
+impl Conversation<'_> {
+    fn run(&mut self) -> io::Result<()> {
+        // Every write is to be a segment.
+        self.stream.set_nodelay(true)?;
+        while let Some(mut seen) = self.head()? {
+            let plan = self.shared.plan(seen.verb).unwrap_or_else(|| well_meant(seen.verb));
+            let received = self.body(plan.once, &mut seen);
+            self.shared.see(seen);
+            received?;
+            for act in plan.acts {
+                if self.act(act)? == Left::Closed {
+                    return Ok(());
+                }
+            }
+            if !self.server.is_open() {
+                return Ok(());
+            }
+            // What was said as bytes has passed this one by.
+            self.server = Server::new();
+        }
+        Ok(())
+    }
+
+    /// Waits for the head of the next request; `None` if none comes.
+    fn head(&mut self) -> io::Result<Option<Seen>> {
+        loop {
+            let received = self.server.receive(&self.input).map_err(io::Error::other)?;
+            let used = received.used;
+            if let Event::Head { head, .. } = received.event {
+                let seen = Seen::new(&head);
+                self.input.drain(..used);
+                return Ok(Some(seen));
+            }
+            if self.read()? == 0 {
+                self.server.receive_eof().map_err(io::Error::other)?;
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Receives as much of the body as is wanted.
+    fn body(&mut self, once: Once, seen: &mut Seen) -> io::Result<()> {
+        let wanted = match once {
+            Once::Head => return Ok(()),
+            Once::Body(bytes) => bytes,
+            Once::Whole => u64::MAX,
+        };
+        let mut total: u64 = 0;
+        while total < wanted {
+            let received = self.server.receive(&self.input).map_err(io::Error::other)?;
+            let used = received.used;
+            match received.event {
+                Event::Data(data) => {
+                    total = total.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+                    let room = KEPT_BYTES.saturating_sub(seen.body.len());
+                    seen.body.extend_from_slice(data.get(..room).unwrap_or(data));
+                }
+                Event::End { trailers } => {
+                    if let Some(error) = StreamError::find(trailers) {
+                        seen.error_type = Some(String::from_utf8_lossy(error.error_type).into_owned());
+                    }
+                    seen.is_whole = true;
+                    self.input.drain(..used);
+                    return Ok(());
+                }
+                _ => {
+                    if self.read()? == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+            }
+            self.input.drain(..used);
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, act: Act) -> io::Result<Left> {
+        match act {
+            Act::Say(say) => {
+                let bytes = self.bytes(say)?;
+                self.write(&bytes)?;
+            }
+            Act::Pieces { say, len, pause } => {
+                for piece in self.bytes(say)?.chunks(len.max(1)) {
+                    self.write(piece)?;
+                    thread::sleep(pause);
+                }
+            }
+            Act::Part { say, len } => {
+                let bytes = self.bytes(say)?;
+                self.write(bytes.get(..len).unwrap_or(&bytes))?;
+            }
+            Act::Pause(pause) => thread::sleep(pause),
+            Act::HalfClose => self.stream.shutdown(Shutdown::Write)?,
+            Act::Close => return Ok(Left::Closed),
+            Act::Reset => {
+                sockopt::set_socket_linger(&*self.stream, Some(Duration::ZERO))?;
+                return Ok(Left::Closed);
+            }
+            Act::Drain => return self.drain(),
+            Act::Silence => {
+                self.shared.rest();
+                return self.drain();
+            }
+            Act::Deaf(deaf) => self.shared.be_deaf(deaf),
+        }
+        Ok(Left::Open)
+    }
+
+    fn drain(&mut self) -> io::Result<Left> {
+        while self.read()? > 0 {
+            self.input.clear();
+        }
+        Ok(Left::Closed)
+    }
+
+    /// The bytes that say this.
+    fn bytes(&mut self, say: Say) -> io::Result<Vec<u8>> {
+        match say {
+            Say::Raw(bytes) => Ok(bytes),
+            Say::NothingYet => self.reply(&Reply::NothingYet, b"", None),
+            Say::Accepted => self.reply(&Reply::Accepted, ACCEPTED_BODY, None),
+            Say::Refused { status, body } => self.reply(&Reply::Refused { status }, &body, None),
+            Say::Invocation { id, event, chunk } => match RequestId::new(&id) {
+                Ok(id) => self.reply(&Reply::Invocation(Context::new(id)), &event, chunk),
+                Err(error) => Err(io::Error::other(error)),
+            },
+        }
+        .map_err(|error| {
+            log::error!("the script cannot be followed: {error}");
+            error
+        })
+    }
+
+    fn reply(&mut self, reply: &Reply<'_>, body: &[u8], chunk: Option<usize>) -> io::Result<Vec<u8>> {
+        self.try_reply(reply, body, chunk).map_err(io::Error::other)
+    }
+
+    fn try_reply(&mut self, reply: &Reply<'_>, body: &[u8], chunk: Option<usize>) -> Result<Vec<u8>, SendError> {
+        let framing = match chunk {
+            Some(_) => Body::Chunked,
+            None => Body::Exact(u64::try_from(body.len()).unwrap_or(u64::MAX)),
+        };
+        let mut room = [0; HEAD_BYTES];
+        let len = self.server.send(reply, framing, &mut room)?;
+        let mut bytes = room.get(..len).unwrap_or_default().to_vec();
+        for piece in body.chunks(chunk.unwrap_or(usize::MAX).max(1)) {
+            let frame = self.server.frame(piece.len())?;
+            bytes.extend([frame.before(), piece, frame.after()].concat());
+        }
+        let len = self.server.finish(&mut room)?;
+        bytes.extend_from_slice(room.get(..len).unwrap_or_default());
+        Ok(bytes)
+    }
+
+    fn read(&mut self) -> io::Result<usize> {
+        let mut piece = vec![0; INPUT_BYTES];
+        let len = (&*self.stream).read(&mut piece)?;
+        self.input.extend_from_slice(piece.get(..len).unwrap_or_default());
+        Ok(len)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        (&*self.stream).write_all(bytes)
+    }
+}
+
+impl Seen {
+    fn new(request: &Request<'_>) -> Self {
+        let (id, error_type) = match request {
+            Request::Response { id, .. } => (Some(id), None),
+            Request::Error { id, fault, .. } => (Some(id), fault.error_type),
+            Request::InitError(fault) => (None, fault.error_type),
+            _ => (None, None),
+        };
+        Self {
+            verb: request.verb(),
+            id: id.map(RequestId::to_string),
+            error_type: error_type.map(str::to_owned),
+            body: Vec::new(),
+            is_whole: false,
+        }
+    }
+}
+
+/// What becomes of a request of which the script says nothing.
+fn well_meant(verb: Verb) -> Plan {
+    match verb {
+        Verb::Next => Plan::new([Act::Silence]),
+        _ => Plan::new([Act::Say(Say::Accepted)]),
+    }
+}

@@ -1,0 +1,35 @@
+//! A Runtime API that errs as it is told, for tests of runtimes.
+//!
+//! A [`Script`] says what becomes of the first request for an invocation, of the second, and so on, and the same of
+//! answers. What no plan is left for is treated well: an answer is accepted, and whoever asks for an invocation waits.
+//! What is said in order is said by [`lambwire::Server`]; what has to be wrong is given as bytes.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//! use lambwire_emulator::fault::{Act, FaultServer, Plan, Say, Script};
+//!
+//! // Ends the connection in the middle of the first reply, and gives an invocation on the second try.
+//! let script = Script::new()
+//!     .next(Plan::new([Act::Part { say: Say::invocation("a", "{}"), len: 20 }, Act::Reset]))
+//!     .next(Say::invocation("a", "{}"));
+//! let server = FaultServer::start(script)?;
+//! let ask = || {
+//!     let mut stream = TcpStream::connect(server.address())?;
+//!     stream.write_all(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n")?;
+//!     let mut reply = vec![0; 32];
+//!     stream.read_exact(&mut reply).map(|()| reply)
+//! };
+//! assert!(ask().is_err());
+//! assert!(ask()?.starts_with(b"HTTP/1.1 200 OK\r\n"));
+//! assert_eq!(server.seen().len(), 2);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod conversation;
+mod script;
+mod server;
+
+pub use conversation::Seen;
+pub use script::{Act, Once, Plan, Say, Script};
+pub use server::FaultServer;

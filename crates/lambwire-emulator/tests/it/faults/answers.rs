@@ -1,0 +1,246 @@
+//! What becomes of answers.
+
+use std::time::Duration;
+
+use lambwire::limits::PAYLOAD_BYTES;
+use lambwire_emulator::fault::{Act, Once, Plan, Say, Script};
+
+use super::subject::Handler;
+use super::{Case, acts, both, counted, ended, in_answer, lost, raw};
+
+const LOST: &str = "connection lost";
+
+pub(super) fn cases() -> Vec<Case> {
+    [verdicts(), refusals(), losses(), reports(), starts(), streams()].into_iter().flatten().collect()
+}
+
+fn respond(plan: impl Into<Plan>) -> Script {
+    in_answer("respond", [plan.into()])
+}
+
+/// Replies that take an answer, in ways of their own.
+fn verdicts() -> Vec<Case> {
+    let says = |bytes: &str| respond(raw(bytes));
+    let wrong = |why: &str| lost(&format!("from the Runtime API: {why}"), 3, 2, 2);
+    vec![
+        Case::new("response: 202", respond(Say::Accepted), both(3, 2, 1)),
+        Case::new("response: 200 without a body", says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), both(3, 2, 1)),
+        Case::new("response: 204", says("HTTP/1.1 204 No Content\r\n\r\n"), both(3, 2, 1)),
+        Case::new(
+            "response: 202 in chunks",
+            says("HTTP/1.1 202 A\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+            both(3, 2, 1),
+        ),
+        Case::new(
+            "response: 202 that closes",
+            says("HTTP/1.1 202 A\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+            both(3, 2, 2),
+        ),
+        Case::new(
+            "response: 202 in segments of one byte",
+            respond(acts([Act::Pieces { say: Say::Accepted, len: 1, pause: Duration::ZERO }])),
+            both(3, 2, 1),
+        ),
+        Case::new(
+            "response: 202 after an interim reply",
+            respond(acts([Say::raw("HTTP/1.1 100 Continue\r\n\r\n").into(), Say::Accepted.into()])),
+            both(3, 2, 1),
+        ),
+        Case::new(
+            "response: 202 after half a second",
+            respond(acts([Act::Pause(Duration::from_millis(500)), Say::Accepted.into()])),
+            both(3, 2, 1),
+        ),
+        Case::new("response: silence", respond(acts([Act::Silence])), counted("is answering, waits", 1, 1, 1)),
+        Case::new("response: garbage", says("garbage\r\n\r\n"), wrong("first line is not HTTP/1")),
+        Case::new(
+            "response: 202 with both lengths",
+            says("HTTP/1.1 202 A\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            wrong("more than one length for one body"),
+        ),
+        Case::new(
+            "response: 202 with a body of 1 TB",
+            says("HTTP/1.1 202 A\r\nContent-Length: 1000000000000\r\n\r\n{}"),
+            wrong("payload larger than 6291556 bytes"),
+        ),
+    ]
+}
+
+/// Replies that refuse an answer.
+fn refusals() -> Vec<Case> {
+    let refused = |status: u16| lost(&format!("response refused with status {status}"), 3, 2, 1);
+    let early = |once: Once, say: Say| in_answer("large", [Plan::new([say.into(), Act::Drain]).once(once)]);
+    vec![
+        Case::new("response: 301", respond(Say::refused(301, "")), refused(301)),
+        Case::new(
+            "response: 400 with a reason",
+            respond(Say::refused(400, r#"{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}"#)),
+            lost("response refused with status 400: Invalid request ID (InvalidRequestID)", 3, 2, 1),
+        ),
+        Case::new("response: 403", respond(Say::refused(403, "")), refused(403)),
+        Case::new("response: 404", respond(Say::refused(404, "404 page not found\n")), refused(404)),
+        Case::new("response: 408", respond(Say::refused(408, "")), refused(408)),
+        Case::new("response: 410", respond(Say::refused(410, "")), refused(410)),
+        Case::new("response: 413", respond(Say::refused(413, "")), refused(413)),
+        Case::new("response: 500", respond(Say::refused(500, "")), ended("response refused with status 500", 1, 1, 1)),
+        Case::new(
+            "response: 503 that closes",
+            respond(acts([Say::refused(503, "").into(), Act::Close])),
+            ended("response refused with status 503", 1, 1, 1),
+        ),
+        Case::new(
+            "a large response: 413 at its head",
+            early(Once::Head, Say::refused(413, "{}")),
+            lost("response refused with status 413", 3, 2, 2),
+        ),
+        Case::new(
+            "a large response: 413 in its midst",
+            early(Once::Body(1_000_000), Say::refused(413, "{}")),
+            lost("response refused with status 413", 3, 2, 2),
+        ),
+        Case::new(
+            "a large response: 500 at its head",
+            early(Once::Head, Say::refused(500, "")),
+            ended("response refused with status 500", 1, 1, 1),
+        ),
+        Case::new(
+            "a response of a byte too many, which is not sent",
+            in_answer("oversize", []),
+            counted(
+                &format!(
+                    "`a` lost: payload of 7000000 bytes, {PAYLOAD_BYTES} is the most, `b` answered, waits, reported Function.ResponseSizeTooLarge"
+                ),
+                3,
+                2,
+                1,
+            ),
+        ),
+        Case::new(
+            "a response whose media type cannot be sent",
+            in_answer("unfit", []),
+            counted(
+                "`a` lost: the content type given cannot be sent, `b` answered, waits, reported Function.UnsendableResponse",
+                3,
+                2,
+                1,
+            ),
+        ),
+    ]
+}
+
+/// Connections that are lost with an answer under way.
+fn losses() -> Vec<Case> {
+    let part = |len: usize, end: Act| respond(acts([Act::Part { say: Say::Accepted, len }, end]));
+    let repeated = |plan: Plan| in_answer("respond", [acts([Act::Reset]), plan]);
+    let deaf: Plan = acts([Act::Deaf(Duration::from_millis(300)), Act::Reset]);
+    vec![
+        Case::new("response: closed without a reply", respond(acts([Act::Close])), both(3, 3, 2)),
+        Case::new("response: reset without a reply", respond(acts([Act::Reset])), both(3, 3, 2)),
+        Case::new("response: half closed without a reply", respond(acts([Act::HalfClose, Act::Drain])), both(3, 3, 2)),
+        Case::new("response: reset without a reply, twice", repeated(acts([Act::Reset])), lost(LOST, 3, 3, 3)),
+        Case::new("response: reset, and 400 to the second try", repeated(Say::refused(400, "").into()), both(3, 3, 2)),
+        Case::new("response: reset, and 403 to the second try", repeated(Say::refused(403, "").into()), both(3, 3, 2)),
+        Case::new(
+            "response: reset, and 410 to the second try",
+            repeated(Say::refused(410, "").into()),
+            lost("response refused with status 410", 3, 3, 2),
+        ),
+        Case::new(
+            "response: reset, and 500 to the second try",
+            repeated(Say::refused(500, "").into()),
+            ended("response refused with status 500", 1, 2, 2),
+        ),
+        Case::new("response: closed behind the first byte of the reply", part(1, Act::Close), lost(LOST, 3, 2, 2)),
+        Case::new("response: reset in the head of the reply", part(20, Act::Reset), lost(LOST, 3, 2, 2)),
+        Case::new("response: reset, and nobody listens for 0.3 s", respond(deaf), lost(LOST, 3, 2, 2)),
+        Case::new(
+            "a large response: reset at its head",
+            in_answer("large", [acts([Act::Reset]).once(Once::Head)]),
+            lost(LOST, 3, 2, 2),
+        ),
+        Case::new(
+            "a large response: reset in its midst",
+            in_answer("large", [acts([Act::Reset]).once(Once::Body(1_000_000))]),
+            lost(LOST, 3, 2, 2),
+        ),
+        Case::new("a large response: closed without a reply", in_answer("large", [acts([Act::Close])]), both(3, 3, 2)),
+    ]
+}
+
+/// Reports in place of responses.
+fn reports() -> Vec<Case> {
+    let fail = |plan: Plan| in_answer("fail", [plan]);
+    let reported = |what: &str, reports: usize, answers: usize, connections: usize| {
+        let types = vec!["Function.Told"; reports].join(", ");
+        counted(&format!("{what}, `b` answered, waits, reported {types}"), 3, answers, connections)
+    };
+    let refused = |status: u16| reported(&format!("`a` lost: error refused with status {status}"), 1, 2, 1);
+    vec![
+        Case::new("error: 202", fail(Say::Accepted.into()), reported("`a` answered", 1, 2, 1)),
+        Case::new("error: 400", fail(Say::refused(400, "").into()), refused(400)),
+        Case::new("error: 413", fail(Say::refused(413, "").into()), refused(413)),
+        Case::new(
+            "error: 500",
+            fail(Say::refused(500, "").into()),
+            counted("ends: error refused with status 500, exits with 1, reported Function.Told", 1, 1, 1),
+        ),
+        Case::new("error: reset without a reply", fail(acts([Act::Reset])), reported("`a` answered", 2, 3, 2)),
+    ]
+}
+
+/// Reports of a function that cannot start. Whatever becomes of one, the process ends.
+fn starts() -> Vec<Case> {
+    let case = |name, plan: Plan, why: &str, answers: usize, connections: usize| {
+        let types = vec!["Function.Told"; answers].join(", ");
+        let expected = counted(&format!("ends{why}, exits with 1, reported {types}"), 0, answers, connections);
+        Case { handler: Handler::Missing, ..Case::new(name, Script::new().answer(plan), expected) }
+    };
+    vec![
+        case("init error: 202", Say::Accepted.into(), "", 1, 1),
+        case("init error: 403", Say::refused(403, "").into(), ": init error refused with status 403", 1, 1),
+        case("init error: 500", Say::refused(500, "").into(), ": init error refused with status 500", 1, 1),
+        case("init error: reset without a reply", acts([Act::Reset]), "", 2, 2),
+        case("init error: garbage", raw("garbage\r\n\r\n"), ": from the Runtime API: first line is not HTTP/1", 1, 1),
+    ]
+}
+
+/// Responses that are sent as they come about.
+fn streams() -> Vec<Case> {
+    let stream = |event: &str, plan: Plan| in_answer(event, [plan]);
+    let early = |say: Say| stream("stream-large", Plan::new([say.into(), Act::Drain]).once(Once::Head));
+    vec![
+        Case::new("a stream: 202", stream("stream", Say::Accepted.into()), both(3, 2, 1)),
+        Case::new(
+            "a stream that fails: 202",
+            stream("stream-fail", Say::Accepted.into()),
+            counted("`a` answered, `b` answered, waits, reported Function.Told", 3, 2, 1),
+        ),
+        Case::new(
+            "a stream: 413",
+            stream("stream", Say::refused(413, "").into()),
+            lost("response refused with status 413", 3, 2, 1),
+        ),
+        Case::new(
+            "a stream: 500",
+            stream("stream", Say::refused(500, "").into()),
+            ended("response refused with status 500", 1, 1, 1),
+        ),
+        Case::new("a stream: reset without a reply", stream("stream", acts([Act::Reset])), lost(LOST, 3, 2, 2)),
+        Case::new("a stream: closed without a reply", stream("stream", acts([Act::Close])), lost(LOST, 3, 2, 2)),
+        Case::new(
+            "a large stream: 413 at its head",
+            early(Say::refused(413, "")),
+            lost("response refused with status 413", 3, 2, 2),
+        ),
+        Case::new(
+            "a large stream: reset at its head",
+            stream("stream-large", acts([Act::Reset]).once(Once::Head)),
+            lost(LOST, 3, 2, 2),
+        ),
+        Case::new(
+            "a large stream: reset in its midst",
+            stream("stream-large", acts([Act::Reset]).once(Once::Body(1_000_000))),
+            lost(LOST, 3, 2, 2),
+        ),
+    ]
+}

@@ -1,0 +1,191 @@
+//! Runtimes against servers that err: what they do is what `docs/faults.md` says.
+//!
+//! `LAMBWIRE_BLESS=1` has that file written anew, from what the cases expect.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
+
+mod answers;
+mod events;
+mod heads;
+mod losses;
+mod run;
+mod subject;
+
+use lambwire::limits::PAYLOAD_BYTES;
+use lambwire_emulator::fault::{Act, FaultServer, Plan, Say, Script};
+use run::run;
+use subject::{Handler, SUBJECTS, Subject};
+
+use crate::runtime_api::response_path;
+use crate::wire::{Wire, post_bytes};
+
+/// Cases that run at a time: most of them wait.
+const AT_A_TIME: usize = 12;
+
+/// A server that errs, and what a runtime does about it.
+struct Case {
+    name: &'static str,
+    script: Script,
+    handler: Handler,
+    /// What every subject does, but for those of which something else is said.
+    expected: String,
+    exceptions: Vec<(Subject, String)>,
+}
+
+impl Case {
+    fn new(name: &'static str, script: Script, expected: impl Into<String>) -> Self {
+        Self { name, script, handler: Handler::Obedient, expected: expected.into(), exceptions: Vec::new() }
+    }
+
+    fn expected_of(&self, subject: Subject) -> &str {
+        let exception = self.exceptions.iter().find(|(exception, _)| *exception == subject);
+        exception.map_or(&self.expected, |(_, expected)| expected)
+    }
+}
+
+/// What is done is wrong, and all is well afterwards.
+fn in_next(plans: impl IntoIterator<Item = Plan>) -> Script {
+    let mut script = Script::new();
+    script.to_next.extend(plans);
+    script.next(Say::invocation("a", "respond"))
+}
+
+/// The invocation itself comes wrong.
+fn invocation(bytes: impl AsRef<[u8]>) -> Script {
+    Script::new().next(Say::raw(bytes.as_ref()))
+}
+
+/// An answer of this kind meets something wrong, and all is well afterwards.
+fn in_answer(event: &str, plans: impl IntoIterator<Item = Plan>) -> Script {
+    let mut script = Script::new().next(Say::invocation("a", event)).next(Say::invocation("b", "respond"));
+    script.to_answers.extend(plans);
+    script
+}
+
+fn raw(bytes: impl AsRef<[u8]>) -> Plan {
+    Say::raw(bytes.as_ref()).into()
+}
+
+fn acts<const N: usize>(acts: [Act; N]) -> Plan {
+    Plan::new(acts)
+}
+
+/// How often a runtime asks, answers and connects, behind what it says.
+fn counted(says: &str, asks: usize, answers: usize, connections: usize) -> String {
+    format!("{says}; {asks} × next, {answers} × answer, {connections} × connection")
+}
+
+/// All is well in the end.
+fn answered(asks: usize, answers: usize, connections: usize) -> String {
+    counted("`a` answered, waits", asks, answers, connections)
+}
+
+/// The first invocation is lost, and the second is answered.
+fn lost(why: &str, asks: usize, answers: usize, connections: usize) -> String {
+    counted(&format!("`a` lost: {why}, `b` answered, waits"), asks, answers, connections)
+}
+
+/// Both invocations are answered.
+fn both(asks: usize, answers: usize, connections: usize) -> String {
+    counted("`a` answered, `b` answered, waits", asks, answers, connections)
+}
+
+/// The loop ends.
+fn ended(why: &str, asks: usize, answers: usize, connections: usize) -> String {
+    counted(&format!("ends: {why}, exits with 1"), asks, answers, connections)
+}
+
+fn cases() -> Vec<Case> {
+    [events::cases(), heads::cases(), losses::cases(), answers::cases()].into_iter().flatten().collect()
+}
+
+#[test]
+fn runtimes_do_what_is_expected_of_them() {
+    let cases = cases();
+    assert!(cases.len() >= 60);
+    let work: Vec<(&Case, Subject)> = cases.iter().flat_map(|case| SUBJECTS.map(|subject| (case, subject))).collect();
+    let work = Mutex::new(work.into_iter());
+    let wrong = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some((case, subject)) = { work.lock().unwrap().next() } {
+                    let did = run(case, subject);
+                    let expected = case.expected_of(subject);
+                    if did != expected {
+                        let name = subject.name();
+                        wrong.lock().unwrap().push(format!("{}: {name}\n  did {did}\n  not {expected}", case.name));
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len() * SUBJECTS.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_table_of_faults_is_what_the_cases_expect() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/faults.md");
+    let table = table();
+    if std::env::var_os("LAMBWIRE_BLESS").is_some() {
+        fs::write(&path, &table).unwrap();
+    }
+    assert!(fs::read_to_string(&path).unwrap() == table, "LAMBWIRE_BLESS=1 writes docs/faults.md anew");
+}
+
+#[test]
+fn cases_have_names_of_their_own() {
+    let mut names: Vec<&str> = cases().iter().map(|case| case.name).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[test]
+fn as_much_of_a_body_as_the_limit_is_kept() {
+    let limit = usize::try_from(PAYLOAD_BYTES).unwrap();
+    for len in [limit - 1, limit, limit + 1] {
+        let server = FaultServer::start(Script::new()).unwrap();
+        let request = post_bytes(&response_path("a"), &[], &vec![b' '; len]);
+        assert_eq!(Wire::connect(server.address()).exchange(request).status, 202);
+        assert_eq!(server.seen()[0].body.len(), len.min(limit));
+    }
+}
+
+const PREFACE: &str = "\
+# What the runtimes do about faults
+
+Each line is a server that errs, and what a plain loop over each transport does about it: of the invocations `a` and
+`b`, which it answers, which it tells of as lost, and whether it then waits for more or ends, why, and with status 1.
+Behind that stands how many requests the server received, and on how many connections. *Same* is what stands to the
+left.
+
+The table is generated from the cases in `crates/lambwire-emulator/tests/it/faults/`, where each runs in a process of
+its own against `lambwire_emulator::fault`. No case may end in a panic, in an invocation of which nothing is said, in a
+process that is busy while it waits, or in one that is neither waiting nor at its end after 30 seconds, or has used more
+than one second of CPU time. A server that says nothing is waited for: the Runtime API may be silent for hours.
+";
+
+fn table() -> String {
+    let mut table = format!("{PREFACE}\n| server |");
+    table.extend(SUBJECTS.map(|subject| format!(" {} |", subject.name())));
+    table += "\n|---|";
+    table.extend(SUBJECTS.map(|_| "---|"));
+    table += "\n";
+    for case in cases() {
+        table += &format!("| {} |", case.name);
+        let mut left = "";
+        for subject in SUBJECTS {
+            let expected = case.expected_of(subject);
+            table += &format!(" {} |", if expected == left { "same" } else { expected });
+            left = expected;
+        }
+        table += "\n";
+    }
+    table
+}

@@ -54,6 +54,10 @@ counts:
 # What an invocation costs
 bench: counts
 
+# Many invocations, eight at a time: each is answered once, and memory stays flat
+soak count="100000" seed="1":
+    cargo run --release -p lambwire-emulator --example soak -- {{count}} {{seed}}
+
 # Install whatever this machine lacks for all of the above
 tools:
     scripts/install.sh just deny valgrind strace unzip musl

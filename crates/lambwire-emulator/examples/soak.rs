@@ -1,0 +1,239 @@
+//! Many invocations, eight at a time, through the emulator and lambwire-smol: each is answered once and with the right
+//! bytes, and neither process grows.
+//!
+//! `soak [COUNT] [SEED]`. What an event says first is how it is to be answered: whole or as a stream, well or with a
+//! failure. The function is this program, too.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::hash::{DefaultHasher, Hasher};
+use std::process::Command;
+use std::time::Instant;
+
+use fastrand::Rng;
+use lambwire_emulator::{Console, Emulator, Event, Outcome, Running, limits};
+use lambwire_smol::lambwire::ErrorReport;
+use lambwire_smol::{Invocation, Runtime, max_concurrency};
+use smol::LocalExecutor;
+use uuid::Uuid;
+
+type Anything = Box<dyn Error>;
+
+/// Invocations at a time.
+const CONCURRENCY: usize = 8;
+
+/// Invocations in all, unless it is said.
+const COUNT: usize = 100_000;
+
+/// Invocations before memory is looked at for the first time: buffers have then grown to what they need.
+const WARM_UP: usize = 1000;
+
+/// Largest event, in bytes.
+const LARGEST: usize = 256 * 1024;
+
+/// Of so many events, one is of the largest size.
+const LARGEST_OF: usize = 25;
+
+/// By how much memory may differ between the two looks, in percent.
+const GROWTH_PERCENT: u64 = 10;
+
+/// Bytes that a stream sends at a time.
+const PIECE: usize = 10_000;
+
+/// The event that asks for the memory of the function.
+const MEMORY: &[u8] = b"memory";
+
+/// Says that this process is the function.
+const FUNCTION: &str = "function";
+
+fn main() -> Result<(), Anything> {
+    let mut arguments = env::args().skip(1);
+    let first = arguments.next();
+    if first.as_deref() == Some(FUNCTION) {
+        return smol::block_on(function());
+    }
+    let count = first.map_or(Ok(COUNT), |count| count.parse())?;
+    let seed = arguments.next().map_or(Ok(1), |seed| seed.parse())?;
+    smol::block_on(soak(count.max(WARM_UP), seed))
+}
+
+async fn soak(count: usize, seed: u64) -> Result<(), Anything> {
+    println!("{count} invocations, {CONCURRENCY} at a time, seed {seed}");
+    let mut program = Command::new(env::current_exe()?);
+    program.arg(FUNCTION);
+    let emulator = Emulator::new(program).console(Console::Silent).concurrency(CONCURRENCY);
+    let emulator = emulator.timeout(limits::MAX_TIMEOUT).start()?;
+    let share = count / CONCURRENCY;
+    let mut callers: Vec<Caller> = (0..CONCURRENCY).zip(seed..).map(|(_, seed)| Caller::new(seed, share)).collect();
+    let begun_at = Instant::now();
+    call_all(&emulator, &mut callers, WARM_UP / CONCURRENCY).await?;
+    let before = memory_of_both(&emulator).await?;
+    call_all(&emulator, &mut callers, share - WARM_UP / CONCURRENCY).await?;
+    let after = memory_of_both(&emulator).await?;
+    let duration = begun_at.elapsed();
+
+    let mut ids: Vec<u128> = callers.iter().flat_map(|caller| &caller.ids).copied().collect();
+    let answered = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    println!("{answered} answers to {} ids in {:.1} s", ids.len(), duration.as_secs_f64());
+    if ids.len() != answered {
+        return Err("an id was answered twice".into());
+    }
+    for ((name, before), after) in ["function", "emulator"].into_iter().zip(before).zip(after) {
+        println!("{name}: {before} kB after {WARM_UP}, {after} kB at the end");
+        if before.abs_diff(after) * 100 > before * GROWTH_PERCENT {
+            return Err(format!("memory of the {name} differs by more than {GROWTH_PERCENT} %").into());
+        }
+    }
+    Ok(())
+}
+
+/// Who sends events, and has them answered.
+struct Caller {
+    rng: Rng,
+    /// The invocations that were answered.
+    ids: Vec<u128>,
+}
+
+impl Caller {
+    fn new(seed: u64, share: usize) -> Self {
+        // Written to once, so that the memory is there before it is looked at.
+        let mut ids = vec![u128::MAX; share];
+        ids.clear();
+        Self { rng: Rng::with_seed(seed), ids }
+    }
+
+    async fn call(&mut self, emulator: &Running, count: usize) -> Result<(), Anything> {
+        for _ in 0..count {
+            let event = self.event();
+            let answer = emulator.invoke(Event::new(event.as_slice())).await?;
+            let id = answer.request_id;
+            let is_right = match How::of(&event) {
+                How::Whole | How::Streamed => answer.outcome == Outcome::Success && answer.body == event,
+                How::Failed | How::Broken => {
+                    let report: serde_json::Value = serde_json::from_slice(&answer.body)?;
+                    answer.outcome == Outcome::Failure && report["errorMessage"] == digest(&event)
+                }
+            };
+            if !is_right {
+                return Err(format!("{id}: wrong answer to {} bytes: {:?}", event.len(), answer.outcome).into());
+            }
+            self.ids.push(Uuid::parse_str(&id)?.as_u128());
+        }
+        Ok(())
+    }
+
+    /// An event of a size between nothing and the largest, small ones being the most frequent.
+    fn event(&mut self) -> Vec<u8> {
+        let len = match self.rng.usize(..LARGEST_OF) {
+            0 => LARGEST,
+            _ => LARGEST >> self.rng.u32(..=LARGEST.ilog2()),
+        };
+        let len = if len == LARGEST { len } else { self.rng.usize(..=len) };
+        let mut event = vec![0; len];
+        self.rng.fill(&mut event);
+        event
+    }
+}
+
+async fn call_all(emulator: &Running, callers: &mut [Caller], count: usize) -> Result<(), Anything> {
+    let executor = LocalExecutor::new();
+    let calls: Vec<_> = callers.iter_mut().map(|caller| executor.spawn(caller.call(emulator, count))).collect();
+    let all = async {
+        for call in calls {
+            call.await?;
+        }
+        Ok(())
+    };
+    executor.run(all).await
+}
+
+/// The memory that the function has, and this process, in kB.
+async fn memory_of_both(emulator: &Running) -> Result<[u64; 2], Anything> {
+    let function = emulator.invoke(Event::new(MEMORY)).await?;
+    Ok([str::from_utf8(&function.body)?.parse()?, memory_kb()?])
+}
+
+/// The memory of this process, in kB.
+fn memory_kb() -> Result<u64, Anything> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no memory in /proc/self/status")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// How an event is to be answered.
+enum How {
+    Whole,
+    Streamed,
+    /// With a report.
+    Failed,
+    /// With a stream that fails on the way.
+    Broken,
+}
+
+impl How {
+    fn of(event: &[u8]) -> Self {
+        match event.first().map(|byte| byte % 10) {
+            Some(5..=7) => Self::Streamed,
+            Some(8) => Self::Failed,
+            Some(9) => Self::Broken,
+            _ => Self::Whole,
+        }
+    }
+}
+
+/// What a failure says, so that it is known which event it answers.
+fn digest(event: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(event);
+    format!("{} bytes, {:016x}", event.len(), hasher.finish())
+}
+
+/// As many loops as there may be invocations at a time, until the emulator has had enough.
+async fn function() -> Result<(), Anything> {
+    let executor = LocalExecutor::new();
+    let loops: Vec<_> = (0..max_concurrency()).map(|_| executor.spawn(serve())).collect();
+    let all = async {
+        for one in loops {
+            one.await?;
+        }
+        Ok(())
+    };
+    executor.run(all).await
+}
+
+async fn serve() -> Result<(), Anything> {
+    let mut runtime = Runtime::from_env().await?;
+    let mut buf = Vec::new();
+    loop {
+        let invocation = runtime.next(&mut buf).await?;
+        // Any error ends the function, and thereby fails what is under way.
+        answer(invocation).await?;
+    }
+}
+
+async fn answer(invocation: Invocation<'_, '_>) -> Result<(), Anything> {
+    let event = invocation.payload;
+    if event == MEMORY {
+        return Ok(invocation.respond(memory_kb()?.to_string().as_bytes()).await?);
+    }
+    let message = digest(event);
+    let report = ErrorReport::new("Function.Told", &message);
+    match How::of(event) {
+        How::Whole => invocation.respond_as("application/octet-stream", event).await?,
+        How::Failed => invocation.fail(&report).await?,
+        how => {
+            let mut stream = invocation.stream("application/octet-stream");
+            for piece in event.chunks(PIECE) {
+                stream.write(piece).await?;
+            }
+            match how {
+                How::Broken => stream.fail(&report).await?,
+                _ => stream.finish().await?,
+            }
+        }
+    }
+    Ok(())
+}

@@ -2,7 +2,10 @@
 
 #![cfg(test)]
 
+mod attacks;
+mod attempts;
 mod captures;
+mod collecting;
 mod cuts;
 mod exchange;
 mod inbox;

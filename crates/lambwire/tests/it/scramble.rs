@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::captures::{self, Capture};
+use crate::collecting::{Collector, check_inbox};
 use crate::cuts::{Accepting, Asking, Peer, hear};
-use crate::inbox::{Collector, check_inbox};
 use crate::speech::{config, cuts, ends};
 
 pub(crate) static CAPTURES: LazyLock<Vec<(String, Capture)>> = LazyLock::new(captures::all);

@@ -1,0 +1,154 @@
+//! Collecting what was sent in an inbox, and checking it against what the events tell.
+
+use lambwire::{Client, Inbox, Message, Progress, ReceiveError, Reply, Request, Server, WholeReply, WholeRequest};
+
+use crate::cuts::{Accepting, Asking, Heard, Peer, Stop, hear};
+
+/// A peer whose messages an inbox can collect.
+pub(crate) trait Collector: Peer {
+    type Whole: std::fmt::Debug + PartialEq;
+
+    fn collect(&mut self, inbox: &mut Inbox, buf: &mut [u8]) -> Result<Progress<Self::Whole>, ReceiveError>;
+
+    fn read<'b>(&self, whole: Self::Whole, buf: &'b [u8]) -> Result<Message<'b, Self::Head<'b>>, ReceiveError>;
+
+    fn is_same(collected: Self::Head<'_>, heard: Self::Head<'_>) -> bool;
+}
+
+impl Collector for Client {
+    type Whole = WholeReply;
+
+    fn collect(&mut self, inbox: &mut Inbox, buf: &mut [u8]) -> Result<Progress<WholeReply>, ReceiveError> {
+        inbox.receive_reply(self, buf)
+    }
+
+    fn read<'b>(&self, whole: WholeReply, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, ReceiveError> {
+        whole.read(buf)
+    }
+
+    fn is_same(collected: Reply<'_>, heard: Reply<'_>) -> bool {
+        collected == heard
+    }
+}
+
+impl Collector for Asking {
+    type Whole = WholeReply;
+
+    fn collect(&mut self, inbox: &mut Inbox, buf: &mut [u8]) -> Result<Progress<WholeReply>, ReceiveError> {
+        inbox.receive_reply(&mut self.client, buf)
+    }
+
+    fn read<'b>(&self, whole: WholeReply, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, ReceiveError> {
+        whole.read(buf)
+    }
+
+    fn is_same(collected: Reply<'_>, heard: Reply<'_>) -> bool {
+        collected == heard
+    }
+}
+
+impl Collector for Server {
+    type Whole = WholeRequest;
+
+    fn collect(&mut self, inbox: &mut Inbox, buf: &mut [u8]) -> Result<Progress<WholeRequest>, ReceiveError> {
+        inbox.receive_request(self, buf)
+    }
+
+    fn read<'b>(&self, whole: WholeRequest, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
+        Ok(whole.read(self, buf))
+    }
+
+    fn is_same(collected: Request<'_>, heard: Request<'_>) -> bool {
+        collected == heard
+    }
+}
+
+impl Collector for Accepting {
+    type Whole = WholeRequest;
+
+    fn collect(&mut self, inbox: &mut Inbox, buf: &mut [u8]) -> Result<Progress<WholeRequest>, ReceiveError> {
+        inbox.receive_request(&mut self.server, buf)
+    }
+
+    fn read<'b>(&self, whole: WholeRequest, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
+        Ok(whole.read(&self.server, buf))
+    }
+
+    fn is_same(collected: Request<'_>, heard: Request<'_>) -> bool {
+        collected == heard
+    }
+}
+
+/// Collects what `wire` says, read up to each of `ends` in turn into a buffer that begins with `space` bytes, and
+/// checks it against the events. Gives how often the buffer was enlarged.
+#[track_caller]
+pub(crate) fn check_inbox<P: Collector>(peer: &P, wire: &[u8], ends: &[usize], space: usize) -> usize {
+    let expected = hear(peer, wire, [wire.len()]);
+    let mut messages = expected.messages.iter().filter(|heard| heard.trailers.is_some());
+    let (mut peer, mut inbox, mut buf) = (peer.clone(), Inbox::new(), vec![0xaa; space]);
+    let (mut at, mut enlarged, mut is_closed) = (0, 0, false);
+    loop {
+        match peer.collect(&mut inbox, &mut buf) {
+            Ok(Progress::Whole(whole)) => {
+                match peer.read(whole, &buf) {
+                    Ok(message) => check_message::<P>(message, messages.next().expect("one message too many")),
+                    Err(error) => {
+                        assert_eq!(Err(error), expected.stop);
+                        break;
+                    }
+                }
+                peer.speak();
+            }
+            Ok(Progress::NeedSpace { total }) => {
+                assert!(total > buf.len());
+                enlarged += 1;
+                // What is announced may be more than there is memory.
+                buf.resize(total.min(buf.len() + wire.len() + 1), 0xaa);
+            }
+            Ok(Progress::NeedInput) if at < wire.len() => {
+                let end = ends.iter().copied().find(|&end| end > at).unwrap_or(wire.len());
+                let room = inbox.space(&mut buf);
+                assert!(!room.is_empty(), "input is wanted, and there is no room for it");
+                let len = room.len().min(end - at);
+                room[..len].copy_from_slice(&wire[at..at + len]);
+                inbox.filled(len);
+                at += len;
+            }
+            Ok(Progress::NeedInput) if is_closed => {
+                assert!(expected.stop.is_ok(), "{:?} is missing", expected.stop);
+                break;
+            }
+            Ok(Progress::NeedInput) => {
+                is_closed = true;
+                if let Err(error) = peer.receive_eof() {
+                    check_error(error, expected.stop);
+                    break;
+                }
+            }
+            Err(error) => {
+                check_error(error, expected.stop);
+                assert_eq!(peer.collect(&mut inbox, &mut buf), Err(error), "errors are final");
+                break;
+            }
+        }
+    }
+    assert!(messages.next().is_none(), "a message is missing");
+    enlarged
+}
+
+/// An inbox tells of a bad request id when the reply is whole and is read, so that worse things come before it.
+#[track_caller]
+fn check_error(error: ReceiveError, heard: Result<Stop, ReceiveError>) {
+    use ReceiveError::{BadRequestId, NoRequestId, TwoRequestIds};
+    if !matches!(heard, Err(NoRequestId | BadRequestId | TwoRequestIds)) {
+        assert_eq!(Err(error), heard);
+    }
+}
+
+#[track_caller]
+fn check_message<P: Collector>(message: Message<'_, P::Head<'_>>, heard: &Heard<'_, P::Head<'_>>) {
+    assert!(P::is_same(message.head, heard.head), "{:?} is not {:?}", message.head, heard.head);
+    assert_eq!(message.headers, heard.headers);
+    assert_eq!(message.body, heard.body);
+    assert_eq!(Some(message.trailers), heard.trailers);
+}

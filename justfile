@@ -1,7 +1,7 @@
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # Everything that has to hold before a change is merged
-check: fmt clippy test doc nostd panic-free static deny rie cargo-lambda counts
+check: fmt clippy test doc nostd panic-free static deny unsafe rie cargo-lambda counts fuzz-seeds
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -39,6 +39,14 @@ deny:
     scripts/install.sh deny
     cargo deny check bans licenses sources
 
+# No unsafe code outside of its homes
+unsafe:
+    scripts/unsafe.sh
+
+# What a package is built from, as CycloneDX
+sbom package="lambwire":
+    python3 scripts/sbom.py {{package}}
+
 # The runtimes against AWS's own emulator
 rie:
     scripts/test-rie.sh
@@ -46,6 +54,15 @@ rie:
 # The runtimes against `cargo lambda watch`
 cargo-lambda:
     scripts/test-cargo-lambda.sh
+
+# The fuzz targets build, and hold over their seeds and over every captured exchange
+fuzz-seeds:
+    cargo fmt --manifest-path fuzz/Cargo.toml --check
+    cargo test --quiet --manifest-path fuzz/Cargo.toml
+
+# Fuzz one target for so many seconds, from its seeds and what earlier runs have found
+fuzz target seconds:
+    scripts/fuzz.sh {{target}} {{seconds}}
 
 # Instructions and system calls, counted: the same numbers at every run
 counts:

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks of the tools named as arguments: just deny valgrind strace unzip musl musl-debian.
+# Installs what this machine lacks of the tools named as arguments: just deny fuzz valgrind strace unzip musl musl-debian.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 JUST=1.59.0
 DENY=0.20.2
+FUZZ=0.13.2
 # What scripts/musl.sh builds a standard library from.
 MUSL_DEBIAN=(gcc libc6-dev musl-tools rustc-web cargo-web rust-web-src)
 
@@ -13,7 +14,8 @@ main() {
     for tool in "$@"; do
         case $tool in
         just) command -v just >/dev/null || install_just ;;
-        deny) PATH=.tools/bin:$PATH command -v cargo-deny >/dev/null || install_deny ;;
+        deny) cargo_tool cargo-deny "$DENY" ;;
+        fuzz) cargo_tool cargo-fuzz "$FUZZ" ;;
         valgrind | strace | unzip) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         musl) scripts/musl.sh >/dev/null ;;
         musl-debian) mapfile -t -O ${#packages[@]} packages < <(lacking "${MUSL_DEBIAN[@]}") ;;
@@ -45,10 +47,11 @@ install_just() {
     command -v just >/dev/null || fail "pip has installed just, but not on PATH"
 }
 
-# Without the optimisations of its release profile it builds in a sixth of the time, and is quick enough.
-install_deny() {
+# Without the optimisations of their release profiles they build in a sixth of the time, and are quick enough.
+cargo_tool() {
+    PATH=.tools/bin:$PATH command -v "$1" >/dev/null && return
     CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        cargo install -q --locked --root .tools "cargo-deny@$DENY" >&2
+        cargo install -q --locked --root .tools "$1@$2" >&2
 }
 
 fail() {

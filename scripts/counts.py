@@ -1,4 +1,4 @@
-"""Counts what an invocation costs, against a server that says as little as it can: `counts.py HELLO EXCHANGE`.
+"""Counts what an invocation costs, against a server that says as little as it can: `counts.py HELLO EXCHANGE DRIP`.
 
 Instructions come from callgrind and system calls from strace: both count, neither times. Each figure is the difference
 between a long run and a short one, so that what starting up costs is left out.
@@ -36,6 +36,10 @@ CORE_INSTRUCTIONS = 5000
 HELLO_INSTRUCTIONS = 9000
 MOVING_CALLS = 4
 WAITING_CALLS = 2
+# A head that is 64 times as long may cost a little more than 64 times as much, and not 64 times that.
+LONG_HEAD_RATIO = 80
+
+SHORT_HEAD_BYTES, LONG_HEAD_BYTES = 1024, 64 * 1024
 
 MOVING = {"read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg"}
 WAITING = {"epoll_wait", "epoll_pwait", "poll", "ppoll", "select"}
@@ -98,6 +102,15 @@ def core(exchange):
     return (counts[1] - counts[0]) / (LONG - SHORT)
 
 
+def long_head_ratio(drip):
+    """How much more a long head costs than a short one, when either arrives one byte at a time."""
+    nothing, short, long = (
+        instructions(subprocess.run(callgrind(drip, str(size)), capture_output=True, text=True, check=True).stderr)
+        for size in (0, SHORT_HEAD_BYTES, LONG_HEAD_BYTES)
+    )
+    return (long - nothing) / (short - nothing)
+
+
 def hello_instructions(hello):
     short, long = (instructions(run(count, *callgrind(hello))) for count in (SHORT, LONG))
     return (long - short) / (LONG - SHORT)
@@ -115,26 +128,27 @@ def hello_calls(hello):
     return {name: (calls - short.get(name, 0)) / (LONG - SHORT) for name, calls in long.items()}
 
 
-def main(hello, exchange):
+def main(hello, exchange, drip):
     calls = hello_calls(hello)
     moving = sum(count for name, count in calls.items() if name in MOVING)
     waiting = sum(count for name, count in calls.items() if name in WAITING)
     figures = [
-        ("instructions of the core", core(exchange), CORE_INSTRUCTIONS),
-        ("instructions of hello", hello_instructions(hello), HELLO_INSTRUCTIONS),
-        ("system calls of hello that move bytes", moving, MOVING_CALLS),
-        ("system calls of hello that wait", waiting, WAITING_CALLS),
-        ("other system calls of hello", sum(calls.values()) - moving - waiting, 0),
+        ("instructions of the core, an invocation", core(exchange), CORE_INSTRUCTIONS),
+        ("instructions of hello, an invocation", hello_instructions(hello), HELLO_INSTRUCTIONS),
+        ("system calls of hello that move bytes, an invocation", moving, MOVING_CALLS),
+        ("system calls of hello that wait, an invocation", waiting, WAITING_CALLS),
+        ("other system calls of hello, an invocation", sum(calls.values()) - moving - waiting, 0),
+        ("instructions of 64 times the head, in single bytes", long_head_ratio(drip), LONG_HEAD_RATIO),
     ]
     over = 0
     for what, figure, most in figures:
         # A reply may come in the moment between two calls: one call in a hundred is not counted.
         verdict = "ok" if figure < most + (0.01 * max(most, 1) if most < 100 else 1) else "TOO MANY"
         over += verdict != "ok"
-        print(f"counts: {what}, an invocation: {figure:,.2f} of {most:,} ... {verdict}")
+        print(f"counts: {what}: {figure:,.2f} of {most:,} ... {verdict}")
     print(f"{len(figures) - over} passed, {over} failed")
     sys.exit(over > 0)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])

@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 scripts/install.sh valgrind strace
 cargo build -q --release -p hello -p lambwire --bins --examples
 target=$(realpath "${CARGO_TARGET_DIR:-target}/release")
-python3 scripts/counts.py "$target/hello" "$target/examples/exchange"
+python3 scripts/counts.py "$target/hello" "$target/examples/exchange" "$target/examples/drip"

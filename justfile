@@ -39,6 +39,14 @@ deny:
     scripts/install.sh deny
     cargo deny check bans licenses sources
 
+# What the tests of lambwire reach of it, in lines and branches
+coverage:
+    scripts/coverage.sh
+
+# Which small changes of lambwire's framing and turn-taking no test notices; it takes hours
+mutants *options:
+    scripts/mutants.sh {{options}}
+
 # No unsafe code outside of its homes
 unsafe:
     scripts/unsafe.sh

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks of the tools named as arguments: just deny fuzz valgrind strace unzip musl musl-debian.
+# Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mutants valgrind strace unzip
+# llvm-22 musl musl-debian.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 JUST=1.59.0
 DENY=0.20.2
 FUZZ=0.13.2
+LLVM_COV=0.9.1
+MUTANTS=27.1.0
 # What scripts/musl.sh builds a standard library from.
 MUSL_DEBIAN=(gcc libc6-dev musl-tools rustc-web cargo-web rust-web-src)
 
@@ -16,7 +19,10 @@ main() {
         just) command -v just >/dev/null || install_just ;;
         deny) cargo_tool cargo-deny "$DENY" ;;
         fuzz) cargo_tool cargo-fuzz "$FUZZ" ;;
+        coverage) cargo_tool cargo-llvm-cov "$LLVM_COV" ;;
+        mutants) cargo_tool cargo-mutants "$MUTANTS" ;;
         valgrind | strace | unzip) command -v "$tool" >/dev/null || packages+=("$tool") ;;
+        llvm-*) [ -x "/usr/lib/$tool/bin/llvm-cov" ] || packages+=("$tool") ;;
         musl) scripts/musl.sh >/dev/null ;;
         musl-debian) mapfile -t -O ${#packages[@]} packages < <(lacking "${MUSL_DEBIAN[@]}") ;;
         *) fail "nothing called '$tool' is known here" ;;

@@ -7,11 +7,12 @@ use crate::oracle::{self, Said};
 use crate::scatter;
 
 /// What is asked for, by the first byte of the input; the others are the wire.
-const ASKED: [&[Verb]; 4] = [
+const ASKED: [&[Verb]; 5] = [
     &[Verb::Next, Verb::Response, Verb::Next],
     &[Verb::Response, Verb::Next, Verb::Error],
     &[Verb::InitError],
     &[Verb::RestoreNext, Verb::RestoreError],
+    &[Verb::Register, Verb::ExtensionNext],
 ];
 
 /// Runs it over one input.

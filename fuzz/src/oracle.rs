@@ -7,7 +7,9 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -40,7 +42,7 @@ impl Said {
     pub(crate) fn request(heard: &Heard<'_, Request<'_>>) -> Option<Self> {
         let (method, target) = match heard.head {
             Request::Other { method, target } => (method, Some(target.to_owned())),
-            Request::Next | Request::RestoreNext => ("GET", None),
+            Request::Next | Request::RestoreNext | Request::ExtensionNext { .. } => ("GET", None),
             _ => ("POST", None),
         };
         Self::whole(Some(method.to_owned()), target, heard)
@@ -104,7 +106,7 @@ fn is_stricter(error: ReceiveError, wire: &[u8]) -> bool {
         // It takes trailers about framing.
         BadTrailer => true,
         // It knows nothing of the Runtime API.
-        NoRequestId | BadRequestId | TwoRequestIds => true,
+        NoRequestId | BadRequestId | TwoRequestIds | NoExtensionId => true,
         // It passes over empty lines before a message.
         BadFirstLine => wire.windows(2).any(|window| window == b"\r\n" || window == b"\n\n"),
         // The bytes behind the first reply.
@@ -176,15 +178,25 @@ async fn collect(first: String, headers: &HeaderMap, body: Incoming) -> Option<S
     Some(Said { first: Some(first), target: None, headers, body: body.to_bytes().to_vec(), trailers })
 }
 
-/// Polls a future to its end, as long as one that waits for nothing from outside can take.
+/// Polls a future to its end; `None` if it waits for something that will not come.
 fn run<F: Future>(future: F) -> Option<F::Output> {
-    const POLLS: usize = 10_000;
+    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&woken));
     let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    (0..POLLS).find_map(|_| match future.as_mut().poll(&mut context) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    })
+    while woken.0.swap(false, Ordering::Relaxed) {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(output);
+        }
+    }
+    None
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A connection on which everything has arrived; to a client, as soon as it has asked.
@@ -212,8 +224,11 @@ impl Read for Wire {
 }
 
 impl Write for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.is_open = true;
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if !self.is_open {
+            self.is_open = true;
+            context.waker().wake_by_ref();
+        }
         Poll::Ready(Ok(bytes.len()))
     }
 

@@ -40,7 +40,7 @@ fn every_capture_has_one_reading() {
     for capture in files(&here().join("../crates/lambwire/tests/captures")) {
         println!("{}", capture.display());
         let bytes = fs::read(&capture).unwrap();
-        for choice in 0..4 {
+        for choice in 0..5 {
             let input = [&[choice], &bytes[..]].concat();
             client::run(&input);
             server::run(&input);

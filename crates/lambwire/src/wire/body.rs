@@ -264,6 +264,7 @@ mod tests {
         assert!(matches!(reader.next(b""), Ok((0, Piece::NeedInput))));
         assert_eq!(reader.end(), Ok(()));
         assert!(matches!(reader.next(b""), Ok((0, Piece::End(_)))));
+        assert_eq!(BodyReader::new(Body::Exact(0)).end(), Ok(()));
         assert_eq!(BodyReader::new(Body::Exact(1)).end(), Err(ReceiveError::CutShort));
         assert_eq!(BodyReader::new(Body::Chunked).end(), Err(ReceiveError::CutShort));
     }

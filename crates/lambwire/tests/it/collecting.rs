@@ -136,11 +136,11 @@ pub(crate) fn check_inbox<P: Collector>(peer: &P, wire: &[u8], ends: &[usize], s
     enlarged
 }
 
-/// An inbox tells of a bad request id when the reply is whole and is read, so that worse things come before it.
+/// An inbox tells of a bad id when the reply is whole and is read, so that worse things come before it.
 #[track_caller]
 fn check_error(error: ReceiveError, heard: Result<Stop, ReceiveError>) {
-    use ReceiveError::{BadRequestId, NoRequestId, TwoRequestIds};
-    if !matches!(heard, Err(NoRequestId | BadRequestId | TwoRequestIds)) {
+    use ReceiveError::{BadRequestId, NoExtensionId, NoRequestId, TwoRequestIds};
+    if !matches!(heard, Err(NoRequestId | BadRequestId | TwoRequestIds | NoExtensionId)) {
         assert_eq!(Err(error), heard);
     }
 }

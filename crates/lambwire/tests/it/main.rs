@@ -17,5 +17,6 @@ mod scramble;
 mod serving;
 mod speech;
 mod strict;
+mod telling;
 mod turns;
 mod unsent;

@@ -142,3 +142,18 @@ fn nobody_waits_for_leave_once_the_request_has_failed() {
     assert!(!failed.expects_continue());
     check_unsent(&failed, |server| server.send_continue(&mut [0; 64]), SendError::OutOfTurn);
 }
+
+#[test]
+fn a_server_wants_input_until_the_request_is_whole_and_pauses_until_it_has_replied() {
+    let event = |server: &mut Server| server.receive(b"").unwrap().event;
+    let mut new = Server::new();
+    assert_eq!(event(&mut new), Event::NeedInput);
+    let mut begun = server(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n");
+    assert_eq!(event(&mut begun), Event::NeedInput);
+    let mut asked = server(NEXT);
+    assert_eq!(event(&mut asked), Event::Paused);
+    asked.send(&Reply::NothingYet, Body::Exact(0), &mut [0; 128]).unwrap();
+    assert_eq!(event(&mut asked), Event::NeedInput);
+    asked.receive_eof().unwrap();
+    assert_eq!(event(&mut asked), Event::Paused);
+}

@@ -1,0 +1,207 @@
+//! What is told to people and to callers: the texts of errors and refusals, and the views of what a caller sent along.
+
+use std::error::Error as _;
+
+use lambwire::{
+    Body, Client, ClientContext, CognitoIdentity, Context, Error, ErrorReport, Field, Inbox, InvocationId, Mode,
+    Objection, Progress, ReceiveError, Refusal, Reply, Request, RequestId, SendError, Server, Value, Verb, WholeReply,
+};
+
+use crate::cuts::{feed, plain_request};
+
+#[test]
+fn an_error_of_sending_says_what_was_wrong_with_its_number() {
+    for (error, text) in [
+        (SendError::OutTooSmall { needed: 7 }, "output buffer too small, 7 bytes needed"),
+        (SendError::HeadTooLong { bytes: 9, limit: 8 }, "head of 9 bytes, 8 is the most"),
+        (SendError::OutOfTurn, "out of turn: the exchange under way is not finished"),
+        (SendError::Closed, "the connection cannot carry another message"),
+        (SendError::BadApi, "not an address of a Runtime API, such as 127.0.0.1:9001"),
+        (SendError::UnfitStatus(200), "status 200 refuses nothing"),
+        (SendError::UnfitBody, "this message cannot have such a body"),
+        (SendError::PayloadTooLarge { bytes: 2, limit: 1 }, "payload of 2 bytes, 1 is the most"),
+        (SendError::WrongLength { announced: 3, given: 2 }, "body of 2 bytes where 3 were announced"),
+        (SendError::Unsendable(Field::DeadlineMs), "the deadline given cannot be sent"),
+        (SendError::Unsendable(Field::ResponseMode), "the response mode given cannot be sent"),
+        (SendError::Unsendable(Field::ErrorBody), "the error report given cannot be sent"),
+        (SendError::Unsendable(Field::ExtensionName), "the extension name given cannot be sent"),
+        (SendError::Unsendable(Field::ExtensionId), "the extension id given cannot be sent"),
+    ] {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn an_error_of_receiving_says_what_came_and_which_status_tells_it() {
+    for (error, text, status) in [
+        (ReceiveError::HeadTooLong { limit: 5 }, "head longer than 5 bytes", 431),
+        (ReceiveError::BadStatus(99), "unusable status 99", 400),
+        (ReceiveError::PayloadTooLarge { limit: 6 }, "payload larger than 6 bytes", 413),
+        (ReceiveError::NoReply, "connection closed before a reply", 400),
+        (ReceiveError::NoRequestId, "invocation without a request id", 400),
+        (ReceiveError::NoExtensionId, "registration without an extension id", 400),
+        (ReceiveError::TrailersTooLong, "trailers too long", 431),
+        (ReceiveError::BadTransferEncoding, "unsupported transfer encoding", 501),
+    ] {
+        assert_eq!((error.to_string().as_str(), error.status_hint()), (text, status));
+    }
+}
+
+#[test]
+fn an_error_of_a_transport_says_where_it_comes_from() {
+    let broken = || std::io::Error::other("broken");
+    let refusal = Refusal::read(Verb::Response, 500, b"");
+    for (error, text, has_source, is_fatal) in [
+        (Error::Transport(broken()), "connection to the Runtime API: broken", true, false),
+        (SendError::Closed.into(), "the connection cannot carry another message", true, false),
+        (ReceiveError::NoReply.into(), "from the Runtime API: connection closed before a reply", true, false),
+        (refusal.into(), "response refused with status 500", false, true),
+        (Refusal::read(Verb::Response, 413, b"").into(), "response refused with status 413", false, false),
+    ] {
+        assert_eq!((error.to_string().as_str(), error.source().is_some()), (text, has_source));
+        assert_eq!(error.is_fatal(), is_fatal);
+    }
+}
+
+#[test]
+fn an_objection_has_the_status_and_the_type_of_aws() {
+    for (objection, status, error_type) in [
+        (Objection::InvalidRequestId, 400, "InvalidRequestID"),
+        (Objection::InvalidResponseMode, 400, "InvalidFunctionResponseMode"),
+        (Objection::InvalidStateTransition { from: "a", to: "b" }, 403, "InvalidStateTransition"),
+        (Objection::InvokeTimeout, 410, "InvokeTimeout"),
+        (Objection::RequestEntityTooLarge, 413, "RequestEntityTooLarge"),
+        (Objection::InternalServerError, 500, "InternalServerError"),
+        (Objection::NotFound, 404, ""),
+    ] {
+        let mut out = [0; 256];
+        let len = objection.write(&mut out).unwrap();
+        let refusal = Refusal::read(Verb::Response, status, &out[..len]);
+        assert_eq!(objection.reply(), Reply::Refused { status });
+        assert_eq!((refusal.verb(), refusal.status(), refusal.error_type()), (Verb::Response, status, error_type));
+        let needed = len;
+        assert_eq!(objection.write(&mut out[..len - 1]), Err(SendError::OutTooSmall { needed }));
+    }
+}
+
+#[test]
+fn only_an_answer_that_is_refused_with_400_or_403_may_have_come_twice() {
+    for (verb, status, is_of_repeat) in [
+        (Verb::Response, 400, true),
+        (Verb::Error, 403, true),
+        (Verb::Response, 410, false),
+        (Verb::Next, 403, false),
+        (Verb::InitError, 403, false),
+    ] {
+        assert_eq!(Refusal::read(verb, status, b"").is_of_repeat(), is_of_repeat, "{verb} {status}");
+    }
+}
+
+/// A reply that came whole, and its bytes.
+fn whole(verb: Verb, wire: &str) -> (WholeReply, Vec<u8>) {
+    let mut client = Client::new("127.0.0.1:9001").unwrap();
+    client.send(&plain_request(verb), Body::Exact(0), &mut [0; 512]).unwrap();
+    let (mut inbox, mut buf) = (Inbox::new(), wire.as_bytes().to_vec());
+    inbox.filled(buf.len());
+    match inbox.receive_reply(&mut client, &mut buf) {
+        Ok(Progress::Whole(whole)) => (whole, buf),
+        progress => panic!("{progress:?}"),
+    }
+}
+
+#[test]
+fn a_whole_reply_tells_what_it_is_before_it_is_read() {
+    let (reply, buf) = whole(Verb::Next, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert!(reply.is_nothing_yet() && !reply.is_refusal());
+    assert_eq!(reply.refusal(&buf), None);
+    let wire = "HTTP/1.1 403 Forbidden\r\nContent-Length: 22\r\n\r\n{\"errorMessage\":\"why\"}";
+    let (reply, buf) = whole(Verb::Response, wire);
+    assert!(reply.is_refusal() && !reply.is_nothing_yet());
+    assert_eq!(reply.refusal(&buf).unwrap().to_string(), "response refused with status 403: why");
+    let (reply, buf) = whole(Verb::Response, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
+    assert!(!reply.is_refusal() && reply.refusal(&buf).is_none());
+}
+
+/// The first line of this reply to a request.
+fn first_line(asked: &str, reply: &Reply<'_>) -> String {
+    let mut server = Server::new();
+    let asked = format!("{asked} HTTP/1.1\r\nHost: x\r\n\r\n");
+    feed(&mut server, asked.as_bytes(), [asked.len()]);
+    let mut out = [0; 256];
+    let len = server.send(reply, Body::Exact(0), &mut out).unwrap();
+    let text = std::str::from_utf8(&out[..len]).unwrap();
+    text.split_once("\r\n").unwrap().0.to_owned()
+}
+
+#[test]
+fn a_reply_has_the_phrase_of_its_status() {
+    assert_eq!(first_line("POST /", &Reply::Accepted), "HTTP/1.1 202 Accepted");
+    assert_eq!(first_line("GET /", &Reply::Restored), "HTTP/1.1 200 OK");
+    assert_eq!(first_line("GET /", &Reply::NothingYet), "HTTP/1.1 204 No Content");
+    for (status, phrase) in [
+        (400, "Bad Request"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (408, "Request Timeout"),
+        (410, "Gone"),
+        (413, "Request Entity Too Large"),
+        (431, "Request Header Fields Too Large"),
+        (500, "Internal Server Error"),
+        (501, "Not Implemented"),
+        (505, "HTTP Version Not Supported"),
+        (599, "Unknown"),
+    ] {
+        assert_eq!(first_line("POST /", &Reply::Refused { status }), format!("HTTP/1.1 {status} {phrase}"));
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_is_reported_as_aws_reports_it() {
+    let error = SendError::PayloadTooLarge { bytes: 2, limit: 1 };
+    assert_eq!(error.report_type(), "Function.ResponseSizeTooLarge");
+    assert_eq!(SendError::Unsendable(Field::ContentType).report_type(), "Function.UnsendableResponse");
+}
+
+#[test]
+fn an_answer_goes_to_the_invocation_of_its_context() {
+    let id = RequestId::new("x").unwrap();
+    let mut context = Context::new(id);
+    context.invocation_id = InvocationId::new(b"nonce").ok();
+    let Context { invocation_id, .. } = context;
+    let response = Request::Response { id, invocation_id, content_type: Some("a/b"), mode: Mode::Streaming };
+    assert_eq!(Request::response(&context, "a/b", Mode::Streaming), response);
+    let fault = ErrorReport::new("Type", "message").fault();
+    assert_eq!((fault.error_type, fault.xray_cause), (Some("Type"), None));
+    assert_eq!(Request::error(&context, fault), Request::Error { id, invocation_id, fault });
+}
+
+#[test]
+fn a_client_knows_where_it_connects_to() {
+    let client = Client::new("http://localhost:9001/.rt/").unwrap();
+    assert_eq!(client.api().to_string(), "localhost:9001/.rt");
+    assert_eq!(client.reconnected().api(), client.api());
+}
+
+#[test]
+fn every_part_of_what_a_caller_sent_is_in_view() {
+    let json =
+        r#"{"client":{"app_version_name":"1","app_version_code":"2","app_package_name":"3","app_title":"\u0031"}}"#;
+    let view = ClientContext::new(json);
+    assert_eq!(view.as_str(), json);
+    assert!(view.app_version_name().is_some_and(|text| text == "1"));
+    assert!(view.app_version_code().is_some_and(|text| text == "2"));
+    assert!(view.app_package_name().is_some_and(|text| text == "3"));
+    assert!(view.app_title() == view.app_version_name(), "texts are equal whatever is escaped in them");
+    assert!(view.app_title() != view.app_version_code());
+    assert_eq!(view.get(&["client"]), Some(Value::Other));
+    assert!(view.get(&["client"]).and_then(|value| value.text()).is_none());
+
+    let json = r#"{"cognitoIdentityId":"a"}"#;
+    let mut context = Context::new(RequestId::new("x").unwrap());
+    assert!(context.cognito_identity().is_none() && context.client_context().is_none());
+    context.cognito_identity_json = Some(json);
+    assert_eq!(context.cognito_identity().map(|identity| identity.as_str()), Some(json));
+    assert!(CognitoIdentity::new(json).identity_pool_id().is_none());
+    assert_eq!(format!("{:>3}", context.request_id), "  x");
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Measures what the tests of lambwire reach of it, names what they do not, and fails when that is too much.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+LLVM=22
+
+scripts/install.sh coverage "llvm-$LLVM"
+export PATH=$PWD/.tools/bin:$PATH
+# Debian's LLVM reads what rustc's writes; the flags of branches are unstable, and a stable compiler has to be told to
+# take them.
+export CARGO_LLVM_COV_SETUP=no RUSTC_BOOTSTRAP=1
+export LLVM_COV=/usr/bin/llvm-cov-$LLVM LLVM_PROFDATA=/usr/bin/llvm-profdata-$LLVM
+cargo llvm-cov --quiet --branch -p lambwire --lib --test it --json --output-path target/coverage.json
+python3 scripts/coverage.py target/coverage.json

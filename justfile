@@ -76,8 +76,13 @@ fuzz target seconds:
 counts:
     scripts/counts.sh
 
-# What an invocation costs
+# What a start and an invocation cost, beside a C program and lambda_runtime
 bench: counts
+    scripts/bench.sh
+
+# Does the bench run? A few invocations of each subject
+bench-once:
+    scripts/bench.sh --once >/dev/null
 
 # Many invocations, eight at a time: each is answered once, and memory stays flat
 soak count="100000" seed="1":

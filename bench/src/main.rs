@@ -1,0 +1,156 @@
+//! `bench PROGRAMS [--once]`: what a start and an invocation cost, beside a C program and lambda_runtime.
+//!
+//! All subjects take turns, on one processor, and what is printed are medians and ratios within a round: neither the
+//! time of day nor what else the machine does favours one of them. No figure passes or fails.
+
+mod calls;
+mod exchange;
+mod process;
+mod server;
+mod subjects;
+mod table;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+use crate::server::{Outcome, Plan, run};
+use crate::subjects::{AT_ONCE, ECHOING, MANY, STARTED, Subject};
+use crate::table::{quantile, to_floor, to_peer, value};
+
+/// Starts of each subject.
+const STARTS: usize = 101;
+
+/// Rounds of each size, in which each subject has one run.
+const ROUNDS: usize = 9;
+
+/// What is sent: the title, the bytes of an event, and the invocations in a run.
+const SIZES: [(&str, usize, usize); 4] =
+    [("64 B", 64, 4000), ("10 KiB", 10 << 10, 2000), ("1 MiB", 1 << 20, 60), ("6 MiB", 6 << 20, 12)];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args_os().skip(1);
+    let programs = PathBuf::from(arguments.next().ok_or("usage: bench PROGRAMS [--once]")?);
+    let once = arguments.next().is_some_and(|argument| argument == "--once");
+    stay_on_one_processor()?;
+    start(&programs, if once { 1 } else { STARTS })?;
+    for (title, len, invocations) in SIZES {
+        println!("## Echo, {title}\n");
+        let (rounds, invocations) = if once { (1, 5) } else { (ROUNDS, invocations) };
+        echo(&programs, &exchange::event(len), rounds, invocations)?;
+    }
+    let (rounds, invocations) = if once { (1, 5 * AT_ONCE) } else { (ROUNDS, SIZES[0].2 * 2) };
+    many(&programs, rounds, invocations)
+}
+
+/// This process, and so those that it starts.
+fn stay_on_one_processor() -> nix::Result<()> {
+    let allowed = sched_getaffinity(Pid::this())?;
+    let last = (0..CpuSet::count()).rfind(|&cpu| allowed.is_set(cpu) == Ok(true)).unwrap_or_default();
+    let mut one = CpuSet::new();
+    one.set(last)?;
+    sched_setaffinity(Pid::this(), &one)
+}
+
+fn start(programs: &Path, rounds: usize) -> Result<(), Box<dyn Error>> {
+    println!("## Start, to the first `next` on the wire\n");
+    let plan = Plan {
+        programs,
+        event: &exchange::event(64),
+        at_once: 1,
+        warm_up: 0,
+        invocations: 0,
+        pause: None,
+        calls: None,
+    };
+    let columns = [
+        value("µs", 0, |outcome| us(outcome.start)),
+        to_floor("× floor", |outcome| us(outcome.start)),
+        to_peer("× lambda_runtime", |outcome| us(outcome.start)),
+        value("CPU µs", 0, |outcome| us(outcome.start_cpu)),
+        to_floor("× floor", |outcome| us(outcome.start_cpu)),
+        to_peer("× lambda_runtime", |outcome| us(outcome.start_cpu)),
+        value("RSS KiB", 0, |outcome| count(outcome.idle_rss_kib)),
+        value("threads", 0, |outcome| count(outcome.threads)),
+    ];
+    table::print(STARTED, &columns, &in_turns(STARTED, rounds, &plan)?);
+    Ok(())
+}
+
+fn echo(programs: &Path, event: &[u8], rounds: usize, invocations: usize) -> Result<(), Box<dyn Error>> {
+    let plan = Plan { programs, event, at_once: 1, warm_up: invocations / 4, invocations, pause: None, calls: None };
+    let mut outcomes = in_turns(ECHOING, rounds, &plan)?;
+    for (index, subject) in ECHOING.iter().enumerate() {
+        let calls = calls::count(subject, &plan)?;
+        outcomes.iter_mut().for_each(|round| round[index].calls = calls);
+    }
+    let columns = [
+        to_floor("inv/s × floor", per_second),
+        to_peer("× lambda_runtime", per_second),
+        value("p50 µs", 1, |outcome| latency(outcome, 0.5)),
+        to_floor("× floor", |outcome| latency(outcome, 0.5)),
+        value("p99 µs", 1, |outcome| latency(outcome, 0.99)),
+        to_floor("× floor", |outcome| latency(outcome, 0.99)),
+        value("turnaround µs", 1, |outcome| quantile(outcome.turnaround.iter().copied().map(us), 0.5)),
+        value("CPU µs", 1, cpu),
+        to_floor("× floor", cpu),
+        to_peer("× lambda_runtime", cpu),
+        value("system calls", 1, |outcome| outcome.calls),
+        value("bytes sent", 0, |outcome| outcome.sent as f64 / answers(outcome)),
+        value("peak − idle RSS, KiB", 0, |outcome| count(outcome.peak_rss_kib) - count(outcome.idle_rss_kib)),
+        value("threads", 0, |outcome| count(outcome.threads)),
+        value("connections", 0, |outcome| outcome.connections as f64),
+    ];
+    table::print(ECHOING, &columns, &outcomes);
+    Ok(())
+}
+
+fn many(programs: &Path, rounds: usize, invocations: usize) -> Result<(), Box<dyn Error>> {
+    println!("## Echo, 64 B, {AT_ONCE} at a time\n");
+    let event = exchange::event(64);
+    let (warm_up, at_once) = (invocations / 4, AT_ONCE);
+    let plan = Plan { programs, event: &event, at_once, warm_up, invocations, pause: None, calls: None };
+    let columns = [
+        value("inv/s", 0, per_second),
+        to_floor("× floor", per_second),
+        to_peer("× lambda_runtime", per_second),
+        value("CPU µs", 1, cpu),
+        to_floor("× floor", cpu),
+        value("peak RSS KiB", 0, |outcome| count(outcome.peak_rss_kib)),
+        value("threads", 0, |outcome| count(outcome.threads)),
+        value("connections", 0, |outcome| outcome.connections as f64),
+    ];
+    table::print(MANY, &columns, &in_turns(MANY, rounds, &plan)?);
+    Ok(())
+}
+
+fn in_turns(subjects: &[Subject], rounds: usize, plan: &Plan<'_>) -> Result<Vec<Vec<Outcome>>, Box<dyn Error>> {
+    (0..rounds).map(|_| subjects.iter().map(|subject| run(subject, plan)).collect()).collect()
+}
+
+fn per_second(outcome: &Outcome) -> f64 {
+    answers(outcome) / outcome.wall.as_secs_f64()
+}
+
+fn cpu(outcome: &Outcome) -> f64 {
+    us(outcome.cpu) / answers(outcome)
+}
+
+fn latency(outcome: &Outcome, share: f64) -> f64 {
+    quantile(outcome.latency.iter().copied().map(us), share)
+}
+
+fn answers(outcome: &Outcome) -> f64 {
+    outcome.latency.len() as f64
+}
+
+fn us(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn count(number: u64) -> f64 {
+    number as f64
+}

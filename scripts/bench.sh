@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# bench.sh [--once]: measures what a start and an invocation cost, and prints tables; --once tries each subject briefly.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+TARGET=x86_64-unknown-linux-musl
+# As `MANY` in bench/src/subjects.rs has it.
+AT_ONCE=8
+
+main() {
+    scripts/install.sh strace musl
+    command -v musl-gcc >/dev/null || scripts/install.sh musl-debian
+    local target environment
+    target=${CARGO_TARGET_DIR:-$PWD/target}
+    programs=$target/bench/programs
+    environment=$(scripts/musl.sh)
+    mkdir -p "$programs"
+
+    floor floor
+    floor floor-ahead -DAHEAD
+    floor floor-many -DMANY=$AT_ONCE
+
+    cargo build -q --profile bootstrap -p tiny
+    env "$environment" cargo build -q --profile bootstrap --target $TARGET -p hello
+    env "$environment" CARGO_PROFILE_RELEASE_PANIC=abort CARGO_PROFILE_RELEASE_STRIP=true \
+        cargo build -q --release --target $TARGET -p lambwire-mio -p lambwire-smol --examples
+    peer env "$environment" cargo build --target $TARGET
+    peer cargo build --bin bench --bin lambda-runtime
+
+    cp "$target/bootstrap/tiny" "$target/$TARGET/bootstrap/hello" "$target/$TARGET/release/examples"/echo{,-smol} \
+        "$target/bench/$TARGET/release"/{smol-many,lambda-runtime} "$programs"
+    cp "$target/bench/release/lambda-runtime" "$programs/lambda-runtime-glibc"
+    exec "$target/bench/release/bench" "$programs" "$@"
+}
+
+floor() {
+    musl-gcc -O2 -static -s "${@:2}" -o "$programs/$1" bench/floor.c
+}
+
+peer() {
+    "$@" -q --release --locked --manifest-path bench/Cargo.toml --target-dir "$target/bench"
+}
+
+main "$@"

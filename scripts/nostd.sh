@@ -14,6 +14,8 @@ serde-json-core
 serde_core result
 stable_deref_trait'
 
+TINY_BYTES=24576
+
 main() {
     local found wrong
     found=$(dependencies)
@@ -27,7 +29,10 @@ main() {
     grep -q no_std examples/tiny/src/main.rs || fail "tiny is a program with std"
     cargo tree -q -p tiny -e normal --prefix none | grep '^lambwire v' >/dev/null || fail "tiny does not use lambwire"
     cargo build -q --profile bootstrap -p tiny
-    echo "tiny: $(stat -c %s "${CARGO_TARGET_DIR:-target}/bootstrap/tiny") bytes"
+    local size
+    size=$(stat -c %s "${CARGO_TARGET_DIR:-target}/bootstrap/tiny")
+    echo "tiny: $size bytes of $TINY_BYTES"
+    [ "$size" -le $TINY_BYTES ] || fail "tiny is too large"
 }
 
 dependencies() {

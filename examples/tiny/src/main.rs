@@ -30,6 +30,9 @@ use crate::start::{Environment, stderr};
 /// Connections in a row that may fail before the program gives up.
 const TRIES: u8 = 6;
 
+/// Most that is shown of the reason for a refusal. AWS's own have about 100 bytes.
+const REASON_BYTES: usize = 256;
+
 /// Everything that is written and read, in pages that cost nothing until they are touched.
 struct Memory {
     /// The head of a request. The longest value in it came in the head of a reply.
@@ -83,7 +86,7 @@ fn run(mut environment: Environment, memory: &mut Memory) -> i32 {
         if connection.tries == TRIES {
             return fail(what);
         }
-        say([what, ""]);
+        say(what, b"");
         connection.socket = None;
         pause(10 << connection.tries);
     }
@@ -106,12 +109,19 @@ impl Connection {
         loop {
             self.send(&Request::Next, b"", head)?;
             let message = self.receive(reply)?;
-            let Reply::Invocation(context) = message.head else {
-                pause(50);
-                continue;
+            let context = match message.head {
+                Reply::Invocation(context) => context,
+                Reply::Refused { .. } => return Err(Trouble::Refused),
+                _ => {
+                    pause(50);
+                    continue;
+                }
             };
             self.answer(&context, message.body, head)?;
-            self.receive(reply)?;
+            // Which refusals end the loop, says lambwire's `Refusal::is_fatal`.
+            if let Reply::Refused { status: 500.. } = self.receive(reply)?.head {
+                return Err(Trouble::Refused);
+            }
         }
     }
 
@@ -179,14 +189,12 @@ impl Connection {
             }
         };
         self.tries = 0;
-        if let Some(refusal) = whole.refusal(buf) {
-            let reason = refusal.message();
-            say(["refused by the Runtime API: ", if reason.is_empty() { "it does not say why" } else { reason }]);
-            if refusal.is_fatal() {
-                return Err(Trouble::Refused);
-            }
+        let message = whole.read(buf)?;
+        if let Reply::Refused { .. } = message.head {
+            // The reason is JSON, and is shown as it is: what reads JSON would be a fifth of the program.
+            say("refused by the Runtime API: ", message.body.get(..REASON_BYTES).unwrap_or(message.body));
         }
-        Ok(whole.read(buf)?)
+        Ok(message)
     }
 
     fn read(&mut self, buf: &mut [u8]) -> Result<(), Trouble> {
@@ -203,12 +211,12 @@ fn pause(ms: i64) {
 }
 
 fn fail(why: &str) -> i32 {
-    say([why, ""]);
+    say(why, b"");
     1
 }
 
-fn say([what, details]: [&str; 2]) {
-    let line = ["tiny: ", what, details, "\n"].map(|part| IoSlice::new(part.as_bytes()));
+fn say(what: &str, details: &[u8]) {
+    let line = [b"tiny: ", what.as_bytes(), details, b"\n"].map(IoSlice::new);
     // Where standard error is closed, nobody listens.
     let _ = io::writev(stderr(), &line);
 }

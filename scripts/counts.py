@@ -1,8 +1,8 @@
 """Counts what an invocation and a start cost, against a server that says as little as it can:
 `counts.py HELLO EXCHANGE DRIP STATIC_HELLO TINY MIO_ECHO SMOL_ECHO`.
 
-Instructions come from callgrind and system calls from strace: both count, neither times. Each figure is the difference
-between a long run and a short one, so that what starting up costs is left out; but for the last few, which are about that.
+Instructions come from callgrind and system calls from strace: both count, neither times. Each figure of an invocation
+is the difference between a long run and a short one, so that what starting up costs is left out.
 """
 
 import os

@@ -1,0 +1,59 @@
+# Speaks the worker protocol for a function in a Perl file.
+package Lambwire::Context {
+    sub AUTOLOAD { $_[0]{ our $AUTOLOAD =~ s/.*:://r } }
+    sub DESTROY { }
+}
+package Lambwire {
+    use strict; use warnings; use IO::Handle;
+    my $codec = eval { require JSON::XS; 'JSON::XS' } || do { require JSON::PP; 'JSON::PP' };
+    my $json = $codec->new->utf8->allow_nonref->canonical->convert_blessed;
+    open my $events,  '<&=', $ENV{LAMBWIRE_EVENTS_FD}  or die "events: $!";
+    open my $answers, '>&=', $ENV{LAMBWIRE_ANSWERS_FD} or die "answers: $!";
+    binmode $_ for $events, $answers;
+    $_->autoflush(1) for $answers, *STDOUT;
+    my @stack;
+
+    sub tell_of {
+        my ($kind, $body) = (@_, '');
+        utf8::encode($body) if utf8::is_utf8($body);
+        print {$answers} "$kind ", length $body, "\n", $body;
+    }
+    sub report {
+        my ($type, $message, @lines) = @_;
+        tell_of('error', $json->encode({ errorType => $type, errorMessage => "$message", stackTrace => \@lines }));
+    }
+    sub fail {
+        my ($error) = @_;
+        return report(ref $error, eval { $error->message } // "$error", @stack) if ref $error && ref $error ne 'HASH';
+        report('Died', ref $error ? $json->encode($error) : $error =~ s/\n\z//r, @stack);
+    }
+    sub frame {
+        exit unless defined(my $head = readline $events);
+        read $events, my $body = '', (split ' ', $head)[1];
+        return $body;
+    }
+    sub answer {
+        my ($handler, $context, $event) = @_;
+        if (defined $context->{trace_id}) { $ENV{_X_AMZN_TRACE_ID} = $context->{trace_id} }
+        else                              { delete $ENV{_X_AMZN_TRACE_ID} }
+        my $result = $handler->($json->decode($event), bless $context, 'Lambwire::Context');
+        if (ref $result eq 'CODE') {
+            $result->(sub { ref $_[0] ? tell_of('prelude', $json->encode($_[0])) : tell_of('chunk', $_[0]) });
+            return tell_of('end');
+        }
+        my $encoded = $json->encode($result);
+        $encoded =~ /^"/ ? tell_of('text', $result) : tell_of('result', $encoded);
+    }
+    $SIG{__DIE__} = sub {
+        @stack = ();
+        for (my $at = 0; my @call = caller $at; $at++) { push @stack, "$call[1]:$call[2]" if $call[1] ne '-e' }
+    };
+    my ($file, $name) = @ENV{qw(LAMBWIRE_FILE LAMBWIRE_FUNCTION)};
+    unshift @INC, '.', $file =~ s{/[^/]*\z}{}r;
+    { package main; do $file }
+    fail($@), exit 1 if $@;
+    my $handler = do { no strict 'refs'; my $full = $name =~ s{\.}{::}gr; $full = "main::$full" if $full !~ /::/; defined &$full ? \&$full : undef };
+    report('Runtime.HandlerNotFound', "no function $name in $file"), exit 1 unless $handler;
+    tell_of('ready');
+    for (;;) { my ($context, $event) = (frame(), frame()); eval { answer($handler, $json->decode($context), $event); 1 } or fail($@) }
+}

@@ -1,0 +1,90 @@
+//! Where the answer to one event goes.
+
+use std::io::{self, Write};
+
+use lambwire_mio::lambwire::{HTTP_INTEGRATION, PRELUDE_SEPARATOR};
+use lambwire_mio::{Error, Invocation, Stream};
+
+use crate::failure::Failure;
+
+/// Media type of an answer in pieces that does not begin with a prelude.
+const STREAM_TYPE: &str = "application/octet-stream";
+
+/// The duty to answer an event: once.
+pub(crate) enum Answer<'r, 'b> {
+    /// To Lambda.
+    Lambda(Box<Invocation<'r, 'b>>),
+    /// To Lambda, in pieces, of which some may have gone out.
+    Streaming(Box<Stream<'r, 'b>>),
+    /// To standard output.
+    Console,
+    /// Done. `is_success` tells whether it was an answer, and not an error.
+    Given { is_success: bool },
+}
+
+impl Answer<'_, '_> {
+    /// Answers with JSON.
+    pub(crate) fn respond(&mut self, body: &[u8]) -> Result<(), Error> {
+        match self.take(true) {
+            Self::Lambda(invocation) => invocation.respond(body),
+            _ => print(body).and_then(|()| print(b"\n")),
+        }
+    }
+
+    /// Answers with status and headers; the body is to follow in pieces.
+    pub(crate) fn begin_http(&mut self, prelude: &[u8]) -> Result<(), Error> {
+        if let Self::Lambda(_) = self
+            && let Self::Lambda(invocation) = self.take(true)
+        {
+            *self = Self::Streaming(Box::new(invocation.stream(HTTP_INTEGRATION)));
+        }
+        // One after the other: `cargo lambda` wants them in a chunk each.
+        self.write(prelude)?;
+        self.write(&PRELUDE_SEPARATOR)
+    }
+
+    /// Answers with a piece.
+    pub(crate) fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
+        if let Self::Lambda(_) = self
+            && let Self::Lambda(invocation) = self.take(true)
+        {
+            *self = Self::Streaming(Box::new(invocation.stream(STREAM_TYPE)));
+        }
+        match self {
+            Self::Streaming(stream) => stream.write(piece),
+            _ => print(piece),
+        }
+    }
+
+    /// Ends an answer in pieces. It may have none.
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        match self.take(true) {
+            Self::Lambda(invocation) => invocation.stream(STREAM_TYPE).finish(),
+            Self::Streaming(stream) => stream.finish(),
+            _ => print(b"\n"),
+        }
+    }
+
+    /// Answers with an error, or ends an answer with it.
+    pub(crate) fn fail(&mut self, failure: &Failure) -> Result<(), Error> {
+        let this = self.take(false);
+        failure.report(|report| match this {
+            Self::Lambda(invocation) => invocation.fail(report),
+            Self::Streaming(stream) => stream.fail(report),
+            _ => {
+                let mut json = vec![0; report.json_len()];
+                report.write(&mut json)?;
+                print(&json).and_then(|()| print(b"\n"))
+            }
+        })
+    }
+
+    fn take(&mut self, is_success: bool) -> Self {
+        std::mem::replace(self, Self::Given { is_success })
+    }
+}
+
+fn print(bytes: &[u8]) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(Error::Transport)
+}

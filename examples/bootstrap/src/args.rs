@@ -1,0 +1,145 @@
+//! The command line.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+use crate::server::Mode;
+
+pub(crate) const HELP: &str = "\
+Runs a Lambda handler written in anything.
+
+Usage:
+  bootstrap [OPTIONS] [HANDLER]
+  bootstrap invoke [OPTIONS] HANDLER [EVENT]
+
+HANDLER, or _HANDLER in the environment, is
+  file.function    a function in file.php, .pl, .py, .mjs, .cjs, .js, .rb, .lua
+                   or .sh, or in path/to/file.php and so on
+  path/to/program  a program that speaks the worker protocol
+Both are looked for in LAMBDA_TASK_ROOT, else in /var/task if there is one, else
+in the working directory.
+
+On Lambda, where AWS_LAMBDA_RUNTIME_API is set, it answers what Lambda asks.
+Elsewhere it has lambwire-emulator, found beside it or in PATH, be Lambda.
+'invoke' hands one EVENT (JSON, - for standard input, or {}) to the handler, and
+prints the answer.
+
+Options:
+  --exec              Run the program anew for every event: the event is its
+                      standard input, the answer its standard output
+  --interpreter PATH  What runs the file, instead of what is found in PATH
+  --deadline-margin MS
+                      Answer with an error this long before the deadline, and
+                      replace the handler's process
+  --listen ADDRESS    Where the emulator is to listen for callers. Otherwise
+                      127.0.0.1:8080, and 0.0.0.0:8080 as a container's first
+                      process
+  --help, --version
+
+Exit status:
+  0  the handler answered (invoke)
+  1  the handler could not be loaded, failed (invoke), or Lambda is gone
+  2  wrong usage, or this is not Lambda and there is no emulator
+";
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    Help,
+    Version,
+    Serve(Options),
+    Invoke(Options, OsString),
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) handler: Option<String>,
+    pub(crate) is_exec: bool,
+    pub(crate) interpreter: Option<PathBuf>,
+    pub(crate) margin: Option<Duration>,
+    pub(crate) listen: Option<OsString>,
+}
+
+impl Options {
+    /// The handler that the command line names, else the environment. Empty if there is none.
+    pub(crate) fn handler(&self) -> String {
+        self.handler.clone().or_else(|| env::var("_HANDLER").ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        if self.is_exec { Mode::Exec } else { Mode::Worker }
+    }
+}
+
+/// Reads the command line, without the name of the program.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut options = Options::default();
+    let mut values = Vec::new();
+    let mut is_invoke = false;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("help") | Short('h') => return Ok(Request::Help),
+            Long("version") | Short('V') => return Ok(Request::Version),
+            Long("exec") => options.is_exec = true,
+            Long("interpreter") => options.interpreter = Some(parser.value()?.into()),
+            Long("deadline-margin") => options.margin = Some(Duration::from_millis(parser.value()?.parse()?)),
+            Long("listen") => options.listen = Some(parser.value()?),
+            Value(value) if value == "invoke" && values.is_empty() && !is_invoke => is_invoke = true,
+            Value(value) if values.len() < if is_invoke { 2 } else { 1 } => values.push(value),
+            argument => return Err(argument.unexpected()),
+        }
+    }
+    let mut values = values.into_iter();
+    options.handler = values.next().map(|value| value.string()).transpose()?;
+    let event = values.next().unwrap_or_else(|| "{}".into());
+    Ok(if is_invoke { Request::Invoke(options, event) } else { Request::Serve(options) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Request, String> {
+        parse(line.split_ascii_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    fn options(handler: &str) -> Options {
+        Options { handler: (!handler.is_empty()).then(|| handler.to_owned()), ..Options::default() }
+    }
+
+    #[test]
+    fn handlers_and_events_are_told_apart() {
+        assert_eq!(parsed(""), Ok(Request::Serve(options(""))));
+        assert_eq!(parsed("app.handler"), Ok(Request::Serve(options("app.handler"))));
+        assert_eq!(parsed("invoke app.handler"), Ok(Request::Invoke(options("app.handler"), "{}".into())));
+        assert_eq!(parsed("invoke app.handler -"), Ok(Request::Invoke(options("app.handler"), "-".into())));
+        assert_eq!(parsed("invoke invoke [1]"), Ok(Request::Invoke(options("invoke"), "[1]".into())));
+    }
+
+    #[test]
+    fn options_stand_anywhere() {
+        let expected = Options {
+            is_exec: true,
+            interpreter: Some("/opt/php".into()),
+            margin: Some(Duration::from_millis(50)),
+            listen: Some("0.0.0.0:80".into()),
+            ..options("x")
+        };
+        let line = "--exec x --interpreter /opt/php --deadline-margin=50 --listen 0.0.0.0:80";
+        assert_eq!(parsed(line), Ok(Request::Serve(expected)));
+        assert_eq!(parsed("x --help"), Ok(Request::Help));
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused_by_name() {
+        assert_eq!(parsed("a b"), Err("unexpected argument \"b\"".to_owned()));
+        assert_eq!(parsed("invoke a b c"), Err("unexpected argument \"c\"".to_owned()));
+        assert_eq!(parsed("--fast"), Err("invalid option '--fast'".to_owned()));
+        assert!(parsed("--deadline-margin soon").is_err_and(|error| error.contains("soon")));
+    }
+}

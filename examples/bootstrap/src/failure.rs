@@ -1,0 +1,102 @@
+//! What went wrong, kept until it is told.
+
+use std::fmt;
+
+use lambwire_mio::lambwire::{ErrorReport, ReceivedReport, StackFrame};
+
+use crate::exit::Exit;
+
+/// What went wrong, as it is told to the caller and in the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// What kind of thing, such as `Runtime.NoInterpreter` or the class of an exception.
+    pub(crate) error_type: String,
+    pub(crate) message: String,
+    /// Where, from the innermost call outward.
+    pub(crate) stack: Vec<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(error_type: &str, message: impl Into<String>) -> Self {
+        Self { error_type: error_type.to_owned(), message: message.into(), stack: Vec::new() }
+    }
+
+    /// Reads the report of a worker. One that is not JSON is taken for a message.
+    pub(crate) fn read(json: &[u8]) -> Self {
+        let report = ReceivedReport::new(json);
+        let mut stack = Vec::new();
+        report.for_each_frame(|frame| {
+            if let StackFrame::Line(line) = frame {
+                stack.push(line.to_string());
+            }
+        });
+        let error_type = report.error_type().map_or_else(|| "Function.Unknown".to_owned(), |text| text.to_string());
+        let message = report.message().map(|text| text.to_string());
+        let message = message.unwrap_or_else(|| String::from_utf8_lossy(json).into_owned());
+        Self { error_type, message, stack }
+    }
+
+    /// A program has ended when it should not have. `log` is the end of its log.
+    pub(crate) fn of_exit(what: &str, exit: Exit, when: &str, log: &str) -> Self {
+        // Node and Perl say so, and end in a way that says nothing.
+        let is_out_of_memory = log.to_ascii_lowercase().contains("out of memory");
+        let error_type = if is_out_of_memory { "Runtime.OutOfMemory" } else { "Runtime.ExitError" };
+        Self::new(error_type, format!("{what} {exit} {when}"))
+    }
+
+    /// A handler has not answered in the time that it was given.
+    pub(crate) fn overdue() -> Self {
+        Self::new("Function.TimedOut", "no answer shortly before the deadline")
+    }
+
+    /// Adds what the log says last to a failure that cannot tell where it happened.
+    pub(crate) fn with_log(mut self, last_lines: &str) -> Self {
+        if self.stack.is_empty() && !last_lines.is_empty() {
+            self.message = format!("{}; the last lines of its log:\n{last_lines}", self.message);
+        }
+        self
+    }
+
+    /// Tells of the failure in the way that `tell` does.
+    pub(crate) fn report<T>(&self, tell: impl FnOnce(&ErrorReport<'_>) -> T) -> T {
+        let stack: Vec<&str> = self.stack.iter().map(String::as_str).collect();
+        tell(&ErrorReport { message: &self.message, error_type: &self.error_type, stack_trace: &stack })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.error_type, self.message)?;
+        self.stack.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_read_and_told_again() {
+        let json = br#"{"errorMessage":"a\nb","errorType":"T","stackTrace":["x","y"]}"#;
+        let failure = Failure::read(json);
+        assert_eq!(failure.to_string(), "T: a\nb\n    x\n    y");
+        let mut out = [0; 128];
+        let len = failure.report(|report| report.write(&mut out)).unwrap();
+        assert_eq!(&out[..len], json);
+    }
+
+    #[test]
+    fn a_report_that_is_no_report_is_a_message() {
+        assert_eq!(Failure::read(b"oh no"), Failure::new("Function.Unknown", "oh no"));
+        assert_eq!(Failure::read(br#"{"errorType":"T"}"#), Failure::new("T", r#"{"errorType":"T"}"#));
+    }
+
+    #[test]
+    fn the_log_is_told_of_a_failure_without_a_stack() {
+        let failure = Failure::new("T", "a").with_log("x\ny");
+        assert_eq!(failure.message, "a; the last lines of its log:\nx\ny");
+        assert_eq!(Failure::new("T", "a").with_log(""), Failure::new("T", "a"));
+        let failure = Failure { stack: vec!["at b".to_owned()], ..Failure::new("T", "a") };
+        assert_eq!(failure.with_log("x").message, "a");
+    }
+}

@@ -1,0 +1,101 @@
+//! From the name of a handler to what is to be run.
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnosis;
+use crate::failure::Failure;
+use crate::language::{LANGUAGES, Language, find_program};
+use crate::program::Program;
+
+/// Where a shim finds which file to load.
+const FILE: &str = "LAMBWIRE_FILE";
+
+/// Where a shim finds which function of it to call.
+const FUNCTION: &str = "LAMBWIRE_FUNCTION";
+
+/// Finds what `handler` names below `root`: a program, or a function in a file as `path/to/file.function`.
+pub(crate) fn resolve(handler: &str, root: &Path, interpreter: Option<&Path>) -> Result<Program, Failure> {
+    if handler.is_empty() {
+        return Err(malformed("no handler: name one as an argument or in _HANDLER, such as app.handler"));
+    }
+    if !root.is_dir() {
+        return Err(no_such_file(format!("task root {} is no directory", root.display())));
+    }
+    let path = root.join(handler);
+    if path.is_file() {
+        return match (Language::of(&path), diagnosis::of_mode(&path)) {
+            (Some(_), Some(failure)) => Err(Failure {
+                message: format!("{}, and to call a function in it, name that: file.function", failure.message),
+                ..failure
+            }),
+            _ => Ok(Program::new(path, root)),
+        };
+    }
+    let Some((language, file, function)) = find_file(handler, root) else {
+        return Err(not_found(handler, root, &path));
+    };
+    if file.is_dir() {
+        return Err(Failure::new("Runtime.IsDirectory", format!("{} is a directory, not a file", file.display())));
+    }
+    if function.is_empty() {
+        return Err(malformed(format!("handler '{handler}' names no function: write {handler}handler")));
+    }
+    let mut program = Program::new(find_interpreter(language, interpreter, &file)?, root);
+    program.arguments = language.arguments();
+    if language.extension == "sh" {
+        if let Some(failure) = diagnosis::of_line_ends(&file) {
+            return Err(failure);
+        }
+        // What a shell calls itself in its messages.
+        program.arguments.push(file.clone().into());
+    }
+    program.variables = vec![(FILE, file.into()), (FUNCTION, function.into())];
+    Ok(program)
+}
+
+/// Splits at a dot so that there is a file for what is before it: at the last if possible.
+fn find_file<'a>(handler: &'a str, root: &Path) -> Option<(&'static Language, PathBuf, &'a str)> {
+    let name_start = handler.rfind('/').map_or(0, |slash| slash + 1);
+    let dots = handler.char_indices().rev().filter(|&(at, char)| char == '.' && at > name_start);
+    let mut splits = dots.filter_map(|(at, _)| Some((handler.get(..at)?, handler.get(at + 1..)?)));
+    splits.find_map(|(stem, function)| {
+        LANGUAGES.iter().find_map(|language| {
+            let file = root.join(format!("{stem}.{}", language.extension));
+            file.exists().then_some((language, file, function))
+        })
+    })
+}
+
+fn find_interpreter(language: &Language, named: Option<&Path>, file: &Path) -> Result<PathBuf, Failure> {
+    let found = match named {
+        Some(path) if path.components().count() > 1 => return Ok(path.to_owned()),
+        Some(name) => name.to_str().and_then(find_program),
+        None => language.interpreter(),
+    };
+    found.ok_or_else(|| {
+        let names = named.map_or_else(|| language.interpreter_names(), |name| name.display().to_string());
+        let message = format!("{} is in {}, but there is no {names} in PATH", file.display(), language.name);
+        Failure::new("Runtime.NoInterpreter", message)
+    })
+}
+
+fn not_found(handler: &str, root: &Path, path: &Path) -> Failure {
+    if path.is_dir() {
+        return Failure::new("Runtime.IsDirectory", format!("{} is a directory, not a file", path.display()));
+    }
+    let name = handler.rsplit('/').next().unwrap_or(handler);
+    let Some((stem, _)) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) else {
+        return no_such_file(format!("handler '{handler}' names no file in {}", root.display()));
+    };
+    let extensions = LANGUAGES.map(|language| format!(".{}", language.extension)).join(" ");
+    let directory = path.parent().unwrap_or(root).display().to_string();
+    no_such_file(format!("handler '{handler}': no file {stem} in {directory} with one of {extensions}"))
+}
+
+fn no_such_file(message: impl Into<String>) -> Failure {
+    Failure::new("Runtime.NoSuchFile", message)
+}
+
+fn malformed(message: impl Into<String>) -> Failure {
+    Failure::new("Runtime.MalformedHandlerName", message)
+}

@@ -1,0 +1,133 @@
+//! What a program writes to its standard output and error: passed on, and the end of it remembered.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, read, write};
+
+/// How much of a log is remembered, in bytes: a screenful.
+const TAIL_BYTES: usize = 2048;
+
+/// How many of its lines are told, at most.
+const TAIL_LINES: usize = 10;
+
+/// How much is read at a time, in bytes.
+const PIECE_BYTES: usize = 4096;
+
+/// Most pieces that are passed on in one go: as much as a pipe holds. A program that never stops writing is not waited
+/// for.
+const PIECES: usize = 16;
+
+/// The log of one program.
+pub(crate) struct Log {
+    streams: Vec<Stream>,
+    tail: Vec<u8>,
+}
+
+/// One end of a log, and where it leads to.
+pub(crate) struct Stream {
+    from: OwnedFd,
+    to: BorrowedFd<'static>,
+}
+
+impl Stream {
+    /// `from` does not block.
+    pub(crate) fn new(from: OwnedFd, to: BorrowedFd<'static>) -> Self {
+        Self { from, to }
+    }
+}
+
+impl Log {
+    pub(crate) fn new(streams: Vec<Stream>) -> Self {
+        Self { streams, tail: Vec::new() }
+    }
+
+    /// What to wait for.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.streams.iter().map(|stream| stream.from.as_fd())
+    }
+
+    /// Passes on what there is.
+    pub(crate) fn forward(&mut self) {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let tail = &mut self.tail;
+        self.streams.retain(|stream| {
+            for _ in 0..PIECES {
+                piece.clear();
+                match read(&stream.from, spare_capacity(&mut piece)) {
+                    Ok(0) => return false,
+                    Ok(_) => {
+                        // Whoever has closed the other end does not want to read.
+                        let _ = write_all(stream.to, &piece);
+                        tail.extend_from_slice(&piece);
+                        tail.drain(..tail.len().saturating_sub(TAIL_BYTES));
+                    }
+                    Err(Errno::INTR) => {}
+                    Err(_) => break,
+                }
+            }
+            true
+        });
+    }
+
+    /// Forgets what was written up to here.
+    pub(crate) fn forget(&mut self) {
+        self.tail.clear();
+    }
+
+    /// The last lines, of which the first may have lost its beginning.
+    pub(crate) fn last_lines(&self) -> String {
+        let text = String::from_utf8_lossy(&self.tail);
+        let lines: Vec<&str> = text.lines().collect();
+        lines.get(lines.len().saturating_sub(TAIL_LINES)..).unwrap_or_default().join("\n")
+    }
+}
+
+fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
+    while !bytes.is_empty() {
+        match write(to, bytes) {
+            Ok(len) => bytes = bytes.get(len..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log_of(text: &str) -> Log {
+        Log { streams: Vec::new(), tail: text.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn the_last_lines_are_told() {
+        for lines in [TAIL_LINES - 1, TAIL_LINES, TAIL_LINES + 1] {
+            let text: Vec<String> = (0..lines).map(|line| line.to_string()).collect();
+            let told = log_of(&(text.join("\n") + "\n")).last_lines();
+            assert_eq!(told.lines().count(), lines.min(TAIL_LINES));
+            assert!(told.ends_with(&(lines - 1).to_string()));
+        }
+        assert_eq!(log_of("").last_lines(), "");
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_the_limit() {
+        let (from, into) = rustix::pipe::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&from, true).unwrap();
+        let (sink, to) = rustix::pipe::pipe().unwrap();
+        let to: &OwnedFd = Box::leak(Box::new(to));
+        let mut log = Log::new(vec![Stream::new(from, to.as_fd())]);
+        for (len, remembered) in [(TAIL_BYTES - 1, TAIL_BYTES - 1), (1, TAIL_BYTES), (1, TAIL_BYTES)] {
+            write_all(into.as_fd(), &vec![b'x'; len]).unwrap();
+            log.forward();
+            assert_eq!(log.tail.len(), remembered);
+        }
+        drop(into);
+        log.forward();
+        assert_eq!(log.sources().count(), 0);
+        drop(sink);
+    }
+}

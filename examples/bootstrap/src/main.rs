@@ -1,0 +1,138 @@
+//! Runs Lambda handlers written in anything: `bootstrap app.handler`.
+
+#![forbid(unsafe_code)]
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lambwire_mio::lambwire::{API_VARIABLE, Context, RequestId, limits};
+use lambwire_mio::{Error, Runtime};
+
+mod answer;
+mod args;
+mod context;
+mod diagnosis;
+mod elf;
+mod emulator;
+mod exit;
+mod failure;
+mod frame;
+mod handler;
+mod language;
+mod log;
+mod process;
+mod program;
+mod server;
+mod worker;
+
+use answer::Answer;
+use args::{HELP, Options, Request};
+use failure::Failure;
+use program::Descriptors;
+use server::Server;
+
+/// The handler failed, or could not be loaded.
+const HANDLER_FAILED: u8 = 1;
+/// Nothing could be found out about the handler.
+const WRONG_USAGE: u8 = 2;
+
+/// How long a handler that is invoked by hand may think it has, in milliseconds: as long as Lambda gives one at most.
+const INVOKE_MS: u64 = 900_000;
+
+fn main() -> ExitCode {
+    let request = match args::parse(env::args_os().skip(1)) {
+        Ok(request) => request,
+        Err(error) => return complain(WRONG_USAGE, format_args!("{error}; --help tells what there is")),
+    };
+    match request {
+        Request::Help => print!("{HELP}"),
+        Request::Version => println!("bootstrap {}", env!("CARGO_PKG_VERSION")),
+        Request::Serve(options) if env::var_os(API_VARIABLE).is_some() => return serve(&options),
+        Request::Serve(options) => return complain(WRONG_USAGE, emulator::run(&options)),
+        Request::Invoke(options, event) => return invoke(&options, event),
+    }
+    ExitCode::SUCCESS
+}
+
+fn complain(status: u8, what: impl fmt::Display) -> ExitCode {
+    eprintln!("bootstrap: {what}");
+    ExitCode::from(status)
+}
+
+/// Answers what Lambda asks, for as long as it does.
+fn serve(options: &Options) -> ExitCode {
+    let loaded = load(options, false);
+    let runtime = Runtime::from_env();
+    let served = match (loaded, runtime) {
+        (Ok(mut server), Ok(mut runtime)) => server.serve(&mut runtime),
+        (Err(failure), runtime) => {
+            let status = complain(HANDLER_FAILED, &failure);
+            return match runtime.and_then(|mut runtime| failure.report(|report| runtime.init_error(report))) {
+                Ok(()) => status,
+                Err(error) => complain(HANDLER_FAILED, format_args!("cannot tell Lambda so: {error}")),
+            };
+        }
+        (_, Err(error)) => Err(error),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(HANDLER_FAILED, error),
+    }
+}
+
+/// Hands one event to the handler.
+fn invoke(options: &Options, event: OsString) -> ExitCode {
+    let answered = read_event(event).and_then(|event| {
+        let mut server = match load(options, true) {
+            Ok(server) => server,
+            Err(failure) => return Ok(complain(HANDLER_FAILED, failure)),
+        };
+        let mut context = Context::new(RequestId::new("invoke")?);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        context.deadline_ms = u64::try_from(now.as_millis()).ok().map(|now_ms| now_ms + INVOKE_MS);
+        let mut answer = Answer::Console;
+        server.answer(&context, &event, &mut answer)?;
+        let is_success = matches!(answer, Answer::Given { is_success: true });
+        Ok(ExitCode::from(if is_success { 0 } else { HANDLER_FAILED }))
+    });
+    answered.unwrap_or_else(|error| complain(HANDLER_FAILED, error))
+}
+
+fn read_event(event: OsString) -> Result<Vec<u8>, Error> {
+    if event != "-" {
+        return Ok(event.into_vec());
+    }
+    let mut read = Vec::new();
+    io::stdin().take(limits::PAYLOAD_BYTES).read_to_end(&mut read).map_err(Error::Transport)?;
+    Ok(read)
+}
+
+/// Finds the handler and loads it.
+fn load(options: &Options, keeps_stdout: bool) -> Result<Server, Failure> {
+    let cannot = |error: io::Error| Failure::new("Runtime.CannotStart", format!("cannot make a pipe: {error}"));
+    let mut descriptors = Descriptors::reserve().map_err(cannot)?;
+    descriptors.keeps_stdout = keeps_stdout;
+    process::adopt();
+    let program = handler::resolve(&options.handler(), &task_root(), options.interpreter.as_deref())?;
+    let mut server = Server::new(program, options.mode(), descriptors, options.margin);
+    server.load()?;
+    Ok(server)
+}
+
+/// Where handlers are.
+fn task_root() -> PathBuf {
+    let usual = Path::new("/var/task");
+    let root = match env::var_os("LAMBDA_TASK_ROOT").filter(|root| !root.is_empty()) {
+        Some(root) => root.into(),
+        None if usual.is_dir() => usual.to_owned(),
+        None => env::current_dir().unwrap_or_else(|_| ".".into()),
+    };
+    // Handlers are run there, and a relative path would lead elsewhere then.
+    root.canonicalize().unwrap_or(root)
+}

@@ -1,0 +1,263 @@
+//! A program that runs beside this one: what it is given, what it answers, what it logs, and its end, waited for all at
+//! once.
+
+use std::fs;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionbio, read, writev};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, set_child_subreaper, wait, waitpid,
+};
+
+use crate::exit::Exit;
+use crate::log::Log;
+
+/// How long a wait lasts at most where the kernel has no descriptors for processes (before Linux 5.3): it cannot tell of
+/// an end then, so that one has to look.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Least room for an answer that is read, in bytes.
+const READ_BYTES: usize = 4096;
+
+/// A program that has been started.
+pub(crate) struct Process {
+    pid: Pid,
+    /// Readable when the program has ended.
+    pidfd: Option<OwnedFd>,
+    exit: Option<Exit>,
+    events: Option<OwnedFd>,
+    answers: Option<OwnedFd>,
+    pub(crate) log: Log,
+    /// What was read of its answers.
+    pub(crate) received: Vec<u8>,
+}
+
+/// Bytes on their way to a program, in two parts.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) parts: [&'a [u8]; 2],
+}
+
+/// Why waiting is over.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// More was received.
+    Received,
+    /// All that goes out has gone.
+    Sent,
+    /// Its answers have come to their end, though the program may run.
+    Closed,
+    /// It has ended, and all that it answered was received.
+    Ended(Exit),
+    /// It is later than it may be.
+    Overdue,
+}
+
+/// What can be gone on with.
+struct Ready {
+    answers: bool,
+    events: bool,
+    log: bool,
+    /// The program has ended, or there is no other way to know than to look.
+    ended: bool,
+}
+
+impl Process {
+    pub(crate) fn new(child: &Child, events: OwnedFd, answers: OwnedFd, log: Log) -> io::Result<Self> {
+        let pid = Pid::from_child(child);
+        for fd in log.sources().chain([events.as_fd(), answers.as_fd()]) {
+            ioctl_fionbio(fd, true)?;
+        }
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
+        let received = Vec::new();
+        Ok(Self { pid, pidfd, exit: None, events: Some(events), answers: Some(answers), log, received })
+    }
+
+    /// Waits until something has come about, and passes on the log meanwhile.
+    pub(crate) fn advance(&mut self, outgoing: &mut Outgoing<'_>, deadline: Option<Instant>) -> io::Result<Progress> {
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Ok(Progress::Overdue);
+            }
+            let ready = self.wait(!outgoing.is_empty(), left)?;
+            if ready.log {
+                self.log.forward();
+            }
+            if ready.answers {
+                match self.receive()? {
+                    Some(0) => {
+                        self.answers = None;
+                        return Ok(Progress::Closed);
+                    }
+                    Some(_) => return Ok(Progress::Received),
+                    None => {}
+                }
+            }
+            if ready.events && self.send(outgoing)? {
+                return Ok(Progress::Sent);
+            }
+            // Its answers go first: those it gave before it ended count.
+            if ready.ended && !ready.answers {
+                self.reap();
+                if let Some(exit) = self.exit {
+                    self.log.forward();
+                    return Ok(Progress::Ended(exit));
+                }
+            }
+        }
+    }
+
+    /// Passes on what the program has logged, and takes note of what has become of it since. Whether it can be given
+    /// more to do: it lives, and has not spoken out of turn.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        let Ok(ready) = self.wait(false, Some(Duration::ZERO)) else { return false };
+        if ready.log {
+            self.log.forward();
+        }
+        self.reap();
+        self.exit.is_none() && !ready.answers && self.received.is_empty()
+    }
+
+    /// Ends what the program is given.
+    pub(crate) fn close_events(&mut self) {
+        self.events = None;
+    }
+
+    /// Waits for the end of a program that is about to end by itself; ends it, if it is not.
+    pub(crate) fn end(&mut self, grace: Duration) -> Option<Exit> {
+        let deadline = Instant::now() + grace;
+        loop {
+            match self.advance(&mut Outgoing::nothing(), Some(deadline)) {
+                Ok(Progress::Ended(exit)) => return Some(exit),
+                Ok(Progress::Overdue) | Err(_) => return None,
+                Ok(_) => self.received.clear(),
+            }
+        }
+    }
+
+    fn wait(&self, is_sending: bool, left: Option<Duration>) -> io::Result<Ready> {
+        let left = if self.pidfd.is_some() { left } else { Some(left.map_or(LOOK_EVERY, |left| left.min(LOOK_EVERY))) };
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        let mut watched = Vec::with_capacity(5);
+        watched.extend(self.answers.iter().map(|fd| (Source::Answers, PollFd::new(fd, PollFlags::IN))));
+        if is_sending {
+            watched.extend(self.events.iter().map(|fd| (Source::Events, PollFd::new(fd, PollFlags::OUT))));
+        }
+        watched.extend(self.pidfd.iter().map(|fd| (Source::End, PollFd::new(fd, PollFlags::IN))));
+        let log = self.log.sources().map(|fd| (Source::Log, PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        watched.extend(log);
+        let (sources, mut fds): (Vec<Source>, Vec<PollFd<'_>>) = watched.into_iter().unzip();
+        let mut ready = Ready { answers: false, events: false, log: false, ended: self.pidfd.is_none() };
+        match poll(&mut fds, timeout.as_ref()) {
+            Err(Errno::INTR) => return Ok(ready),
+            polled => polled?,
+        };
+        for (source, fd) in sources.iter().zip(&fds) {
+            let is_ready = !fd.revents().is_empty();
+            match source {
+                Source::Answers => ready.answers = is_ready,
+                Source::Events => ready.events = is_ready,
+                Source::End => ready.ended = is_ready,
+                Source::Log => ready.log |= is_ready,
+            }
+        }
+        Ok(ready)
+    }
+
+    /// Reads once. `None` if there was nothing to be read, 0 if there will never be more.
+    fn receive(&mut self) -> io::Result<Option<usize>> {
+        let Some(answers) = &self.answers else { return Ok(None) };
+        if self.received.spare_capacity_mut().len() < READ_BYTES {
+            self.received.reserve(READ_BYTES);
+        }
+        match read(answers, spare_capacity(&mut self.received)) {
+            Ok(len) => Ok(Some(len)),
+            Err(Errno::INTR | Errno::AGAIN) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes once, and says whether that was the last of it. A program that does not read is given no more.
+    fn send(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<bool> {
+        let Some(events) = &self.events else { return Ok(false) };
+        match writev(events, &outgoing.parts.map(IoSlice::new)) {
+            Ok(len) => outgoing.advance(len),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(Errno::PIPE) => *outgoing = Outgoing::nothing(),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(outgoing.is_empty())
+    }
+
+    /// Takes note of programs that have ended. There may be others than this one: those that it has left behind.
+    fn reap(&mut self) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if pid == self.pid {
+                self.exit = Some(Exit::from_wait(status.as_raw()));
+            }
+        }
+    }
+}
+
+/// What is waited for.
+#[derive(Clone, Copy)]
+enum Source {
+    Answers,
+    Events,
+    Log,
+    End,
+}
+
+impl Drop for Process {
+    /// Ends the program and all that it has left running, which has come to be this process's, the nearest that reaps.
+    fn drop(&mut self) {
+        if self.exit.is_none() {
+            let _ = kill_process(self.pid, Signal::KILL);
+            let _ = waitpid(Some(self.pid), WaitOptions::empty());
+        }
+        loop {
+            let killed: Vec<Pid> =
+                children().into_iter().filter(|&child| kill_process(child, Signal::KILL).is_ok()).collect();
+            if killed.is_empty() {
+                return;
+            }
+            for child in killed {
+                let _ = waitpid(Some(child), WaitOptions::empty());
+            }
+        }
+    }
+}
+
+/// Has what a program leaves behind become a child of this process, where that is possible.
+pub(crate) fn adopt() {
+    let _ = set_child_subreaper(Some(getpid()));
+}
+
+/// The children of this process, if there is a `/proc` to say so.
+fn children() -> Vec<Pid> {
+    let listed = fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    listed.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+}
+
+impl Outgoing<'_> {
+    pub(crate) fn nothing() -> Self {
+        Self { parts: [b"", b""] }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.iter().all(|part| part.is_empty())
+    }
+
+    fn advance(&mut self, mut len: usize) {
+        for part in &mut self.parts {
+            let sent = len.min(part.len());
+            *part = part.get(sent..).unwrap_or_default();
+            len -= sent;
+        }
+    }
+}

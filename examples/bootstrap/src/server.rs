@@ -1,0 +1,220 @@
+//! One event after another, handed to the handler, and its answer to whoever asked.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use lambwire_mio::lambwire::Context;
+use lambwire_mio::{Error, Runtime};
+
+use crate::answer::Answer;
+use crate::context::Function;
+use crate::diagnosis;
+use crate::failure::Failure;
+use crate::frame::{BODY_BYTES, BadFrame, announce};
+use crate::process::{Outgoing, Progress};
+use crate::program::{Descriptors, Program};
+use crate::worker::{Said, Worker};
+
+/// Most room for an event that is kept when it is over, in bytes.
+const KEPT_BYTES: usize = 256 * 1024;
+
+pub(crate) struct Server {
+    program: Program,
+    mode: Mode,
+    descriptors: Descriptors,
+    worker: Option<Worker>,
+    function: Function,
+    /// How long before the deadline a handler is given up, if it is.
+    margin: Option<Duration>,
+    context: Vec<u8>,
+}
+
+/// How a program is given events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// One after the other, by the worker protocol.
+    Worker,
+    /// Started anew for each.
+    Exec,
+}
+
+impl Server {
+    pub(crate) fn new(program: Program, mode: Mode, descriptors: Descriptors, margin: Option<Duration>) -> Self {
+        let function = Function::from_env();
+        Self { program, mode, descriptors, worker: None, function, margin, context: Vec::new() }
+    }
+
+    /// Finds out whether the handler can be run: loads it, or looks at the program that is to be run for every event.
+    pub(crate) fn load(&mut self) -> Result<(), Failure> {
+        match self.mode {
+            Mode::Worker => self.worker(None).map(|_| ()),
+            Mode::Exec => diagnosis::of_program(&self.program.path).map_or(Ok(()), Err),
+        }
+    }
+
+    /// Answers whatever Lambda asks. Returns when that is no longer possible.
+    pub(crate) fn serve(&mut self, runtime: &mut Runtime) -> Result<(), Error> {
+        let mut buf = Vec::new();
+        loop {
+            let invocation = runtime.next(&mut buf)?;
+            let (context, event) = (invocation.context, invocation.payload);
+            match self.answer(&context, event, &mut Answer::Lambda(Box::new(invocation))) {
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(error) => eprintln!("bootstrap: {error}"),
+                Ok(()) => {}
+            }
+            if buf.capacity() > KEPT_BYTES {
+                buf = Vec::new();
+            }
+            self.start_again();
+        }
+    }
+
+    /// Answers one event.
+    pub(crate) fn answer(
+        &mut self,
+        context: &Context<'_>,
+        event: &[u8],
+        answer: &mut Answer<'_, '_>,
+    ) -> Result<(), Error> {
+        let deadline = self.margin.and_then(|margin| deadline(context, margin));
+        self.function.write_context(context, &mut self.context);
+        let failed = match self.mode {
+            Mode::Worker => self.answer_by_worker(event, deadline, answer),
+            Mode::Exec => self.answer_by_exec(context.trace_id, event, deadline, answer),
+        };
+        match failed? {
+            Some(failure) => {
+                eprintln!("bootstrap: RequestId: {} {failure}", context.request_id);
+                answer.fail(&failure)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// `None` if the answer has been given, otherwise what it is to be.
+    fn answer_by_worker(
+        &mut self,
+        event: &[u8],
+        deadline: Option<Instant>,
+        answer: &mut Answer<'_, '_>,
+    ) -> Result<Option<Failure>, Error> {
+        let mut announcement = Vec::with_capacity(self.context.len() + 64);
+        announce(&mut announcement, &self.context, event.len());
+        let mut outgoing = Outgoing { parts: [&announcement, event] };
+        let worker = match self.worker(deadline) {
+            Ok(worker) => worker,
+            Err(failure) => return Ok(Some(failure)),
+        };
+        let (told, keeps_worker) = converse(worker, &mut outgoing, deadline, answer);
+        if !keeps_worker {
+            self.worker = None;
+        }
+        told
+    }
+
+    fn answer_by_exec(
+        &self,
+        trace_id: Option<&str>,
+        event: &[u8],
+        deadline: Option<Instant>,
+        answer: &mut Answer<'_, '_>,
+    ) -> Result<Option<Failure>, Error> {
+        let context = String::from_utf8_lossy(self.context.trim_ascii_end());
+        let mut process = match self.program.start_once(&context, trace_id) {
+            Ok(process) => process,
+            Err(failure) => return Ok(Some(failure)),
+        };
+        let mut outgoing = Outgoing { parts: [event, b""] };
+        let exit = loop {
+            if outgoing.is_empty() {
+                process.close_events();
+            }
+            match process.advance(&mut outgoing, deadline).map_err(Error::Transport)? {
+                Progress::Received if process.received.len() > BODY_BYTES => {
+                    let message = BadFrame::TooLarge(process.received.len()).to_string();
+                    return Ok(Some(Failure::new("Function.ResponseSizeTooLarge", message)));
+                }
+                Progress::Received | Progress::Sent | Progress::Closed => {}
+                Progress::Ended(exit) => break exit,
+                Progress::Overdue => return Ok(Some(Failure::overdue().with_log(&process.log.last_lines()))),
+            }
+        };
+        if exit.is_success() {
+            return answer.respond(&process.received).map(|()| None);
+        }
+        let log = process.log.last_lines();
+        Ok(Some(Failure::of_exit("program", exit, "instead of answering", &log).with_log(&log)))
+    }
+
+    /// The worker, with its handler loaded.
+    fn worker(&mut self, deadline: Option<Instant>) -> Result<&mut Worker, Failure> {
+        // One that is of no more use ends here, before another takes its place.
+        let idle = self.worker.take().and_then(|mut worker| worker.is_idle().then_some(worker));
+        let mut worker = match idle {
+            Some(worker) => worker,
+            None => Worker::start(&self.program, &mut self.descriptors)?,
+        };
+        worker.load(&self.program, deadline)?;
+        Ok(self.worker.insert(worker))
+    }
+
+    /// Starts another worker while there is nothing to do, if one is needed. If that fails, the next event will tell.
+    fn start_again(&mut self) {
+        if self.mode == Mode::Worker && self.worker.is_none() {
+            self.worker = Worker::start(&self.program, &mut self.descriptors).ok();
+        }
+    }
+}
+
+/// Gives the answer of a worker as it comes. Tells what is still to be answered, and whether the worker is of more use.
+fn converse(
+    worker: &mut Worker,
+    outgoing: &mut Outgoing<'_>,
+    deadline: Option<Instant>,
+    answer: &mut Answer<'_, '_>,
+) -> (Result<Option<Failure>, Error>, bool) {
+    let mut is_streaming = false;
+    loop {
+        let said = match worker.next(outgoing, deadline) {
+            Ok(said) => said,
+            Err(failure) => return (Ok(Some(failure)), false),
+        };
+        let piece = match said {
+            Said::Result(json) if !is_streaming => return (answer.respond(json).map(|()| None), true),
+            Said::Text(text) if !is_streaming => {
+                return match json_of(text) {
+                    Ok(Some(json)) => (answer.respond(&json).map(|()| None), true),
+                    Ok(None) => (answer.respond(text).map(|()| None), true),
+                    Err(failure) => (Ok(Some(failure)), true),
+                };
+            }
+            Said::Prelude(json) if !is_streaming => answer.begin_http(json),
+            Said::Chunk(piece) => answer.write(piece),
+            Said::End => return (answer.finish().map(|()| None), true),
+            Said::Error(failure) => return (Ok(Some(failure)), true),
+            said => return (Ok(Some(said.out_of_turn())), false),
+        };
+        is_streaming = true;
+        if let Err(error) = piece {
+            // Nobody is left to hear the rest.
+            return (Err(error), false);
+        }
+    }
+}
+
+/// The JSON string that a text becomes; `None` if it is JSON as it stands.
+fn json_of(text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+    if serde_json::from_slice::<&serde_json::value::RawValue>(text).is_ok() {
+        return Ok(None);
+    }
+    let unsayable = |error: String| Failure::new("Runtime.MarshalError", error);
+    let text = str::from_utf8(text).map_err(|error| unsayable(format!("answer is neither JSON nor UTF-8: {error}")))?;
+    serde_json::to_vec(text).map(Some).map_err(|error| unsayable(error.to_string()))
+}
+
+/// When a handler is given up. A deadline that has passed is none: some servers send another number in its place.
+fn deadline(context: &Context<'_>, margin: Duration) -> Option<Instant> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let left = Duration::from_millis(context.deadline_ms?).checked_sub(now).filter(|left| !left.is_zero())?;
+    Instant::now().checked_add(left.saturating_sub(margin))
+}

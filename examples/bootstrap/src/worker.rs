@@ -1,0 +1,169 @@
+//! A program that speaks the worker protocol: started once, given one event after another.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::diagnosis;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::frame::{BadFrame, Head, Kind};
+use crate::process::{Outgoing, Process, Progress};
+use crate::program::{Descriptors, Program};
+
+/// How long a worker that has closed its answers may take to end by itself.
+const END_GRACE: Duration = Duration::from_millis(500);
+
+/// Most room for frames that is kept from one event to the next, in bytes.
+const KEPT_BYTES: usize = 256 * 1024;
+
+pub(crate) struct Worker {
+    process: Process,
+    is_ready: bool,
+    /// How long the frame is that was given out last. It stands at the front of what was received.
+    given_len: usize,
+}
+
+/// What a worker says.
+#[derive(Debug)]
+pub(crate) enum Said<'a> {
+    Ready,
+    /// All of an answer: JSON.
+    Result(&'a [u8]),
+    /// All of an answer: JSON, if it reads as such.
+    Text(&'a [u8]),
+    Prelude(&'a [u8]),
+    Chunk(&'a [u8]),
+    End,
+    Error(Failure),
+}
+
+/// Why a worker is of no more use.
+enum Broken {
+    Frame(BadFrame),
+    /// `None` if it has closed its answers, and runs.
+    Ended(Option<Exit>),
+    Overdue,
+    Lost(io::Error),
+}
+
+impl Worker {
+    pub(crate) fn start(program: &Program, descriptors: &mut Descriptors) -> Result<Self, Failure> {
+        Ok(Self { process: program.start(descriptors)?, is_ready: false, given_len: 0 })
+    }
+
+    /// Waits until the handler is loaded.
+    pub(crate) fn load(&mut self, program: &Program, deadline: Option<Instant>) -> Result<(), Failure> {
+        if self.is_ready {
+            return Ok(());
+        }
+        let broken = match self.receive(&mut Outgoing::nothing(), deadline) {
+            Ok(Said::Ready) => {
+                self.is_ready = true;
+                return Ok(());
+            }
+            Ok(Said::Error(failure)) => return Err(failure),
+            Ok(said) => return Err(said.out_of_turn()),
+            Err(broken) => broken,
+        };
+        let has_no_library = matches!(broken, Broken::Ended(Some(exit)) if exit.is_not_found());
+        let diagnosed = if has_no_library { diagnosis::of_libraries(&program.path) } else { None };
+        Err(diagnosed.unwrap_or_else(|| self.failure(broken, "before its handler was loaded")))
+    }
+
+    /// Whether the worker can be given an event. What it has logged meanwhile is passed on.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        self.drop_given();
+        if self.process.received.capacity() > KEPT_BYTES {
+            self.process.received = Vec::new();
+        }
+        let is_idle = self.process.is_idle();
+        self.process.log.forget();
+        is_idle || !self.is_ready
+    }
+
+    /// Waits for the next that the worker has to say to what is `outgoing`. After a failure it is of no more use.
+    pub(crate) fn next(&mut self, outgoing: &mut Outgoing<'_>, deadline: Option<Instant>) -> Result<Said<'_>, Failure> {
+        // Asked twice, since a borrow that is returned in one case lasts through all of them.
+        match self.await_frame(outgoing, deadline) {
+            Ok(head) => Ok(self.give(head)),
+            Err(broken) => Err(self.failure(broken, "before it had answered")),
+        }
+    }
+
+    fn receive(&mut self, outgoing: &mut Outgoing<'_>, deadline: Option<Instant>) -> Result<Said<'_>, Broken> {
+        let head = self.await_frame(outgoing, deadline)?;
+        Ok(self.give(head))
+    }
+
+    fn await_frame(&mut self, outgoing: &mut Outgoing<'_>, deadline: Option<Instant>) -> Result<Head, Broken> {
+        self.drop_given();
+        loop {
+            let received = &mut self.process.received;
+            if let Some(head) = Head::read(received).map_err(Broken::Frame)? {
+                let Some(missing) = head.len().checked_sub(received.len()).filter(|&missing| missing > 0) else {
+                    return Ok(head);
+                };
+                received.reserve_exact(missing);
+            }
+            match self.process.advance(outgoing, deadline).map_err(Broken::Lost)? {
+                Progress::Received | Progress::Sent => {}
+                Progress::Closed => return Err(Broken::Ended(self.process.end(END_GRACE))),
+                Progress::Ended(exit) => return Err(Broken::Ended(Some(exit))),
+                Progress::Overdue => return Err(Broken::Overdue),
+            }
+        }
+    }
+
+    /// Gives out the frame that was received, and before that what was logged before it.
+    fn give(&mut self, head: Head) -> Said<'_> {
+        if !matches!(head.kind, Kind::Chunk) {
+            self.process.log.forward();
+        }
+        self.given_len = head.len();
+        let body = self.process.received.get(head.head_len..head.len()).unwrap_or_default();
+        match head.kind {
+            Kind::Ready => Said::Ready,
+            Kind::Result => Said::Result(body),
+            Kind::Text => Said::Text(body),
+            Kind::Prelude => Said::Prelude(body),
+            Kind::Chunk => Said::Chunk(body),
+            Kind::End => Said::End,
+            Kind::Error => Said::Error(Failure::read(body).with_log(&self.process.log.last_lines())),
+        }
+    }
+
+    fn drop_given(&mut self) {
+        self.process.received.drain(..std::mem::take(&mut self.given_len));
+    }
+
+    fn failure(&self, broken: Broken, when: &str) -> Failure {
+        let log = self.process.log.last_lines();
+        let failure = match broken {
+            Broken::Frame(bad @ BadFrame::Head(_)) => Failure::new("Runtime.BadFrame", bad.to_string()),
+            Broken::Frame(bad @ BadFrame::TooLarge(_)) => {
+                return Failure::new("Function.ResponseSizeTooLarge", bad.to_string());
+            }
+            Broken::Ended(Some(exit)) => Failure::of_exit("worker", exit, when, &log),
+            Broken::Ended(None) => Failure::new("Runtime.BadFrame", format!("worker closed its answers {when}")),
+            Broken::Overdue => Failure::overdue(),
+            Broken::Lost(error) => Failure::new("Runtime.WorkerLost", format!("cannot talk to the worker: {error}")),
+        };
+        failure.with_log(&log)
+    }
+}
+
+impl Said<'_> {
+    /// What is wrong when a worker says this at another time.
+    pub(crate) fn out_of_turn(&self) -> Failure {
+        let kind = match self {
+            Self::Ready => "ready",
+            Self::Result(_) => "result",
+            Self::Text(_) => "text",
+            Self::Prelude(_) => "prelude",
+            Self::Chunk(_) => "chunk",
+            Self::End => "end",
+            Self::Error(_) => "error",
+        };
+        Failure::new("Runtime.BadFrame", format!("frame '{kind}' of the worker protocol is out of turn"))
+    }
+}

@@ -1,0 +1,53 @@
+//! Programs that are run once an event.
+
+use lambwire_emulator::Event;
+
+use crate::root::{Root, expect_answer, expect_error};
+
+#[test]
+fn a_program_is_run_anew_for_every_event() {
+    let root =
+        Root::new().with_program("app", "#!/bin/sh\necho log >&2\nread -r event; printf '[%s,%s]' \"$event\" $$\n");
+    let running = root.serve(&["--exec", "app"]);
+    let first = running.invoke_blocking(Event::new("1\n")).unwrap().body;
+    let second = running.invoke_blocking(Event::new("1\n")).unwrap().body;
+    assert!(first.starts_with(b"[1,") && first != second);
+}
+
+#[test]
+fn a_status_is_an_error() {
+    let root = Root::new().with_program("app", "#!/bin/sh\necho partial\necho oh no >&2\nexit 7\n");
+    let running = root.serve(&["--exec", "app"]);
+    for _ in 0..2 {
+        expect_error(&running, "{}", "Runtime.ExitError", &["program exited with status 7", "log:\\noh no"]);
+    }
+}
+
+#[test]
+fn the_context_and_the_trace_id_are_in_the_environment() {
+    let root = Root::new().with_program("app", "#!/bin/sh\necho \"[$LAMBWIRE_CONTEXT,\\\"$_X_AMZN_TRACE_ID\\\"]\"\n");
+    let answer = root.serve(&["--exec", "app"]).invoke_blocking(Event::new("{}").trace_id("Root=1-b")).unwrap();
+    let body = String::from_utf8_lossy(&answer.body);
+    assert!(body.starts_with(r#"[{"function_name":"function","#) && body.ends_with(",\"Root=1-b\"]\n"), "{body}");
+}
+
+#[test]
+fn large_events_pass_through_and_those_that_are_not_read_do_no_harm() {
+    let event = "x".repeat(1 << 20);
+    let root = Root::new().with_program("cat", "#!/bin/sh\nexec cat\n").with_program("none", "#!/bin/sh\necho 1\n");
+    expect_answer(&root.serve(&["--exec", "cat"]), &event, &event);
+    expect_answer(&root.serve(&["--exec", "none"]), &event, "1\n");
+}
+
+#[test]
+fn a_program_out_of_time_is_ended() {
+    let root = Root::new().with_program("app", "#!/bin/sh\necho dozing >&2\nsleep 60\n");
+    let running = root.serve(&["--exec", "--deadline-margin=10000", "app"]);
+    expect_error(&running, "{}", "Function.TimedOut", &["dozing"]);
+}
+
+#[test]
+fn an_endless_answer_is_too_large() {
+    let root = Root::new().with_program("app", "#!/bin/sh\nexec yes\n");
+    expect_error(&root.serve(&["--exec", "app"]), "{}", "Function.ResponseSizeTooLarge", &["6291556 is the most"]);
+}

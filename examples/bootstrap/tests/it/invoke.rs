@@ -1,0 +1,58 @@
+//! The command line.
+
+use std::process::Command;
+
+use crate::root::{BOOTSTRAP, Root};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn one_event_is_answered_and_the_log_is_kept_apart() {
+    let root = Root::new().with("app.sh", "echo loaded\nhandler() { echo a log >&2; echo \"[$1]\"; }\n");
+    let output = root.run(&["invoke", "app.handler", r#"{"a":1}"#]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "[{\"a\":1}]\n".to_owned()));
+    assert_eq!(text(&output.stderr), "loaded\na log\n");
+    assert_eq!(text(&root.run(&["invoke", "app.handler"]).stdout), "[{}]\n");
+}
+
+#[test]
+fn a_failure_has_a_status_of_its_own() {
+    let root = Root::new().with("app.sh", "handler() { return 3; }\n");
+    let output = root.run(&["invoke", "app.handler"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report = r#"{"errorMessage":"handler exited with status 3","errorType":"Function.ExitStatus"}"#;
+    assert_eq!(text(&output.stdout), format!("{report}\n"));
+}
+
+#[test]
+fn without_lambda_and_emulator_two_lines_say_what_to_do() {
+    let output = Root::new().run(&["app.handler"]);
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 2), "{said}");
+    assert!(said.contains("AWS_LAMBDA_RUNTIME_API is not set") && said.contains("lambwire-emulator"), "{said}");
+    assert!(said.contains("bootstrap invoke app.handler '{}'"), "{said}");
+}
+
+#[test]
+fn an_emulator_in_the_path_gets_this_program() {
+    let root = Root::new().with_program("lambwire-emulator", "#!/bin/sh\necho \"$@\"\n");
+    let mut command = Command::new(BOOTSTRAP);
+    command.args(["--listen", "127.0.0.1:0", "app.handler"]).env("PATH", root.path(""));
+    let output = command.env_remove("AWS_LAMBDA_RUNTIME_API").output().unwrap();
+    let said = text(&output.stdout);
+    assert!(said.starts_with("--listen 127.0.0.1:0 -- /"), "{said}");
+    assert!(said.ends_with("/bootstrap --listen 127.0.0.1:0 app.handler\n"), "{said}");
+}
+
+#[test]
+fn help_and_wrong_usage_are_told_apart() {
+    let root = Root::new();
+    let output = root.run(&["--help"]);
+    assert!(output.status.success() && text(&output.stdout).contains("Usage:"));
+    assert_eq!(text(&root.run(&["--version"]).stdout), concat!("bootstrap ", env!("CARGO_PKG_VERSION"), "\n"));
+    let output = root.run(&["--fast"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stderr), "bootstrap: invalid option '--fast'; --help tells what there is\n");
+}

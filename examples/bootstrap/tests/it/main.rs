@@ -1,0 +1,11 @@
+//! The bootstrap from outside, with the emulator at its other end. Handlers are shell scripts, since there is a shell
+//! everywhere.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod exec;
+mod invoke;
+mod root;
+mod shell;
+mod start;
+mod worker;

@@ -1,0 +1,95 @@
+//! A task root with files in it, and the bootstrap serving from it.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use lambwire_emulator::{Answer, Console, Emulator, Event, Outcome, Running};
+
+/// How long the function may take. Tests of deadlines wait for a part of it, and no other answer takes as long as that.
+const TIMEOUT: Duration = Duration::from_secs(12);
+
+pub(crate) const BOOTSTRAP: &str = env!("CARGO_BIN_EXE_bootstrap");
+
+/// A directory that is removed at the end.
+pub(crate) struct Root(PathBuf);
+
+impl Root {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("bootstrap-test-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path.canonicalize().unwrap())
+    }
+
+    pub(crate) fn with(self, name: &str, contents: impl AsRef<[u8]>) -> Self {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
+        self
+    }
+
+    pub(crate) fn with_program(self, name: &str, contents: impl AsRef<[u8]>) -> Self {
+        let root = self.with(name, contents);
+        fs::set_permissions(root.path(name), PermissionsExt::from_mode(0o755)).unwrap();
+        root
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The bootstrap with these arguments, on the emulator.
+    pub(crate) fn serve(&self, arguments: &[&str]) -> Running {
+        let mut command = Command::new(BOOTSTRAP);
+        command.args(arguments).env_remove("_HANDLER");
+        let root = self.0.to_str().unwrap();
+        Emulator::new(command).handler("").task_root(root).timeout(TIMEOUT).console(Console::Silent).start().unwrap()
+    }
+
+    /// What the bootstrap says with these arguments, where there is no emulator.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(BOOTSTRAP);
+        command.args(arguments).env("LAMBDA_TASK_ROOT", &self.0).env_remove("_HANDLER");
+        command.env_remove("AWS_LAMBDA_RUNTIME_API").env("PATH", "/usr/bin:/bin");
+        command.output().unwrap()
+    }
+}
+
+impl AsRef<Path> for Root {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Sends an event and expects this answer.
+#[track_caller]
+pub(crate) fn expect_answer(running: &Running, event: &str, expected: &str) {
+    let answer = running.invoke_blocking(Event::new(event)).unwrap();
+    let body = String::from_utf8_lossy(&answer.body);
+    assert_eq!((answer.outcome, &*body), (Outcome::Success, expected));
+}
+
+/// Sends an event and expects an error of this type, whose report has all of `parts` in it.
+#[track_caller]
+pub(crate) fn expect_error(running: &Running, event: &str, error_type: &str, parts: &[&str]) -> Answer {
+    let answer = running.invoke_blocking(Event::new(event)).unwrap();
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    assert_eq!(answer.outcome, Outcome::Failure, "{body}");
+    assert!(body.contains(&format!("\"errorType\":\"{error_type}\"")), "{body}");
+    for part in parts {
+        assert!(body.contains(part), "{part:?} is not in {body}");
+    }
+    answer
+}

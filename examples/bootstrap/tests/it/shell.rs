@@ -1,0 +1,80 @@
+//! Functions in a shell script.
+
+use lambwire_emulator::{Event, Outcome};
+
+use crate::root::{Root, expect_answer, expect_error};
+
+#[test]
+fn a_function_answers_with_what_it_prints() {
+    let root = Root::new().with("app.sh", "echo loaded\nhandler() { echo 'a log' >&2; echo \"{\\\"got\\\":$1}\"; }\n");
+    let running = root.serve(&["app.handler"]);
+    expect_answer(&running, r#"{"a":"b"}"#, r#"{"got":{"a":"b"}}"#);
+    expect_answer(&running, "1", r#"{"got":1}"#);
+}
+
+#[test]
+fn text_that_is_no_json_becomes_a_string() {
+    let root = Root::new().with("app.sh", "handler() { printf 'say \"é\"\\n'; }\n");
+    expect_answer(&root.serve(&["app.handler"]), "{}", r#""say \"é\"""#);
+}
+
+#[test]
+fn a_file_in_a_directory_and_a_name_with_dots_are_found() {
+    let root = Root::new().with("a/b.c.sh", "f() { pwd; }\n");
+    let running = root.serve(&["a/b.c.f"]);
+    expect_answer(&running, "", &format!("\"{}\"", root.path("").display()).replace("/\"", "\""));
+}
+
+#[test]
+fn the_context_is_the_second_argument_and_the_trace_id_in_the_environment() {
+    let root = Root::new().with("app.sh", "handler() { echo \"[$2,\\\"$_X_AMZN_TRACE_ID\\\"]\"; }\n");
+    let running = root.serve(&["app.handler"]);
+    let event = Event::new("{}").trace_id("Root=1-a").client_context(r#"{"custom":{"k":"v"}}"#);
+    let answer = running.invoke_blocking(event).unwrap();
+    let body = String::from_utf8_lossy(&answer.body);
+    assert_eq!(answer.outcome, Outcome::Success, "{body}");
+    assert!(body.ends_with(r#","Root=1-a"]"#), "{body}");
+    for part in [
+        r#""function_name":"function""#,
+        r#""function_version":"$LATEST""#,
+        r#""memory_limit_in_mb":"128""#,
+        r#""invoked_function_arn":"arn:aws:lambda:"#,
+        &format!(r#""aws_request_id":"{}""#, answer.request_id),
+        r#""log_group_name":"/aws/lambda/function""#,
+        r#""trace_id":"Root=1-a","x_amzn_trace_id":"Root=1-a""#,
+        r#""client_context":{"custom":{"k":"v"}}"#,
+    ] {
+        assert!(body.contains(part), "{part} is not in {body}");
+    }
+}
+
+#[test]
+fn a_status_is_an_error_and_the_next_event_is_answered() {
+    let root = Root::new().with(
+        "app.sh",
+        "handler() { case $1 in 1) echo why >&2; return 3;; 2) exit 4;; 3) set -u; echo $NONE;; *) echo 0;; esac; }\n",
+    );
+    let running = root.serve(&["app.handler"]);
+    expect_error(&running, "1", "Function.ExitStatus", &["handler exited with status 3", "log:\\nwhy"]);
+    expect_error(&running, "2", "Function.ExitStatus", &["handler exited with status 4"]);
+    expect_error(&running, "3", "Function.ExitStatus", &["app.sh", "NONE"]);
+    expect_answer(&running, "4", "0");
+}
+
+#[test]
+fn a_large_event_and_a_large_answer_pass() {
+    let root = Root::new().with("app.sh", "handler() { printf %s \"$1\"; }\n");
+    let running = root.serve(&["app.handler"]);
+    let event = format!("\"{}\"", "x".repeat(1 << 20));
+    expect_answer(&running, &event, &event);
+}
+
+#[test]
+fn a_handler_out_of_time_is_reported_with_its_log_and_replaced() {
+    let root =
+        Root::new().with("app.sh", "handler() { [ \"$1\" = 0 ] && { echo stuck in here >&2; sleep 60; }; echo 1; }\n");
+    let running = root.serve(&["--deadline-margin", "10000", "app.handler"]);
+    expect_answer(&running, "1", "1");
+    expect_error(&running, "0", "Function.TimedOut", &["stuck in here"]);
+    expect_answer(&running, "1", "1");
+}

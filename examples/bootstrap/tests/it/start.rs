@@ -1,0 +1,125 @@
+//! What keeps a handler from being loaded: said on standard error in one line, with a status, and to Lambda.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use crate::root::{BOOTSTRAP, Root, expect_error};
+
+/// Both ways of running a program say the same, where both find out.
+#[track_caller]
+fn check(root: &Root, arguments: &[&str], error_type: &str, parts: &[&str]) {
+    let invoke = [&["invoke"], arguments].concat();
+    let output = root.run(&invoke);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let own = said.lines().find(|line| line.starts_with("bootstrap: ")).unwrap();
+    assert!(own.starts_with(&format!("bootstrap: {error_type}: ")), "{said}");
+    for part in parts {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    assert_eq!(output.status.code(), Some(1));
+    expect_error(&root.serve(arguments), "{}", error_type, parts);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let root = Root::new().with("other.sh", "");
+    check(&root, &["app.handler"], "Runtime.NoSuchFile", &["'app.handler': no file app in ", ".php .pl .py"]);
+    check(&root, &["program"], "Runtime.NoSuchFile", &["'program' names no file"]);
+    check(&root, &["--exec", "bin/x"], "Runtime.NoSuchFile", &["'bin/x' names no file"]);
+}
+
+#[test]
+fn a_function_that_is_not_there_is_named() {
+    let root = Root::new().with("app.sh", "handler() { :; }\n");
+    check(&root, &["app.other"], "Runtime.HandlerNotFound", &["no function other in ", "app.sh"]);
+    check(&root, &["app."], "Runtime.MalformedHandlerName", &["names no function"]);
+    check(&root, &[""], "Runtime.MalformedHandlerName", &["no handler"]);
+}
+
+#[test]
+fn a_file_that_does_not_load_is_an_error_with_its_log() {
+    let root = Root::new().with("app.sh", "handler() { \n").with("exit.sh", "echo giving up >&2\nexit 3\n");
+    check(&root, &["app.handler"], "Runtime.ExitError", &["before its handler was loaded", "app.sh"]);
+    check(&root, &["exit.handler"], "Runtime.ExitError", &["status 3 before its handler was loaded", "giving up"]);
+}
+
+#[test]
+fn a_directory_in_place_of_a_file_is_named() {
+    let root = Root::new().with("app/x", "").with("dir.sh/x", "");
+    check(&root, &["app"], "Runtime.IsDirectory", &["app is a directory"]);
+    check(&root, &["dir.handler"], "Runtime.IsDirectory", &["dir.sh is a directory"]);
+}
+
+#[test]
+fn a_file_that_may_not_be_executed_is_named() {
+    let root = Root::new().with("app", "#!/bin/sh\n").with("app.sh", "handler() { :; }\n");
+    check(&root, &["app"], "Runtime.NotExecutable", &["mode is 0644"]);
+    check(&root, &["app.sh"], "Runtime.NotExecutable", &["to call a function in it, name that"]);
+}
+
+#[test]
+fn carriage_returns_are_named() {
+    let root = Root::new().with_program("app", "#!/bin/sh\r\necho\r\n").with("win.sh", "handler() {\r\n:\r\n}\r\n");
+    check(&root, &["app"], "Runtime.CarriageReturn", &["CR LF"]);
+    check(&root, &["--exec", "app"], "Runtime.CarriageReturn", &["CR LF"]);
+    check(&root, &["win.handler"], "Runtime.CarriageReturn", &["CR LF"]);
+}
+
+#[test]
+fn an_interpreter_that_is_not_there_is_named() {
+    let root = Root::new()
+        .with_program("app", "#!/nowhere/python\n")
+        .with_program("env", "#!/usr/bin/env -S no-such-program -x\n")
+        .with("app.lua", "");
+    check(&root, &["app"], "Runtime.NoInterpreter", &["/nowhere/python"]);
+    check(&root, &["--exec", "env"], "Runtime.NoInterpreter", &["no-such-program"]);
+    check(&root, &["--interpreter", "no-lua", "app.handler"], "Runtime.NoInterpreter", &["no no-lua in PATH", "Lua"]);
+    check(&root, &["--interpreter", "/no/lua", "app.handler"], "Runtime.NoSuchFile", &["there is no /no/lua"]);
+}
+
+#[test]
+fn what_is_no_program_is_named() {
+    let root = Root::new().with_program("text", "hello\n");
+    check(&root, &["text"], "Runtime.BadExecutable", &["neither an ELF executable nor a script"]);
+}
+
+/// A program that is like another, but for some bytes.
+fn patched(root: Root, name: &str, from: &[u8], to: &[u8]) -> Root {
+    let mut bytes = fs::read(BOOTSTRAP).unwrap();
+    let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+    bytes[at..at + to.len()].copy_from_slice(to);
+    root.with_program(name, bytes)
+}
+
+#[test]
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+fn another_architecture_and_a_missing_loader_are_named() {
+    // The end of the type, which may be that of a position-independent program, and the machine.
+    let root = patched(Root::new(), "riscv", &[0, 62, 0, 1, 0, 0, 0], &[0, 243, 0]);
+    check(&root, &["riscv"], "Runtime.WrongArchitecture", &["is built for riscv64, and this is x86_64"]);
+    let root = patched(root, "musl", b"/lib64/ld-linux-x86-64.so.2", b"/lib64/ld-other-x86-64.so.2");
+    check(&root, &["musl"], "Runtime.NoLoader", &["wants /lib64/ld-other-x86-64.so.2 to load it"]);
+}
+
+#[test]
+#[cfg(target_env = "gnu")]
+fn libraries_that_are_missing_are_named_at_the_first_level_and_the_second() {
+    let root =
+        Root::new().with("empty.c", "int main(void) { return 0; }\n").with("lib.c", "int f(void) { return 0; }\n");
+    let cc = |arguments: &str| {
+        let status = Command::new("cc").args(arguments.split(' ')).current_dir(&root).status().unwrap();
+        assert!(status.success(), "{arguments}");
+    };
+    cc("-shared -fPIC -o libinner.so lib.c");
+    cc("-shared -fPIC -Wl,--no-as-needed -o libouter.so lib.c -L. -linner");
+    cc("-Wl,--no-as-needed -Wl,-rpath,$ORIGIN -o app empty.c -L. -louter -Wl,--allow-shlib-undefined");
+    fs::set_permissions(root.path("app"), PermissionsExt::from_mode(0o755)).unwrap();
+    fs::remove_file(root.path("libinner.so")).unwrap();
+    let outer = format!("libinner.so (needed by {})", root.path("libouter.so").display());
+    check(&root, &["app"], "Runtime.MissingLibrary", &[&outer]);
+    check(&root, &["--exec", "app"], "Runtime.MissingLibrary", &[&outer]);
+    fs::remove_file(root.path("libouter.so")).unwrap();
+    let direct = format!("libouter.so (needed by {})", root.path("app").display());
+    check(&root, &["app"], "Runtime.MissingLibrary", &[&direct]);
+}

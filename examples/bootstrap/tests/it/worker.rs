@@ -1,0 +1,144 @@
+//! Programs that speak the worker protocol, and what becomes of those that break it.
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use lambwire_emulator::{Event, Outcome};
+
+use crate::root::{Root, expect_answer, expect_error};
+
+/// The beginning of a worker: how it reads and writes.
+const WORKER: &str = r#"#!/bin/sh
+eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
+frame() { read -r _ length <&8 && head -c "$length" <&8; }
+tell() { printf '%s %s\n%s' "$1" "${#2}" "$2" >&9; }
+next() { read -r _ length <&8 && read -r context <&8 && event=$(frame); }
+"#;
+
+fn root_of(rest: &str) -> Root {
+    Root::new().with_program("bin/worker", format!("{WORKER}{rest}"))
+}
+
+/// A worker that does what the event says, in shell.
+fn obedient() -> Root {
+    root_of("tell ready ''\nwhile next; do eval \"$event\"; done\n")
+}
+
+#[test]
+fn a_program_answers() {
+    let root = obedient();
+    let running = root.serve(&["bin/worker"]);
+    expect_answer(&running, "tell result '{\"a\":1}'", r#"{"a":1}"#);
+    expect_answer(&running, "tell text hello", "\"hello\"");
+    expect_answer(&running, "tell text '[1]'", "[1]");
+}
+
+#[test]
+fn an_answer_comes_in_pieces() {
+    let root = obedient();
+    let running = root.serve(&["./bin/worker"]);
+    expect_answer(&running, "tell chunk a; tell chunk b; tell end ''", "ab");
+    expect_answer(&running, "tell end ''", "");
+    let event = Event::new(r#"tell prelude '{"statusCode":201}'; tell chunk a; tell end ''"#);
+    let answer = running.invoke_blocking(event).unwrap();
+    assert_eq!(answer.content_type, "application/vnd.awslambda.http-integration-response");
+    assert_eq!(answer.body, b"{\"statusCode\":201}\0\0\0\0\0\0\0\0a");
+}
+
+#[test]
+fn an_error_is_passed_on() {
+    let root = obedient();
+    let running = root.serve(&["bin/worker"]);
+    let error = r#"tell error '{"errorType":"My.Error","errorMessage":"no","stackTrace":["a:1"]}'"#;
+    expect_error(&running, error, "My.Error", &[r#""errorMessage":"no""#, r#""stackTrace":["a:1"]"#]);
+    expect_error(&running, &format!("tell chunk a; {error}"), "My.Error", &["a:1"]);
+    expect_answer(&running, "tell result 1", "1");
+}
+
+#[test]
+fn whatever_ends_a_worker_is_named_and_the_next_event_is_answered() {
+    let root = obedient();
+    let running = root.serve(&["bin/worker"]);
+    for (event, error_type, parts) in [
+        ("echo bye >&2; exit 0", "Runtime.ExitError", &["worker exited with status 0 before", "bye"][..]),
+        ("exit 3", "Runtime.ExitError", &["exited with status 3"]),
+        ("kill -9 $$", "Runtime.ExitError", &["signal 9 (SIGKILL, which the kernel sends when memory runs out)"]),
+        ("kill -SEGV $$", "Runtime.ExitError", &["signal 11 (SIGSEGV)"]),
+        ("echo Out of memory! >&2; exit 1", "Runtime.OutOfMemory", &["status 1", "Out of memory!"]),
+        ("exec 9>&-; eval \"exec $LAMBWIRE_ANSWERS_FD>&-\"; sleep 60", "Runtime.BadFrame", &["closed its answers"]),
+        ("echo Hello >&9", "Runtime.BadFrame", &["found 'Hello"]),
+        ("echo result 99999999 >&9", "Function.ResponseSizeTooLarge", &["99999999 bytes, 6291556 is the most"]),
+        ("tell ready ''", "Runtime.BadFrame", &["'ready' of the worker protocol is out of turn"]),
+        ("tell chunk a; tell result 1", "Runtime.BadFrame", &["'result' of the worker protocol is out of turn"]),
+        ("tell chunk a; exit 5", "Runtime.ExitError", &["exited with status 5"]),
+    ] {
+        expect_error(&running, event, error_type, parts);
+        expect_answer(&running, "tell result '\"well\"'", "\"well\"");
+    }
+}
+
+#[test]
+fn what_a_worker_leaves_running_ends_with_it() {
+    let root = obedient();
+    let running = root.serve(&["bin/worker"]);
+    let event = format!("sleep 300 & echo $! > {}; exit 1", root.path("pid").display());
+    expect_error(&running, &event, "Runtime.ExitError", &[]);
+    let pid = fs::read_to_string(root.path("pid")).unwrap();
+    // The next answer is given by another worker, which is started when the first one's are gone.
+    expect_answer(&running, "tell result 1", "1");
+    assert!(!Path::new("/proc").join(pid.trim()).exists());
+}
+
+#[test]
+fn a_worker_that_has_ended_between_events_is_replaced() {
+    let root = obedient();
+    let running = root.serve(&["bin/worker"]);
+    let pid = running.invoke_blocking(Event::new("tell result $$; exit")).unwrap().body;
+    let status = Path::new("/proc").join(str::from_utf8(&pid).unwrap()).join("stat");
+    // It is not waited for before there is another event.
+    wait_until(|| fs::read_to_string(&status).is_ok_and(|status| status.contains(") Z ")));
+    expect_answer(&running, "tell result 3", "3");
+}
+
+#[test]
+fn a_worker_that_has_spoken_between_events_is_replaced() {
+    let root = obedient();
+    let running = root.serve(&["bin/worker"]);
+    expect_answer(&running, "tell result 1; tell result 2; : > done", "1");
+    wait_until(|| root.path("done").exists());
+    expect_answer(&running, "tell result 3", "3");
+}
+
+fn wait_until(holds: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < patience, "this never came about");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_is_written_freely_is_no_answer() {
+    let root = obedient();
+    let running = root.serve(&["bin/worker"]);
+    // More than a pipe holds.
+    let event = "i=0; while [ $i -lt 3000 ]; do echo a line of the log that is somewhat long; i=$((i+1)); done";
+    expect_answer(&running, &format!("{event}; echo and one more >&2; tell result 1"), "1");
+}
+
+#[test]
+fn a_worker_that_does_not_load_a_second_time_is_an_answer() {
+    let root = root_of("[ -e loaded ] && exit 9\ntouch loaded\ntell ready ''\nwhile next; do eval \"$event\"; done\n");
+    let running = root.serve(&["bin/worker"]);
+    expect_error(&running, "exit 1", "Runtime.ExitError", &["status 1 before it had answered"]);
+    for _ in 0..2 {
+        expect_error(&running, "tell result 1", "Runtime.ExitError", &["status 9 before its handler was loaded"]);
+    }
+    fs::remove_file(root.path("loaded")).unwrap();
+    // The one that has failed to load may have been started already.
+    let _ = running.invoke_blocking(Event::new("tell result 1")).unwrap();
+    let answer = running.invoke_blocking(Event::new("tell result 1")).unwrap();
+    assert_eq!(answer.outcome, Outcome::Success);
+}

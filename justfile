@@ -59,6 +59,10 @@ sbom package="lambwire":
 rie:
     scripts/test-rie.sh
 
+# Handlers in every language, well and ill, on AWS's emulator and on ours
+languages:
+    scripts/test-languages.sh
+
 # The runtimes against `cargo lambda watch`
 cargo-lambda:
     scripts/test-cargo-lambda.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mutants valgrind strace unzip
-# llvm-22 musl musl-debian.
+# llvm-22 musl musl-debian,
+# and interpreters: php perl python3 node ruby lua.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,6 +24,10 @@ main() {
         mutants) cargo_tool cargo-mutants "$MUTANTS" ;;
         valgrind | strace | unzip) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         llvm-*) [ -x "/usr/lib/$tool/bin/llvm-cov" ] || packages+=("$tool") ;;
+        php) command -v php >/dev/null || packages+=(php-cli) ;;
+        perl | python3 | ruby) command -v "$tool" >/dev/null || packages+=("$tool") ;;
+        node) command -v node >/dev/null || packages+=(nodejs) ;;
+        lua) command -v lua >/dev/null || packages+=(lua5.4) ;;
         musl) scripts/musl.sh >/dev/null ;;
         musl-debian) mapfile -t -O ${#packages[@]} packages < <(lacking "${MUSL_DEBIAN[@]}") ;;
         *) fail "nothing called '$tool' is known here" ;;

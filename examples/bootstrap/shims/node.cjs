@@ -3,25 +3,25 @@ const { writeSync } = require('fs'), { once } = require('events'), { Socket } = 
 const { LAMBWIRE_EVENTS_FD: fd, LAMBWIRE_ANSWERS_FD, LAMBWIRE_FILE: file, LAMBWIRE_FUNCTION: name } = process.env;
 
 function say(kind, body = '') {
-  const bytes = Buffer.from(body);
-  let rest = Buffer.concat([Buffer.from(`${kind} ${bytes.length}\n`), bytes]);
+  let rest = Buffer.concat([Buffer.from(`${kind} ${Buffer.byteLength(body)}\n`), Buffer.from(body)]);
   while (rest.length > 0) rest = rest.subarray(writeSync(Number(LAMBWIRE_ANSWERS_FD), rest));
 }
-const report = (errorType, errorMessage, stackTrace) => say('error', JSON.stringify({ errorType, errorMessage, stackTrace }));
-function fail(error) {
-  if (!(error instanceof Error)) return report('Error', typeof error === 'string' ? error : String(JSON.stringify(error)), []);
+const report = (kind, errorType, errorMessage, stackTrace) => say(kind, JSON.stringify({ errorType, errorMessage, stackTrace }));
+function fail(error, kind = 'error') {
+  if (!(error instanceof Error)) return report(kind, 'Error', typeof error === 'string' ? error : String(JSON.stringify(error)), []);
   const stack = String(error.stack).replace(`${error.name}: ${error.message}`, '').split('\n').map((line) => line.trim());
-  report(error.name, error.message, stack.filter((line) => line && !/\[eval\]|\(?node:/.test(line)));
+  report(kind, error.name, error.message, stack.filter((line) => line && !/\[eval\]|\(?node:/.test(line)));
 }
 const isBytes = (value) => typeof value === 'string' || value instanceof Uint8Array;
-const end = (error) => process.exit(fail(error) ?? 1);
+const end = (error) => process.exit(fail(error, 'fatal') ?? 1);
 async function load() {
-  const module = await import(require('url').pathToFileURL(file));
-  for (const exports of [module, module.default]) {
-    const found = name.split('.').reduce((at, key) => at?.[key], exports);
-    if (typeof found === 'function') return found;
-  }
-  process.exit(report('Runtime.HandlerNotFound', `no function ${name} in ${file}`, []) ?? 1);
+  const module = await import(require('url').pathToFileURL(file)).catch((error) => { // `--check` tells the line, in the log.
+    if (error instanceof SyntaxError) require('child_process').spawnSync(process.execPath, ['--check', file], { stdio: 'inherit' });
+    throw error;
+  });
+  const found = [module, module.default].map((exports) => name.split('.').reduce((at, key) => at?.[key], exports));
+  for (const handler of found) if (typeof handler === 'function') return handler;
+  process.exit(report('fatal', 'Runtime.HandlerNotFound', `no function ${name} in ${file}`, []) ?? 1);
 }
 async function answer(handler, context, event) {
   delete process.env._X_AMZN_TRACE_ID;

@@ -23,9 +23,9 @@ package Lambwire {
         tell_of('error', $json->encode({ errorType => $type, errorMessage => "$message", stackTrace => \@lines }));
     }
     sub fail {
-        my ($error) = @_;
-        return report(ref $error, eval { $error->message } // "$error", @stack) if ref $error && ref $error ne 'HASH';
-        report('Died', ref $error ? $json->encode($error) : $error =~ s/\n\z//r, @stack);
+        my ($error, @where) = (@_, @stack);
+        return report(ref $error, eval { $error->message } // "$error", @where) if ref $error && ref $error ne 'HASH';
+        report('Died', ref $error ? $json->encode($error) : $error =~ s/\n\z//r, @where);
     }
     sub frame {
         exit unless defined(my $head = readline $events);

@@ -8,7 +8,7 @@
     };
     $encode = fn ($value) => json_encode($value, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE
         | JSON_PRESERVE_ZERO_FRACTION | JSON_THROW_ON_ERROR);
-    $report = fn (string $type, string $message, array $stack) => $say('error', json_encode(
+    $report = fn (string $type, string $message, array $stack, $kind = 'error') => $say($kind, json_encode(
         ['errorType' => $type, 'errorMessage' => $message, 'stackTrace' => $stack],
         JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE));
     $fail = fn (Throwable $e) => $report(get_class($e), $e->getMessage(),
@@ -21,7 +21,7 @@
         $error = error_get_last();
         if ($error && $error['type'] & (E_ERROR | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR)) {
             $type = str_contains($error['message'], 'Allowed memory size') ? 'Runtime.OutOfMemory' : 'FatalError';
-            $report($type, $error['message'], ["{$error['file']}:{$error['line']}"]);
+            $report($type, $error['message'], ["{$error['file']}:{$error['line']}"], 'fatal');
         }
     });
     try {

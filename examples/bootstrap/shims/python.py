@@ -5,20 +5,19 @@ class Context(types.SimpleNamespace):
     __getitem__ = getattr
     def get_remaining_time_in_millis(self):
         return max(0, (self.deadline_ms or 0) - int(time.time() * 1000))
+encode = functools.partial(json.dumps, allow_nan=False, separators=(",", ":"))
 
 def say(answers, kind, body=b""):
     body = body.encode() if isinstance(body, str) else body
-    sys.stdout.flush()
     answers.write(b"%s %d\n%s" % (kind, len(body), body))
     answers.flush()
-
 def report(say, kind, message, stack):
     say(b"error", json.dumps({"errorType": kind, "errorMessage": message, "stackTrace": stack}))
 
 def fail(say, error):
     calls = reversed(traceback.extract_tb(error.__traceback__))
-    stack = [f"{at.filename}:{at.lineno} in {at.name}" for at in calls if not at.filename.startswith("<")]
-    stack[:0] = [f"{error.filename}:{error.lineno}"] if isinstance(error, SyntaxError) else []
+    stack = [f"{error.filename}:{error.lineno}"] if isinstance(error, SyntaxError) else []
+    stack += [f"{at.filename}:{at.lineno} in {at.name}" for at in calls if not at.filename.startswith("<")]
     report(say, type(error).__name__, str(error), stack)
 
 def load(say, file, name):
@@ -42,12 +41,13 @@ def answer(say, handler, event, context):
         result = __import__("asyncio").run(result)
     if inspect.isgenerator(result):
         for piece in result:
-            say(b"prelude", json.dumps(piece)) if isinstance(piece, dict) else say(b"chunk", piece)
+            say(b"prelude", encode(piece)) if isinstance(piece, dict) else say(b"chunk", piece)
         say(b"end")
     else:
-        say(b"text", result) if isinstance(result, (str, bytes)) else say(b"result", json.dumps(result, allow_nan=False))
+        say(b"text", result) if isinstance(result, (str, bytes)) else say(b"result", encode(result))
 
 events, answers = (os.fdopen(int(os.environ[f"LAMBWIRE_{end}_FD"]), mode) for end, mode in (("EVENTS", "rb"), ("ANSWERS", "wb")))
+sys.stdout.reconfigure(line_buffering=True)
 say = functools.partial(say, answers)
 frame = lambda: events.read(int((events.readline() or sys.exit()).split()[1]))
 try:

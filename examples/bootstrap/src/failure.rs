@@ -38,8 +38,9 @@ impl Failure {
 
     /// A program has ended when it should not have. `log` is the end of its log.
     pub(crate) fn of_exit(what: &str, exit: Exit, when: &str, log: &str) -> Self {
-        // Node and Perl say so, and end in a way that says nothing.
-        let is_out_of_memory = log.to_ascii_lowercase().contains("out of memory");
+        // Perl says so in words and Node in the names of its functions, and both end in a way that says nothing.
+        let log = log.to_ascii_lowercase().replace(' ', "");
+        let is_out_of_memory = log.contains("outofmemory");
         let error_type = if is_out_of_memory { "Runtime.OutOfMemory" } else { "Runtime.ExitError" };
         Self::new(error_type, format!("{what} {exit} {when}"))
     }

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     End,
     /// An error report.
     Error,
+    /// The same, and the worker is about to end.
+    Fatal,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
             b"chunk" => Self::Chunk,
             b"end" => Self::End,
             b"error" => Self::Error,
+            b"fatal" => Self::Fatal,
             _ => return None,
         })
     }

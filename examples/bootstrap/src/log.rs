@@ -5,11 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, read, write};
 
-/// How much of a log is remembered, in bytes: a screenful.
-const TAIL_BYTES: usize = 2048;
+/// How much of a log is remembered, in bytes: two screenfuls.
+const TAIL_BYTES: usize = 4096;
 
 /// How many of its lines are told, at most.
-const TAIL_LINES: usize = 10;
+const TAIL_LINES: usize = 20;
 
 /// How much is read at a time, in bytes.
 const PIECE_BYTES: usize = 4096;

@@ -83,8 +83,11 @@ impl Worker {
 
     /// Waits for the next that the worker has to say to what is `outgoing`. After a failure it is of no more use.
     pub(crate) fn next(&mut self, outgoing: &mut Outgoing<'_>, deadline: Option<Instant>) -> Result<Said<'_>, Failure> {
-        // Asked twice, since a borrow that is returned in one case lasts through all of them.
         match self.await_frame(outgoing, deadline) {
+            Ok(head) if head.kind == Kind::Fatal => match self.give(head) {
+                Said::Error(failure) => Err(failure),
+                said => Err(said.out_of_turn()),
+            },
             Ok(head) => Ok(self.give(head)),
             Err(broken) => Err(self.failure(broken, "before it had answered")),
         }
@@ -128,7 +131,7 @@ impl Worker {
             Kind::Prelude => Said::Prelude(body),
             Kind::Chunk => Said::Chunk(body),
             Kind::End => Said::End,
-            Kind::Error => Said::Error(Failure::read(body).with_log(&self.process.log.last_lines())),
+            Kind::Error | Kind::Fatal => Said::Error(Failure::read(body).with_log(&self.process.log.last_lines())),
         }
     }
 

@@ -63,6 +63,7 @@ fn whatever_ends_a_worker_is_named_and_the_next_event_is_answered() {
     let running = root.serve(&["bin/worker"]);
     for (event, error_type, parts) in [
         ("echo bye >&2; exit 0", "Runtime.ExitError", &["worker exited with status 0 before", "bye"][..]),
+        ("tell fatal '{\"errorType\":\"My.End\",\"errorMessage\":\"no more\"}'", "My.End", &["no more"]),
         ("exit 3", "Runtime.ExitError", &["exited with status 3"]),
         ("kill -9 $$", "Runtime.ExitError", &["signal 9 (SIGKILL, which the kernel sends when memory runs out)"]),
         ("kill -SEGV $$", "Runtime.ExitError", &["signal 11 (SIGSEGV)"]),

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Runs handlers in every language, well and ill, on AWS's emulator and on ours.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/install.sh php perl python3 node ruby lua
+cargo build -q --release -p bootstrap -p lambwire-emulator
+target=$(realpath "${CARGO_TARGET_DIR:-target}/release")
+python3 scripts/test_languages.py "$(scripts/rie.sh)" "$target/lambwire-emulator" "$target/bootstrap"

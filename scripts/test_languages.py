@@ -1,0 +1,350 @@
+"""Runs handlers in every language on AWS's emulator and on ours: `test_languages.py RIE EMULATOR BOOTSTRAP`."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from test_rie import Rie, check
+
+QUERY = '{"queryStringParameters":{"foo":"bar"}}'
+QUERY_ANSWER = {"statusCode": 200, "body": 'queryStringParameters, {"foo":"bar"}'}
+CONTEXT_KEYS = """function_name function_version invoked_function_arn memory_limit_in_mb aws_request_id log_group_name
+log_stream_name deadline_ms trace_id x_amzn_trace_id identity client_context""".split()
+
+# In each file: `query` logs its context and returns a string of JSON, `hello` returns an object, `context` its context,
+# `stream` answers in pieces, and `fault` does what the event says.
+HANDLERS = {
+    "php.php": r"""<?php
+function query($event, $context) {
+    echo json_encode($context), "\n";
+    return json_encode(['statusCode' => 200, 'body' => 'queryStringParameters, ' . json_encode($event['queryStringParameters'])]);
+}
+function hello() { return ['hello' => 'lambda']; }
+function context($event, $context) { return $context; }
+function stream() { yield ['statusCode' => 201]; yield 'a'; yield 'é'; }
+function deep($n) { return deep($n + 1) + 1; }
+function fault($event) {
+    switch ($event['do']) {
+    case 'throw': throw new DomainException('on purpose');
+    case 'type': return strlen([]);
+    case 'undefined': return no_such_function();
+    case 'exit': exit(3);
+    case 'memory': ini_set('memory_limit', '32M'); return str_repeat('x', 1 << 30);
+    case 'unsayable': return ["\xff"];
+    case 'signal': posix_kill(getmypid(), 11); sleep(10);
+    case 'user': trigger_error('given up', E_USER_ERROR);
+    case 'stream': return (function () { yield 'a'; throw new LogicException('half way'); })();
+    case 'large': return str_repeat('x', 7 << 20);
+    }
+    return 'well';
+}
+""",
+    "perl.pl": r"""use strict; use warnings;
+sub query {
+    my ($event, $context) = @_;
+    print JSON::PP->new->encode({%$context}), "\n";
+    my $query = JSON::PP->new->encode($event->{queryStringParameters});
+    return JSON::PP->new->encode({ statusCode => 200, body => "queryStringParameters, $query" });
+}
+sub hello { my $payload = shift; return +{"hello" => "lambda"}; }
+sub context { return { %{$_[1]} } }
+sub stream { return sub { my $write = shift; $write->({ statusCode => 201 }); $write->('a'); $write->("\x{e9}\x{100}" =~ s/\x{100}//r) } }
+sub fault {
+    my $do = shift->{do};
+    die "on purpose\n" if $do eq 'die';
+    die { code => 7 } if $do eq 'hash';
+    die bless {}, 'My::Error' if $do eq 'object';
+    return no_such_function() if $do eq 'undefined';
+    return 1 / ($do eq 'divide' ? 0 : 1) if $do eq 'divide';
+    exit 3 if $do eq 'exit';
+    return sub {} if $do eq 'nothing';
+    return { code => sub {} } if $do eq 'unsayable';
+    kill 6, $$ if $do eq 'signal';
+    return sub { $_[0]->('a'); die "half way\n" } if $do eq 'stream';
+    return 'well';
+}
+1;
+""",
+    "python.py": r"""import json, os, resource, sys
+def query(event, context):
+    print(json.dumps(vars(context)))
+    query = json.dumps(event["queryStringParameters"], separators=(",", ":"))
+    return json.dumps({"statusCode": 200, "body": "queryStringParameters, " + query})
+def hello(event, context): return {"hello": "lambda"}
+def context(event, context): return vars(context)
+def stream(event, context):
+    yield {"statusCode": 201}
+    yield "a"
+    yield "é".encode()
+def deep(n): return deep(n + 1)
+def half():
+    yield "a"
+    raise LookupError("half way")
+def fault(event, context):
+    match event["do"]:
+        case "raise": raise ValueError("on purpose")
+        case "key": return event["none"]
+        case "deep": return deep(0)
+        case "exit": sys.exit(3)
+        case "hard exit": os._exit(4)
+        case "memory":
+            resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))
+            return "x" * (1 << 31)
+        case "unsayable": return {1, 2}
+        case "nan": return float("nan")
+        case "signal": os.kill(os.getpid(), 9)
+        case "frame": os.write(int(os.environ["LAMBWIRE_ANSWERS_FD"]), b"garbage\n")
+        case "stream": return half()
+    return "well"
+""",
+    "node.mjs": r"""export async function query(event, context) {
+  const { getRemainingTimeInMillis, ...fields } = context;
+  console.log(JSON.stringify(fields));
+  return JSON.stringify({ statusCode: 200, body: `queryStringParameters, ${JSON.stringify(event.queryStringParameters)}` });
+}
+export const hello = (event, context, callback) => callback(null, { hello: 'lambda' });
+export const context = async (event, context) => context;
+export async function* stream() { yield { statusCode: 201 }; yield 'a'; yield Buffer.from('é'); }
+export const fault = async (event) => {
+  switch (event.do) {
+    case 'throw': throw new RangeError('on purpose');
+    case 'string': throw 'a string';
+    case 'undefined': return event.none.such;
+    case 'later': setTimeout(() => { throw new Error('later on'); }, 1); return new Promise(() => {});
+    case 'rejected': Promise.reject(new EvalError('nobody waits')); return new Promise((done) => setTimeout(done, 5000));
+    case 'never': return new Promise(() => {});
+    case 'exit': process.exit(3);
+    case 'signal': process.kill(process.pid, 'SIGSEGV'); return new Promise((done) => setTimeout(done, 5000));
+    case 'unsayable': { const ring = {}; ring.ring = ring; return ring; }
+    case 'memory': { const all = []; for (;;) all.push(new Array(1e6).fill(all.length)); }
+  }
+  return 'well';
+};
+""",
+    "ruby.rb": r"""require 'json'
+def query(event:, context:)
+  puts context.to_h.to_json
+  JSON.generate(statusCode: 200, body: "queryStringParameters, #{JSON.generate(event['queryStringParameters'])}")
+end
+def hello(event, _context) = { 'hello' => 'lambda' }
+def context(event:, context:) = context.to_h
+def stream(event:, context:) = Enumerator.new { |pieces| pieces << { statusCode: 201 } << 'a' << 'é' }
+def deep(n) = deep(n + 1) + 1
+def fault(event:, context:)
+  case event['do']
+  when 'raise' then raise ArgumentError, 'on purpose'
+  when 'nil' then nil.none
+  when 'deep' then deep(0)
+  when 'exit' then exit!(3)
+  when 'signal' then Process.kill(:KILL, Process.pid) && sleep
+  when 'nan' then Float::NAN
+  else 'well'
+  end
+end
+""",
+    "lua.lua": r"""function query(event, context)
+  print(json.encode(context))
+  return json.encode({ statusCode = 200, body = "queryStringParameters, " .. '{"foo":"' .. event.queryStringParameters.foo .. '"}' })
+end
+function hello() return { hello = "lambda" } end
+function context(event, context) return context end
+function stream() return coroutine.wrap(function() for _, piece in ipairs({ { statusCode = 201 }, "a", "é" }) do coroutine.yield(piece) end end) end
+function fault(event)
+  if event["do"] == "error" then error("on purpose") end
+  if event["do"] == "nil" then return event.none.such end
+  if event["do"] == "exit" then os.exit(3) end
+  if event["do"] == "unsayable" then return { print } end
+  return "well"
+end
+""",
+    "sh.sh": r"""query() {
+    echo "$2" >&2
+    foo=${1#*'"foo":"'}
+    printf '{"statusCode":200,"body":"queryStringParameters, {\\"foo\\":\\"%s\\"}"}' "${foo%%'"'*}"
+}
+hello() { echo '{"hello":"lambda"}'; }
+context() { echo "$2"; }
+fault() {
+    case $1 in
+    *return*) echo oh no >&2; return 3 ;;
+    *exit*) exit 4 ;;
+    *unset*) set -u; echo "$NONE" ;;
+    *missing*) no-such-program ;;
+    *signal*) kill -9 $$; sleep 10 ;;
+    *) echo well ;;
+    esac
+}
+""",
+}
+
+# What is done, the type of the error, and what its report says.
+FAULTS = {
+    "php.php": [
+        ("throw", "DomainException", ["on purpose", "php.php:12"]),
+        ("type", "TypeError", ["strlen()", "php.php:13"]),
+        ("undefined", "Error", ["no_such_function", "php.php:14"]),
+        ("exit", "Runtime.ExitError", ["exited with status 3"]),
+        ("memory", "Runtime.OutOfMemory", ["Allowed memory size", "php.php:16"]),
+        ("unsayable", "JsonException", ["UTF-8"]),
+        ("signal", "Runtime.ExitError", ["SIGSEGV"]),
+        ("user", "FatalError", ["given up", "php.php:19"]),
+        ("stream", "LogicException", ["half way", "php.php:20"]),
+        ("large", "Function.ResponseSizeTooLarge", ["6291556"]),
+    ],
+    "perl.pl": [
+        ("die", "Died", ["on purpose", "perl.pl:13"]),
+        ("hash", "Died", ['{\\"code\\":7}']),
+        ("object", "My::Error", ["perl.pl:15"]),
+        ("undefined", "Died", ["no_such_function", "perl.pl:16"]),
+        ("divide", "Died", ["division by zero", "perl.pl line 17"]),
+        ("exit", "Runtime.ExitError", ["exited with status 3"]),
+        ("unsayable", "Died", ["CODE"]),
+        ("signal", "Runtime.ExitError", ["SIGABRT"]),
+        ("stream", "Died", ["half way", "perl.pl:22"]),
+    ],
+    "python.py": [
+        ("raise", "ValueError", ["on purpose", "python.py:18 in fault"]),
+        ("key", "KeyError", ["none", "python.py:19"]),
+        ("deep", "RecursionError", ["maximum recursion depth", "python.py:12 in deep"]),
+        ("exit", "Runtime.ExitError", ["exited with status 3"]),
+        ("hard exit", "Runtime.ExitError", ["exited with status 4"]),
+        ("memory", "MemoryError", ["python.py:25"]),
+        ("unsayable", "TypeError", ["set is not JSON serializable"]),
+        ("nan", "ValueError", ["JSON"]),
+        ("signal", "Runtime.ExitError", ["SIGKILL", "memory runs out"]),
+        ("frame", "Runtime.BadFrame", ["garbage"]),
+        ("stream", "LookupError", ["half way", "python.py:15 in half"]),
+    ],
+    "node.mjs": [
+        ("throw", "RangeError", ["on purpose", "node.mjs:11"]),
+        ("string", "Error", ["a string"]),
+        ("undefined", "TypeError", ["such", "node.mjs:13"]),
+        ("later", "Error", ["later on", "node.mjs:14"]),
+        ("rejected", "EvalError", ["nobody waits", "node.mjs:15"]),
+        ("never", "Error", ["nothing is left to wait for"]),
+        ("exit", "Runtime.ExitError", ["exited with status 3"]),
+        ("signal", "Runtime.ExitError", ["SIGSEGV"]),
+        ("unsayable", "TypeError", ["circular"]),
+        ("memory", "Runtime.OutOfMemory", ["SIGABRT", "OutOfMemory"]),
+    ],
+    "ruby.rb": [
+        ("raise", "ArgumentError", ["on purpose", "ruby.rb:12"]),
+        ("nil", "NoMethodError", ["none", "ruby.rb:13"]),
+        ("deep", "SystemStackError", ["ruby.rb:9"]),
+        ("exit", "Runtime.ExitError", ["exited with status 3"]),
+        ("signal", "Runtime.ExitError", ["SIGKILL"]),
+        ("nan", "JSON::GeneratorError", ["NaN"]),
+    ],
+    "lua.lua": [
+        ("error", "Error", ["on purpose", "lua.lua:9"]),
+        ("nil", "Error", ["lua.lua:10", "nil value"]),
+        ("exit", "Runtime.ExitError", ["exited with status 3"]),
+        ("unsayable", "Error", ["no JSON for a function"]),
+    ],
+    "sh.sh": [
+        ("return", "Function.ExitStatus", ["status 3", "oh no"]),
+        ("exit", "Function.ExitStatus", ["status 4"]),
+        ("unset", "Function.ExitStatus", ["sh.sh", "NONE"]),
+        ("missing", "Function.ExitStatus", ["status 127", "no-such-program"]),
+        ("signal", "Runtime.ExitError", ["SIGKILL"]),
+    ],
+}
+
+# Files that do not load.
+UNLOADABLE = {
+    "bad_php.php": ("<?php\nfunction f() {\n", "ParseError", "bad_php.php:"),
+    "bad_pl.pl": ("sub f {\n", "Died", "bad_pl.pl line"),
+    "bad_py.py": ("def f():\nreturn 1\n", "IndentationError", "bad_py.py:2"),
+    "bad_mjs.mjs": ("export const f = (;\n", "SyntaxError", "bad_mjs.mjs:1"),
+    "bad_rb.rb": ("def f(\n", "SyntaxError", "bad_rb.rb:"),
+    "bad_lua.lua": ("function f(\n", "Error", "bad_lua.lua:"),
+    "bad_sh.sh": ("f() {\n", "Runtime.ExitError", "bad_sh.sh"),
+}
+
+
+class Emulator:
+    """Our emulator with the bootstrap in it."""
+
+    def __init__(self, emulator, bootstrap, handler):
+        self.log = tempfile.TemporaryFile()
+        command = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--", bootstrap, handler]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log)
+        listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
+        # What else it prints is not read; a pipe holds it.
+        self.connection = http.client.HTTPConnection(listen, timeout=60)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+        self.process.terminate()
+        self.process.stdout.read()
+        self.process.wait()
+
+    def invoke(self, event):
+        self.connection.request("POST", "/2015-03-31/functions/function/invocations", body=event)
+        reply = self.connection.getresponse()
+        return reply.status, reply.read()
+
+
+def answers(server, stem, streams):
+    with server(f"{stem}.query") as running:
+        status, body = running.invoke(QUERY)
+        check(f"{stem}: query", (status, json.loads(body)), (200, QUERY_ANSWER))
+    with server(f"{stem}.hello") as running:
+        for _ in range(3):
+            check(f"{stem}: hello", running.invoke("{}"), (200, b'{"hello":"lambda"}'))
+    with server(f"{stem}.context") as running:
+        context = json.loads(running.invoke("{}")[1])
+        check(f"{stem}: context", [key for key in CONTEXT_KEYS if key not in context], [])
+    if streams:
+        with server(f"{stem}.stream") as running:
+            prelude, body = running.invoke("{}")[1].split(bytes(8))
+            check(f"{stem}: stream", (json.loads(prelude), body.decode()), ({"statusCode": 201}, "aé"))
+
+
+def is_told(what, reply, error_type, parts):
+    text = reply[1].decode()
+    check(f"{what}: type in {text}", json.loads(text).get("errorType"), error_type)
+    for part in parts:
+        check(f"{what}: {part} in {text}", part in text, True)
+
+
+def main(rie, emulator, bootstrap):
+    passed = 0
+    with tempfile.TemporaryDirectory() as root:
+        os.environ["LAMBDA_TASK_ROOT"] = root
+        os.environ["NODE_OPTIONS"] = "--max-old-space-size=64"
+        for name, text in [*HANDLERS.items(), *((name, text) for name, (text, _, _) in UNLOADABLE.items())]:
+            with open(os.path.join(root, name), "w") as file:
+                file.write(text)
+        servers = {
+            "rie": lambda handler: Rie(rie, bootstrap, handler),
+            "emulator": lambda handler: Emulator(emulator, bootstrap, handler),
+        }
+        for where, server in servers.items():
+            for name in HANDLERS:
+                answers(server, name.split(".")[0], streams=name != "sh.sh")
+                print(f"{where}: {name} ... ok", flush=True)
+                passed += 1
+        for name, faults in FAULTS.items():
+            with servers["emulator"](f"{name.split('.')[0]}.fault") as running:
+                for do, error_type, parts in faults:
+                    is_told(f"{name}: {do}", running.invoke(json.dumps({"do": do})), error_type, parts)
+                    check(f"{name}: after {do}", running.invoke('{"do":"none"}'), (200, b'"well"'))
+                    passed += 1
+            print(f"{name}: {len(faults)} faults named, and the next event answered ... ok", flush=True)
+        for name, (_, error_type, part) in UNLOADABLE.items():
+            with servers["emulator"](f"{name.split('.')[0]}.f") as running:
+                is_told(name, running.invoke("{}"), error_type, [part])
+            print(f"{name}: does not load, and says why ... ok", flush=True)
+            passed += 1
+    print(f"{passed} passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mutants valgrind strace unzip
-# llvm-22 musl musl-debian,
-# and interpreters: php perl python3 node ruby lua.
+# llvm-22 musl musl-debian musl-aarch64, and interpreters: php perl python3 node ruby lua.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +11,8 @@ LLVM_COV=0.9.1
 MUTANTS=27.1.0
 # What scripts/musl.sh builds a standard library from.
 MUSL_DEBIAN=(gcc libc6-dev musl-tools rustc-web cargo-web rust-web-src)
+# What it needs besides to link for another architecture, and what runs the result.
+MUSL_AARCH64=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 
 main() {
     local packages=() tool
@@ -29,6 +30,7 @@ main() {
         node) command -v node >/dev/null || packages+=(nodejs) ;;
         lua) command -v lua >/dev/null || packages+=(lua5.4) ;;
         musl) scripts/musl.sh >/dev/null ;;
+        musl-aarch64) mapfile -t -O ${#packages[@]} packages < <(lacking "${MUSL_AARCH64[@]}") ;;
         musl-debian) mapfile -t -O ${#packages[@]} packages < <(lacking "${MUSL_DEBIAN[@]}") ;;
         *) fail "nothing called '$tool' is known here" ;;
         esac

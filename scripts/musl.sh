@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sees to it that x86_64-unknown-linux-musl can be built for, and prints the environment to run cargo in as NAME=value.
+# musl.sh [x86_64|aarch64]: sees to it that this architecture's linux-musl can be built for, and prints the environment
+# to run cargo in as NAME=value.
 #
 # Where rustup has the target, that is all. Elsewhere Debian's rustc gets a standard library built from Debian's
 # source package, laid out as rustup's is: the libraries, and beside them in self-contained/ what a static program
@@ -7,10 +8,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-TARGET=x86_64-unknown-linux-musl
+ARCH=${1:-x86_64}
+TARGET=$ARCH-unknown-linux-musl
 RUSTC=/usr/bin/rustc
 CARGO=/usr/bin/cargo
 MUSL=/usr/lib/x86_64-linux-musl
+HEADERS=/usr/include/x86_64-linux-musl
+CC=gcc
+UNWINDER=libunwind-14-dev
 
 main() {
     if has_std "$(libraries rustc)"; then
@@ -22,12 +27,14 @@ main() {
         exit 1
     fi
     scripts/install.sh musl-debian
+    [ "$ARCH" != aarch64 ] || scripts/install.sh musl-aarch64
     local to version
     to=$(libraries $RUSTC)
     version=$($RUSTC --version)
     if [ "$(cat "$to/built-by" 2>/dev/null)" != "$version" ]; then
         work=$(mktemp -d)
         trap 'rm -rf "$work"' EXIT
+        [ "$ARCH" != aarch64 ] || cross
         start_files
         unwinder
         standard_library
@@ -37,6 +44,23 @@ main() {
         echo "$version" >"$to/built-by"
     fi
     echo "RUSTC=$RUSTC"
+}
+
+# Debian has the packages of other architectures in lists of their own, so that this machine's stay as they are.
+cross() {
+    local lists=(-o APT::Architectures::=amd64 -o APT::Architectures::=arm64
+        -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache")
+    CC=aarch64-linux-gnu-gcc
+    UNWINDER=libunwind-14-dev:arm64
+    MUSL=$work/musl/usr/lib/aarch64-linux-musl
+    HEADERS=$work/musl/usr/include/aarch64-linux-musl
+    mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
+    (
+        cd "$work"
+        apt-get -q "${lists[@]}" update >&2
+        apt-get -q "${lists[@]}" download "$UNWINDER" musl-dev:arm64 >&2
+        dpkg-deb -x musl-dev_*.deb musl
+    )
 }
 
 libraries() {
@@ -53,7 +77,7 @@ start_files() {
     mkdir -p "$work/lib/self-contained"
     cp "$MUSL"/{crt1,rcrt1,Scrt1,crti,crtn}.o "$MUSL/libc.a" "$work/lib/self-contained/"
     for object in crtbegin.o crtbeginS.o crtend.o crtendS.o; do
-        cp "$(gcc -print-file-name=$object)" "$work/lib/self-contained/"
+        cp "$($CC -print-file-name=$object)" "$work/lib/self-contained/"
     done
 }
 
@@ -74,9 +98,10 @@ int __fprintf_chk(FILE *to, int flag, const char *format, ...) {
 C
     (
         cd "$work"
-        apt-get -q download libunwind-14-dev >&2
+        compgen -G 'libunwind-14-dev_*.deb' >/dev/null || apt-get -q download "$UNWINDER" >&2
         dpkg-deb --fsys-tarfile libunwind-14-dev_*.deb | tar -xO ./usr/lib/llvm-14/lib/libunwind.a >libunwind.a
-        musl-gcc -U_FORTIFY_SOURCE -fno-stack-protector -Os -fPIC -c fprintf_chk.c
+        $CC -nostdinc -isystem "$HEADERS" -isystem "$($CC -print-file-name=include)" \
+            -U_FORTIFY_SOURCE -fno-stack-protector -Os -fPIC -c fprintf_chk.c
         ar r libunwind.a fprintf_chk.o 2>/dev/null
         mv libunwind.a lib/self-contained/
     )

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # static.sh [PACKAGE[:BYTES]]...: builds programs for images, checks that each is static, small enough and starts alone.
+# One that is named by a path has been built already. What it starts with may be said in RUNNER: qemu, for instance.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,8 +11,11 @@ main() {
     environment=$(scripts/musl.sh)
     [ $# -gt 0 ] || set -- hello:500000
     for wanted in "$@"; do
-        env "$environment" cargo build -q --profile bootstrap --target $TARGET -p "${wanted%%:*}"
-        program=${CARGO_TARGET_DIR:-target}/$TARGET/bootstrap/${wanted%%:*}
+        program=${wanted%%:*}
+        if [[ $program != */* ]]; then
+            env "$environment" cargo build -q --profile bootstrap --target $TARGET -p "$program"
+            program=${CARGO_TARGET_DIR:-target}/$TARGET/bootstrap/$program
+        fi
         is_static "$program"
         is_within "$program" "${wanted#"${wanted%%:*}"}"
         starts_alone "$program"
@@ -37,6 +41,7 @@ starts_alone() {
     root=$(mktemp -d)
     trap 'rm -rf "$root"' EXIT
     cp "$1" "$root/bootstrap"
+    [ -z "${RUNNER:-}" ] || cp "$RUNNER" "$root/runner"
     said=$(enter "$root" 2>&1) || status=$?
     rm -rf "$root"
     [ "$status" -ne 0 ] || fail "$1 without AWS_LAMBDA_RUNTIME_API exits with 0, saying: $said"
@@ -47,7 +52,7 @@ starts_alone() {
 enter() {
     local chroot=(chroot "$1")
     [ "$(id -u)" -eq 0 ] || chroot=(unshare --map-root-user --root="$1")
-    env -i PATH="$PATH" timeout 10 "${chroot[@]}" /bootstrap </dev/null
+    env -i PATH="$PATH" timeout 10 "${chroot[@]}" ${RUNNER:+/runner} /bootstrap </dev/null
 }
 
 fail() {

@@ -29,7 +29,15 @@ panic-free:
 
 # The programs for images are static, small enough, and start in an empty root
 static:
-    scripts/static.sh hello:500000
+    scripts/static.sh hello:500000 bootstrap:680000
+
+# The bootstrap for x86_64 and aarch64, the latter run by qemu
+bootstrap:
+    scripts/bootstrap.sh 680000
+
+# The smallest bootstrap: std built along with it, and panics without a word
+bootstrap-min:
+    scripts/bootstrap-min.sh
 
 # How large the programs are
 size: static nostd

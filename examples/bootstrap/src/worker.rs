@@ -56,13 +56,16 @@ impl Worker {
         if self.is_ready {
             return Ok(());
         }
-        let broken = match self.receive(&mut Outgoing::nothing(), deadline) {
-            Ok(Said::Ready) => {
-                self.is_ready = true;
-                return Ok(());
+        let broken = match self.await_frame(&mut Outgoing::nothing(), deadline) {
+            Ok(head) => {
+                let loaded = match self.give(head) {
+                    Said::Ready => Ok(()),
+                    Said::Error(failure) => Err(failure),
+                    said => Err(said.out_of_turn()),
+                };
+                self.is_ready = loaded.is_ok();
+                return loaded;
             }
-            Ok(Said::Error(failure)) => return Err(failure),
-            Ok(said) => return Err(said.out_of_turn()),
             Err(broken) => broken,
         };
         let has_no_library = matches!(broken, Broken::Ended(Some(exit)) if exit.is_not_found());
@@ -73,7 +76,8 @@ impl Worker {
     /// Whether the worker can be given an event. What it has logged meanwhile is passed on.
     pub(crate) fn is_idle(&mut self) -> bool {
         self.drop_given();
-        if self.process.received.capacity() > KEPT_BYTES {
+        // What is left has been said out of turn, and is to be seen.
+        if self.process.received.is_empty() && self.process.received.capacity() > KEPT_BYTES {
             self.process.received = Vec::new();
         }
         let is_idle = self.process.is_idle();
@@ -91,11 +95,6 @@ impl Worker {
             Ok(head) => Ok(self.give(head)),
             Err(broken) => Err(self.failure(broken, "before it had answered")),
         }
-    }
-
-    fn receive(&mut self, outgoing: &mut Outgoing<'_>, deadline: Option<Instant>) -> Result<Said<'_>, Broken> {
-        let head = self.await_frame(outgoing, deadline)?;
-        Ok(self.give(head))
     }
 
     fn await_frame(&mut self, outgoing: &mut Outgoing<'_>, deadline: Option<Instant>) -> Result<Head, Broken> {

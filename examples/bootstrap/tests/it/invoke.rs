@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::root::{BOOTSTRAP, Root};
+use crate::root::Root;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -38,7 +38,7 @@ fn without_lambda_and_emulator_two_lines_say_what_to_do() {
 #[test]
 fn an_emulator_in_the_path_gets_this_program() {
     let root = Root::new().with_program("lambwire-emulator", "#!/bin/sh\necho \"$@\"\n");
-    let mut command = Command::new(BOOTSTRAP);
+    let mut command = Command::new(root.bootstrap_alone());
     command.args(["--listen", "127.0.0.1:0", "app.handler"]).env("PATH", root.path(""));
     let output = command.env_remove("AWS_LAMBDA_RUNTIME_API").output().unwrap();
     let said = text(&output.stdout);

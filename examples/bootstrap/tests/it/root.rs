@@ -1,6 +1,5 @@
 //! A task root with files in it, and the bootstrap serving from it.
 
-use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -22,7 +21,9 @@ impl Root {
     pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("bootstrap-test-{}-{number}", std::process::id()));
+        // On the file system of the program, so that it can be linked to.
+        let path =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bootstrap-test-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path.canonicalize().unwrap())
     }
@@ -54,10 +55,20 @@ impl Root {
 
     /// What the bootstrap says with these arguments, where there is no emulator.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(BOOTSTRAP);
+        let mut command = Command::new(self.bootstrap_alone());
         command.args(arguments).env("LAMBDA_TASK_ROOT", &self.0).env_remove("_HANDLER");
         command.env_remove("AWS_LAMBDA_RUNTIME_API").env("PATH", "/usr/bin:/bin");
         command.output().unwrap()
+    }
+
+    /// The bootstrap in a directory of its own, where no emulator was built beside it.
+    pub(crate) fn bootstrap_alone(&self) -> PathBuf {
+        let path = self.path("alone/bootstrap");
+        if !path.exists() {
+            fs::create_dir_all(self.path("alone")).unwrap();
+            fs::hard_link(BOOTSTRAP, &path).unwrap();
+        }
+        path
     }
 }
 

@@ -48,6 +48,7 @@ TINY_STARTING_CALLS = 8
 TINY_RSS_KIB = 64
 # Of an answer and the question behind it: calls that write to the connection, and that read from it.
 EXPLICIT = {"write": 2, "read": 2}
+AHEAD = {"write": 1, "read": 2}
 
 WRITING = {"write", "writev", "sendto", "sendmsg"}
 MOVING = WRITING | {"read", "readv", "recvfrom", "recvmsg"}
@@ -198,6 +199,8 @@ def main(hello, exchange, drip, static_hello, tiny, mio_echo, smol_echo):
     for what, echo, handler, most in [
         ("lambwire-mio, explicit loop", mio_echo, "echo", EXPLICIT),
         ("lambwire-smol, explicit loop", smol_echo, "echo", EXPLICIT),
+        ("lambwire-mio, serve", mio_echo, "serve", AHEAD),
+        ("lambwire-smol, serve", smol_echo, "serve", AHEAD),
     ]:
         figures += [(f"{what}: calls that {way}", each, most[way]) for way, each in moves(echo, handler).items()]
     starts = [

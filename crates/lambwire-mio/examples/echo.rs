@@ -1,11 +1,11 @@
 //! Answers with the event as it came; the tests against other servers run it.
 //!
-//! The handler, `_HANDLER`, says how: `echo`, `stream`, `stream-http`, `stream-fail` after the event, `fail`,
+//! The handler, `_HANDLER`, says how: `echo`, `serve` for the same one request ahead, `stream`, `stream-http`, `stream-fail` after the event, `fail`,
 //! `oversize` with a response of one byte too many, or `init-error`.
 
 use std::process::ExitCode;
 
-use lambwire_mio::lambwire::{ErrorReport, Prelude, SendError, limits};
+use lambwire_mio::lambwire::{Context, ErrorReport, Prelude, SendError, limits};
 use lambwire_mio::{Error, Invocation, Runtime, Stream};
 
 /// Bytes that a stream sends at once.
@@ -26,6 +26,10 @@ fn run(handler: &str) -> Result<(), Error> {
     let mut runtime = Runtime::from_env()?;
     if handler == "init-error" {
         return runtime.init_error(&ErrorReport::new("Function.InitError", "told to fail at the start"));
+    }
+    if handler == "serve" {
+        let tell = |_: &Context<'_>, error: &Error| eprintln!("echo: {error}");
+        return runtime.serve(|event, _| Ok(event.into()), tell).map(|never| match never {});
     }
     let mut buf = Vec::new();
     loop {

@@ -144,7 +144,23 @@ enum Stage<E> {
     /// All bytes have gone out, or as many as could. A server that hung up may have said why before.
     Sent(Option<Unwritten<E>>),
     /// The connection was lost.
-    Lost { went_out: WentOut, error: Error<E> },
+    Lost { went_out: WentOut, why: Why<E> },
+}
+
+/// Why a connection was lost.
+#[derive(Debug)]
+enum Why<E> {
+    Transport(E),
+    Receive(ReceiveError),
+}
+
+impl<E> From<Why<E>> for Error<E> {
+    fn from(why: Why<E>) -> Self {
+        match why {
+            Why::Transport(error) => Self::Transport(error),
+            Why::Receive(error) => Self::Receive(error),
+        }
+    }
 }
 
 /// How much of a request went out before the connection was lost.
@@ -185,10 +201,10 @@ impl<E> Exchange<E> {
                         return Ok(step);
                     }
                 }
-                Stage::Lost { went_out, error } => {
+                Stage::Lost { went_out, why } => {
                     link.is_connected = false;
                     match self.pause_before_again(went_out) {
-                        None => return Err(error),
+                        None => return Err(why.into()),
                         Some(Duration::ZERO) => {}
                         Some(pause) => return Ok(Step::Pause(pause)),
                     }
@@ -201,7 +217,7 @@ impl<E> Exchange<E> {
     pub fn connected(&mut self, link: &mut Link, result: Result<(), E>) {
         match result {
             Ok(()) => link.connected(),
-            Err(error) => self.stage = Stage::Lost { went_out: WentOut::Nothing, error: Error::Transport(error) },
+            Err(error) => self.stage = Stage::Lost { went_out: WentOut::Nothing, why: Why::Transport(error) },
         }
     }
 
@@ -231,17 +247,17 @@ impl<E> Exchange<E> {
     /// Tells how [`Step::Receive`] went: how many bytes came, 0 at the end of the connection.
     pub fn received(&mut self, link: &mut Link, result: Result<usize, E>) {
         let failure = match result {
-            Ok(0) => link.client.receive_eof().err().map(Error::Receive),
+            Ok(0) => link.client.receive_eof().err().map(Why::Receive),
             Ok(len) => {
                 link.inbox.filled(len);
                 None
             }
-            Err(error) => Some(Error::Transport(error)),
+            Err(error) => Some(Why::Transport(error)),
         };
-        if let Some(error) = failure
+        if let Some(why) = failure
             && let Stage::Sent(unsent) = core::mem::replace(&mut self.stage, Stage::Start)
         {
-            self.stage = self.lost(unsent, link.inbox.is_empty(), error);
+            self.stage = self.lost(unsent, link.inbox.is_empty(), why);
         }
     }
 
@@ -282,7 +298,7 @@ impl<E> Exchange<E> {
             Some(refusal) => return Err(refusal.into()),
             // What says yes to half a request is not to be believed.
             None if unsent.is_some() => {
-                self.stage = self.lost(unsent, false, ReceiveError::CutShort.into());
+                self.stage = self.lost(unsent, false, Why::Receive(ReceiveError::CutShort));
                 return Ok(None);
             }
             None => {}
@@ -294,14 +310,14 @@ impl<E> Exchange<E> {
         Ok(Some(Step::Done(whole)))
     }
 
-    /// What becomes of a try whose connection was lost with `error`. If not all went out, the reason for that counts.
-    fn lost(&self, unsent: Option<Unwritten<E>>, is_silent: bool, error: Error<E>) -> Stage<E> {
+    /// What becomes of a try whose connection was lost. If not all went out, the reason for that counts.
+    fn lost(&self, unsent: Option<Unwritten<E>>, is_silent: bool, why: Why<E>) -> Stage<E> {
         match unsent {
             Some(unsent) if self.is_cut(&unsent) => {
                 let went_out = if unsent.written == 0 { WentOut::Nothing } else { WentOut::Part };
-                Stage::Lost { went_out, error: Error::Transport(unsent.error) }
+                Stage::Lost { went_out, why: Why::Transport(unsent.error) }
             }
-            _ => Stage::Lost { went_out: if is_silent { WentOut::All } else { WentOut::Answered }, error },
+            _ => Stage::Lost { went_out: if is_silent { WentOut::All } else { WentOut::Answered }, why },
         }
     }
 

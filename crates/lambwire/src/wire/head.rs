@@ -277,6 +277,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_the_same_length_says_nothing_of_framing() {
+        for name in ["Host", "Expect", "Connection", "Content-Length", "Transfer-Encoding"] {
+            let headers = std::format!("{}: chunked, close\r\n", "x".repeat(name.len()));
+            check(&headers, Ok((None, false, false)));
+        }
+    }
+
+    #[test]
     fn connection_options_are_read_from_lists() {
         check("Connection: close\r\n", Ok((None, false, true)));
         check("Connection: foo , Close\r\n", Ok((None, false, true)));

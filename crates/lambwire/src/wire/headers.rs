@@ -110,6 +110,7 @@ mod tests {
         assert_eq!(headers.get("raw"), Some(&b"\xff:"[..]));
         assert_eq!(headers.get("b"), None);
         assert_eq!(headers.into_iter().count(), 4);
+        assert_eq!((headers.is_empty(), Headers::default().is_empty()), (false, true));
     }
 
     #[test]

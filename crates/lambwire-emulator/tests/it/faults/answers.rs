@@ -152,7 +152,7 @@ fn losses() -> Vec<Case> {
         ),
         Case::new("response: closed behind the first byte of the reply", part(1, Act::Close), lost(LOST, 3, 2, 2)),
         Case::new("response: reset in the head of the reply", part(20, Act::Reset), lost(LOST, 3, 2, 2)),
-        Case::new("response: reset, and nobody listens for 0.3 s", respond(deaf), lost(LOST, 3, 2, 2)),
+        Case::new("response: reset, and nobody listens for 0.3 s", respond(deaf), both(3, 3, 2)),
         Case::new(
             "a large response: reset at its head",
             in_answer("large", [acts([Act::Reset]).once(Once::Head)]),

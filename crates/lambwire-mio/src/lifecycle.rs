@@ -97,8 +97,8 @@ pub fn on_sigterm(api: &str, finish: impl FnOnce() + Send + 'static) -> Result<(
 impl Runtime {
     fn register(&mut self) -> Result<(), Error> {
         let mut buf = Vec::new();
-        let whole = self.exchange(&Request::Register { name: "lambwire" }, NO_EVENTS, Ahead::Nothing, &mut buf)?;
-        let Message { head: Reply::Registered { id }, .. } = whole.read(&buf)? else {
+        self.exchange(&Request::Register { name: "lambwire" }, NO_EVENTS, Ahead::Nothing, &mut buf)?;
+        let Message { head: Reply::Registered { id }, .. } = self.link.reply().read(&buf)? else {
             return Err(ReceiveError::NoExtensionId.into());
         };
         self.ask_and_leave(&Request::ExtensionNext { id })

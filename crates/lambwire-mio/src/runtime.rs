@@ -33,6 +33,14 @@ pub(crate) enum Ahead {
     Nothing,
 }
 
+/// Why an exchange stands still.
+enum Stop {
+    /// It has something to send.
+    Send,
+    /// Its reply is whole.
+    Done,
+}
+
 impl Runtime {
     /// Connects to the Runtime API that the environment names in `AWS_LAMBDA_RUNTIME_API`.
     ///
@@ -83,14 +91,17 @@ impl Runtime {
     /// Asks for the next invocation, unless that was done ahead.
     pub(crate) fn ask(&mut self, buf: &mut Vec<u8>) -> Result<WholeReply, Error> {
         let rest = self.link.take_rest(&self.reply);
-        buf.resize(buf.len().max(rest.len()), 0);
-        buf[..rest.len()].copy_from_slice(rest);
-        self.exchange(&Request::Next, b"", Ahead::Nothing, buf)
+        if !rest.is_empty() {
+            buf.resize(buf.len().max(rest.len()), 0);
+            buf[..rest.len()].copy_from_slice(rest);
+        }
+        self.exchange(&Request::Next, b"", Ahead::Nothing, buf)?;
+        Ok(self.link.reply())
     }
 
     /// Sends a request whose reply says no more than yes or no.
     pub(crate) fn tell(&mut self, request: &Request<'_>, body: &[u8], ahead: Ahead) -> Result<(), Error> {
-        self.with_reply(|runtime, reply| runtime.exchange(request, body, ahead, reply)).map(|_| ())
+        self.with_reply(|runtime, reply| runtime.exchange(request, body, ahead, reply))
     }
 
     /// Sends the report of a failure, shortened to what Lambda takes.
@@ -112,11 +123,11 @@ impl Runtime {
         body: &[u8],
         ahead: Ahead,
         buf: &mut Vec<u8>,
-    ) -> Result<WholeReply, Error> {
+    ) -> Result<(), Error> {
         let mut exchange = Exchange::new(request.verb(), Body::Exact(body.len() as u64));
         loop {
-            if let Some(whole) = self.go_on(&mut exchange, buf)? {
-                return Ok(whole);
+            if let Stop::Done = self.go_on(&mut exchange, buf)? {
+                return Ok(());
             }
             fill(&mut self.head, |out| exchange.write_head(&mut self.link, request, out))?;
             self.next_head.clear();
@@ -159,8 +170,8 @@ impl Runtime {
         self.with_reply(|runtime, reply| runtime.go_on(&mut exchange, reply)).map(|_| ())
     }
 
-    /// Goes on with an exchange until it has something to send (`None`), or its reply is whole.
-    fn go_on(&mut self, exchange: &mut Exchange<io::Error>, buf: &mut Vec<u8>) -> Result<Option<WholeReply>, Error> {
+    /// Goes on with an exchange until it has something to send, or its reply is whole.
+    fn go_on(&mut self, exchange: &mut Exchange<io::Error>, buf: &mut Vec<u8>) -> Result<Stop, Error> {
         loop {
             match exchange.step(&mut self.link, buf)? {
                 Step::Connect => {
@@ -174,8 +185,9 @@ impl Runtime {
                 }
                 Step::Grow { total } => grow(buf, total),
                 Step::Pause(pause) => sleep(pause),
-                Step::Send => return Ok(None),
-                Step::Done(whole) => return Ok(Some(whole)),
+                Step::Send => return Ok(Stop::Send),
+                Step::Done => return Ok(Stop::Done),
+                Step::Refused => return Err(refused(&self.link.reply(), buf)),
             }
         }
     }
@@ -194,6 +206,12 @@ fn open(connection: &mut Option<Connection>) -> io::Result<&mut Connection> {
 
 fn write(connection: &mut Option<Connection>, parts: [&[u8]; 4]) -> Result<(), Unwritten<io::Error>> {
     open(connection).map_err(|error| Unwritten { written: 0, error })?.write(parts)
+}
+
+/// What the Runtime API said no with.
+#[cold]
+fn refused(whole: &WholeReply, buf: &[u8]) -> Error {
+    whole.refusal(buf).map_or(ReceiveError::NoReply.into(), Error::Refused)
 }
 
 /// Makes a buffer longer, by no more than that.

@@ -105,8 +105,8 @@ impl Sigterm {
 impl Runtime {
     async fn register(&mut self) -> Result<(), Error> {
         let mut buf = Vec::new();
-        let whole = self.exchange(&Request::Register { name: "lambwire" }, NO_EVENTS, Ahead::Nothing, &mut buf).await?;
-        let Message { head: Reply::Registered { id }, .. } = whole.read(&buf)? else {
+        self.exchange(&Request::Register { name: "lambwire" }, NO_EVENTS, Ahead::Nothing, &mut buf).await?;
+        let Message { head: Reply::Registered { id }, .. } = self.link.reply().read(&buf)? else {
             return Err(ReceiveError::NoExtensionId.into());
         };
         self.ask_and_leave(&Request::ExtensionNext { id }).await

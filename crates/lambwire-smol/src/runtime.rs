@@ -34,6 +34,14 @@ pub(crate) enum Ahead {
     Nothing,
 }
 
+/// Why an exchange stands still.
+enum Stop {
+    /// It has something to send.
+    Send,
+    /// Its reply is whole.
+    Done,
+}
+
 impl Runtime {
     /// Connects to the Runtime API that the environment names in `AWS_LAMBDA_RUNTIME_API`.
     ///
@@ -88,9 +96,12 @@ impl Runtime {
     /// Asks for the next invocation, unless that was done ahead.
     pub(crate) async fn ask(&mut self, buf: &mut Vec<u8>) -> Result<WholeReply, Error> {
         let rest = self.link.take_rest(&self.reply);
-        buf.resize(buf.len().max(rest.len()), 0);
-        buf[..rest.len()].copy_from_slice(rest);
-        self.exchange(&Request::Next, b"", Ahead::Nothing, buf).await
+        if !rest.is_empty() {
+            buf.resize(buf.len().max(rest.len()), 0);
+            buf[..rest.len()].copy_from_slice(rest);
+        }
+        self.exchange(&Request::Next, b"", Ahead::Nothing, buf).await?;
+        Ok(self.link.reply())
     }
 
     /// Sends a request whose reply says no more than yes or no.
@@ -98,7 +109,7 @@ impl Runtime {
         let mut reply = std::mem::take(&mut self.reply);
         let told = self.exchange(request, body, ahead, &mut reply).await;
         self.reply = reply;
-        told.map(|_| ())
+        told
     }
 
     /// Sends the report of a failure, shortened to what Lambda takes.
@@ -120,11 +131,11 @@ impl Runtime {
         body: &[u8],
         ahead: Ahead,
         buf: &mut Vec<u8>,
-    ) -> Result<WholeReply, Error> {
+    ) -> Result<(), Error> {
         let mut exchange = Exchange::new(request.verb(), Body::Exact(body.len() as u64));
         loop {
-            if let Some(whole) = self.go_on(&mut exchange, buf).await? {
-                return Ok(whole);
+            if let Stop::Done = self.go_on(&mut exchange, buf).await? {
+                return Ok(());
             }
             fill(&mut self.head, |out| exchange.write_head(&mut self.link, request, out))?;
             self.next_head.clear();
@@ -174,12 +185,8 @@ impl Runtime {
         end.map(|_| ())
     }
 
-    /// Goes on with an exchange until it has something to send (`None`), or its reply is whole.
-    async fn go_on(
-        &mut self,
-        exchange: &mut Exchange<io::Error>,
-        buf: &mut Vec<u8>,
-    ) -> Result<Option<WholeReply>, Error> {
+    /// Goes on with an exchange until it has something to send, or its reply is whole.
+    async fn go_on(&mut self, exchange: &mut Exchange<io::Error>, buf: &mut Vec<u8>) -> Result<Stop, Error> {
         let mut connection = self.connection.take();
         if connection.is_none() {
             self.link.disconnect();
@@ -195,7 +202,7 @@ async fn go_on(
     link: &mut Link,
     connection: &mut Option<Connection>,
     buf: &mut Vec<u8>,
-) -> Result<Option<WholeReply>, Error> {
+) -> Result<Stop, Error> {
     loop {
         match exchange.step(link, buf)? {
             Step::Connect => {
@@ -214,8 +221,9 @@ async fn go_on(
             Step::Pause(pause) => {
                 Timer::after(pause).await;
             }
-            Step::Send => return Ok(None),
-            Step::Done(whole) => return Ok(Some(whole)),
+            Step::Send => return Ok(Stop::Send),
+            Step::Done => return Ok(Stop::Done),
+            Step::Refused => return Err(refused(&link.reply(), buf)),
         }
     }
 }
@@ -227,6 +235,12 @@ async fn write(connection: &mut Option<Connection>, parts: [&[u8]; 4]) -> Result
     let written = open.write(parts).await;
     *connection = Some(open);
     written
+}
+
+/// What the Runtime API said no with.
+#[cold]
+fn refused(whole: &WholeReply, buf: &[u8]) -> Error {
+    whole.refusal(buf).map_or(ReceiveError::NoReply.into(), Error::Refused)
 }
 
 /// Makes a buffer longer, by no more than that.

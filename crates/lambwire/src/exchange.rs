@@ -7,7 +7,8 @@ use crate::client::Client;
 use crate::error::{Error, ReceiveError, SendError};
 use crate::inbox::{Inbox, Progress, WholeReply};
 use crate::limits;
-use crate::message::{Request, Verb};
+use crate::message::{Reply, Request, Verb};
+use crate::refusal::Refusal;
 use crate::wire::body::Body;
 
 /// A runtime's way to the Runtime API: one connection at a time, and the next one when it broke.
@@ -60,6 +61,11 @@ impl Link {
         self.client.send(&Request::Next, Body::Exact(0), out)
     }
 
+    /// The reply that is whole.
+    pub fn reply(&self) -> WholeReply {
+        self.inbox.reply()
+    }
+
     /// Where to read to: what is free of the buffer that the reply is collected in.
     pub fn space<'b>(&self, buf: &'b mut [u8]) -> &'b mut [u8] {
         self.inbox.space(buf)
@@ -68,6 +74,9 @@ impl Link {
     /// The bytes behind the last reply, which a request ahead brings: the reply to that one begins with them. They are
     /// to be put at the front of the buffer for it.
     pub fn take_rest<'b>(&mut self, buf: &'b [u8]) -> &'b [u8] {
+        if self.client.awaits().is_none() {
+            return &[];
+        }
         self.inbox.take_rest(buf)
     }
 
@@ -124,8 +133,10 @@ pub enum Step {
         /// Its new length in bytes.
         total: usize,
     },
-    /// Nothing: this is the reply, which is no refusal. It can be read until the next step of any exchange.
-    Done(WholeReply),
+    /// Nothing: the [reply](Link::reply) is whole. It can be read until the next step of any exchange.
+    Done,
+    /// Nothing: the reply is whole, and says no. [`WholeReply::refusal`] reads it.
+    Refused,
 }
 
 /// A write that ended early.
@@ -144,21 +155,23 @@ enum Stage<E> {
     /// All bytes have gone out, or as many as could. A server that hung up may have said why before.
     Sent(Option<Unwritten<E>>),
     /// The connection was lost.
-    Lost { went_out: WentOut, why: Why<E> },
+    Lost { went_out: WentOut, why: Lost<E> },
 }
 
-/// Why a connection was lost.
-#[derive(Debug)]
-enum Why<E> {
+/// Why an exchange came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost<E> {
+    /// The connection failed, and trying again did not help, or is not allowed.
     Transport(E),
+    /// What was received cannot be understood.
     Receive(ReceiveError),
 }
 
-impl<E> From<Why<E>> for Error<E> {
-    fn from(why: Why<E>) -> Self {
+impl<E> From<Lost<E>> for Error<E> {
+    fn from(why: Lost<E>) -> Self {
         match why {
-            Why::Transport(error) => Self::Transport(error),
-            Why::Receive(error) => Self::Receive(error),
+            Lost::Transport(error) => Self::Transport(error),
+            Lost::Receive(error) => Self::Receive(error),
         }
     }
 }
@@ -185,9 +198,8 @@ impl<E> Exchange<E> {
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] if the reply says no; others if the exchange came to nothing, and trying again is no use. It is
-    /// over then.
-    pub fn step(&mut self, link: &mut Link, buf: &mut [u8]) -> Result<Step, Error<E>> {
+    /// [`Lost`] if the exchange came to nothing, and trying again is no use. It is over then.
+    pub fn step(&mut self, link: &mut Link, buf: &mut [u8]) -> Result<Step, Lost<E>> {
         loop {
             match core::mem::replace(&mut self.stage, Stage::Start) {
                 Stage::Start if link.was_sent_ahead(self.verb) => self.stage = Stage::Sent(None),
@@ -204,7 +216,7 @@ impl<E> Exchange<E> {
                 Stage::Lost { went_out, why } => {
                     link.is_connected = false;
                     match self.pause_before_again(went_out) {
-                        None => return Err(why.into()),
+                        None => return Err(why),
                         Some(Duration::ZERO) => {}
                         Some(pause) => return Ok(Step::Pause(pause)),
                     }
@@ -217,7 +229,7 @@ impl<E> Exchange<E> {
     pub fn connected(&mut self, link: &mut Link, result: Result<(), E>) {
         match result {
             Ok(()) => link.connected(),
-            Err(error) => self.stage = Stage::Lost { went_out: WentOut::Nothing, why: Why::Transport(error) },
+            Err(error) => self.stage = Stage::Lost { went_out: WentOut::Nothing, why: Lost::Transport(error) },
         }
     }
 
@@ -247,12 +259,12 @@ impl<E> Exchange<E> {
     /// Tells how [`Step::Receive`] went: how many bytes came, 0 at the end of the connection.
     pub fn received(&mut self, link: &mut Link, result: Result<usize, E>) {
         let failure = match result {
-            Ok(0) => link.client.receive_eof().err().map(Why::Receive),
+            Ok(0) => link.client.receive_eof().err().map(Lost::Receive),
             Ok(len) => {
                 link.inbox.filled(len);
                 None
             }
-            Err(error) => Some(Why::Transport(error)),
+            Err(error) => Some(Lost::Transport(error)),
         };
         if let Some(why) = failure
             && let Stage::Sent(unsent) = core::mem::replace(&mut self.stage, Stage::Start)
@@ -267,55 +279,52 @@ impl<E> Exchange<E> {
         link: &mut Link,
         unsent: Option<Unwritten<E>>,
         buf: &mut [u8],
-    ) -> Result<Option<Step>, Error<E>> {
-        let step = match link.inbox.receive_reply(&mut link.client, buf) {
-            Ok(Progress::Whole(whole)) => return self.conclude(link, unsent, whole, buf),
+    ) -> Result<Option<Step>, Lost<E>> {
+        let step = match link.inbox.collect(&mut link.client, buf) {
+            Ok(Progress::Whole(())) => return Ok(self.conclude(link, unsent)),
             Ok(Progress::NeedInput) => Step::Receive,
-            Ok(Progress::NeedSpace { total }) => Step::Grow { total: roomier(buf.len(), total)? },
+            Ok(Progress::NeedSpace { total }) => {
+                Step::Grow { total: roomier(buf.len(), total).map_err(Lost::Receive)? }
+            }
             Err(error) => {
                 link.is_connected = false;
-                return Err(error.into());
+                return Err(Lost::Receive(error));
             }
         };
         self.stage = Stage::Sent(unsent);
         Ok(Some(step))
     }
 
-    fn conclude(
-        &mut self,
-        link: &mut Link,
-        unsent: Option<Unwritten<E>>,
-        whole: WholeReply,
-        buf: &[u8],
-    ) -> Result<Option<Step>, Error<E>> {
+    fn conclude(&mut self, link: &mut Link, unsent: Option<Unwritten<E>>) -> Option<Step> {
+        let status = link.inbox.status();
         // Bytes behind the reply answer nothing that was asked, unless a request went ahead.
         let is_due = link.inbox.is_empty() || link.client.awaits().is_some();
         link.is_connected &= unsent.is_none() && link.client.is_open() && is_due;
         let unsent = unsent.filter(|unsent| self.is_cut(unsent));
-        match whole.refusal(buf) {
-            // The first try had got through after all.
-            Some(refusal) if self.may_have_arrived && refusal.is_of_repeat() => {}
-            Some(refusal) => return Err(refusal.into()),
-            // What says yes to half a request is not to be believed.
-            None if unsent.is_some() => {
-                self.stage = self.lost(unsent, false, Why::Receive(ReceiveError::CutShort));
-                return Ok(None);
-            }
-            None => {}
+        if Reply::is_refusal(self.verb, status) {
+            // To an answer that may have arrived, one of these says that it had.
+            let is_of_repeat = self.may_have_arrived && Refusal::is_of_a_repeat(self.verb, status);
+            return Some(if is_of_repeat { Step::Done } else { Step::Refused });
         }
-        if whole.is_nothing_yet() {
+        // What says yes to half a request is not to be believed.
+        if unsent.is_some() {
+            self.stage = self.lost(unsent, false, Lost::Receive(ReceiveError::CutShort));
+            return None;
+        }
+        if Reply::is_nothing_yet(self.verb, status) {
             self.tries = 0;
-            return Ok(Some(Step::Pause(limits::NOTHING_YET_PAUSE)));
+            return Some(Step::Pause(limits::NOTHING_YET_PAUSE));
         }
-        Ok(Some(Step::Done(whole)))
+        Some(Step::Done)
     }
 
     /// What becomes of a try whose connection was lost. If not all went out, the reason for that counts.
-    fn lost(&self, unsent: Option<Unwritten<E>>, is_silent: bool, why: Why<E>) -> Stage<E> {
+    #[cold]
+    fn lost(&self, unsent: Option<Unwritten<E>>, is_silent: bool, why: Lost<E>) -> Stage<E> {
         match unsent {
             Some(unsent) if self.is_cut(&unsent) => {
                 let went_out = if unsent.written == 0 { WentOut::Nothing } else { WentOut::Part };
-                Stage::Lost { went_out, why: Why::Transport(unsent.error) }
+                Stage::Lost { went_out, why: Lost::Transport(unsent.error) }
             }
             _ => Stage::Lost { went_out: if is_silent { WentOut::All } else { WentOut::Answered }, why },
         }
@@ -327,6 +336,7 @@ impl<E> Exchange<E> {
     }
 
     /// How long to wait before the next try, if there is to be one.
+    #[cold]
     fn pause_before_again(&mut self, went_out: WentOut) -> Option<Duration> {
         let may_repeat = match went_out {
             _ if self.verb.is_question() => true,

@@ -37,6 +37,8 @@ pub struct Inbox {
     status: u16,
     /// The message is whole; the next call begins another.
     whole: bool,
+    /// Where its parts stand, once it is.
+    place: Place,
 }
 
 /// How far an [`Inbox`] has come.
@@ -121,8 +123,8 @@ impl WholeRequest {
 }
 
 /// Where the parts of a message stand in the buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
     headers: usize,
     body: usize,
     body_end: usize,
@@ -207,12 +209,21 @@ impl Inbox {
     ///
     /// Those of [`Client::receive`], but for those of a request id, which reading the reply gives.
     pub fn receive_reply(&mut self, client: &mut Client, buf: &mut [u8]) -> Result<Progress<WholeReply>, ReceiveError> {
-        let place = match self.collect(client, buf)? {
-            Progress::NeedInput => return Ok(Progress::NeedInput),
-            Progress::NeedSpace { total } => return Ok(Progress::NeedSpace { total }),
-            Progress::Whole(place) => place,
-        };
-        Ok(Progress::Whole(WholeReply { place, fields: self.fields, verb: self.verb, status: self.status }))
+        Ok(match self.collect(client, buf)? {
+            Progress::NeedInput => Progress::NeedInput,
+            Progress::NeedSpace { total } => Progress::NeedSpace { total },
+            Progress::Whole(()) => Progress::Whole(self.reply()),
+        })
+    }
+
+    /// The reply that is whole.
+    pub(crate) fn reply(&self) -> WholeReply {
+        WholeReply { place: self.place, fields: self.fields, verb: self.verb, status: self.status }
+    }
+
+    /// The status of that.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
     }
 
     /// Goes on with the next request to `server`. To be asked when the reply to the one before is wholly written: one that
@@ -229,11 +240,12 @@ impl Inbox {
         Ok(match self.collect(server, buf)? {
             Progress::NeedInput => Progress::NeedInput,
             Progress::NeedSpace { total } => Progress::NeedSpace { total },
-            Progress::Whole(place) => Progress::Whole(WholeRequest { place, fields: self.fields }),
+            Progress::Whole(()) => Progress::Whole(WholeRequest { place: self.place, fields: self.fields }),
         })
     }
 
-    fn collect(&mut self, end: &mut impl End, buf: &mut [u8]) -> Result<Progress<Place>, ReceiveError> {
+    /// Goes on with the next message from either end.
+    pub(crate) fn collect(&mut self, end: &mut impl End, buf: &mut [u8]) -> Result<Progress<()>, ReceiveError> {
         if buf.len() < self.filled {
             return Ok(Progress::NeedSpace { total: self.filled });
         }
@@ -265,13 +277,14 @@ impl Inbox {
             return Ok(self.need_more(buf.len()));
         };
         self.whole = true;
-        Ok(Progress::Whole(Place {
+        self.place = Place {
             headers: self.headers,
             body,
             body_end: body + self.body,
             trailers: trailers.start,
             trailers_end: trailers.end,
-        }))
+        };
+        Ok(Progress::Whole(()))
     }
 
     /// Moves what has not been received to the front of the buffer, where the next message begins.

@@ -31,7 +31,7 @@ pub use client::Client;
 pub use context::{Context, InvocationId, RequestId};
 pub use error::{Error, ReceiveError, SendError};
 pub use event::{Event, Received};
-pub use exchange::{Exchange, Link, Step, Unwritten};
+pub use exchange::{Exchange, Link, Lost, Step, Unwritten};
 pub use extension::{ExtensionId, NO_EVENTS};
 pub use field::Field;
 pub use inbox::{Inbox, Message, Progress, WholeReply, WholeRequest};

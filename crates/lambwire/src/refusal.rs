@@ -57,7 +57,11 @@ impl Refusal {
     ///
     /// AWS's server answers the second with 403, or with 400 once the invocation is over.
     pub fn is_of_repeat(&self) -> bool {
-        self.verb.is_answer() && matches!(self.status, 400 | 403)
+        Self::is_of_a_repeat(self.verb, self.status)
+    }
+
+    pub(crate) fn is_of_a_repeat(verb: Verb, status: u16) -> bool {
+        verb.is_answer() && matches!(status, 400 | 403)
     }
 
     /// Whether the loop should end.

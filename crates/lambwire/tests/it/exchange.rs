@@ -45,13 +45,14 @@ fn check(link: &mut Link, request: &Request<'_>, body: Body, fates: &[Fate], exp
     let mut fates = fates.iter();
     let end = loop {
         let step = match exchange.step(link, &mut buf) {
-            Ok(Step::Done(whole)) => break said(&whole.read(&buf).unwrap().head),
+            Ok(Step::Done) => break said(&link.reply().read(&buf).unwrap().head),
             Ok(Step::Grow { total }) => {
                 assert!(total > buf.len());
                 buf.resize(total, 0);
                 continue;
             }
-            Err(error) => break error.to_string(),
+            Ok(Step::Refused) => break link.reply().refusal(&buf).unwrap().to_string(),
+            Err(lost) => break Error::from(lost).to_string(),
             Ok(step) => step,
         };
         match (step, *fates.next().unwrap_or_else(|| panic!("not expected: {step:?}"))) {
@@ -226,7 +227,11 @@ fn ahead(written: impl FnOnce(u64) -> Option<u64>, replies: &[u8]) -> (Link, Res
     assert_eq!(exchange.step(&mut link, &mut buf), Ok(Step::Receive));
     link.space(&mut buf)[..replies.len()].copy_from_slice(replies);
     exchange.received(&mut link, Ok(replies.len()));
-    let verdict = exchange.step(&mut link, &mut buf).map(|_| ()).map_err(|error: Error<&str>| error.to_string());
+    let verdict = match exchange.step(&mut link, &mut buf) {
+        Ok(Step::Refused) => Err(link.reply().refusal(&buf).unwrap().to_string()),
+        Ok(_) => Ok(()),
+        Err(lost) => Err(Error::from(lost).to_string()),
+    };
     (link, verdict, buf)
 }
 
@@ -248,8 +253,8 @@ fn a_next_that_went_ahead_is_not_asked_again() {
                 exchange.received(&mut link, Ok(both.len() - cut));
                 step = exchange.step(&mut link, &mut event).unwrap();
             }
-            let Step::Done(whole) = step else { panic!("{step:?}") };
-            assert_eq!(said(&whole.read(&event).unwrap().head), "invocation id");
+            assert_eq!(step, Step::Done);
+            assert_eq!(said(&link.reply().read(&event).unwrap().head), "invocation id");
         }
     }
 }

@@ -37,8 +37,8 @@ pub struct Inbox {
     status: u16,
     /// The message is whole; the next call begins another.
     whole: bool,
-    /// Where its parts stand, once it is.
-    place: Place,
+    /// Where its trailers begin and end.
+    trailers: (usize, usize),
 }
 
 /// How far an [`Inbox`] has come.
@@ -123,8 +123,8 @@ impl WholeRequest {
 }
 
 /// Where the parts of a message stand in the buffer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Place {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
     headers: usize,
     body: usize,
     body_end: usize,
@@ -218,7 +218,14 @@ impl Inbox {
 
     /// The reply that is whole.
     pub(crate) fn reply(&self) -> WholeReply {
-        WholeReply { place: self.place, fields: self.fields, verb: self.verb, status: self.status }
+        WholeReply { place: self.place(), fields: self.fields, verb: self.verb, status: self.status }
+    }
+
+    /// Where the parts of the message stand that is whole.
+    fn place(&self) -> Place {
+        let body = self.head.unwrap_or_default();
+        let (trailers, trailers_end) = self.trailers;
+        Place { headers: self.headers, body, body_end: body + self.body, trailers, trailers_end }
     }
 
     /// The status of that.
@@ -240,7 +247,7 @@ impl Inbox {
         Ok(match self.collect(server, buf)? {
             Progress::NeedInput => Progress::NeedInput,
             Progress::NeedSpace { total } => Progress::NeedSpace { total },
-            Progress::Whole(()) => Progress::Whole(WholeRequest { place: self.place, fields: self.fields }),
+            Progress::Whole(()) => Progress::Whole(WholeRequest { place: self.place(), fields: self.fields }),
         })
     }
 
@@ -277,13 +284,7 @@ impl Inbox {
             return Ok(self.need_more(buf.len()));
         };
         self.whole = true;
-        self.place = Place {
-            headers: self.headers,
-            body,
-            body_end: body + self.body,
-            trailers: trailers.start,
-            trailers_end: trailers.end,
-        };
+        self.trailers = (trailers.start, trailers.end);
         Ok(Progress::Whole(()))
     }
 

@@ -2,5 +2,6 @@
 
 mod answers;
 mod broken;
+mod lifecycle;
 mod peer;
 mod serve;

@@ -4,5 +4,6 @@ mod answers;
 mod broken;
 mod cancelled;
 mod concurrent;
+mod lifecycle;
 mod peer;
 mod serve;

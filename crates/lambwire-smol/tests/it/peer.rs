@@ -191,6 +191,7 @@ fn said(request: &Request<'_>) -> String {
             format!("error {}", fault.error_type.unwrap_or_default())
         }
         Request::InitError(fault) => format!("init error {}", fault.error_type.unwrap_or_default()),
+        Request::RestoreError(fault) => format!("restore error {}", fault.error_type.unwrap_or_default()),
         request => request.verb().to_string(),
     }
 }

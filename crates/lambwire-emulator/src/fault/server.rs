@@ -17,6 +17,10 @@ use crate::limits;
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 128;
 
+/// Bytes that the kernel takes in before they are read, as far as it can be told. A machine that takes in megabytes would
+/// let a large answer go out whole to a server that breaks off in its midst.
+const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
+
 /// A Runtime API that follows a script. Dropped, it ends.
 #[derive(Debug)]
 pub struct FaultServer {
@@ -219,6 +223,7 @@ fn hang_up(state: &mut State) {
 fn bound(address: SocketAddrV4) -> io::Result<OwnedFd> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     sockopt::set_socket_reuseport(&socket, true)?;
+    sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER_BYTES)?;
     bind(&socket, &address)?;
     Ok(socket)
 }

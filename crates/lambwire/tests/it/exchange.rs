@@ -123,6 +123,48 @@ fn nothing_yet_is_asked_again_without_end() {
     check_new(Verb::Next, &[&[Opens][..], &lost, &lost, &[Goes, Comes(EVENT)]].concat(), "invocation id");
 }
 
+/// So many tries of which each is lost thus, every one but the last with the wait behind it.
+fn losses(count: usize, lost: &[Fate]) -> Vec<Fate> {
+    let mut fates = Vec::new();
+    for try_number in 0..count {
+        fates.extend(lost);
+        let pause = BACK_OFF.get(try_number).filter(|pause| !pause.is_zero());
+        fates.extend(pause.map(|pause| Waits(*pause)));
+    }
+    fates
+}
+
+#[test]
+fn as_many_losses_as_there_are_waits_are_borne_and_one_more_is_not() {
+    let nobody = "connection to the Runtime API: nobody";
+    let closed = "from the Runtime API: connection closed before a reply";
+    let asked = [Opens, Goes, Ends];
+    for (verb, lost, reply, answered, given_up) in [
+        (Verb::Next, &[Fails][..], EVENT, "invocation id", nobody),
+        (Verb::Next, &asked, EVENT, "invocation id", closed),
+        (Verb::Response, &[Fails], ACCEPTED, "Accepted", nobody),
+    ] {
+        let well = [Opens, Goes, Comes(reply)];
+        for count in [BACK_OFF.len() - 1, BACK_OFF.len()] {
+            check_new(verb, &[&losses(count, lost), &well[..]].concat(), answered);
+        }
+        check_new(verb, &losses(BACK_OFF.len() + 1, lost), given_up);
+    }
+}
+
+#[test]
+fn what_was_lost_before_nothing_yet_is_forgotten() {
+    let most =
+        [&losses(BACK_OFF.len(), &[Fails])[..], &[Opens, Goes, Comes(NOTHING), Waits(NOTHING_YET_PAUSE)]].concat();
+    // The connection goes on, so that the first loss is of another kind.
+    let again = |count| [&[Goes, Ends][..], &losses(count, &[Fails])[1..]].concat();
+    for count in [BACK_OFF.len() - 1, BACK_OFF.len()] {
+        check_new(Verb::Next, &[&most[..], &again(count), &[Opens, Goes, Comes(EVENT)]].concat(), "invocation id");
+    }
+    let nobody = "connection to the Runtime API: nobody";
+    check_new(Verb::Next, &[most, again(BACK_OFF.len() + 1)].concat(), nobody);
+}
+
 #[test]
 fn an_answer_of_which_nothing_went_out_is_given_until_the_waits_are_used_up() {
     let fails = [Fails, Fails, after(1), Fails, after(2), Fails, after(3), Opens, Cut(0), Ends, after(4)];

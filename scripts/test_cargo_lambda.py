@@ -7,11 +7,11 @@ import subprocess
 import sys
 import tempfile
 
-from test_rie import check, free_port, wait_for
+from test_rie import check, free_ports, wait_for
 
 
 def main(cargo_lambda, hello):
-    port = free_port()
+    [port] = free_ports(1)
     with tempfile.TemporaryDirectory() as empty:
         # It wants to stand in a project, even where it builds nothing.
         os.makedirs(f"{empty}/src")

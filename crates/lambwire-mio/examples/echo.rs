@@ -1,12 +1,13 @@
 //! Answers with the event as it came; the tests against other servers run it.
 //!
-//! The handler, `_HANDLER`, says how: `echo`, `serve` for the same one request ahead, `stream`, `stream-http`, `stream-fail` after the event, `fail`,
-//! `oversize` with a response of one byte too many, or `init-error`.
+//! The handler, `_HANDLER`, says how: `echo`, `stream`, `stream-http`, `stream-fail` after the event, `fail`, `oversize`
+//! with a response of one byte too many, or `init-error`; `serve` is the loop one request ahead, where an event may say
+//! what it wants besides, and `sigterm` is the same with a last word at SIGTERM.
 
 use std::process::ExitCode;
 
-use lambwire_mio::lambwire::{Context, ErrorReport, Prelude, SendError, limits};
-use lambwire_mio::{Error, Invocation, Runtime, Stream};
+use lambwire_mio::lambwire::{API_VARIABLE, Context, ErrorReport, Prelude, SendError, limits};
+use lambwire_mio::{Answer, Error, Failure, Invocation, Runtime, Stream, on_sigterm};
 
 /// Bytes that a stream sends at once.
 const PIECE: usize = 64 * 1024;
@@ -27,9 +28,12 @@ fn run(handler: &str) -> Result<(), Error> {
     if handler == "init-error" {
         return runtime.init_error(&ErrorReport::new("Function.InitError", "told to fail at the start"));
     }
-    if handler == "serve" {
+    if handler == "sigterm" {
+        on_sigterm(&std::env::var(API_VARIABLE).unwrap_or_default(), || eprintln!("echo: SIGTERM"))?;
+    }
+    if ["serve", "sigterm"].contains(&handler) {
         let tell = |_: &Context<'_>, error: &Error| eprintln!("echo: {error}");
-        return runtime.serve(|event, _| Ok(event.into()), tell).map(|never| match never {});
+        return runtime.serve(|event, _| obey(event), tell).map(|never| match never {});
     }
     let mut buf = Vec::new();
     loop {
@@ -38,6 +42,21 @@ fn run(handler: &str) -> Result<(), Error> {
             Err(error) => eprintln!("echo: {error}"),
             Ok(()) => {}
         }
+    }
+}
+
+/// Does what the event says. One that says nothing comes back.
+#[expect(clippy::panic, reason = "to be reported")]
+fn obey(event: &[u8]) -> Result<Answer<'_>, Failure> {
+    let failure = |message: &str| Failure { error_type: "Function.ToldToFail".into(), message: message.into() };
+    match event {
+        b"fail" => Err(failure("told to fail")),
+        b"panic" => panic!("told to panic"),
+        b"stream-fail" => {
+            let pieces = [Ok(b"partial".to_vec()), Err(failure("told to fail on the way"))];
+            Ok(Answer::stream("application/octet-stream", pieces))
+        }
+        _ => Ok(event.into()),
     }
 }
 

@@ -1,12 +1,16 @@
 //! Answers with the event as it came; the tests against other servers run it.
 //!
-//! The handler, `_HANDLER`, says how: `echo`, `serve` for the same one request ahead, `stream`, `stream-http`, `stream-fail` after the event, `fail`,
-//! `oversize` with a response of one byte too many, or `init-error`.
+//! The handler, `_HANDLER`, says how: `echo`, `stream`, `stream-http`, `stream-fail` after the event, `fail`, `oversize`
+//! with a response of one byte too many, or `init-error`; `serve` is the loop one request ahead, where an event may say
+//! what it wants besides, `serve-concurrent` as many of them as the environment asks for, and `sigterm` is `serve` with a
+//! last word at SIGTERM.
 
-use std::process::ExitCode;
+use std::process::{ExitCode, exit};
 
-use lambwire_smol::lambwire::{Context, ErrorReport, Prelude, SendError, limits};
-use lambwire_smol::{Error, Invocation, Runtime, Stream};
+use lambwire_smol::lambwire::{API_VARIABLE, Context, ErrorReport, Prelude, SendError, limits};
+use lambwire_smol::{Answer, Error, Failure, Invocation, Runtime, Sigterm, Stream, max_concurrency, serve_concurrent};
+use smol::lock::Barrier;
+use smol::stream;
 
 /// Bytes that a stream sends at once.
 const PIECE: usize = 64 * 1024;
@@ -23,13 +27,29 @@ fn main() -> ExitCode {
 }
 
 async fn run(handler: &str) -> Result<(), Error> {
-    let mut runtime = Runtime::from_env().await?;
+    let api = std::env::var(API_VARIABLE).unwrap_or_default();
+    let meeting = Barrier::new(max_concurrency());
+    let tell = |_: &Context<'_>, error: &Error| eprintln!("echo: {error}");
+    if handler == "serve-concurrent" {
+        let end = serve_concurrent(&api, max_concurrency(), async |event, _| obey(event, &meeting).await, tell).await;
+        return end.map(|never| match never {});
+    }
+    let mut runtime = Runtime::connect(&api).await?;
     if handler == "init-error" {
         return runtime.init_error(&ErrorReport::new("Function.InitError", "told to fail at the start")).await;
     }
-    if handler == "serve" {
-        let tell = |_: &Context<'_>, error: &Error| eprintln!("echo: {error}");
-        return runtime.serve(async |event, _| Ok(event.into()), tell).await.map(|never| match never {});
+    if handler == "sigterm" {
+        let mut sigterm = Sigterm::register(&api).await?;
+        let last_word = async move {
+            sigterm.received().await;
+            eprintln!("echo: SIGTERM");
+            exit(0)
+        };
+        smol::spawn(last_word).detach();
+    }
+    if ["serve", "sigterm"].contains(&handler) {
+        let end = runtime.serve(async |event, _| obey(event, &meeting).await, tell).await;
+        return end.map(|never| match never {});
     }
     let mut buf = Vec::new();
     loop {
@@ -38,6 +58,26 @@ async fn run(handler: &str) -> Result<(), Error> {
             Err(error) => eprintln!("echo: {error}"),
             Ok(()) => {}
         }
+    }
+}
+
+/// Does what the event says. One that says nothing comes back.
+#[expect(clippy::panic, reason = "to be reported")]
+async fn obey<'e>(event: &'e [u8], meeting: &Barrier) -> Result<Answer<'e>, Failure> {
+    let failure = |message: &str| Failure { error_type: "Function.ToldToFail".into(), message: message.into() };
+    match event {
+        b"fail" => Err(failure("told to fail")),
+        b"panic" => panic!("told to panic"),
+        b"stream-fail" => {
+            let pieces = [Ok(b"partial".to_vec()), Err(failure("told to fail on the way"))];
+            Ok(Answer::stream("application/octet-stream", stream::iter(pieces)))
+        }
+        // No answer before as many have come as the process takes.
+        b"meet" => {
+            meeting.wait().await;
+            Ok(event.into())
+        }
+        _ => Ok(event.into()),
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) enum Asked {
     Next,
     Answer { id: String, nonce: Option<Vec<u8>>, mode: Mode, kind: Kind },
     InitError { error_type: Option<String> },
+    Register,
+    ExtensionNext { id: Vec<u8> },
     Other { what: String },
 }
 
@@ -233,6 +235,8 @@ impl Asked {
                 kind: Kind::Error { error_type: error_type(fault) },
             },
             Request::InitError(fault) => Self::InitError { error_type: error_type(fault) },
+            Request::Register { .. } => Self::Register,
+            Request::ExtensionNext { id } => Self::ExtensionNext { id: id.as_bytes().to_vec() },
             Request::Other { method, target } => Self::Other { what: format!("{method} {target}") },
             // SnapStart has nothing to restore here, and AWS's emulator does not know these without a flag, either.
             request => Self::Other { what: request.verb().to_string() },

@@ -20,6 +20,7 @@ use crate::supervisor::Supervisor;
 pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) init_timeout: Duration,
+    pub(crate) end_grace: Duration,
     pub(crate) memory_mb: u32,
     pub(crate) console: Console,
 }
@@ -125,7 +126,6 @@ impl Driver {
             }
             End::TimedOut(timeout) => {
                 let failure = Failure::TimedOut(timeout);
-                self.supervisor.kill();
                 self.environment.borrow_mut().answer(Reported::Failed(failure.clone()));
                 self.clear_away().await;
                 Some(failure)
@@ -175,7 +175,7 @@ impl Driver {
         if self.environment.borrow().is_given_up() { End::InitError } else { End::Exited(exit) }
     }
 
-    /// Kills the program, and makes the environment ready for another.
+    /// Ends the program, and makes the environment ready for another.
     async fn clear_away(&mut self) {
         self.supervisor.clear_away().await;
         self.environment.borrow_mut().reset();

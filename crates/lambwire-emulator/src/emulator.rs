@@ -23,6 +23,7 @@ pub struct Emulator {
     function: Function,
     timeout: Duration,
     init_timeout: Duration,
+    end_grace: Duration,
     console: Console,
     runtime_api: SocketAddr,
     listen: Option<SocketAddr>,
@@ -50,6 +51,7 @@ impl Emulator {
             },
             timeout: limits::DEFAULT_TIMEOUT,
             init_timeout: limits::DEFAULT_INIT_TIMEOUT,
+            end_grace: limits::END_GRACE,
             console: Console::default(),
             runtime_api: ([127, 0, 0, 1], 0).into(),
             listen: None,
@@ -117,6 +119,15 @@ impl Emulator {
         self
     }
 
+    /// How long the program has to end by itself after SIGTERM, before it is killed; [`END_GRACE`](limits::END_GRACE)
+    /// without it. It gets SIGTERM when the emulator ends, and if it has registered as an extension, also when it is to be
+    /// started again.
+    #[must_use]
+    pub fn end_grace(mut self, grace: Duration) -> Self {
+        self.end_grace = grace;
+        self
+    }
+
     /// Where lines for people go; to standard error without it.
     #[must_use]
     pub fn console(mut self, console: Console) -> Self {
@@ -162,6 +173,7 @@ impl Emulator {
             settings: Settings {
                 timeout: self.timeout,
                 init_timeout: self.init_timeout,
+                end_grace: self.end_grace,
                 memory_mb: self.function.memory_mb,
                 console: self.console,
             },

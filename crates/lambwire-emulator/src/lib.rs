@@ -36,6 +36,7 @@ mod emulator;
 mod environment;
 mod event;
 mod exit;
+mod extensions;
 pub mod fault;
 mod front;
 mod json;

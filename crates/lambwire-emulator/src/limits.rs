@@ -28,6 +28,9 @@ pub const CLIENT_CONTEXT_BYTES: usize = 3583;
 /// the connection is closed. Ours: several times what any function would send by mistake.
 pub const DISCARDED_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Longest registration of an extension, in bytes: as with AWS's emulator in its mode for several invocations at a time.
+pub const REGISTRATION_BYTES: u64 = 1024 * 1024;
+
 /// How long an invocation may take if nothing else is said: AWS's default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -37,7 +40,8 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(900);
 /// How long a program may take to ask for its first invocation: AWS's limit for on-demand functions.
 pub const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the program has to end by itself after SIGTERM. AWS gives as much where there is an internal extension.
+/// How long the program has to end by itself after SIGTERM, if nothing else is said. AWS gives as much where there is an
+/// internal extension.
 pub const END_GRACE: Duration = Duration::from_millis(500);
 
 /// How long what a dead program has sent is still read. Its connections end with it, unless another process that it

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::process::{self, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use smol::Timer;
@@ -15,7 +16,6 @@ use smol::process::{Child, Command};
 
 use crate::console::Console;
 use crate::exit::Exit;
-use crate::limits;
 
 /// What a function has in its configuration, and its program finds in its environment.
 #[derive(Clone, Debug)]
@@ -152,18 +152,16 @@ impl Process {
         self.signal(Signal::KILL);
     }
 
-    /// Asks the program to end, kills it if it does not, and waits for that.
-    pub(crate) async fn end(mut self) {
+    /// Asks the program to end by itself, and waits for that as long as `grace`.
+    pub(crate) async fn ask_to_end(&mut self, grace: Duration) {
         self.signal(Signal::TERM);
         let grace = async {
-            Timer::after(limits::END_GRACE).await;
+            Timer::after(grace).await;
         };
         let exited = async {
             self.child.status().await.ok();
         };
         future::or(exited, grace).await;
-        self.kill();
-        self.exited().await;
     }
 
     /// The most memory that the program itself has had, in MB; `None` where there is no `/proc`, or no process.

@@ -136,7 +136,7 @@ impl Parts {
             let runtime_api = Rc::new(RuntimeApi::new(runtime_api, requests, weak));
             let listening = Rc::clone(&runtime_api);
             executor.spawn(async move { listening.listen().await }).detach();
-            Supervisor { runtime_api, program, process, started_at: Some(started_at) }
+            Supervisor { runtime_api, program, process, started_at: Some(started_at), end_grace: settings.end_grace }
         };
         let abort = async {
             // Nothing is ever sent: it ends when the handle is dropped.

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::time::Instant;
 
 use lambwire::limits::PAYLOAD_BYTES;
-use lambwire::{ACCEPTED_BODY, ErrorReport, Mode, Objection, Reply, Verb};
+use lambwire::{ACCEPTED_BODY, ErrorReport, ExtensionId, Mode, Objection, Reply, Verb};
 use smol::channel::Receiver;
 use smol::future;
 use smol::{Async, LocalExecutor, Task, Timer};
@@ -14,6 +14,7 @@ use smol::{Async, LocalExecutor, Task, Timer};
 use crate::answer::{Failure, Reported};
 use crate::connection::{Asked, Collected, Connection, Kind, Lost};
 use crate::event::Invocation;
+use crate::extensions::Extensions;
 use crate::limits;
 
 /// Longest body of an objection, in bytes.
@@ -64,6 +65,7 @@ pub(crate) enum Handout {
 pub(crate) struct RuntimeApi {
     listener: Async<TcpListener>,
     requests: Rc<RefCell<dyn Requests>>,
+    extensions: Rc<RefCell<Extensions>>,
     /// Weak, as the executor holds what holds this.
     executor: Weak<LocalExecutor<'static>>,
     connections: RefCell<Vec<Task<()>>>,
@@ -75,7 +77,7 @@ impl RuntimeApi {
         requests: Rc<RefCell<dyn Requests>>,
         executor: Weak<LocalExecutor<'static>>,
     ) -> Self {
-        Self { listener, requests, executor, connections: RefCell::new(Vec::new()) }
+        Self { listener, requests, extensions: Rc::default(), executor, connections: RefCell::default() }
     }
 
     /// Takes connections, for ever.
@@ -110,9 +112,15 @@ impl RuntimeApi {
         future::or(settled, patience).await;
     }
 
-    /// Parts with all connections at once.
+    /// Whether the program has an extension inside its process.
+    pub(crate) fn has_extension(&self) -> bool {
+        self.extensions.borrow().are_there()
+    }
+
+    /// Parts with all connections at once, and with what has registered by them.
     pub(crate) fn disconnect(&self) {
         self.connections.take();
+        self.extensions.take();
     }
 
     fn serve(&self, stream: Async<TcpStream>) {
@@ -122,19 +130,19 @@ impl RuntimeApi {
             log::warn!("the runtime has {} connections, another is refused", connections.len());
             return;
         }
-        let requests = Rc::clone(&self.requests);
+        let (requests, extensions) = (Rc::clone(&self.requests), Rc::clone(&self.extensions));
         if let Some(executor) = self.executor.upgrade() {
-            connections.push(executor.spawn(async move { serve(stream, &*requests).await }));
+            connections.push(executor.spawn(async move { serve(stream, &*requests, &extensions).await }));
         }
     }
 }
 
 /// Serves one connection until it ends.
-async fn serve(stream: Async<TcpStream>, requests: &RefCell<dyn Requests>) {
+async fn serve(stream: Async<TcpStream>, requests: &RefCell<dyn Requests>, extensions: &RefCell<Extensions>) {
     // A reply is one write: nothing is gained by waiting for more.
     let _ = stream.get_ref().set_nodelay(true);
     let mut connection = Connection::new(stream);
-    let Err(lost) = converse(&mut connection, requests).await else {
+    let Err(lost) = converse(&mut connection, requests, extensions).await else {
         return connection.linger().await;
     };
     match lost {
@@ -153,10 +161,17 @@ async fn serve(stream: Async<TcpStream>, requests: &RefCell<dyn Requests>) {
     }
 }
 
-async fn converse(connection: &mut Connection, requests: &RefCell<dyn Requests>) -> Result<(), Lost> {
+async fn converse(
+    connection: &mut Connection,
+    requests: &RefCell<dyn Requests>,
+    extensions: &RefCell<Extensions>,
+) -> Result<(), Lost> {
     while let Some(asked) = connection.request().await? {
         match asked {
-            Asked::Next => next(connection, requests).await?,
+            Asked::Next => {
+                extensions.borrow_mut().close();
+                next(connection, requests).await?;
+            }
             Asked::Answer { id, nonce, mode, kind } => {
                 let begun = Begun { verb: kind.verb(), id: &id, nonce: nonce.as_deref(), mode };
                 let limit = requests.borrow_mut().begin_answer(&begun);
@@ -166,6 +181,8 @@ async fn converse(connection: &mut Connection, requests: &RefCell<dyn Requests>)
                 }
             }
             Asked::InitError { error_type } => init_error(connection, requests, error_type).await?,
+            Asked::Register => register(connection, extensions).await?,
+            Asked::ExtensionNext { id } => extension_next(connection, extensions, &id).await?,
             Asked::Other { what } => {
                 log::warn!("the runtime asks for something unknown: {what}");
                 turn_down(connection, Objection::NotFound).await?;
@@ -182,11 +199,7 @@ async fn next(connection: &mut Connection, requests: &RefCell<dyn Requests>) -> 
         Ok(Handout::Given(given)) => given,
         Ok(Handout::Waits(given)) => {
             let given = async { Ok(given.recv().await) };
-            let closed = async {
-                connection.closed().await;
-                Err(Lost::Io(std::io::ErrorKind::ConnectionAborted.into()))
-            };
-            match future::or(given, closed).await? {
+            match future::or(given, lost(connection)).await? {
                 Ok(given) => given,
                 Err(_) => return object(connection, Objection::InternalServerError).await,
             }
@@ -245,6 +258,33 @@ async fn init_error(
             connection.reply(&Reply::Accepted, ACCEPTED_BODY).await
         }
     }
+}
+
+async fn register(connection: &mut Connection, extensions: &RefCell<Extensions>) -> Result<(), Lost> {
+    let Collected::Whole { body: wish, .. } = collect(connection, limits::REGISTRATION_BYTES).await? else {
+        return object(connection, Objection::RequestEntityTooLarge).await;
+    };
+    let registered = extensions.borrow_mut().register(&wish);
+    match registered {
+        Ok(id) => connection.reply(&Reply::Registered { id: ExtensionId::new(id.as_bytes())? }, b"{}").await,
+        Err(objection) => object(connection, objection).await,
+    }
+}
+
+/// An extension waits for an event, and none ever comes.
+async fn extension_next(connection: &mut Connection, extensions: &RefCell<Extensions>, id: &[u8]) -> Result<(), Lost> {
+    discard_body(connection).await?;
+    let waits = extensions.borrow().wait(id);
+    match waits {
+        Ok(()) => lost(connection).await,
+        Err(objection) => object(connection, objection).await,
+    }
+}
+
+/// Waits until the runtime has closed the connection, on which it waits for a reply.
+async fn lost<T>(connection: &mut Connection) -> Result<T, Lost> {
+    connection.closed().await;
+    Err(Lost::Io(std::io::ErrorKind::ConnectionAborted.into()))
 }
 
 async fn collect(connection: &mut Connection, limit: u64) -> Result<Collected, Lost> {

@@ -18,6 +18,8 @@ pub(crate) struct Supervisor {
     pub(crate) process: Option<Process>,
     /// When the program was started, until its first invocation is over.
     pub(crate) started_at: Option<Instant>,
+    /// How long the program has to end by itself when it is asked to.
+    pub(crate) end_grace: Duration,
 }
 
 impl Supervisor {
@@ -46,16 +48,12 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Kills the program, which is still to be seen to end.
-    pub(crate) fn kill(&self) {
-        if let Some(process) = &self.process {
-            process.kill();
-        }
-    }
-
-    /// Kills the program and parts with its connections.
+    /// Ends the program, by asking it to only if it has an extension, and parts with its connections.
     pub(crate) async fn clear_away(&mut self) {
         if let Some(process) = &mut self.process {
+            if self.runtime_api.has_extension() {
+                process.ask_to_end(self.end_grace).await;
+            }
             process.kill();
             process.exited().await;
         }
@@ -71,10 +69,12 @@ impl Supervisor {
         self.started_at = Some(Instant::now());
     }
 
-    /// Ends the program.
+    /// Ends the program for good: it is asked to in any case.
     pub(crate) async fn end(&mut self) {
-        if let Some(process) = self.process.take() {
-            process.end().await;
+        if let Some(mut process) = self.process.take() {
+            process.ask_to_end(self.end_grace).await;
+            process.kill();
+            process.exited().await;
         }
     }
 

@@ -120,6 +120,12 @@ pub enum Objection<'a> {
     RequestEntityTooLarge,
     /// The execution environment is going away.
     InternalServerError,
+    /// An extension registers after the runtime has asked for an invocation.
+    RegistrationClosed,
+    /// An extension registers for events that one inside the runtime's process cannot have.
+    InvalidEventType,
+    /// No extension has registered under this id.
+    InvalidExtensionId,
     /// The path is none of the Runtime API's.
     NotFound,
 }
@@ -129,7 +135,10 @@ impl Objection<'_> {
     pub fn reply(&self) -> Reply<'static> {
         let status = match self {
             Self::InvalidRequestId | Self::InvalidResponseMode => 400,
-            Self::InvalidStateTransition { .. } => 403,
+            Self::InvalidStateTransition { .. }
+            | Self::RegistrationClosed
+            | Self::InvalidEventType
+            | Self::InvalidExtensionId => 403,
             Self::InvokeTimeout => 410,
             Self::RequestEntityTooLarge => 413,
             Self::InternalServerError => 500,
@@ -158,6 +167,9 @@ impl Objection<'_> {
                 ("RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).")
             }
             Self::InternalServerError => ("InternalServerError", "Internal Server Error"),
+            Self::RegistrationClosed => ("Extension.RegistrationClosed", "Extension registration closed already"),
+            Self::InvalidEventType => ("Extension.InvalidEventType", "INVOKE: ErrorInvalidEventType"),
+            Self::InvalidExtensionId => ("Extension.InvalidExtensionIdentifier", "Invalid Lambda-Extension-Identifier"),
             Self::InvalidStateTransition { from, to } => {
                 const REASON: &str = " failed for runtime. Error: State transition is not allowed";
                 // States longer than those of the protocol are cut off.

@@ -56,10 +56,13 @@ impl Driver {
         }
     }
 
-    /// Sends the runtime away, and ends the program.
+    /// Sends the runtime away, and ends the program. One that has last words for a SIGTERM gets that instead: sent away,
+    /// it would end before.
     pub(crate) async fn end(&mut self) {
-        self.environment.borrow_mut().send_away();
-        self.supervisor.runtime_api.settle().await;
+        if !self.supervisor.runtime_api.has_extension() {
+            self.environment.borrow_mut().send_away();
+            self.supervisor.runtime_api.settle().await;
+        }
         self.supervisor.end().await;
     }
 

@@ -11,4 +11,5 @@ mod peer;
 mod process;
 mod program;
 mod runtime_api;
+mod sigterm;
 mod wire;

@@ -72,6 +72,9 @@ fn an_objection_has_the_status_and_the_type_of_aws() {
         (Objection::InvokeTimeout, 410, "InvokeTimeout"),
         (Objection::RequestEntityTooLarge, 413, "RequestEntityTooLarge"),
         (Objection::InternalServerError, 500, "InternalServerError"),
+        (Objection::RegistrationClosed, 403, "Extension.RegistrationClosed"),
+        (Objection::InvalidEventType, 403, "Extension.InvalidEventType"),
+        (Objection::InvalidExtensionId, 403, "Extension.InvalidExtensionIdentifier"),
         (Objection::NotFound, 404, ""),
     ] {
         let mut out = [0; 256];

@@ -32,7 +32,9 @@ feed, if it is a terminal and the answer ends without one). START, END and
 REPORT, and what the program prints, go to standard error.
 
 With --concurrency, an invocation that takes too long ends, and the program goes
-on; without, it is killed. A program that dies fails all that it has.
+on; without, it is killed. A program that dies fails all that it has. One that
+has registered as an extension gets SIGTERM before it is killed, and any does
+when the emulator ends.
 
 The program finds in its environment what Lambda sets, beside what the emulator
 has there itself. It is started at once, and again for the next event after it

@@ -154,6 +154,7 @@ impl Conversation<'_> {
                 self.write(bytes.get(..len).unwrap_or(&bytes))?;
             }
             Act::Pause(pause) => thread::sleep(pause),
+            Act::Hold => self.shared.hold(),
             Act::HalfClose => self.stream.shutdown(Shutdown::Write)?,
             Act::Close => return Ok(Left::Closed),
             Act::Reset => {

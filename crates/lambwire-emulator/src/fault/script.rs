@@ -57,6 +57,8 @@ pub enum Act {
     },
     /// Does nothing for a while.
     Pause(Duration),
+    /// Does nothing until it is told to [go on](super::FaultServer::go_on).
+    Hold,
     /// Says no more, and lets the connection stay half open.
     HalfClose,
     /// Closes the connection. With bytes unread, that resets it.

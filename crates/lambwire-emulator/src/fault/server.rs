@@ -49,6 +49,7 @@ struct State {
     accepted: usize,
     seen: Vec<Seen>,
     is_idle: bool,
+    is_held: bool,
     is_over: bool,
 }
 
@@ -75,6 +76,7 @@ impl FaultServer {
                 accepted: 0,
                 seen: Vec::new(),
                 is_idle: false,
+                is_held: false,
                 is_over: false,
             }),
             changed: Condvar::new(),
@@ -104,9 +106,19 @@ impl FaultServer {
 
     /// Waits until the runtime waits for a reply that will not come, but not longer than `patience`. Says whether it does.
     pub fn wait_until_idle(&self, patience: Duration) -> bool {
-        let state = self.shared.state();
-        let waited = self.shared.changed.wait_timeout_while(state, patience, |state| !state.is_idle);
-        waited.unwrap_or_else(PoisonError::into_inner).0.is_idle
+        self.shared.wait_until(patience, |state| state.is_idle)
+    }
+
+    /// Waits until the script has come to an [`Act::Hold`](super::Act::Hold), but not longer than `patience`. Says whether
+    /// it has.
+    pub fn wait_until_held(&self, patience: Duration) -> bool {
+        self.shared.wait_until(patience, |state| state.is_held)
+    }
+
+    /// Ends an [`Act::Hold`](super::Act::Hold).
+    pub fn go_on(&self) {
+        self.shared.state().is_held = false;
+        self.shared.changed.notify_all();
     }
 }
 
@@ -135,6 +147,19 @@ impl Shared {
     pub(crate) fn rest(&self) {
         self.state().is_idle = true;
         self.changed.notify_all();
+    }
+
+    /// Waits until it is told to go on.
+    pub(crate) fn hold(&self) {
+        let mut state = self.state();
+        state.is_held = true;
+        self.changed.notify_all();
+        drop(self.changed.wait_while(state, |state| state.is_held && !state.is_over));
+    }
+
+    fn wait_until(&self, patience: Duration, is_so: impl Fn(&State) -> bool) -> bool {
+        let waited = self.changed.wait_timeout_while(self.state(), patience, |state| !is_so(state));
+        is_so(&waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Has connections refused, from before this returns, for so long.

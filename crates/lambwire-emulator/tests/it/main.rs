@@ -5,6 +5,7 @@
 mod child;
 mod concurrent;
 mod faults;
+mod freeze;
 mod front;
 mod library;
 mod peer;

@@ -1,0 +1,179 @@
+//! Runtimes that are frozen, as Lambda does between invocations, lose their connection meanwhile, and are thawed.
+
+use std::convert::Infallible;
+use std::io::Error as IoError;
+use std::process::{Child, Command, Stdio, exit};
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use lambwire::{Context, Error, Verb};
+use lambwire_emulator::fault::{Act, FaultServer, Plan, Say, Script};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Says that this process is to be a runtime, and which.
+const ROLE: &str = "LAMBWIRE_TEST_FREEZE";
+
+/// Loops over each transport: one by hand, and one that asks ahead.
+const SUBJECTS: [&str; 4] = ["mio next", "mio serve", "smol next", "smol serve"];
+
+/// How a connection is lost: by an end, and by a reset.
+const LOSSES: [Act; 2] = [Act::Close, Act::Reset];
+
+/// Long enough for whatever a test waits for that does come.
+const AMPLE: Duration = Duration::from_secs(300);
+
+#[test]
+fn plays_the_frozen_when_asked() {
+    let Ok(role) = env::var(ROLE) else { return };
+    let api = env::var("AWS_LAMBDA_RUNTIME_API").unwrap();
+    let end = match role.as_str() {
+        "mio next" => mio_next(&api),
+        "mio serve" => lambwire_mio::Runtime::connect(&api).unwrap().serve(|event, _| Ok(event.into()), tell),
+        "smol next" => smol::block_on(smol_next(&api)),
+        _ => smol::block_on(async {
+            let mut runtime = lambwire_smol::Runtime::connect(&api).await?;
+            runtime.serve(async |event, _| Ok(event.into()), tell).await
+        }),
+    };
+    panic!("{}", end.unwrap_err());
+}
+
+fn tell(context: &Context<'_>, error: &Error<IoError>) {
+    eprintln!("{}: {error}", context.request_id);
+    exit(1);
+}
+
+fn mio_next(api: &str) -> Result<Infallible, Error<IoError>> {
+    let mut runtime = lambwire_mio::Runtime::connect(api)?;
+    let mut buf = Vec::new();
+    loop {
+        let invocation = runtime.next(&mut buf)?;
+        let event = invocation.payload;
+        invocation.respond(event)?;
+    }
+}
+
+async fn smol_next(api: &str) -> Result<Infallible, Error<IoError>> {
+    let mut runtime = lambwire_smol::Runtime::connect(api).await?;
+    let mut buf = Vec::new();
+    loop {
+        let invocation = runtime.next(&mut buf).await?;
+        let event = invocation.payload;
+        invocation.respond(event).await?;
+    }
+}
+
+/// A runtime in a process of its own, which is killed at the end.
+struct Process(Child);
+
+impl Process {
+    fn start(subject: &str, server: &FaultServer) -> Self {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "freeze::plays_the_frozen_when_asked", "--nocapture"]);
+        command.env(ROLE, subject).env("AWS_LAMBDA_RUNTIME_API", server.address().to_string());
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Stops it, and returns when no thread of it runs.
+    fn freeze(&self) {
+        self.signal(Signal::STOP);
+        while !self.states().iter().all(|state| state == "T") {
+            thread::yield_now();
+        }
+    }
+
+    fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// The states of its threads: the field behind the name, which is in brackets.
+    fn states(&self) -> Vec<String> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap();
+        let stats = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("stat")).unwrap());
+        stats.map(|stat| stat.rsplit_once(") ").unwrap().1[..1].to_owned()).collect()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether a client's end of a connection to this port is open, or the kernel has heard of no loss (state 1 in
+/// `/proc/net/tcp`).
+fn is_connected(port: u16) -> bool {
+    let remote = format!(":{port:04X}");
+    fs::read_to_string("/proc/net/tcp").unwrap().lines().any(|line| {
+        let mut fields = line.split_whitespace().skip(2);
+        fields.next().is_some_and(|address| address.ends_with(&remote)) && fields.next() == Some("01")
+    })
+}
+
+/// Freezes each subject when the script holds, lets go on with the script until the connection is lost, thaws it, and
+/// looks at what it has asked in the end.
+#[track_caller]
+fn check(script: impl Fn(Act) -> Script, expected: &[(Verb, Option<&str>)]) {
+    for subject in SUBJECTS {
+        for loss in LOSSES {
+            let server = FaultServer::start(script(loss.clone())).unwrap();
+            let process = Process::start(subject, &server);
+            assert!(server.wait_until_held(AMPLE));
+            process.freeze();
+            server.go_on();
+            while is_connected(server.address().port()) {
+                thread::yield_now();
+            }
+            process.thaw();
+            assert!(server.wait_until_idle(AMPLE), "{subject}, {loss:?}");
+            let seen = server.seen();
+            let seen: Vec<_> = seen.iter().map(|seen| (seen.verb, seen.id.as_deref())).collect();
+            assert_eq!(seen, expected, "{subject}, {loss:?}");
+            assert_eq!(server.connections(), 2, "{subject}, {loss:?}");
+        }
+    }
+}
+
+const NEXT: (Verb, Option<&str>) = (Verb::Next, None);
+const ANSWER_A: (Verb, Option<&str>) = (Verb::Response, Some("a"));
+const ANSWER_B: (Verb, Option<&str>) = (Verb::Response, Some("b"));
+
+fn a() -> Say {
+    Say::invocation("a", "event")
+}
+
+fn b() -> Say {
+    Say::invocation("b", "event")
+}
+
+#[test]
+fn a_runtime_that_is_frozen_as_it_asks_for_its_first_invocation_asks_again() {
+    let script = |loss| Script::new().next(Plan::new([Act::Hold, loss])).next(a());
+    check(script, &[NEXT, NEXT, ANSWER_A, NEXT]);
+}
+
+#[test]
+fn a_runtime_that_is_frozen_between_invocations_asks_again() {
+    let script = |loss| Script::new().next(a()).next(Plan::new([Act::Hold, loss])).next(b());
+    check(script, &[NEXT, ANSWER_A, NEXT, NEXT, ANSWER_B, NEXT]);
+}
+
+#[test]
+fn a_runtime_that_is_frozen_before_it_has_read_that_its_answer_is_taken_reads_it_and_asks_again() {
+    let script = |loss| {
+        let taken = Plan::new([Act::Hold, Say::Accepted.into(), loss]);
+        Script::new().next(a()).answer(taken).next(b())
+    };
+    check(script, &[NEXT, ANSWER_A, NEXT, ANSWER_B, NEXT]);
+}
+
+#[test]
+fn a_runtime_that_is_frozen_and_never_told_that_its_answer_is_taken_answers_again() {
+    let script = |loss| Script::new().next(a()).answer(Plan::new([Act::Hold, loss])).next(b());
+    check(script, &[NEXT, ANSWER_A, ANSWER_A, NEXT, ANSWER_B, NEXT]);
+}

@@ -109,12 +109,7 @@ impl Peer {
         self.reply(&objection.reply(), &body[..len]);
     }
 
-    /// Says that the answer is taken which [`request`](Self::request) gave.
-    pub(crate) fn accept_answer(&mut self) {
-        self.reply(&Reply::Accepted, ACCEPTED_BODY);
-    }
-
-    /// Says so, and answers the question that has come behind it, in one write.
+    /// Says that the answer is taken which [`request`](Self::request) gave, and answers the question that has come behind it, in one write.
     pub(crate) fn accept_and_invoke(&mut self, event: &[u8]) {
         let mut replies = self.spoken(&Reply::Accepted, ACCEPTED_BODY);
         assert_eq!(self.request().0, "next");
@@ -129,11 +124,6 @@ impl Peer {
             assert!(len > 0, "the runtime hung up");
             self.inbox.filled(len);
         }
-    }
-
-    /// Whether no byte has come behind the last request.
-    pub(crate) fn has_nothing_ahead(&self) -> bool {
-        self.inbox.is_empty()
     }
 
     /// What has come behind the last request.
@@ -158,6 +148,14 @@ impl Peer {
     /// Breaks the connection off.
     pub(crate) fn reset(self) {
         rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO)).expect("a socket");
+    }
+
+    /// Reads until the runtime closes the connection, and gives how much has come behind the last request.
+    pub(crate) fn read_rest(mut self) -> usize {
+        let mut rest = self.ahead().to_vec();
+        // A connection that was closed with bytes unread is reset.
+        let _ = self.stream.read_to_end(&mut rest);
+        rest.len()
     }
 
     /// Waits until the runtime closes the connection.

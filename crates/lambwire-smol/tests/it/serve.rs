@@ -58,19 +58,21 @@ fn an_answer_and_the_next_question_go_out_together() {
 
 #[test]
 fn the_next_question_waits_for_the_reply_if_told_so() {
-    let (mut runtime, peer) = with_peer(|listener| {
-        let mut peer = Peer::accept(listener);
-        for _ in 0..100 {
+    for is_ahead in [true, false] {
+        let (mut runtime, peer) = with_peer(|listener| {
+            let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
             peer.request();
-            assert!(peer.has_nothing_ahead());
-            peer.accept_answer();
-        }
-        peer.refuse(Objection::InternalServerError);
-    });
-    runtime.set_one_ahead(false);
-    serve(&mut runtime, async |event, _| Ok(event.into()), |_, error| panic!("{error}"));
-    peer.join().unwrap();
+            // The next question can come by this connection only if it did not wait for this.
+            peer.write(b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+            let rest = peer.read_rest();
+            Peer::accept(listener).refuse(Objection::InternalServerError);
+            rest
+        });
+        runtime.set_one_ahead(is_ahead);
+        serve(&mut runtime, async |event, _| Ok(event.into()), |_, error| panic!("{error}"));
+        assert_eq!(peer.join().unwrap() > 0, is_ahead);
+    }
 }
 
 #[test]

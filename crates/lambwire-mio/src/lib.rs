@@ -3,19 +3,19 @@
 
 mod connection;
 mod invocation;
-mod lifecycle;
-mod panics;
 mod runtime;
-mod serve;
+mod sigterm;
+mod transport;
 
 pub use invocation::{Invocation, Stream};
 pub use lambwire;
-pub use lifecycle::{is_snap_start, on_sigterm, remaining};
+pub use lambwire_runtime::{Error, Failure, is_snap_start, remaining};
 pub use runtime::Runtime;
-pub use serve::{Answer, Failure};
+pub use sigterm::on_sigterm;
+pub use transport::{Pieces, Transport};
 
-/// What can end or spoil an exchange.
-pub type Error = lambwire::Error<std::io::Error>;
+/// What a handler has to say.
+pub type Answer<'e> = lambwire_runtime::Answer<'e, Pieces<'e>>;
 
 /// The function in the workspace's README is one that compiles.
 #[cfg(doctest)]

@@ -1,10 +1,11 @@
 //! Many invocations at a time: as many connections, each with its own loop.
 
+use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
 use lambwire::{Context, MAX_CONCURRENCY_VARIABLE};
-use smol::{LocalExecutor, channel};
+use smol::{LocalExecutor, channel, future};
 
 use crate::{Answer, Error, Failure, Runtime};
 
@@ -38,25 +39,49 @@ fn concurrency(value: Option<&str>) -> usize {
 /// # Errors
 ///
 /// The first that [`Runtime::next`] gives to any of the loops, or that [is fatal](lambwire::Error::is_fatal). The other
-/// loops end with it, and their invocations are not answered.
+/// loops answer the invocation that they have, and end with it.
 pub async fn serve_concurrent(
     api: &str,
     n: usize,
     handler: impl for<'e> AsyncFn(&'e [u8], &Context<'e>) -> Result<Answer<'e>, Failure>,
     observe: impl Fn(&Context<'_>, &Error),
 ) -> Result<Infallible, Error> {
-    let (tx, rx) = channel::bounded(1);
-    let serve = async || Runtime::connect(api).await?.serve(&handler, &observe).await;
+    let first = OnceCell::new();
+    // Says no more than that it is closed.
+    let (end, ended) = channel::bounded::<Infallible>(1);
+    let serve = async || -> Result<(), Error> {
+        let mut runtime = Runtime::connect(api).await?;
+        let mut buf = Vec::new();
+        loop {
+            let next = runtime.next(&mut buf);
+            let no_more = async {
+                let _ = ended.recv().await;
+                None
+            };
+            let Some(invocation) = future::or(async { Some(next.await) }, no_more).await else { return Ok(()) };
+            invocation?.handle(&handler, &observe).await?;
+        }
+    };
     let executor = LocalExecutor::new();
-    for _ in 0..n.max(1) {
-        let end = async {
-            // Only the first end counts.
-            let _ = tx.try_send(serve().await);
-        };
-        executor.spawn(end).detach();
-    }
-    let end = executor.run(rx.recv()).await;
-    end.expect("the sender outlives the loops")
+    let loops: Vec<_> = (0..n.max(1))
+        .map(|_| {
+            executor.spawn(async {
+                if let Err(error) = serve().await {
+                    let _ = first.set(error);
+                    end.close();
+                }
+            })
+        })
+        .collect();
+    executor
+        .run(async {
+            for each in loops {
+                each.await
+            }
+        })
+        .await;
+    drop(executor);
+    Err(first.into_inner().expect("no loop ends before one has failed"))
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use lambwire_smol::lambwire::{Context, Objection};
 use lambwire_smol::{Error, Failure, serve_concurrent};
-use smol::block_on;
 use smol::lock::Barrier;
+use smol::{block_on, channel};
 
 use crate::peer::{ID, Peer};
 
@@ -105,18 +105,30 @@ fn failures_are_reported_and_refusals_observed_as_the_loop_goes_on() {
 }
 
 #[test]
-fn a_fatal_error_of_one_loop_ends_handlers_of_others() {
-    let (api, peer) = with_listener(|listener| {
-        let mut peers = [(); 2].map(|()| Peer::accept(listener));
-        let [first, second] = &mut peers;
-        first.invoke(b"{}");
-        second.refuse(Objection::InternalServerError);
-        peers.into_iter().for_each(Peer::closed);
+fn a_fatal_error_of_one_loop_leaves_the_others_time_to_answer() {
+    let (tell, told) = channel::bounded(1);
+    let (api, peer) = with_listener(move |listener| {
+        let [mut busy, mut refused, mut idle] = [(); 3].map(|()| Peer::accept(listener));
+        busy.invoke(b"{}");
+        assert_eq!(idle.request().0, "next");
+        refused.refuse(Objection::InternalServerError);
+        refused.closed();
+        idle.closed();
+        tell.send_blocking(()).unwrap();
+        let answer = busy.take_answer();
+        busy.closed();
+        answer
     });
-    assert!(
-        block_on(serve_concurrent(&api, 2, async |_, _| std::future::pending().await, |_, error| panic!("{error}")))
-            .unwrap_err()
-            .is_fatal()
-    );
-    peer.join().unwrap();
+    let error = block_on(serve_concurrent(
+        &api,
+        3,
+        async |event, _| {
+            told.recv().await.unwrap();
+            Ok(event.into())
+        },
+        |_, error| panic!("{error}"),
+    ))
+    .unwrap_err();
+    assert!(error.is_fatal());
+    assert_eq!(peer.join().unwrap().1, b"{}");
 }

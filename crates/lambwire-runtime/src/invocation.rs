@@ -7,13 +7,13 @@ use lambwire::{
     SendError, limits,
 };
 
-use crate::runtime::{Ahead, fill};
-use crate::{Error, Runtime};
+use crate::line::{Ahead, Ended, fill};
+use crate::{Error, Runtime, Transport};
 
 /// An event, and the duty to answer it: once.
 #[must_use = "an invocation that is not answered times out"]
-pub struct Invocation<'r, 'b> {
-    pub(crate) runtime: &'r mut Runtime,
+pub struct Invocation<'r, 'b, T> {
+    pub(crate) runtime: &'r mut Runtime<T>,
     /// Who asks, until when, on whose behalf.
     pub context: Context<'b>,
     /// The event, as it came.
@@ -22,7 +22,7 @@ pub struct Invocation<'r, 'b> {
     pub headers: Headers<'b>,
 }
 
-impl<'r, 'b> Invocation<'r, 'b> {
+impl<'r, 'b, T: Transport> Invocation<'r, 'b, T> {
     /// Answers with JSON.
     ///
     /// # Errors
@@ -41,8 +41,23 @@ impl<'r, 'b> Invocation<'r, 'b> {
     /// Runtime API did not take the answer. Others if the connection was lost and it is not known what became of the
     /// answer. The invocation is over in every case; whether the loop should be as well, says
     /// [`is_fatal`](lambwire::Error::is_fatal).
-    pub async fn respond_as(self, content_type: &str, body: &[u8]) -> Result<(), Error> {
+    pub async fn respond_as(mut self, content_type: &str, body: &[u8]) -> Result<(), Error> {
+        let told = self.tell(content_type, body).await;
+        self.told(told)
+    }
+
+    /// The first half of [`respond_as`](Self::respond_as), which waits.
+    pub async fn tell(&mut self, content_type: &str, body: &[u8]) -> Result<(), Ended> {
         self.runtime.respond(&self.context, content_type, body, Ahead::Nothing).await
+    }
+
+    /// The second half of [`respond_as`](Self::respond_as), which reads what the first has brought.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`respond_as`](Self::respond_as).
+    pub fn told(self, told: Result<(), Ended>) -> Result<(), Error> {
+        self.runtime.told(told)
     }
 
     /// Answers with an error.
@@ -53,13 +68,13 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// As those of [`respond_as`](Self::respond_as).
     pub async fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
-        self.runtime.fail(&self.context, report, Ahead::Nothing).await
+        let told = self.runtime.fail(&self.context, report, Ahead::Nothing).await;
+        self.runtime.told(told)
     }
 
     /// An answer that is sent as it comes about. Nothing is sent before its first piece.
-    pub fn stream(self, content_type: &str) -> Stream<'r, 'b> {
-        let Self { runtime, context, .. } = self;
-        Stream { runtime, context, content_type: content_type.into(), stage: Stage::Start }
+    pub fn stream(self, content_type: &str) -> Stream<'r, 'b, T> {
+        Stream::new(self.runtime, self.context, content_type)
     }
 
     /// A streamed answer to HTTP: status and headers first, then the body.
@@ -68,10 +83,11 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// As those of [`Stream::write`], and [`SendError::OutTooSmall`] for a prelude that is too long: the invocation
     /// has then been answered with an error that says so.
-    pub async fn stream_http(self, prelude: &Prelude<'_>) -> Result<Stream<'r, 'b>, Error> {
+    pub async fn stream_http(self, prelude: &Prelude<'_>) -> Result<Stream<'r, 'b, T>, Error> {
         let mut json = Vec::new();
         if let Err(error) = fill(&mut json, |json| prelude.write(json)) {
-            self.runtime.own_up(&self.context, error, Ahead::Nothing).await?;
+            let told = self.runtime.own_up(&self.context, error, Ahead::Nothing).await;
+            self.runtime.told(told)?;
             return Err(error.into());
         }
         json.extend(PRELUDE_SEPARATOR);
@@ -81,19 +97,19 @@ impl<'r, 'b> Invocation<'r, 'b> {
     }
 }
 
-impl Runtime {
+impl<T: Transport> Runtime<T> {
     pub(crate) async fn respond(
         &mut self,
         context: &Context<'_>,
         content_type: &str,
         body: &[u8],
         ahead: Ahead,
-    ) -> Result<(), Error> {
-        let verdict = self.tell(&Request::response(context, content_type, Mode::Buffered), body, ahead).await;
-        if let Err(Error::Send(error)) = verdict {
+    ) -> Result<(), Ended> {
+        let told = self.tell(&Request::response(context, content_type, Mode::Buffered), body, ahead).await;
+        if let Err(Ended::Unsent(error)) = told {
             self.own_up(context, error, ahead).await?;
         }
-        verdict
+        told
     }
 
     pub(crate) async fn fail(
@@ -101,12 +117,12 @@ impl Runtime {
         context: &Context<'_>,
         report: &ErrorReport<'_>,
         ahead: Ahead,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Ended> {
         self.report(report, |fault| Request::error(context, fault), ahead).await
     }
 
     /// Answers with the error that kept the answer from being sent.
-    async fn own_up(&mut self, context: &Context<'_>, error: SendError, ahead: Ahead) -> Result<(), Error> {
+    async fn own_up(&mut self, context: &Context<'_>, error: SendError, ahead: Ahead) -> Result<(), Ended> {
         self.fail(context, &ErrorReport::new(error.report_type(), &error.to_string()), ahead).await
     }
 }
@@ -114,8 +130,8 @@ impl Runtime {
 /// A streamed answer under way. One that is dropped is cut off, and the next exchange has a new connection; so it is if
 /// the future of one of its methods is dropped.
 #[must_use = "a stream that is not finished is cut off"]
-pub struct Stream<'r, 'b> {
-    pub(crate) runtime: &'r mut Runtime,
+pub struct Stream<'r, 'b, T> {
+    pub(crate) runtime: &'r mut Runtime<T>,
     pub(crate) context: Context<'b>,
     content_type: String,
     stage: Stage,
@@ -129,7 +145,11 @@ enum Stage {
     Over,
 }
 
-impl Stream<'_, '_> {
+impl<'r, 'b, T: Transport> Stream<'r, 'b, T> {
+    pub(crate) fn new(runtime: &'r mut Runtime<T>, context: Context<'b>, content_type: &str) -> Self {
+        Self { runtime, context, content_type: content_type.into(), stage: Stage::Start }
+    }
+
     /// Sends a piece, and returns when the socket has taken it.
     ///
     /// # Errors
@@ -138,15 +158,8 @@ impl Stream<'_, '_> {
     /// was lost: the stream is over then. [`SendError::Unsendable`] if the media type cannot be sent:
     /// [`fail`](Self::fail) still answers the invocation.
     pub async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
-        let exchange = self.take_begun().await?;
-        let frame = self.runtime.link.client().frame(piece.len())?;
-        match self.runtime.write(frame.before(), piece, frame.after()).await {
-            Ok(()) => {
-                self.stage = Stage::Begun(exchange);
-                Ok(())
-            }
-            sent => self.runtime.conclude(exchange, sent).await,
-        }
+        let told = self.put(piece).await;
+        self.runtime.told(told)
     }
 
     /// Ends the answer.
@@ -155,13 +168,8 @@ impl Stream<'_, '_> {
     ///
     /// As those of [`Invocation::respond_as`].
     pub async fn finish(mut self) -> Result<(), Error> {
-        match self.take_begun().await {
-            Err(Error::Send(error)) if matches!(self.stage, Stage::Start) => {
-                self.runtime.own_up(&self.context, error, Ahead::Nothing).await?;
-                Err(error.into())
-            }
-            exchange => self.end(exchange?, |client, end| client.finish(end)).await,
-        }
+        let told = self.end().await;
+        self.runtime.told(told)
     }
 
     /// Ends the answer with an error, and what was sent before is void. If nothing was, the invocation is answered with
@@ -171,6 +179,33 @@ impl Stream<'_, '_> {
     ///
     /// As those of [`Invocation::respond_as`].
     pub async fn fail(mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
+        let told = self.end_with(report).await;
+        self.runtime.told(told)
+    }
+
+    pub(crate) async fn put(&mut self, piece: &[u8]) -> Result<(), Ended> {
+        let exchange = self.take_begun().await?;
+        let frame = self.runtime.line.link.client().frame(piece.len())?;
+        match self.runtime.line.write(frame.before(), piece, frame.after()).await {
+            Ok(()) => {
+                self.stage = Stage::Begun(exchange);
+                Ok(())
+            }
+            sent => self.runtime.line.conclude(exchange, sent, &mut self.runtime.reply).await,
+        }
+    }
+
+    pub(crate) async fn end(&mut self) -> Result<(), Ended> {
+        match self.take_begun().await {
+            Err(Ended::Unsent(error)) if matches!(self.stage, Stage::Start) => {
+                self.runtime.own_up(&self.context, error, Ahead::Nothing).await?;
+                Err(error.into())
+            }
+            exchange => self.conclude(exchange?, |client, end| client.finish(end)).await,
+        }
+    }
+
+    pub(crate) async fn end_with(&mut self, report: &ErrorReport<'_>) -> Result<(), Ended> {
         if matches!(self.stage, Stage::Start) {
             return self.runtime.fail(&self.context, report, Ahead::Nothing).await;
         }
@@ -178,18 +213,18 @@ impl Stream<'_, '_> {
         let report = report.fit(limits::STREAM_ERROR_BYTES);
         let mut json = Vec::new();
         fill(&mut json, |json| report.write(json))?;
-        self.end(exchange, |client, end| client.finish_with_error(report.header_type(), &json, end)).await
+        self.conclude(exchange, |client, end| client.finish_with_error(report.header_type(), &json, end)).await
     }
 
     /// The exchange, begun if it has not, to be put back if it goes on.
-    async fn take_begun(&mut self) -> Result<Exchange<io::Error>, Error> {
+    async fn take_begun(&mut self) -> Result<Exchange<io::Error>, Ended> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Begun(exchange) => Ok(exchange),
             Stage::Over => Err(SendError::Closed.into()),
             Stage::Start => {
                 let request = Request::response(&self.context, &self.content_type, Mode::Streaming);
-                self.runtime.begin(&request, Body::Chunked).await.inspect_err(|error| {
-                    if matches!(error, Error::Send(_)) {
+                self.runtime.line.begin(&request, Body::Chunked).await.inspect_err(|ended| {
+                    if matches!(ended, Ended::Unsent(_)) {
                         self.stage = Stage::Start;
                     }
                 })
@@ -197,14 +232,14 @@ impl Stream<'_, '_> {
         }
     }
 
-    async fn end(
-        self,
+    async fn conclude(
+        &mut self,
         exchange: Exchange<io::Error>,
         finish: impl Fn(&mut Client, &mut [u8]) -> Result<usize, SendError>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Ended> {
         let mut end = Vec::new();
-        fill(&mut end, |end| finish(self.runtime.link.client(), end))?;
-        let sent = self.runtime.write(b"", &end, b"").await;
-        self.runtime.conclude(exchange, sent).await
+        fill(&mut end, |end| finish(self.runtime.line.link.client(), end))?;
+        let sent = self.runtime.line.write(b"", &end, b"").await;
+        self.runtime.line.conclude(exchange, sent, &mut self.runtime.reply).await
     }
 }

@@ -3,14 +3,12 @@
 use std::process::exit;
 use std::time::{Duration, SystemTime};
 
-use async_signal::{Signal, Signals};
 use lambwire::{
     Context, ErrorReport, INITIALIZATION_TYPE_VARIABLE, Message, NO_EVENTS, ReceiveError, Reply, Request, SNAP_START,
 };
-use smol::stream::StreamExt;
 
-use crate::runtime::Ahead;
-use crate::{Error, Failure, Runtime, panics};
+use crate::line::{Ahead, Ended};
+use crate::{Error, Failure, Runtime, Transport};
 
 /// What is left of the time for an invocation: nothing, if its deadline has passed; `None`, if it has none.
 pub fn remaining(context: &Context<'_>) -> Option<Duration> {
@@ -22,11 +20,11 @@ pub fn is_snap_start() -> bool {
     std::env::var(INITIALIZATION_TYPE_VARIABLE).is_ok_and(|value| value == SNAP_START)
 }
 
-impl Runtime {
+impl<T: Transport> Runtime<T> {
     /// Does what has to be done before the first event. If that fails, or panics, it is reported to the Runtime API and
     /// on stderr, and the process exits with 1.
-    pub async fn init<T>(&mut self, init: impl Future<Output = Result<T, Failure>>) -> T {
-        match panics::caught(&self.link, None, init).await {
+    pub async fn init<V>(&mut self, init: impl Future<Output = Result<V, Failure>>) -> V {
+        match self.caught(None, init).await {
             Ok(made) => made,
             Err(failure) => self.give_up(&failure, Request::InitError).await,
         }
@@ -38,7 +36,8 @@ impl Runtime {
     ///
     /// Those of [`Invocation::fail`](crate::Invocation::fail).
     pub async fn init_error(&mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
-        self.report(report, Request::InitError, Ahead::Nothing).await
+        let told = self.report(report, Request::InitError, Ahead::Nothing).await;
+        self.told(told)
     }
 
     /// Lets Lambda take its snapshot, where [`is_snap_start`] says that it wants one: runs `before`, waits until
@@ -54,9 +53,10 @@ impl Runtime {
         after: impl Future<Output = Result<(), Failure>>,
     ) -> Result<(), Error> {
         self.init(before).await;
-        self.tell(&Request::RestoreNext, b"", Ahead::Nothing).await?;
-        self.disconnect();
-        if let Err(failure) = panics::caught(&self.link, None, after).await {
+        let told = self.tell(&Request::RestoreNext, b"", Ahead::Nothing).await;
+        self.told(told)?;
+        self.line.close();
+        if let Err(failure) = self.caught(None, after).await {
             self.give_up(&failure, Request::RestoreError).await
         }
         Ok(())
@@ -64,49 +64,27 @@ impl Runtime {
 
     async fn give_up<'f>(&mut self, failure: &'f Failure, request: fn(lambwire::Fault<'f>) -> Request<'f>) -> ! {
         eprintln!("lambwire: {}: {}", failure.error_type, failure.message);
-        if let Err(error) = self.report(&failure.report(), request, Ahead::Nothing).await {
+        let told = self.report(&failure.report(), request, Ahead::Nothing).await;
+        if let Err(error) = self.told(told) {
             eprintln!("lambwire: {error}");
         }
         exit(1)
     }
-}
 
-/// Has SIGTERM sent to this process before it is ended, which Lambda does for those that register as an extension.
-///
-/// To be had before the first event is asked for, and kept until the end.
-pub struct Sigterm {
-    signals: Signals,
-    /// Here stands the question for an event, which gets no reply.
-    _runtime: Runtime,
-}
-
-impl Sigterm {
-    /// Registers with the Runtime API at `api`. Where that has no extensions, as in some emulators, the signal can be
-    /// waited for all the same.
+    /// Registers as an extension, which Lambda sends SIGTERM to before the end, for as long as this connection stands: it
+    /// is good for nothing else then. Where the Runtime API has no extensions, as in some emulators, nothing comes of it.
     ///
     /// # Errors
     ///
-    /// Those of [`Invocation::respond`](crate::Invocation::respond), and [`Error::Transport`] if the signal cannot be had.
-    pub async fn register(api: &str) -> Result<Self, Error> {
-        let signals = Signals::new([Signal::Term]).map_err(Error::Transport)?;
-        let mut runtime = Runtime::connect(api).await?;
-        match runtime.register().await {
-            Ok(()) | Err(Error::Refused(_)) => Ok(Self { signals, _runtime: runtime }),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Waits for the signal. The process has to end by itself then, within half a second.
-    pub async fn received(&mut self) {
-        self.signals.next().await;
-    }
-}
-
-impl Runtime {
-    async fn register(&mut self) -> Result<(), Error> {
+    /// Those of [`next`](Self::next).
+    pub async fn register(&mut self) -> Result<(), Error> {
         let mut buf = Vec::new();
-        self.exchange(&Request::Register { name: "lambwire" }, NO_EVENTS, Ahead::Nothing, &mut buf).await?;
-        let Message { head: Reply::Registered { id }, .. } = self.link.reply().read(&buf)? else {
+        let register = Request::Register { name: "lambwire" };
+        match T::exchange(&mut self.line, &register, NO_EVENTS, Ahead::Nothing, &mut buf).await {
+            Err(Ended::Refused) => return Ok(()),
+            registered => registered.map_err(|ended| self.error(ended, &buf))?,
+        }
+        let Message { head: Reply::Registered { id }, .. } = self.line.link.reply().read(&buf)? else {
             return Err(ReceiveError::NoExtensionId.into());
         };
         self.ask_and_leave(&Request::ExtensionNext { id }).await

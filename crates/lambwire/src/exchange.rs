@@ -19,6 +19,8 @@ pub struct Link {
     client: Client,
     inbox: Inbox,
     is_connected: bool,
+    /// Length of the last body that was to go out, if it was known.
+    body_bytes: Option<u64>,
 }
 
 impl Link {
@@ -28,7 +30,7 @@ impl Link {
     ///
     /// [`SendError::BadApi`] if that is no address.
     pub fn new(api: &str) -> Result<Self, SendError> {
-        Ok(Self { client: Client::new(api)?, inbox: Inbox::new(), is_connected: false })
+        Ok(Self { client: Client::new(api)?, inbox: Inbox::new(), is_connected: false, body_bytes: None })
     }
 
     /// Where to connect to.
@@ -43,7 +45,8 @@ impl Link {
 
     /// Tells that there is a connection, which is new.
     pub fn connected(&mut self) {
-        *self = Self { client: self.client.reconnected(), inbox: Inbox::new(), is_connected: true };
+        let client = self.client.reconnected();
+        *self = Self { client, inbox: Inbox::new(), is_connected: true, body_bytes: None };
     }
 
     /// Tells that there is no connection any more.
@@ -63,7 +66,7 @@ impl Link {
 
     /// The reply that is whole.
     pub fn reply(&self) -> WholeReply {
-        self.inbox.reply()
+        self.inbox.reply().to(self.body_bytes)
     }
 
     /// Where to read to: what is free of the buffer that the reply is collected in.
@@ -244,7 +247,9 @@ impl<E> Exchange<E> {
         let head = link.client.send(request, self.body, out)?;
         link.inbox = Inbox::new();
         self.request_bytes = head as u64;
+        link.body_bytes = None;
         if let Body::Exact(len) = self.body {
+            link.body_bytes = Some(len);
             link.client.frame(usize::try_from(len).unwrap_or(usize::MAX))?;
             self.request_bytes += len;
         }

@@ -63,6 +63,8 @@ pub struct WholeReply {
     fields: Spans,
     verb: Verb,
     status: u16,
+    /// Length of the body that was sent, if that was known.
+    sent_bytes: Option<u64>,
 }
 
 /// A request that is whole.
@@ -98,7 +100,12 @@ impl WholeReply {
 
     /// The refusal that it is, if it is one, with the reason that stands in its body.
     pub fn refusal(&self, buf: &[u8]) -> Option<Refusal> {
-        self.is_refusal().then(|| Refusal::read(self.verb, self.status, self.place.body(buf)))
+        let sent_bytes = self.sent_bytes.filter(|_| !self.verb.is_question());
+        self.is_refusal().then(|| Refusal::read(self.verb, self.status, self.place.body(buf)).of(sent_bytes))
+    }
+
+    pub(crate) fn to(self, sent_bytes: Option<u64>) -> Self {
+        Self { sent_bytes, ..self }
     }
 
     /// Reads the message out of the buffer that it was collected in.
@@ -218,7 +225,8 @@ impl Inbox {
 
     /// The reply that is whole.
     pub(crate) fn reply(&self) -> WholeReply {
-        WholeReply { place: self.place(), fields: self.fields, verb: self.verb, status: self.status }
+        let (place, fields) = (self.place(), self.fields);
+        WholeReply { place, fields, verb: self.verb, status: self.status, sent_bytes: None }
     }
 
     /// Where the parts of the message stand that is whole.

@@ -17,6 +17,7 @@ const MESSAGE_BYTES: usize = 256;
 pub struct Refusal {
     verb: Verb,
     status: u16,
+    body_bytes: Option<u64>,
     error_type: String<TYPE_BYTES>,
     message: String<MESSAGE_BYTES>,
 }
@@ -28,9 +29,14 @@ impl Refusal {
         Self {
             verb,
             status,
+            body_bytes: None,
             error_type: as_much_as_fits(report.error_type()),
             message: as_much_as_fits(report.message()),
         }
+    }
+
+    pub(crate) fn of(self, body_bytes: Option<u64>) -> Self {
+        Self { body_bytes, ..self }
     }
 
     /// What was refused.
@@ -41,6 +47,11 @@ impl Refusal {
     /// The status of the reply.
     pub fn status(&self) -> u16 {
         self.status
+    }
+
+    /// Size of the body that was refused, in bytes; `None` if that was not known before, as a stream's.
+    pub fn body_bytes(&self) -> Option<u64> {
+        self.body_bytes
     }
 
     /// The type of the error, such as `InvalidRequestID`; empty if the reply gave none.
@@ -87,7 +98,11 @@ fn as_much_as_fits<const BYTES: usize>(text: Option<Text<'_>>) -> String<BYTES> 
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} refused with status {}", self.verb, self.status)?;
+        write!(f, "{}", self.verb)?;
+        if let (413, Some(bytes)) = (self.status, self.body_bytes) {
+            write!(f, " of {bytes} bytes")?;
+        }
+        write!(f, " refused with status {}", self.status)?;
         if !self.message.is_empty() {
             write!(f, ": {}", self.message)?;
         }

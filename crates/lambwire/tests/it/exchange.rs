@@ -180,7 +180,7 @@ fn an_answer_that_may_have_arrived_is_given_once_more_and_a_refusal_believed_no_
     for lost in [Ends, Breaks] {
         check_new(Verb::Response, &[Opens, Goes, lost, Opens, Goes, Comes(ACCEPTED)], "Accepted");
         check_new(Verb::Response, &[Opens, Goes, lost, Opens, Goes, Comes(REPEATED)], "Refused { status: 403 }");
-        let too_large = "response refused with status 413";
+        let too_large = "response of 6 bytes refused with status 413";
         check_new(Verb::Response, &[Opens, Goes, lost, Opens, Goes, Comes(TOO_LARGE)], too_large);
     }
     let twice = "from the Runtime API: connection closed before a reply";
@@ -192,8 +192,14 @@ fn an_answer_of_which_part_went_out_is_lost_unless_the_server_says_why() {
     let cut = "connection to the Runtime API: cut";
     check_new(Verb::Response, &[Opens, Cut(1), Ends], cut);
     check_new(Verb::Response, &[Opens, Cut(1), Comes(ACCEPTED)], cut);
-    check_new(Verb::Response, &[Opens, Cut(1), Comes(TOO_LARGE)], "response refused with status 413");
+    check_new(Verb::Response, &[Opens, Cut(1), Comes(TOO_LARGE)], "response of 6 bytes refused with status 413");
     check_new(Verb::Response, &[Opens, Goes, Comes(&ACCEPTED[..9]), Breaks], "connection to the Runtime API: broken");
+}
+
+#[test]
+fn what_is_too_large_is_told_of_with_its_size_if_that_was_known() {
+    check_new(Verb::Response, &[Opens, Goes, Comes(TOO_LARGE)], "response of 6 bytes refused with status 413");
+    check_new(Verb::Next, &[Opens, Goes, Comes(TOO_LARGE)], "next refused with status 413");
 }
 
 #[test]
@@ -235,14 +241,15 @@ fn a_connection_is_used_again_after_a_whole_exchange_only() {
     let exact = |len: &[u8]| Body::Exact(len.len() as u64);
     let mut link = link();
     check(&mut link, &next, exact(b""), &[Opens, Goes, Comes(EVENT)], "invocation id");
-    check(&mut link, &response, exact(BODY), &[Goes, Comes(TOO_LARGE)], "response refused with status 413");
+    check(&mut link, &response, exact(BODY), &[Goes, Comes(TOO_LARGE)], "response of 6 bytes refused with status 413");
     check(&mut link, &next, exact(b""), &[Goes, Comes(EVENT)], "invocation id");
     let closes = b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     check(&mut link, &response, exact(BODY), &[Goes, Comes(closes)], "Accepted");
     let and_more =
         b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n";
     check(&mut link, &next, exact(b""), &[Opens, Goes, Comes(and_more)], "invocation id");
-    check(&mut link, &response, exact(BODY), &[Opens, Cut(1), Comes(TOO_LARGE)], "response refused with status 413");
+    let too_large = "response of 6 bytes refused with status 413";
+    check(&mut link, &response, exact(BODY), &[Opens, Cut(1), Comes(TOO_LARGE)], too_large);
     check(
         &mut link,
         &next,
@@ -309,7 +316,7 @@ fn a_next_that_went_ahead_and_was_lost_is_asked_again_and_the_answer_is_not() {
         (None, ACCEPTED, Ok(()), &[&[Ends][..], &again].concat()[..]),
         // All of the answer went out, and of the question behind it a byte.
         (Some(1), ACCEPTED, Ok(()), &again),
-        (None, closing, Err("response refused with status 413".into()), &again),
+        (None, closing, Err("response of 6 bytes refused with status 413".into()), &again),
     ] {
         let (mut link, verdict, buf) = ahead(|answer| behind.map(|behind| answer + behind), replies);
         assert_eq!(verdict, expected);

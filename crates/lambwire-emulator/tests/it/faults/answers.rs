@@ -8,7 +8,7 @@ use lambwire_emulator::fault::{Act, Once, Plan, Say, Script};
 use super::subject::Handler;
 use super::{Case, acts, both, counted, ended, in_answer, lost, raw};
 
-const LOST: &str = "connection lost";
+pub(super) const LOST: &str = "connection lost";
 
 pub(super) fn cases() -> Vec<Case> {
     [verdicts(), refusals(), losses(), reports(), starts(), streams()].into_iter().flatten().collect()
@@ -18,10 +18,19 @@ fn respond(plan: impl Into<Plan>) -> Script {
     in_answer("respond", [plan.into()])
 }
 
+/// The environment is broken, and nothing more is dealt with.
+fn fatal() -> Plan {
+    acts([Say::refused(500, "").into(), Act::Drain])
+}
+
 /// Replies that take an answer, in ways of their own.
 fn verdicts() -> Vec<Case> {
     let says = |bytes: &str| respond(raw(bytes));
-    let wrong = |why: &str| lost(&format!("from the Runtime API: {why}"), 3, 2, 2);
+    // What stands behind the answer is not dealt with by a server that has lost its senses.
+    let wrong = |name: &'static str, bytes: &str, why: &str| {
+        let plan = acts([Say::raw(bytes).into(), Act::Drain]);
+        Case::new(name, respond(plan), lost(&format!("from the Runtime API: {why}"), 3, 2, 2))
+    };
     vec![
         Case::new("response: 202", respond(Say::Accepted), both(3, 2, 1)),
         Case::new("response: 200 without a body", says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), both(3, 2, 1)),
@@ -33,7 +42,10 @@ fn verdicts() -> Vec<Case> {
         ),
         Case::new(
             "response: 202 that closes",
-            says("HTTP/1.1 202 A\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+            respond(acts([
+                Say::raw("HTTP/1.1 202 A\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").into(),
+                Act::Close,
+            ])),
             both(3, 2, 2),
         ),
         Case::new(
@@ -52,16 +64,16 @@ fn verdicts() -> Vec<Case> {
             both(3, 2, 1),
         ),
         Case::new("response: silence", respond(acts([Act::Silence])), counted("is answering, waits", 1, 1, 1)),
-        Case::new("response: garbage", says("garbage\r\n\r\n"), wrong("first line is not HTTP/1")),
-        Case::new(
+        wrong("response: garbage", "garbage\r\n\r\n", "first line is not HTTP/1"),
+        wrong(
             "response: 202 with both lengths",
-            says("HTTP/1.1 202 A\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-            wrong("more than one length for one body"),
+            "HTTP/1.1 202 A\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "more than one length for one body",
         ),
-        Case::new(
+        wrong(
             "response: 202 with a body of 1 TB",
-            says("HTTP/1.1 202 A\r\nContent-Length: 1000000000000\r\n\r\n{}"),
-            wrong("payload larger than 6291556 bytes"),
+            "HTTP/1.1 202 A\r\nContent-Length: 1000000000000\r\n\r\n{}",
+            "payload larger than 6291556 bytes",
         ),
     ]
 }
@@ -81,8 +93,12 @@ fn refusals() -> Vec<Case> {
         Case::new("response: 404", respond(Say::refused(404, "404 page not found\n")), refused(404)),
         Case::new("response: 408", respond(Say::refused(408, "")), refused(408)),
         Case::new("response: 410", respond(Say::refused(410, "")), refused(410)),
-        Case::new("response: 413", respond(Say::refused(413, "")), refused(413)),
-        Case::new("response: 500", respond(Say::refused(500, "")), ended("response refused with status 500", 1, 1, 1)),
+        Case::new(
+            "response: 413",
+            respond(Say::refused(413, "")),
+            lost("response of 2 bytes refused with status 413", 3, 2, 1),
+        ),
+        Case::new("response: 500", respond(fatal()), ended("response refused with status 500", 1, 1, 1)),
         Case::new(
             "response: 503 that closes",
             respond(acts([Say::refused(503, "").into(), Act::Close])),
@@ -91,12 +107,12 @@ fn refusals() -> Vec<Case> {
         Case::new(
             "a large response: 413 at its head",
             early(Once::Head, Say::refused(413, "{}")),
-            lost("response refused with status 413", 3, 2, 2),
+            lost("response of 6000000 bytes refused with status 413", 3, 2, 2),
         ),
         Case::new(
             "a large response: 413 in its midst",
             early(Once::Body(1_000_000), Say::refused(413, "{}")),
-            lost("response refused with status 413", 3, 2, 2),
+            lost("response of 6000000 bytes refused with status 413", 3, 2, 2),
         ),
         Case::new(
             "a large response: 500 at its head",
@@ -147,7 +163,7 @@ fn losses() -> Vec<Case> {
         ),
         Case::new(
             "response: reset, and 500 to the second try",
-            repeated(Say::refused(500, "").into()),
+            repeated(fatal()),
             ended("response refused with status 500", 1, 2, 2),
         ),
         Case::new("response: closed behind the first byte of the reply", part(1, Act::Close), lost(LOST, 3, 2, 2)),
@@ -177,11 +193,22 @@ fn reports() -> Vec<Case> {
     let refused = |status: u16| reported(&format!("`a` lost: error refused with status {status}"), 1, 2, 1);
     vec![
         Case::new("error: 202", fail(Say::Accepted.into()), reported("`a` answered", 1, 2, 1)),
+        Case::new(
+            "error: 200 without a body",
+            fail(raw("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")),
+            reported("`a` answered", 1, 2, 1),
+        ),
         Case::new("error: 400", fail(Say::refused(400, "").into()), refused(400)),
-        Case::new("error: 413", fail(Say::refused(413, "").into()), refused(413)),
+        Case::new("error: 403", fail(Say::refused(403, "").into()), refused(403)),
+        Case::new("error: 410", fail(Say::refused(410, "").into()), refused(410)),
+        Case::new(
+            "error: 413",
+            fail(Say::refused(413, "").into()),
+            reported("`a` lost: error of 59 bytes refused with status 413", 1, 2, 1),
+        ),
         Case::new(
             "error: 500",
-            fail(Say::refused(500, "").into()),
+            fail(fatal()),
             counted("ends: error refused with status 500, exits with 1, reported Function.Told", 1, 1, 1),
         ),
         Case::new("error: reset without a reply", fail(acts([Act::Reset])), reported("`a` answered", 2, 3, 2)),

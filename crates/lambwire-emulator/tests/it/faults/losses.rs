@@ -50,6 +50,8 @@ fn between() -> Vec<Case> {
     let good = || -> Act { Say::invocation("a", "respond").into() };
     let accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
     let then = |end: Act| in_answer("respond", [acts([Say::Accepted.into(), end, Act::Drain])]);
+    // What stands behind the 202 is the reply to what was asked ahead.
+    let ended_ahead = |why: &str| counted(&format!("`a` answered, ends: {why}, exits with 1"), 1, 1, 1);
     let twice = || {
         let reply = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 7\r\n\r\nrespond";
         Script::new().next(Say::raw(reply.repeat(2)))
@@ -69,14 +71,16 @@ fn between() -> Vec<Case> {
         Case::new("an invocation twice in one reply", twice(), answered(2, 1, 2)),
         Case::new(
             "a 202 that nobody asked for behind a 202",
-            in_answer("respond", [Say::raw(accepted.repeat(2)).into()]),
+            in_answer("respond", [acts([Say::raw(accepted.repeat(2)).into(), Act::Drain])]),
             both(3, 2, 2),
-        ),
+        )
+        .serve(ended_ahead("next refused with status 202")),
         Case::new(
             "garbage behind a 202",
-            in_answer("respond", [Say::raw([accepted, "garbage"].concat()).into()]),
+            in_answer("respond", [acts([Say::raw([accepted, "garbage\r\n\r\n"].concat()).into(), Act::Drain])]),
             both(3, 2, 2),
-        ),
+        )
+        .serve(ended_ahead("from the Runtime API: first line is not HTTP/1")),
         Case::new(
             "the same invocation for two requests",
             Script::new().next(acts([good()])).next(acts([good()])),

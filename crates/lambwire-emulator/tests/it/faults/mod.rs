@@ -7,17 +7,19 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 
+mod ahead;
 mod answers;
 mod events;
 mod heads;
 mod losses;
 mod run;
+mod status;
 mod subject;
 
 use lambwire::limits::PAYLOAD_BYTES;
 use lambwire_emulator::fault::{Act, FaultServer, Plan, Say, Script};
 use run::run;
-use subject::{Handler, SUBJECTS, Subject};
+use subject::{Handler, SUBJECTS, Subject, Way};
 
 use crate::runtime_api::response_path;
 use crate::wire::{Wire, post_bytes};
@@ -30,19 +32,24 @@ struct Case {
     name: &'static str,
     script: Script,
     handler: Handler,
-    /// What every subject does, but for those of which something else is said.
+    /// What a loop does over either transport.
     expected: String,
-    exceptions: Vec<(Subject, String)>,
+    /// What `serve` does, if that is something else.
+    served: Option<String>,
 }
 
 impl Case {
     fn new(name: &'static str, script: Script, expected: impl Into<String>) -> Self {
-        Self { name, script, handler: Handler::Obedient, expected: expected.into(), exceptions: Vec::new() }
+        Self { name, script, handler: Handler::Obedient, expected: expected.into(), served: None }
     }
 
-    fn expected_of(&self, subject: Subject) -> &str {
-        let exception = self.exceptions.iter().find(|(exception, _)| *exception == subject);
-        exception.map_or(&self.expected, |(_, expected)| expected)
+    fn serve(self, expected: impl Into<String>) -> Self {
+        Self { served: Some(expected.into()), ..self }
+    }
+
+    fn expected(&self, way: Way) -> &str {
+        let served = self.served.as_deref().filter(|_| way == Way::Serve);
+        served.unwrap_or(&self.expected)
     }
 }
 
@@ -99,7 +106,7 @@ fn ended(why: &str, asks: usize, answers: usize, connections: usize) -> String {
 }
 
 fn cases() -> Vec<Case> {
-    [events::cases(), heads::cases(), losses::cases(), answers::cases()].into_iter().flatten().collect()
+    [events::cases(), heads::cases(), losses::cases(), answers::cases(), ahead::cases()].into_iter().flatten().collect()
 }
 
 #[test]
@@ -114,7 +121,7 @@ fn runtimes_do_what_is_expected_of_them() {
             scope.spawn(|| {
                 while let Some((case, subject)) = { work.lock().unwrap().next() } {
                     let did = run(case, subject);
-                    let expected = case.expected_of(subject);
+                    let expected = case.expected(subject.way);
                     if did != expected {
                         let name = subject.name();
                         wrong.lock().unwrap().push(format!("{}: {name}\n  did {did}\n  not {expected}", case.name));
@@ -160,10 +167,16 @@ fn as_much_of_a_body_as_the_limit_is_kept() {
 const PREFACE: &str = "\
 # What the runtimes do about faults
 
-Each line is a server that errs, and what a plain loop over each transport does about it: of the invocations `a` and
-`b`, which it answers, which it tells of as lost, and whether it then waits for more or ends, why, and with status 1.
-Behind that stands how many requests the server received, and on how many connections. *Same* is what stands to the
-left.
+Each line is a server that errs, and what is done about it: of the invocations `a` and `b`, which is answered, which is
+told of as lost, and whether the runtime then waits for more or ends, why, and with status 1. Behind that stands how
+many requests the server received, and on how many connections. The first column is a plain loop of `next` and an
+answer, the second `serve`, which asks in one write with an answer; what stands there is true of lambwire-mio and of
+lambwire-smol. Where it is empty, `serve` does what the loop does. *Is answering*: the answer has gone out, and its
+verdict has not come.
+
+With `serve`, the bytes behind a 202 are the reply to the question that stands behind the answer, whatever they are. A
+server that goes on behind a reply that cannot be read gives the next invocation to a connection that was given up;
+Lambda's gives it again to whoever asks again.
 
 The table is generated from the cases in `crates/lambwire-emulator/tests/it/faults/`, where each runs in a process of
 its own against `lambwire_emulator::fault`. No case may end in a panic, in an invocation of which nothing is said, in a
@@ -171,21 +184,24 @@ process that is busy while it waits, or in one that is neither waiting nor at it
 than one second of CPU time. A server that says nothing is waited for: the Runtime API may be silent for hours.
 ";
 
+const ROWS: &str = "\
+## The status table
+
+What a loop does, by what comes of a request, and the cases below that show it, over both transports and in both ways.
+";
+
+const CASES: &str = "\
+## The cases
+";
+
 fn table() -> String {
-    let mut table = format!("{PREFACE}\n| server |");
-    table.extend(SUBJECTS.map(|subject| format!(" {} |", subject.name())));
-    table += "\n|---|";
-    table.extend(SUBJECTS.map(|_| "---|"));
-    table += "\n";
+    let statuses = status::table();
+    let mut table = format!(
+        "{PREFACE}\n{ROWS}\n{statuses}\n{CASES}\n| server | loop | `serve`, where it differs |\n|---|---|---|\n"
+    );
     for case in cases() {
-        table += &format!("| {} |", case.name);
-        let mut left = "";
-        for subject in SUBJECTS {
-            let expected = case.expected_of(subject);
-            table += &format!(" {} |", if expected == left { "same" } else { expected });
-            left = expected;
-        }
-        table += "\n";
+        let served = case.served.as_deref().unwrap_or_default();
+        table += &format!("| {} | {} | {served} |\n", case.name, case.expected);
     }
     table
 }

@@ -145,8 +145,17 @@ fn told(says: &[String], seen: &[Seen]) -> Result<String, String> {
         }
         told.push(said);
     }
-    told.extend(open.map(|_| "is answering"));
+    // Who has asked for the next one knows what became of this, and at rest has nothing more to tell.
+    let answered = open.filter(|id| answered_and_asked(seen, id)).map(|id| format!("{id} answered"));
+    let rest = answered.as_deref().or(open.map(|_| "is answering"));
+    told.extend(rest);
     Ok(told.join(", "))
+}
+
+/// Whether the server has heard the answer to the invocation that is written so, and the next question.
+fn answered_and_asked(seen: &[Seen], id: &str) -> bool {
+    let mut rest = seen.iter();
+    rest.any(|seen| is_answer(seen, id)) && rest.any(|seen| seen.verb == Verb::Next)
 }
 
 /// Whether this answers, to its end, the invocation that is written so.

@@ -1,12 +1,13 @@
-//! The runtimes that meet faults: plain loops, in a process of their own, that say what they come to.
+//! The runtimes that meet faults: loops, in a process of their own, that say what they come to.
 
+use std::cell::RefCell;
 use std::env;
 use std::fmt::Display;
 use std::io::Error as IoError;
 use std::net::SocketAddr;
 use std::process::{Command, exit};
 
-use lambwire::{Error, ErrorReport, ReceiveError};
+use lambwire::{Context, Error, ErrorReport, ReceiveError, Verb};
 
 /// Says that this process is to be a runtime, and which.
 const ROLE: &str = "LAMBWIRE_TEST_SUBJECT";
@@ -16,6 +17,18 @@ pub(super) const SAYS: &str = "subject: ";
 
 /// Bytes of an answer that is more than sockets hold.
 const LARGE: usize = 6_000_000;
+
+/// Bytes that a large stream sends at a time.
+const LARGE_PIECE: usize = 100_000;
+
+/// Bytes of an answer that Lambda does not take.
+const OVERSIZE: usize = 7_000_000;
+
+/// A media type that fits no header.
+const UNFIT: &str = "text/\nplain";
+
+/// What a stream sends at a time.
+const PIECE: &[u8] = b"piece";
 
 /// What there is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,20 +48,42 @@ impl Handler {
     }
 }
 
-/// A loop over a transport.
+/// A transport, and how it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(super) struct Subject {
+    transport: Transport,
+    pub(super) way: Way,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
     Mio,
     Smol,
 }
 
-pub(super) const SUBJECTS: [Subject; 2] = [Subject::Mio, Subject::Smol];
+/// Who asks for one invocation after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A loop of `next` and an answer.
+    Loop,
+    /// `serve`, one request ahead.
+    Serve,
+}
+
+pub(super) const SUBJECTS: [Subject; 4] = [
+    Subject { transport: Transport::Mio, way: Way::Loop },
+    Subject { transport: Transport::Smol, way: Way::Loop },
+    Subject { transport: Transport::Mio, way: Way::Serve },
+    Subject { transport: Transport::Smol, way: Way::Serve },
+];
 
 impl Subject {
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Mio => "lambwire-mio",
-            Self::Smol => "lambwire-smol",
+        match (self.transport, self.way) {
+            (Transport::Mio, Way::Loop) => "loop over lambwire-mio",
+            (Transport::Smol, Way::Loop) => "loop over lambwire-smol",
+            (Transport::Mio, Way::Serve) => "serve of lambwire-mio",
+            (Transport::Smol, Way::Serve) => "serve of lambwire-smol",
         }
     }
 
@@ -67,9 +102,10 @@ fn plays_the_subject_when_asked() {
     let Ok(role) = env::var(ROLE) else { return };
     let api = env::var("AWS_LAMBDA_RUNTIME_API").unwrap();
     let is_missing = env::var("_HANDLER").unwrap() == Handler::Missing.name();
-    let end = match role.as_str() {
-        "lambwire-mio" => mio(&api, is_missing),
-        _ => smol::block_on(smol(&api, is_missing)),
+    let Subject { transport, way } = SUBJECTS.into_iter().find(|subject| subject.name() == role).unwrap();
+    let end = match transport {
+        Transport::Mio => mio(&api, is_missing, way),
+        Transport::Smol => smol::block_on(smol(&api, is_missing, way)),
     };
     match end {
         Ok(()) => say("ends"),
@@ -108,10 +144,51 @@ impl Display for Told<'_> {
 
 const FAILURE: ErrorReport<'_> = ErrorReport { message: "told to fail", error_type: "Function.Told", stack_trace: &[] };
 
-fn mio(api: &str, is_missing: bool) -> Result<(), Error<IoError>> {
+/// What `serve` shows of the fate of invocations: a handler is called, or an error observed.
+#[derive(Default)]
+struct Open(RefCell<Option<String>>);
+
+impl Open {
+    /// Another was received, so that the last has come to its end.
+    fn receive<'e>(&self, context: &Context<'_>, event: &'e [u8]) -> &'e [u8] {
+        self.answered();
+        let id = context.request_id.to_string();
+        say(format_args!("`{id}` received"));
+        self.0.replace(Some(id));
+        event.trim_ascii()
+    }
+
+    fn answered(&self) {
+        if let Some(id) = self.0.take() {
+            say(format_args!("`{id}` answered"));
+        }
+    }
+
+    fn lose(&self, context: &Context<'_>, error: &Error<IoError>) {
+        let id = context.request_id.as_str();
+        assert_eq!(self.0.take().as_deref(), Some(id));
+        say(format_args!("`{id}` lost: {}", Told(error)));
+    }
+
+    /// `serve` has ended, with a refusal of the answer or with an error of the question behind it.
+    fn end(&self, error: Error<IoError>) -> Error<IoError> {
+        if !matches!(&error, Error::Refused(refusal) if matches!(refusal.verb(), Verb::Response | Verb::Error)) {
+            self.answered();
+        }
+        error
+    }
+}
+
+fn mio(api: &str, is_missing: bool, way: Way) -> Result<(), Error<IoError>> {
     let mut runtime = lambwire_mio::Runtime::connect(api)?;
     if is_missing {
         return runtime.init_error(&FAILURE);
+    }
+    if way == Way::Serve {
+        let open = Open::default();
+        let observe = |context: &Context<'_>, error: &_| open.lose(context, error);
+        let Err(error) = runtime.serve(|event, context| mio_served(open.receive(context, event)), observe);
+        return Err(open.end(error));
     }
     let mut buf = Vec::new();
     loop {
@@ -130,24 +207,45 @@ fn mio_answer(invocation: lambwire_mio::Invocation<'_, '_>) -> Result<(), Error<
     };
     match invocation.payload.trim_ascii() {
         b"large" => invocation.respond(&vec![b' '; LARGE]),
-        b"oversize" => invocation.respond(&vec![b' '; LARGE + 1_000_000]),
-        b"unfit" => invocation.respond_as("text/\nplain", b"{}"),
+        b"oversize" => invocation.respond(&vec![b' '; OVERSIZE]),
+        b"unfit" => invocation.respond_as(UNFIT, b"{}"),
         b"fail" => invocation.fail(&FAILURE),
-        b"stream" => stream(2, b"piece", invocation),
-        b"stream-large" => stream(LARGE / 100_000, &[b' '; 100_000], invocation),
+        b"stream" => stream(2, PIECE, invocation),
+        b"stream-large" => stream(LARGE / LARGE_PIECE, &[b' '; LARGE_PIECE], invocation),
         b"stream-fail" => {
             let mut stream = invocation.stream("text/plain");
-            stream.write(b"piece")?;
+            stream.write(PIECE)?;
             stream.fail(&FAILURE)
         }
         _ => invocation.respond(b"{}"),
     }
 }
 
-async fn smol(api: &str, is_missing: bool) -> Result<(), Error<IoError>> {
+fn mio_served(event: &[u8]) -> Result<lambwire_mio::Answer<'_>, lambwire_mio::Failure> {
+    use lambwire_mio::{Answer, Failure};
+    let failure = || Failure { error_type: FAILURE.error_type.into(), message: FAILURE.message.into() };
+    Ok(match event {
+        b"large" => vec![b' '; LARGE].into(),
+        b"oversize" => vec![b' '; OVERSIZE].into(),
+        b"unfit" => Answer::new(UNFIT, b"{}".as_slice()),
+        b"fail" => return Err(failure()),
+        b"stream" => Answer::stream("text/plain", [PIECE, PIECE].map(|piece| Ok(piece.to_vec()))),
+        b"stream-large" => Answer::stream("text/plain", (0..LARGE / LARGE_PIECE).map(|_| Ok(vec![b' '; LARGE_PIECE]))),
+        b"stream-fail" => Answer::stream("text/plain", [Ok(PIECE.to_vec()), Err(failure())]),
+        _ => b"{}".as_slice().into(),
+    })
+}
+
+async fn smol(api: &str, is_missing: bool, way: Way) -> Result<(), Error<IoError>> {
     let mut runtime = lambwire_smol::Runtime::connect(api).await?;
     if is_missing {
         return runtime.init_error(&FAILURE).await;
+    }
+    if way == Way::Serve {
+        let open = Open::default();
+        let observe = |context: &Context<'_>, error: &_| open.lose(context, error);
+        let Err(error) = runtime.serve(async |event, context| smol_served(open.receive(context, event)), observe).await;
+        return Err(open.end(error));
     }
     let mut buf = Vec::new();
     loop {
@@ -168,16 +266,34 @@ async fn smol_answer(invocation: lambwire_smol::Invocation<'_, '_>) -> Result<()
     };
     match invocation.payload.trim_ascii() {
         b"large" => invocation.respond(&vec![b' '; LARGE]).await,
-        b"oversize" => invocation.respond(&vec![b' '; LARGE + 1_000_000]).await,
-        b"unfit" => invocation.respond_as("text/\nplain", b"{}").await,
+        b"oversize" => invocation.respond(&vec![b' '; OVERSIZE]).await,
+        b"unfit" => invocation.respond_as(UNFIT, b"{}").await,
         b"fail" => invocation.fail(&FAILURE).await,
-        b"stream" => stream(2, b"piece", invocation).await,
-        b"stream-large" => stream(LARGE / 100_000, &[b' '; 100_000], invocation).await,
+        b"stream" => stream(2, PIECE, invocation).await,
+        b"stream-large" => stream(LARGE / LARGE_PIECE, &[b' '; LARGE_PIECE], invocation).await,
         b"stream-fail" => {
             let mut stream = invocation.stream("text/plain");
-            stream.write(b"piece").await?;
+            stream.write(PIECE).await?;
             stream.fail(&FAILURE).await
         }
         _ => invocation.respond(b"{}").await,
     }
+}
+
+fn smol_served(event: &[u8]) -> Result<lambwire_smol::Answer<'_>, lambwire_smol::Failure> {
+    use lambwire_smol::{Answer, Failure};
+    use smol::stream::iter;
+    let failure = || Failure { error_type: FAILURE.error_type.into(), message: FAILURE.message.into() };
+    Ok(match event {
+        b"large" => vec![b' '; LARGE].into(),
+        b"oversize" => vec![b' '; OVERSIZE].into(),
+        b"unfit" => Answer::new(UNFIT, b"{}".as_slice()),
+        b"fail" => return Err(failure()),
+        b"stream" => Answer::stream("text/plain", iter([PIECE, PIECE].map(|piece| Ok(piece.to_vec())))),
+        b"stream-large" => {
+            Answer::stream("text/plain", iter((0..LARGE / LARGE_PIECE).map(|_| Ok(vec![b' '; LARGE_PIECE]))))
+        }
+        b"stream-fail" => Answer::stream("text/plain", iter([Ok(PIECE.to_vec()), Err(failure())])),
+        _ => b"{}".as_slice().into(),
+    })
 }

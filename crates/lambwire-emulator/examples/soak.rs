@@ -8,14 +8,14 @@ use std::env;
 use std::error::Error;
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
-use std::process::Command;
+use std::process::{Command, exit};
 use std::time::Instant;
 
 use fastrand::Rng;
 use lambwire_emulator::{Console, Emulator, Event, Outcome, Running, limits};
-use lambwire_smol::lambwire::ErrorReport;
-use lambwire_smol::{Invocation, Runtime, max_concurrency};
-use smol::LocalExecutor;
+use lambwire_smol::lambwire::{API_VARIABLE, Context};
+use lambwire_smol::{Answer, Failure, max_concurrency, serve_concurrent};
+use smol::{LocalExecutor, stream};
 use uuid::Uuid;
 
 type Anything = Box<dyn Error>;
@@ -48,6 +48,9 @@ const EMULATOR_KB: u64 = (CONCURRENCY * LARGEST / 1024) as u64;
 
 /// Bytes that a stream sends at a time.
 const PIECE: usize = 10_000;
+
+/// The media type of answers.
+const BYTES: &str = "application/octet-stream";
 
 /// The event that asks for the memory of the function.
 const MEMORY: &[u8] = b"memory";
@@ -207,49 +210,30 @@ fn digest(event: &[u8]) -> String {
     format!("{} bytes, {:016x}", event.len(), hasher.finish())
 }
 
-/// As many loops as there may be invocations at a time, until the emulator has had enough.
+/// Answers as many invocations at a time as it is told to, until the emulator has had enough.
 async fn function() -> Result<(), Anything> {
-    let executor = LocalExecutor::new();
-    let loops: Vec<_> = (0..max_concurrency()).map(|_| executor.spawn(serve())).collect();
-    let all = async {
-        for one in loops {
-            one.await?;
-        }
-        Ok(())
+    let api = env::var(API_VARIABLE)?;
+    // Any error ends the function, and thereby fails what is under way.
+    let observe = |context: &Context<'_>, error: &lambwire_smol::Error| {
+        eprintln!("{}: {error}", context.request_id);
+        exit(1);
     };
-    executor.run(all).await
+    let Err(error) = serve_concurrent(&api, max_concurrency(), async |event, _| answer(event), observe).await;
+    Err(error.into())
 }
 
-async fn serve() -> Result<(), Anything> {
-    let mut runtime = Runtime::from_env().await?;
-    let mut buf = Vec::new();
-    loop {
-        let invocation = runtime.next(&mut buf).await?;
-        // Any error ends the function, and thereby fails what is under way.
-        answer(invocation).await?;
-    }
-}
-
-async fn answer(invocation: Invocation<'_, '_>) -> Result<(), Anything> {
-    let event = invocation.payload;
+fn answer(event: &[u8]) -> Result<Answer<'_>, Failure> {
     if event == MEMORY {
-        return Ok(invocation.respond(memory_kb()?.to_string().as_bytes()).await?);
+        let memory = memory_kb()
+            .map_err(|error| Failure { error_type: "Function.NoMemory".into(), message: error.to_string() })?;
+        return Ok(memory.to_string().into());
     }
-    let message = digest(event);
-    let report = ErrorReport::new("Function.Told", &message);
+    let failure = || Failure { error_type: "Function.Told".into(), message: digest(event) };
+    let pieces = event.chunks(PIECE).map(|piece| Ok(piece.to_vec()));
     match How::of(event) {
-        How::Whole => invocation.respond_as("application/octet-stream", event).await?,
-        How::Failed => invocation.fail(&report).await?,
-        how => {
-            let mut stream = invocation.stream("application/octet-stream");
-            for piece in event.chunks(PIECE) {
-                stream.write(piece).await?;
-            }
-            match how {
-                How::Broken => stream.fail(&report).await?,
-                _ => stream.finish().await?,
-            }
-        }
+        How::Whole => Ok(Answer::new(BYTES, event)),
+        How::Streamed => Ok(Answer::stream(BYTES, stream::iter(pieces))),
+        How::Failed => Err(failure()),
+        How::Broken => Ok(Answer::stream(BYTES, stream::iter(pieces.chain([Err(failure())])))),
     }
-    Ok(())
 }

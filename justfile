@@ -1,7 +1,7 @@
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # Everything that has to hold before a change is merged
-check: fmt clippy test doc nostd panic-free static deny unsafe rie cargo-lambda counts fuzz-seeds
+check: fmt clippy test doc nostd panic-free static deny unsafe rie cargo-lambda counts fuzz-seeds simulate simulate-bugs
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -96,8 +96,16 @@ bench: counts
 bench-once:
     scripts/bench.sh --once >/dev/null
 
-# Many invocations, eight at a time: each is answered once, and memory stays flat
-soak count="100000" seed="1":
+# Both ends in memory, under a scheduler that does all the harm it can: so many seeds, from the first on
+simulate count="100000" first="0":
+    cargo run --release -p simulation -- {{count}} {{first}}
+
+# The simulation finds each of the bugs that are planted in a copy of lambwire
+simulate-bugs:
+    scripts/simulate-bugs.sh
+
+# Many invocations, eight at a time: each is answered once, and memory stays flat; and ten million simulated runs
+soak count="100000" seed="1": (simulate "10000000")
     cargo run --release -p lambwire-emulator --example soak -- {{count}} {{seed}}
 
 # Install whatever this machine lacks for all of the above

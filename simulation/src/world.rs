@@ -1,0 +1,176 @@
+//! The one scheduler: what happens between two acts of the runtime.
+
+use std::time::Duration;
+
+use lambwire::Unwritten;
+
+use crate::connection::{Broken, Connection};
+use crate::fate::{HARMS, Harm};
+use crate::scene::Scene;
+use crate::tally::Count;
+
+/// Most steps of a run. Those of the longest messages, a few bytes at a time, take fewer.
+const STEPS: u64 = 100_000;
+
+/// Everything around the runtime.
+pub(crate) struct World {
+    pub(crate) scene: Scene,
+    connection: Option<Connection>,
+    /// Connections that the runtime has left, and on which something may arrive.
+    left: Vec<Connection>,
+    /// The API takes no connection before.
+    closed_until_ms: u64,
+}
+
+impl World {
+    pub(crate) fn new(scene: Scene) -> Self {
+        Self { scene, connection: None, left: Vec::new(), closed_until_ms: 0 }
+    }
+
+    /// The runtime's connection.
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
+    }
+
+    pub(crate) fn connect(&mut self) -> Result<(), Broken> {
+        let Scene { fate, now_ms, tally, .. } = &mut self.scene;
+        if *now_ms < self.closed_until_ms || fate.does(Harm::NoConnection) {
+            self.scene.log(|| "runtime: gets no connection".into());
+            return Err(Broken);
+        }
+        tally[Count::Connections] += 1;
+        self.connection = Some(Connection::new(fate));
+        self.scene.log(|| "runtime: connects".into());
+        Ok(())
+    }
+
+    /// The runtime closes its connection, if it has one.
+    pub(crate) fn hang_up(&mut self) {
+        if let Some(mut connection) = self.connection.take() {
+            connection.hang_up(&mut self.scene.fate);
+            self.left.push(connection);
+        }
+    }
+
+    /// Reads as soon as there is something.
+    pub(crate) fn read(&mut self, space: &mut [u8]) -> Result<usize, Broken> {
+        loop {
+            let connection = self.connection.as_mut().expect("a connection to read from");
+            if connection.is_readable() {
+                let result = connection.read(space, &mut self.scene.fate);
+                self.scene.log(|| format!("runtime: reads {result:?}"));
+                return result;
+            }
+            self.wait();
+        }
+    }
+
+    /// Writes all parts. As long as there is no room, what can be read ends it: the API is about to refuse the rest.
+    pub(crate) fn write(&mut self, parts: [&[u8]; 4]) -> Result<(), Unwritten<Broken>> {
+        let mut written = 0;
+        for mut part in parts {
+            while !part.is_empty() {
+                let connection = self.connection.as_mut().expect("a connection to write to");
+                let result = match connection.write(part, &mut self.scene.fate) {
+                    Ok(0) if connection.is_readable() => connection.give_up_writing(),
+                    result => result,
+                };
+                let len = result.map_err(|error| Unwritten { written, error })?;
+                written += len as u64;
+                part = &part[len..];
+                if len == 0 {
+                    self.wait();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the runtime writes next is not to follow on this.
+    pub(crate) fn drop_stream(&mut self) {
+        self.connection.iter_mut().for_each(Connection::drop_stream);
+    }
+
+    /// Time goes by, of which the rest of the world may make use.
+    pub(crate) fn sleep(&mut self, duration: Duration) {
+        let until_ms = self.scene.now_ms + u64::try_from(duration.as_millis()).expect("a short time");
+        while self.scene.now_ms < until_ms && self.scene.fate.coin() && self.go_on() {}
+        self.scene.now_ms = self.scene.now_ms.max(until_ms);
+    }
+
+    /// Lets some more happen, or nothing.
+    pub(crate) fn idle(&mut self) {
+        while self.scene.fate.coin() && self.go_on() {}
+    }
+
+    /// All that is under way arrives.
+    pub(crate) fn settle(&mut self) {
+        while self.go_on() {}
+    }
+
+    /// The runtime waits: something has to happen.
+    fn wait(&mut self) {
+        if self.go_on() {
+            return;
+        }
+        let scene = &mut self.scene;
+        let timers = self.connection.iter().chain(&self.left).filter_map(|connection| connection.timer_ms(scene));
+        let next_ms = timers.min().filter(|&timer_ms| timer_ms < u64::MAX).expect("the runtime waits for nothing");
+        self.scene.now_ms = next_ms;
+    }
+
+    /// One step, and whether there was one to be made.
+    fn go_on(&mut self) -> bool {
+        let steps = &mut self.scene.tally[Count::Steps];
+        *steps += 1;
+        assert!(*steps < STEPS, "no end after {STEPS} steps");
+        self.scene.now_ms += self.scene.fate.up_to_ms(1);
+        assert!(self.scene.now_ms < LONGEST_MS, "no end after {LONGEST_MS} ms");
+        if let Some(harm) = self.scene.fate.strikes() {
+            self.harm(harm);
+            return true;
+        }
+        let count = self.left.len() + usize::from(self.connection.is_some());
+        let first = self.scene.fate.up_to(count);
+        (first..first + count).any(|turn| self.go_on_with(turn % count))
+    }
+
+    fn go_on_with(&mut self, number: usize) -> bool {
+        let Some(left) = self.left.get_mut(number) else {
+            return self.connection.as_mut().is_some_and(|connection| connection.go_on(&mut self.scene));
+        };
+        if left.is_over() {
+            self.left.swap_remove(number);
+            return true;
+        }
+        left.go_on(&mut self.scene)
+    }
+
+    fn harm(&mut self, harm: Harm) {
+        self.scene.log(|| format!("{harm:?}"));
+        let Scene { fate, now_ms, tally, .. } = &mut self.scene;
+        match harm {
+            Harm::Freeze => {
+                tally[Count::Freezes] += 1;
+                *now_ms += fate.up_to_ms(HOUR_MS);
+                let connections = self.connection.iter_mut().chain(&mut self.left);
+                connections.for_each(|connection| connection.lose_the_api(fate));
+            }
+            Harm::ClockJump => *now_ms += fate.up_to_ms(HOUR_MS),
+            Harm::Outage => self.closed_until_ms = *now_ms + fate.up_to_ms(OUTAGE_MS),
+            _ => {
+                tally[Count::Cuts] += 1;
+                let connections = self.connection.iter_mut().chain(&mut self.left);
+                connections.for_each(|connection| connection.break_off(fate));
+            }
+        }
+    }
+}
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// Longest run: all harm that there is in one may be an hour each time.
+const LONGEST_MS: u64 = (1 + HARMS as u64) * HOUR_MS;
+
+/// Longest time without a connection. All waits between tries take less than two seconds.
+const OUTAGE_MS: u64 = 4000;

@@ -346,3 +346,34 @@ fn a_reply_at_the_limit_is_collected_and_one_byte_more_is_not() {
         assert!(step.is_err() || step == Ok(Step::Grow { total }));
     }
 }
+
+#[test]
+fn a_buffer_doubles_and_grows_by_256_kib_at_most() {
+    const KIB: usize = 1024;
+    let mut link = link();
+    link.connected();
+    let (mut buf, mut exchange) = (Vec::new(), Exchange::<&str>::new(Verb::Next, Body::Exact(0)));
+    assert_eq!(exchange.step(&mut link, &mut buf), Ok(Step::Send));
+    exchange.write_head(&mut link, &Request::Next, &mut [0; 512]).unwrap();
+    exchange.sent(Ok(()));
+    let head = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n";
+    let mut grown = vec![];
+    while buf.len() < KIB * KIB {
+        match exchange.step(&mut link, &mut buf).unwrap() {
+            Step::Grow { total } => {
+                grown.push(total / KIB);
+                buf.resize(total, b'x');
+            }
+            Step::Receive => {
+                let is_untouched = link.space(&mut buf).len() == buf.len();
+                if is_untouched {
+                    buf[..head.len()].copy_from_slice(head);
+                }
+                let len = link.space(&mut buf).len();
+                exchange.received(&mut link, Ok(len));
+            }
+            step => panic!("{step:?}"),
+        }
+    }
+    assert_eq!(grown, [8, 16, 32, 64, 128, 256, 512, 768, 1024]);
+}

@@ -71,6 +71,10 @@ rie:
 languages:
     scripts/test-languages.sh
 
+# The images of the examples, built and confined, each asked with curl
+images:
+    scripts/test-images.sh
+
 # The runtimes against `cargo lambda watch`
 cargo-lambda:
     scripts/test-cargo-lambda.sh

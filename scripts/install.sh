@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mutants valgrind strace unzip
-# llvm-22 musl musl-debian musl-aarch64, and interpreters: php perl python3 node ruby lua.
+# curl llvm-22 musl musl-debian musl-aarch64 podman postgresql go-native, and interpreters: php perl python3 node ruby
+# lua.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,8 +24,11 @@ main() {
         fuzz) cargo_tool cargo-fuzz "$FUZZ" ;;
         coverage) cargo_tool cargo-llvm-cov "$LLVM_COV" ;;
         mutants) cargo_tool cargo-mutants "$MUTANTS" ;;
-        valgrind | strace | unzip) command -v "$tool" >/dev/null || packages+=("$tool") ;;
+        valgrind | strace | unzip | curl) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         llvm-*) [ -x "/usr/lib/$tool/bin/llvm-cov" ] || packages+=("$tool") ;;
+        podman) mapfile -t -O ${#packages[@]} packages < <(lacking podman runc containernetworking-plugins iptables) ;;
+        postgresql) mapfile -t -O ${#packages[@]} packages < <(lacking postgresql) ;;
+        go-native) mapfile -t -O ${#packages[@]} packages < <(lacking golang-go gcc libc6-dev libpq-dev) ;;
         php) command -v php >/dev/null || packages+=(php-cli) ;;
         perl | python3 | ruby) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         node) command -v node >/dev/null || packages+=(nodejs) ;;

@@ -1,0 +1,3 @@
+module lambwire/go-native
+
+go 1.19

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Builds the example images on bases made of Debian's packages, and asks each with curl on a published port.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+TARGET=x86_64-unknown-linux-musl
+# What each base is made of. That of `sh` has musl, and a busybox that is linked to nothing.
+declare -A BASES=(
+    [php]=php-cli [perl]=perl [python]=python3 [node]=nodejs [ruby]=ruby [go-native]="dash libc-bin"
+    [sh]="busybox-static musl"
+)
+
+main() {
+    [ "$(id -u)" -eq 0 ] || fail "a limit on memory, and a network for containers, take root"
+    scripts/install.sh podman curl python3 unzip postgresql go-native
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    configure
+    programs
+    bases
+    python3 scripts/test_images.py "$work/programs" "$(scripts/rie.sh)"
+}
+
+# Debian's podman would take crun, systemd and the journal, which a machine such as CI's does not have, and raise limits
+# beyond what root may in some sandboxes. Those here are Lambda's.
+configure() {
+    cat >"$work/containers.conf" <<'TOML'
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+TOML
+    export CONTAINERS_CONF=$work/containers.conf
+}
+
+# What the images contain, as `just static` builds it, and the emulator, which is mounted into them.
+programs() {
+    local environment target=${CARGO_TARGET_DIR:-target}
+    environment=$(scripts/musl.sh)
+    env "$environment" cargo build -q --profile bootstrap --target $TARGET -p bootstrap -p hello
+    env "$environment" cargo build -q --target $TARGET -p lambwire-emulator
+    mkdir "$work/programs"
+    cp "$target/$TARGET/bootstrap"/{bootstrap,hello} "$target/$TARGET/debug/lambwire-emulator" "$work/programs/"
+    cp -r examples/go-native "$work/go-native"
+    "$work/go-native/build.sh"
+    cp -r "$work/go-native"/{lambda,client} "$work/programs/"
+}
+
+# Bases are kept, since nothing of the project is in them.
+bases() {
+    local name image root=$work/root is_updated=
+    for name in "${!BASES[@]}"; do
+        image=localhost/lambwire-base/$name
+        podman image exists "$image" && continue
+        [ -n "$is_updated" ] || apt-get -q update >&2
+        is_updated=yes
+        # shellcheck disable=SC2086
+        scripts/debian-root.sh "$root" ${BASES[$name]}
+        [ ! -x "$root/bin/busybox" ] || chroot "$root" /bin/busybox --install -s /bin
+        tar -C "$root" -c . | podman import -q - "$image" >/dev/null
+        rm -rf "$root"
+    done
+}
+
+fail() {
+    echo "test-images.sh: $*" >&2
+    exit 1
+}
+
+main "$@"

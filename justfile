@@ -1,7 +1,7 @@
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # Everything that has to hold before a change is merged
-check: fmt clippy test doc nostd panic-free static deny unsafe rie cargo-lambda counts fuzz-seeds simulate simulate-bugs
+check: fmt clippy test doc nostd panic-free static deny unsafe rie cargo-lambda counts fuzz-seeds simulate simulate-bugs images
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:

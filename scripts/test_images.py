@@ -1,5 +1,6 @@
 """Builds the example images, and asks each with curl on a published port: `test_images.py PROGRAMS RIE`."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,12 +11,14 @@ import sys
 import tempfile
 import time
 
+from image_mistakes import MISTAKES
 from test_rie import PATH, check, wait_for
 
 BASE = "localhost/lambwire-base"
 NOBODY = 65534
 MIB = 1024 * 1024
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+CONFINED = ["--user", str(NOBODY), "--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges"]
 EVENT = os.path.join("examples", "events", "api-gateway.json")
 
 # What is copied into each image beside what its example has, and the memory that it gets, in MiB: 64 where everything
@@ -36,39 +39,46 @@ def run(*command, **options):
     return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, **options).stdout
 
 
-def build(image, files, base):
-    """Builds an image of these files; one of them is its Dockerfile."""
+@contextlib.contextmanager
+def built(files, base):
+    """An image of these files, one of which is its Dockerfile."""
     with tempfile.TemporaryDirectory() as context:
-        for file in files:
+        # Of two that have the same name the last counts: somebody may have built an example by hand.
+        for name, file in {os.path.basename(file): file for file in files}.items():
             copy = shutil.copytree if os.path.isdir(file) else shutil.copy
-            copy(file, os.path.join(context, os.path.basename(file)))
-        run("podman", "build", "-q", "--build-arg", f"BASE={base}", "-t", image, context)
+            copy(file, os.path.join(context, name))
+        arguments = ["--quiet", "--layers=false", "--build-arg", f"BASE={BASE}/{base}", context]
+        image = run("podman", "build", *arguments).strip()
+    try:
+        yield image
+    finally:
+        run("podman", "rmi", "--force", image)
+
+
+@contextlib.contextmanager
+def running(image, options, arguments, memory_mib):
+    """A container of an image, confined as Lambda would do it and more so."""
+    memory_bytes = memory_mib * MIB
+    container = run(
+        *["podman", "run", "--detach", "--publish", "127.0.0.1::8080", *CONFINED, "--memory", str(memory_bytes)],
+        *[*options, image, *arguments],
+    ).strip()
+    try:
+        yield Container(container, memory_bytes)
+    finally:
+        run("podman", "rm", "--force", "--time", "0", container)
 
 
 class Container:
-    """A container of an image, confined as Lambda would do it and more so."""
+    """One that runs."""
 
-    def __init__(self, image, options, arguments, memory_mib=128):
-        self.memory_bytes = memory_mib * MIB
-        self.id = run(
-            *["podman", "run", "--detach", "--publish", "127.0.0.1::8080", "--user", str(NOBODY), "--read-only"],
-            *["--cap-drop", "all", "--security-opt", "no-new-privileges", "--memory", str(self.memory_bytes)],
-            *[*options, image, *arguments],
-        ).strip()
-
-    def __enter__(self):
-        self.port = int(run("podman", "port", self.id, "8080").rsplit(":", 1)[1])
+    def __init__(self, container, memory_bytes):
+        self.id, self.memory_bytes = container, memory_bytes
+        self.port = int(run("podman", "port", container, "8080").rsplit(":", 1)[1])
         wait_for(self.port)
-        return self
-
-    def __exit__(self, *_):
-        run("podman", "rm", "--force", "--time", "0", self.id)
 
     def ask(self, *data):
         return run("curl", "--silent", "--show-error", *data, f"http://127.0.0.1:{self.port}{PATH}")
-
-    def log(self):
-        return run("podman", "logs", self.id, stderr=subprocess.STDOUT)
 
     def is_confined(self):
         """Asks the kernel, rather than podman."""
@@ -132,7 +142,8 @@ class Database:
         self.directory.cleanup()
 
     def options(self):
-        return ["--volume", f"{self.directory.name}:/run/postgresql", "--env", "PGHOST=/run/postgresql", "--env", "PGUSER=lambda"]
+        socket = ["--volume", f"{self.directory.name}:/run/postgresql"]
+        return [*socket, "--env", "PGHOST=/run/postgresql", "--env", "PGUSER=lambda"]
 
 
 def read(path):
@@ -142,24 +153,47 @@ def read(path):
 
 def answers(name, programs, rie, options):
     """The image of an example answers what its README says, from within its bounds."""
-    directory, image = os.path.join("examples", name), f"localhost/lambwire-example/{name}"
+    directory = os.path.join("examples", name)
     copied, memory_mib = EXAMPLES[name]
     files = [os.path.join(directory, file) for file in os.listdir(directory)]
-    build(image, [*files, *(os.path.join(programs, file) for file in copied)], f"{BASE}/{name}")
+    files += [os.path.join(programs, file) for file in copied]
     expected = re.search(r"```json\n(.*?)\n```", read(os.path.join(directory, "README.md")), re.DOTALL)[1]
-    for around, more, arguments in lambdas(image, programs, rie):
-        with Container(image, [*options, *more], arguments, memory_mib) as container:
-            for _ in range(3):
-                answer = container.ask("--data-binary", f"@{EVENT}")
-                check(f"{name} in {around}", UUID.sub("an id", answer), UUID.sub("an id", expected))
-            container.is_confined()
-        print(f"{name} in {around} ... ok", flush=True)
+    with built(files, name) as image:
+        for around, more, arguments in lambdas(image, programs, rie):
+            with running(image, [*options, *more], arguments, memory_mib) as container:
+                for _ in range(3):
+                    answer = container.ask("--data-binary", f"@{EVENT}")
+                    check(f"{name} in {around}", UUID.sub("an id", answer), UUID.sub("an id", expected))
+                container.is_confined()
+            print(f"{name} in {around} ... ok", flush=True)
+
+
+def is_told(what, programs):
+    """An image with a mistake says so at its start, in words that the docs explain."""
+    base, lines, words = MISTAKES[what]
+    # As on Lambda, but that nobody listens.
+    command = ["podman", "run", "--rm", *CONFINED, "--env", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1"]
+    with tempfile.TemporaryDirectory() as directory:
+        dockerfile = os.path.join(directory, "Dockerfile")
+        with open(dockerfile, "w") as file:
+            file.write(f"FROM {BASE}/{base}\nCOPY bootstrap /bootstrap\nCOPY app.sh lambda /var/task/\n{lines}\n")
+        copied = [os.path.join(programs, file) for file in ["bootstrap", "lambda", "client"]]
+        with built([dockerfile, "examples/sh/app.sh", *copied], base) as image:
+            ended = subprocess.run(
+                [*command, image], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60
+            )
+    check(f"{what}: {words} in {ended.stdout}", (words in ended.stdout, ended.returncode != 0), (True, True))
+    check(f"{what}: in docs/images.md", words in read("docs/images.md"), True)
+    print(f"{what} is told ... ok", flush=True)
 
 
 def main(programs, rie):
     with Database() as database:
         for name in EXAMPLES:
             answers(name, programs, rie, database.options() if name == "go-native" else [])
+    for what in MISTAKES:
+        is_told(what, programs)
+    print(f"{len(EXAMPLES) + len(MISTAKES)} passed, 0 failed")
 
 
 if __name__ == "__main__":

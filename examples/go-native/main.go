@@ -65,7 +65,8 @@ func handle(body []byte, database *database) (*answer, error) {
 	if err := json.Unmarshal(body, &event); err != nil {
 		return nil, err
 	}
-	text, err := database.text("SELECT format('Hello, %s, from database %s!', $1::text, current_database())", event.Query.Name)
+	greeting := "SELECT format('Hello, %s, from database %s!', $1::text, current_database())"
+	text, err := database.text(greeting, event.Query.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -145,13 +145,18 @@ class Database:
         socket = ["--volume", f"{self.directory.name}:/run/postgresql"]
         return [*socket, "--env", "PGHOST=/run/postgresql", "--env", "PGUSER=lambda"]
 
+    def hang_up(self):
+        """Closes all connections, as a server does with those that have been idle for too long."""
+        others = "FROM pg_stat_activity WHERE usename = 'lambda' AND pid != pg_backend_pid()"
+        run("psql", "-h", self.directory.name, "-U", "lambda", "-c", f"SELECT pg_terminate_backend(pid) {others}")
+
 
 def read(path):
     with open(path) as file:
         return file.read()
 
 
-def answers(name, programs, rie, options):
+def answers(name, programs, rie, options=(), before_each=lambda: None):
     """The image of an example answers what its README says, from within its bounds."""
     directory = os.path.join("examples", name)
     copied, memory_mib = EXAMPLES[name]
@@ -162,6 +167,7 @@ def answers(name, programs, rie, options):
         for around, more, arguments in lambdas(image, programs, rie):
             with running(image, [*options, *more], arguments, memory_mib) as container:
                 for _ in range(3):
+                    before_each()
                     answer = container.ask("--data-binary", f"@{EVENT}")
                     check(f"{name} in {around}", UUID.sub("an id", answer), UUID.sub("an id", expected))
                 container.is_confined()
@@ -188,9 +194,12 @@ def is_told(what, programs):
 
 
 def main(programs, rie):
-    with Database() as database:
-        for name in EXAMPLES:
-            answers(name, programs, rie, database.options() if name == "go-native" else [])
+    for name in EXAMPLES:
+        if name == "go-native":
+            with Database() as database:
+                answers(name, programs, rie, database.options(), database.hang_up)
+        else:
+            answers(name, programs, rie)
     for what in MISTAKES:
         is_told(what, programs)
     print(f"{len(EXAMPLES) + len(MISTAKES)} passed, 0 failed")

@@ -28,14 +28,16 @@ func connect() (*database, error) {
 
 // text returns the first column of the only row that a query with one parameter has.
 func (d *database) text(query, parameter string) (string, error) {
-	// A connection may not have outlived the time between two events.
-	if C.PQstatus(d.connection) != C.CONNECTION_OK {
-		C.PQreset(d.connection)
-	}
 	command, value := C.CString(query), C.CString(parameter)
 	defer C.free(unsafe.Pointer(command))
 	defer C.free(unsafe.Pointer(value))
 	result := C.PQexecParams(d.connection, command, 1, nil, &value, nil, nil, 0)
+	// That a connection did not outlive the time between two events shows when it is used.
+	if C.PQstatus(d.connection) != C.CONNECTION_OK {
+		C.PQclear(result)
+		C.PQreset(d.connection)
+		result = C.PQexecParams(d.connection, command, 1, nil, &value, nil, nil, 0)
+	}
 	defer C.PQclear(result)
 	if C.PQresultStatus(result) != C.PGRES_TUPLES_OK {
 		return "", d.error()

@@ -12,7 +12,7 @@ main() {
     mkdir -p "$root" "$work/archives/partial"
     # Where no package is said to be installed, all of them are fetched.
     touch "$work/status"
-    apt-get -q -o Dir::State::Status="$work/status" -o Dir::Cache::Archives="$work/archives" \
+    apt-get -qq -o Dir::State::Status="$work/status" -o Dir::Cache::Archives="$work/archives" \
         -o APT::Sandbox::User=root install --download-only -y --no-install-recommends "$@" >&2
     for archive in "$work"/archives/*.deb; do
         dpkg-deb --fsys-tarfile "$archive" |

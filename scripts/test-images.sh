@@ -11,14 +11,13 @@ declare -A BASES=(
 )
 
 main() {
-    [ "$(id -u)" -eq 0 ] || fail "a limit on memory, and a network for containers, take root"
     scripts/install.sh podman curl python3 unzip postgresql go-native
     work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
+    trap 'as_root rm -rf "$work"' EXIT
     configure
     programs
     bases
-    python3 scripts/test_images.py "$work/programs" "$(scripts/rie.sh)"
+    as_root python3 scripts/test_images.py "$work/programs" "$(scripts/rie.sh)"
 }
 
 # Debian's podman would take crun, systemd and the journal, which a machine such as CI's does not have, and raise limits
@@ -53,20 +52,22 @@ bases() {
     local name image root=$work/root is_updated=
     for name in "${!BASES[@]}"; do
         image=localhost/lambwire-base/$name
-        podman image exists "$image" && continue
-        [ -n "$is_updated" ] || apt-get -q update >&2
+        as_root podman image exists "$image" && continue
+        [ -n "$is_updated" ] || as_root apt-get -qq update >&2
         is_updated=yes
         # shellcheck disable=SC2086
-        scripts/debian-root.sh "$root" ${BASES[$name]}
-        [ ! -x "$root/bin/busybox" ] || chroot "$root" /bin/busybox --install -s /bin
-        tar -C "$root" -c . | podman import -q - "$image" >/dev/null
-        rm -rf "$root"
+        as_root scripts/debian-root.sh "$root" ${BASES[$name]}
+        [ ! -x "$root/bin/busybox" ] || as_root chroot "$root" /bin/busybox --install -s /bin
+        as_root tar -C "$root" -c . | as_root podman import -q - "$image" >/dev/null
+        as_root rm -rf "$root"
     done
 }
 
-fail() {
-    echo "test-images.sh: $*" >&2
-    exit 1
+# A limit on memory, and a network for containers, take root on most machines.
+as_root() {
+    local root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo --preserve-env=CONTAINERS_CONF)
+    "${root[@]}" "$@"
 }
 
 main "$@"

@@ -59,8 +59,8 @@ impl Function {
         }
     }
 
-    /// Replaces what is in `out` by one line.
-    pub(crate) fn write_context(&self, context: &Context<'_>, out: &mut Vec<u8>) {
+    /// One line.
+    pub(crate) fn context_line(&self, context: &Context<'_>) -> Vec<u8> {
         let fields = Fields {
             function_name: self.name.as_deref(),
             function_version: self.version.as_deref(),
@@ -76,10 +76,10 @@ impl Function {
             identity: context.cognito_identity_json.map(Foreign::new),
             client_context: context.client_context_json.map(Foreign::new),
         };
-        out.clear();
         // Writing strings and numbers to a vector does not fail.
-        let _ = serde_json::to_writer(&mut *out, &fields);
-        out.push(b'\n');
+        let mut line = serde_json::to_vec(&fields).unwrap_or_default();
+        line.push(b'\n');
+        line
     }
 }
 
@@ -103,9 +103,8 @@ mod tests {
         context.trace_id = Some("Root=1");
         context.client_context_json = Some(r#"{"custom":{"a":1}}"#);
         context.cognito_identity_json = Some("not \"json\"");
-        let mut out = b"old".to_vec();
-        function.write_context(&context, &mut out);
+        let line = function.context_line(&context);
         let expected = r#"{"function_name":"f","function_version":"$LATEST","invoked_function_arn":null,"memory_limit_in_mb":"128","aws_request_id":"id","log_group_name":"/aws/lambda/f","log_stream_name":null,"deadline_ms":7,"trace_id":"Root=1","x_amzn_trace_id":"Root=1","tenant_id":null,"identity":"not \"json\"","client_context":{"custom":{"a":1}}}"#;
-        assert_eq!(String::from_utf8_lossy(&out), format!("{expected}\n"));
+        assert_eq!(String::from_utf8_lossy(&line), format!("{expected}\n"));
     }
 }

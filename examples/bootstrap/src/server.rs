@@ -77,7 +77,7 @@ impl Server {
         answer: &mut Answer<'_, '_>,
     ) -> Result<(), Error> {
         let deadline = self.margin.and_then(|margin| deadline(context, margin));
-        self.function.write_context(context, &mut self.context);
+        self.context = self.function.context_line(context);
         let failed = match self.mode {
             Mode::Worker => self.answer_by_worker(event, deadline, answer),
             Mode::Exec => self.answer_by_exec(context.trace_id, event, deadline, answer),

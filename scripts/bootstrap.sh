@@ -4,20 +4,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 BYTES=$1
-TARGET=aarch64-unknown-linux-musl
 
 main() {
-    local target=${CARGO_TARGET_DIR:-target}
     scripts/static.sh "bootstrap:$BYTES"
-    answers "$target/x86_64-unknown-linux-musl/bootstrap/bootstrap"
+    answers "$(scripts/image.sh x86_64 bootstrap)"
 
-    local environment
-    environment=$(scripts/musl.sh aarch64)
     scripts/install.sh musl-aarch64
-    env "$environment" CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=aarch64-linux-gnu-gcc \
-        cargo build -q --profile bootstrap --target $TARGET -p bootstrap
-    RUNNER=$(command -v qemu-aarch64-static) scripts/static.sh "$target/$TARGET/bootstrap/bootstrap:$BYTES"
-    answers qemu-aarch64-static "$target/$TARGET/bootstrap/bootstrap"
+    local foreign
+    foreign=$(scripts/image.sh aarch64 bootstrap)
+    RUNNER=$(command -v qemu-aarch64-static) scripts/static.sh "$foreign:$BYTES"
+    answers qemu-aarch64-static "$foreign"
 }
 
 # The shell that runs the handler is that of this machine in both cases.

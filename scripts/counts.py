@@ -1,5 +1,5 @@
 """Counts what an invocation and a start cost, against a server that says as little as it can:
-`counts.py HELLO EXCHANGE DRIP STATIC_HELLO TINY MIO_ECHO SMOL_ECHO`.
+`counts.py HELLO EXCHANGE DRIP STATIC_HELLO BOOTSTRAP TINY MIO_ECHO SMOL_ECHO`.
 
 Instructions come from callgrind and system calls from strace: both count, neither times. Each figure of an invocation
 is the difference between a long run and a short one, so that what starting up costs is left out.
@@ -46,6 +46,8 @@ SHORT_HEAD_BYTES, LONG_HEAD_BYTES = 1024, 64 * 1024
 HELLO_STARTING_CALLS = 30
 TINY_STARTING_CALLS = 8
 TINY_RSS_KIB = 64
+HELLO_RSS_KIB = 320
+BOOTSTRAP_RSS_KIB = 512
 # Of an answer and the question behind it: calls that write to the connection, and that read from it.
 EXPLICIT = {"write": 2, "read": 2}
 AHEAD = {"write": 1, "read": 2}
@@ -167,14 +169,14 @@ def starting_calls(program):
         return next(number for number, line in enumerate(calls, 1) if "/invocation/next" in line)
 
 
-def idle_rss_kib(program):
+def idle_rss_kib(*command, **variables):
     """What is resident of a program that waits for its first event: pages of the file too, though others may share
     them. They are counted one by one; VmRSS is an estimate on some kernels, and a small program is within its error."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        env = {**os.environ, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % listener.getsockname()[1]}
-        with subprocess.Popen([program], env=env) as process:
+        env = {**os.environ, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % listener.getsockname()[1], **variables}
+        with subprocess.Popen(command, env=env) as process:
             connection, _ = listener.accept()
             with connection:
                 next(requests(connection))
@@ -185,7 +187,15 @@ def idle_rss_kib(program):
                 return int(rss[1])
 
 
-def main(hello, exchange, drip, static_hello, tiny, mio_echo, smol_echo):
+def bootstrap_rss_kib(bootstrap):
+    """That of the bootstrap alone: the shell that it has started is another process."""
+    with tempfile.TemporaryDirectory() as root:
+        with open(os.path.join(root, "app.sh"), "w") as file:
+            file.write('handler() { echo "$1"; }\n')
+        return idle_rss_kib(bootstrap, "app.handler", LAMBDA_TASK_ROOT=root)
+
+
+def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_echo):
     calls = hello_calls(hello)
     moving = sum(count for name, count in calls.items() if name in MOVING)
     waiting = sum(count for name, count in calls.items() if name in WAITING)
@@ -208,6 +218,8 @@ def main(hello, exchange, drip, static_hello, tiny, mio_echo, smol_echo):
         ("system calls of a static hello, to the first next", starting_calls(static_hello), HELLO_STARTING_CALLS),
         ("system calls of tiny, to the first next", starting_calls(tiny), TINY_STARTING_CALLS),
         ("resident KiB of tiny at rest", idle_rss_kib(tiny), TINY_RSS_KIB),
+        ("resident KiB of a static hello at rest", idle_rss_kib(static_hello), HELLO_RSS_KIB),
+        ("resident KiB of the bootstrap at rest", bootstrap_rss_kib(bootstrap), BOOTSTRAP_RSS_KIB),
     ]
     over = 0
     for what, figure, most in figures:
@@ -227,4 +239,4 @@ def within(what, figure, most, slack):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:8])
+    main(*sys.argv[1:9])

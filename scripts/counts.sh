@@ -3,13 +3,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-TARGET=x86_64-unknown-linux-musl
-
 scripts/install.sh valgrind strace
-environment=$(scripts/musl.sh)
 cargo build -q --release -p hello -p lambwire -p lambwire-mio -p lambwire-smol --bins --examples
 cargo build -q --profile bootstrap -p tiny
-env "$environment" cargo build -q --profile bootstrap --target $TARGET -p hello
+hello=$(scripts/image.sh x86_64 hello)
+bootstrap=$(scripts/image.sh x86_64 bootstrap)
 target=$(realpath "${CARGO_TARGET_DIR:-target}")
 python3 scripts/counts.py "$target/release/hello" "$target/release/examples/exchange" "$target/release/examples/drip" \
-    "$target/$TARGET/bootstrap/hello" "$target/bootstrap/tiny" "$target/release/examples"/{echo,echo-smol}
+    "$hello" "$bootstrap" "$target/bootstrap/tiny" "$target/release/examples"/{echo,echo-smol}

@@ -29,10 +29,7 @@ main() {
     grep -q no_std examples/tiny/src/main.rs || fail "tiny is a program with std"
     cargo tree -q -p tiny -e normal --prefix none | grep '^lambwire v' >/dev/null || fail "tiny does not use lambwire"
     cargo build -q --profile bootstrap -p tiny
-    local size
-    size=$(stat -c %s "${CARGO_TARGET_DIR:-target}/bootstrap/tiny")
-    echo "tiny: $size bytes of $TINY_BYTES"
-    [ "$size" -le $TINY_BYTES ] || fail "tiny is too large"
+    scripts/static.sh "${CARGO_TARGET_DIR:-target}/bootstrap/tiny:$TINY_BYTES"
 }
 
 dependencies() {

@@ -1,7 +1,7 @@
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # Everything that has to hold before a change is merged
-check: fmt clippy test doc nostd panic-free static deny unsafe rie cargo-lambda counts fuzz-seeds simulate simulate-bugs images
+check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie cargo-lambda languages counts fuzz-seeds simulate simulate-bugs images
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -114,6 +114,6 @@ soak count="100000" seed="1": (simulate "10000000")
 
 # Install whatever this machine lacks for all of the above
 tools:
-    scripts/install.sh just deny valgrind strace unzip musl
+    scripts/install.sh just deny valgrind strace unzip musl musl-aarch64 php perl python3 node ruby lua
     scripts/rie.sh
     scripts/cargo-lambda.sh

@@ -33,7 +33,7 @@ static:
 
 # The bootstrap for x86_64 and aarch64, the latter run by qemu
 bootstrap:
-    scripts/bootstrap.sh 320000
+    scripts/bootstrap.sh 330000
 
 # The smallest bootstrap: std built along with it, and panics without a word
 bootstrap-min:

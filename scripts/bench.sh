@@ -21,7 +21,7 @@ main() {
     floor floor-many -DMANY=$AT_ONCE
 
     cargo build -q --profile bootstrap -p tiny
-    env "$environment" cargo build -q --profile bootstrap --target $TARGET -p hello
+    scripts/image.sh x86_64 hello >/dev/null
     env "$environment" CARGO_PROFILE_RELEASE_PANIC=abort CARGO_PROFILE_RELEASE_STRIP=true \
         cargo build -q --release --target $TARGET -p lambwire-mio -p lambwire-smol --examples
     peer env "$environment" cargo build --target $TARGET

@@ -35,7 +35,8 @@ main() {
         unwinder
         standard_library
         echo "$made_by" >"$work/lib/made-by"
-        rm -rf "$to"
+        # What was built with the last one does not fit this one, and cargo would not know.
+        rm -rf "$to" "${CARGO_TARGET_DIR:-target}/$TARGET"
         mkdir -p "$(dirname "$to")"
         mv "$work/lib" "$to"
     fi

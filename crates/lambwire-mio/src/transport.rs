@@ -10,7 +10,7 @@ use lambwire_runtime::{Ahead, Ended, Failure, Line, Stop, grow};
 
 use crate::connection::Connection;
 
-/// A connection to the Runtime API; `None` when the last one broke.
+/// A connection to the Runtime API.
 pub struct Transport(Option<Connection>);
 
 impl Transport {

@@ -46,7 +46,12 @@ impl<'r, 'b, T: Transport> Invocation<'r, 'b, T> {
         self.told(told)
     }
 
-    /// The first half of [`respond_as`](Self::respond_as), which waits.
+    /// The first half of [`respond_as`](Self::respond_as), which waits, for transports whose futures are done at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`], to be handed to [`told`](Self::told).
+    #[doc(hidden)]
     pub async fn tell(&mut self, content_type: &str, body: &[u8]) -> Result<(), Ended> {
         self.runtime.respond(&self.context, content_type, body, Ahead::Nothing).await
     }
@@ -56,6 +61,7 @@ impl<'r, 'b, T: Transport> Invocation<'r, 'b, T> {
     /// # Errors
     ///
     /// As those of [`respond_as`](Self::respond_as).
+    #[doc(hidden)]
     pub fn told(self, told: Result<(), Ended>) -> Result<(), Error> {
         self.runtime.told(told)
     }

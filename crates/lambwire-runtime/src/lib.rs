@@ -12,6 +12,7 @@ mod transport;
 
 pub use answer::{Answer, Failure};
 pub use invocation::{Invocation, Stream};
+pub use lambwire;
 pub use lifecycle::{is_snap_start, remaining};
 pub use line::{Ahead, Ended, Heads, Line, Stop, grow};
 pub use runtime::Runtime;

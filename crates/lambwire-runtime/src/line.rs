@@ -134,7 +134,7 @@ impl<T: Transport> Line<T> {
     }
 }
 
-/// Makes a buffer longer, by no more than that.
+/// Makes a buffer `len` bytes long, which takes no more room than that.
 pub fn grow(buf: &mut Vec<u8>, len: usize) {
     buf.reserve_exact(len.saturating_sub(buf.len()));
     buf.resize(len, 0);

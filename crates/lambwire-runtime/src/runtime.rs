@@ -57,7 +57,12 @@ impl<T: Transport> Runtime<T> {
         self.asked(asked, buf)
     }
 
-    /// The first half of [`next`](Self::next), which waits, unless the question was asked ahead and is answered.
+    /// The first half of [`next`](Self::next), which waits, for transports whose futures are done at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`], to be handed to [`asked`](Self::asked).
+    #[doc(hidden)]
     pub async fn ask(&mut self, buf: &mut Vec<u8>) -> Result<(), Ended> {
         let rest = self.line.link.take_rest(&self.reply);
         if !rest.is_empty() {
@@ -72,6 +77,7 @@ impl<T: Transport> Runtime<T> {
     /// # Errors
     ///
     /// As those of [`next`](Self::next).
+    #[doc(hidden)]
     pub fn asked<'r, 'b>(
         &'r mut self,
         asked: Result<(), Ended>,

@@ -32,13 +32,14 @@ impl<T: Transport> Runtime<T> {
     ) -> Result<Infallible, Error> {
         let mut buf = Vec::new();
         loop {
-            self.next(&mut buf).await?.handle(&mut handler, &mut observe).await?;
+            self.next(&mut buf).await?.handle(&mut handler, &mut observe, || true).await?;
         }
     }
 }
 
 impl<'b, T: Transport> Invocation<'_, 'b, T> {
-    /// Has `handler` answer, as [`Runtime::serve`] does it.
+    /// Has `handler` answer, as [`Runtime::serve`] does it. The next event is asked for ahead only if `goes_on` says, once
+    /// the handler is done, that it will be handled, too.
     ///
     /// # Errors
     ///
@@ -47,16 +48,19 @@ impl<'b, T: Transport> Invocation<'_, 'b, T> {
         self,
         mut handler: impl AsyncFnMut(&'b [u8], &Context<'b>) -> Result<Answer<'b, T::Pieces<'b>>, Failure>,
         mut observe: impl FnMut(&Context<'_>, &Error),
+        goes_on: impl FnOnce() -> bool,
     ) -> Result<(), Error> {
         let Self { runtime, context, payload, .. } = self;
-        let told = match runtime.caught(Some(&context), handler(payload, &context)).await {
+        let answer = runtime.caught(Some(&context), handler(payload, &context)).await;
+        let ahead = if goes_on() { runtime.ahead } else { Ahead::Nothing };
+        let told = match answer {
             Ok(Answer { content_type, body: Body::Pieces { first, rest } }) => {
                 pour(first, rest, Stream::new(runtime, context, &content_type)).await
             }
             Ok(Answer { content_type, body: Body::Whole(body) }) => {
-                runtime.respond(&context, &content_type, &body, runtime.ahead).await
+                runtime.respond(&context, &content_type, &body, ahead).await
             }
-            Err(failure) => runtime.fail(&context, &failure.report(), runtime.ahead).await,
+            Err(failure) => runtime.fail(&context, &failure.report(), ahead).await,
         };
         match runtime.told(told) {
             Err(error) if error.is_fatal() => return Err(error),

@@ -25,7 +25,8 @@ pub trait Transport: Sized {
     fn close(&mut self);
 
     /// Does what the exchange says, until it has something to send or its reply is whole in `buf`, which is made longer
-    /// with [`grow`](crate::grow). A future that is dropped half way closes the connection.
+    /// with [`grow`](crate::grow). A future that is dropped half way closes the connection, and the next one begins with
+    /// [`Link::disconnect`].
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! Many invocations at a time: as many connections, each with its own loop.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
@@ -39,7 +39,7 @@ fn concurrency(value: Option<&str>) -> usize {
 /// # Errors
 ///
 /// The first that [`Runtime::next`] gives to any of the loops, or that [is fatal](lambwire::Error::is_fatal). The other
-/// loops answer the invocation that they have, and end with it.
+/// loops answer the invocation that they have, however long that takes, and end with it.
 pub async fn serve_concurrent(
     api: &str,
     n: usize,
@@ -52,15 +52,21 @@ pub async fn serve_concurrent(
     let serve = async || -> Result<(), Error> {
         let mut runtime = Runtime::connect(api).await?;
         let mut buf = Vec::new();
-        loop {
+        let is_asked = Cell::new(false);
+        while is_asked.take() || !end.is_closed() {
             let next = runtime.next(&mut buf);
             let no_more = async {
                 let _ = ended.recv().await;
                 None
             };
-            let Some(invocation) = future::or(async { Some(next.await) }, no_more).await else { return Ok(()) };
-            invocation?.handle(&handler, &observe).await?;
+            let Some(invocation) = future::or(async { Some(next.await) }, no_more).await else { break };
+            let goes_on = || {
+                is_asked.set(!end.is_closed());
+                is_asked.get()
+            };
+            invocation?.handle(&handler, &observe, goes_on).await?;
         }
+        Ok(())
     };
     let executor = LocalExecutor::new();
     let loops: Vec<_> = (0..n.max(1))

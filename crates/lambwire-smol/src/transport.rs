@@ -11,7 +11,7 @@ use smol::stream::{Stream, StreamExt};
 
 use crate::connection::Connection;
 
-/// A connection to the Runtime API; `None` when the last one broke.
+/// A connection to the Runtime API.
 pub struct Transport(Option<Connection>);
 
 impl lambwire_runtime::Transport for Transport {

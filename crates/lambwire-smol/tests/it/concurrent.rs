@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::thread::JoinHandle;
 
 use lambwire_smol::lambwire::{Context, Objection};
-use lambwire_smol::{Error, Failure, serve_concurrent};
+use lambwire_smol::{Answer, Error, Failure, serve_concurrent};
 use smol::lock::Barrier;
-use smol::{block_on, channel};
+use smol::{block_on, channel, stream};
 
 use crate::peer::{ID, Peer};
 
@@ -105,30 +105,35 @@ fn failures_are_reported_and_refusals_observed_as_the_loop_goes_on() {
 }
 
 #[test]
-fn a_fatal_error_of_one_loop_leaves_the_others_time_to_answer() {
-    let (tell, told) = channel::bounded(1);
-    let (api, peer) = with_listener(move |listener| {
-        let [mut busy, mut refused, mut idle] = [(); 3].map(|()| Peer::accept(listener));
-        busy.invoke(b"{}");
-        assert_eq!(idle.request().0, "next");
-        refused.refuse(Objection::InternalServerError);
-        refused.closed();
-        idle.closed();
-        tell.send_blocking(()).unwrap();
-        let answer = busy.take_answer();
-        busy.closed();
-        answer
-    });
-    let error = block_on(serve_concurrent(
-        &api,
-        3,
-        async |event, _| {
-            told.recv().await.unwrap();
-            Ok(event.into())
-        },
-        |_, error| panic!("{error}"),
-    ))
-    .unwrap_err();
-    assert!(error.is_fatal());
-    assert_eq!(peer.join().unwrap().1, b"{}");
+fn a_fatal_error_of_one_loop_leaves_the_others_time_to_answer_and_no_more() {
+    for event in [&b"whole"[..], b"streamed"] {
+        let (tell, told) = channel::bounded(1);
+        let (api, peer) = with_listener(move |listener| {
+            let [mut busy, mut refused, mut idle] = [(); 3].map(|()| Peer::accept(listener));
+            busy.invoke(event);
+            assert_eq!(idle.request().0, "next");
+            refused.refuse(Objection::InternalServerError);
+            refused.closed();
+            idle.closed();
+            tell.send_blocking(()).unwrap();
+            let answer = busy.take_answer();
+            assert_eq!(busy.read_rest(), 0, "nothing is asked for that will not be handled");
+            answer
+        });
+        let error = block_on(serve_concurrent(
+            &api,
+            3,
+            async |event, _| {
+                told.recv().await.unwrap();
+                Ok(match event {
+                    b"streamed" => Answer::stream("text/plain", stream::once(Ok(event.to_vec()))),
+                    event => event.into(),
+                })
+            },
+            |_, error| panic!("{error}"),
+        ))
+        .unwrap_err();
+        assert!(error.is_fatal());
+        assert_eq!(peer.join().unwrap().1, event);
+    }
 }

@@ -323,7 +323,7 @@ def main(rie, emulator, bootstrap):
             with open(os.path.join(root, name), "w") as file:
                 file.write(text)
         servers = {
-            "rie": lambda handler: Rie(rie, bootstrap, handler),
+            "rie": lambda handler: Rie([rie], bootstrap, handler),
             "emulator": lambda handler: Emulator(emulator, bootstrap, handler),
         }
         for where, server in servers.items():

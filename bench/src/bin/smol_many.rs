@@ -5,8 +5,8 @@ use lambwire_smol::{Error, max_concurrency, serve_concurrent};
 
 fn main() -> Result<(), Error> {
     let api = std::env::var(API_VARIABLE).unwrap_or_default();
-    let handler = async |event: &[u8], _: &Context<'_>| Ok(event.to_vec());
     let observe = |_: &Context<'_>, error: &Error| eprintln!("smol-many: {error}");
-    let Err(error) = smol::block_on(serve_concurrent(&api, max_concurrency(), handler, observe));
+    let Err(error) =
+        smol::block_on(serve_concurrent(&api, max_concurrency(), async |event, _| Ok(event.into()), observe));
     Err(error)
 }

@@ -96,9 +96,14 @@ counts:
 bench: counts
     scripts/bench.sh
 
-# Does the bench run? A few invocations of each subject
+# What an invocation of a handler in PHP and Perl costs, beside loops with curl and HTTP::Tiny
+bench-languages:
+    scripts/bench-languages.sh
+
+# Do the benches run? A few invocations of each subject
 bench-once:
     scripts/bench.sh --once >/dev/null
+    scripts/bench-languages.sh --once >/dev/null
 
 # Both ends in memory, under a scheduler that does all the harm it can: so many seeds, from the first on
 simulate count="100000" first="0":
@@ -114,6 +119,6 @@ soak count="100000" seed="1": (simulate "10000000")
 
 # Install whatever this machine lacks for all of the above
 tools:
-    scripts/install.sh just deny valgrind strace unzip musl musl-aarch64 php perl python3 node ruby lua
+    scripts/install.sh just deny valgrind strace unzip musl musl-aarch64 php php-curl perl python3 node ruby lua
     scripts/rie.sh
     scripts/cargo-lambda.sh

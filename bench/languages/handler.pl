@@ -1,0 +1,9 @@
+use strict;
+use warnings;
+
+sub handle {
+    my ($event, $context) = @_;
+    return +{hello => $event->{name}};
+}
+
+1;

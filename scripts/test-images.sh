@@ -39,7 +39,8 @@ programs() {
     local environment target=${CARGO_TARGET_DIR:-target}
     environment=$(scripts/musl.sh)
     env "$environment" cargo build -q --profile bootstrap --target $TARGET -p bootstrap -p hello
-    env "$environment" cargo build -q --target $TARGET -p lambwire-emulator
+    # The standard library of musl.sh knows no other way to panic.
+    env "$environment" CARGO_PROFILE_DEV_PANIC=abort cargo build -q --target $TARGET -p lambwire-emulator
     mkdir "$work/programs"
     cp "$target/$TARGET/bootstrap"/{bootstrap,hello} "$target/$TARGET/debug/lambwire-emulator" "$work/programs/"
     cp -r examples/go-native "$work/go-native"

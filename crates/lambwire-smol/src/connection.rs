@@ -71,9 +71,15 @@ impl Connection {
     /// Waits until the socket takes bytes again. One that is ready to be read from instead is about to refuse the rest.
     async fn writable(&mut self) -> io::Result<()> {
         poll_fn(|cx| {
-            if self.stream.poll_readable(cx)?.is_ready() {
-                self.readable = true;
-                return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+            while self.stream.poll_readable(cx)?.is_ready() {
+                // The reactor also tells of bytes that have been read since, without asking it.
+                match self.stream.get_ref().peek(&mut [0]) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    _ => {
+                        self.readable = true;
+                        return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+                    }
+                }
             }
             self.stream.poll_writable(cx)
         })
@@ -94,4 +100,45 @@ async fn connect(api: &Api) -> io::Result<Async<TcpStream>> {
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread::spawn;
+
+    use super::*;
+
+    /// More than the buffers of both sockets hold.
+    const LARGE: usize = 32 * 1024 * 1024;
+
+    #[test]
+    fn bytes_that_have_been_read_do_not_end_a_write() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let api = Api::new(&listener.local_addr().unwrap().to_string()).unwrap();
+        smol::block_on(async {
+            let mut connection = Connection::open(&api).await.unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            let mut is_asked = false;
+            // The reactor is asked for bytes, and tells of them, which nobody listens to.
+            poll_fn(|cx| {
+                if is_asked {
+                    return Poll::Ready(());
+                }
+                assert!(connection.stream.poll_readable(cx).is_pending());
+                peer.write_all(b"!").unwrap();
+                is_asked = true;
+                Poll::Pending
+            })
+            .await;
+            connection.readable = true;
+            assert_eq!(connection.read(&mut [0]).await.unwrap(), 1);
+            let reader = spawn(move || {
+                let mut space = vec![0; LARGE];
+                peer.read_exact(&mut space).map(|()| space)
+            });
+            connection.write([&vec![7; LARGE], b"", b"", b""]).await.unwrap();
+            assert!(reader.join().unwrap().unwrap().iter().all(|&byte| byte == 7));
+        });
+    }
 }

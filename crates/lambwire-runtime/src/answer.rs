@@ -44,6 +44,14 @@ impl<'e, P> Answer<'e, P> {
     }
 }
 
+/// What a streamed answer to HTTP begins with.
+pub(crate) fn opening(prelude: &Prelude<'_>) -> Result<Vec<u8>, SendError> {
+    let mut opening = Vec::new();
+    fill(&mut opening, |json| prelude.write(json))?;
+    opening.extend(PRELUDE_SEPARATOR);
+    Ok(opening)
+}
+
 impl<'e, P> From<&'e [u8]> for Answer<'e, P> {
     fn from(json: &'e [u8]) -> Self {
         Self::new("application/json", json)

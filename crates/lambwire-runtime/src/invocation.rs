@@ -3,10 +3,10 @@
 use std::io;
 
 use lambwire::{
-    Body, Client, Context, ErrorReport, Exchange, HTTP_INTEGRATION, Headers, Mode, PRELUDE_SEPARATOR, Prelude, Request,
-    SendError, limits,
+    Body, Client, Context, ErrorReport, Exchange, HTTP_INTEGRATION, Headers, Mode, Prelude, Request, SendError, limits,
 };
 
+use crate::answer::opening;
 use crate::line::{Ahead, Ended, fill};
 use crate::{Error, Runtime, Transport};
 
@@ -90,15 +90,16 @@ impl<'r, 'b, T: Transport> Invocation<'r, 'b, T> {
     /// As those of [`Stream::write`], and [`SendError::OutTooSmall`] for a prelude that is too long: the invocation
     /// has then been answered with an error that says so.
     pub async fn stream_http(self, prelude: &Prelude<'_>) -> Result<Stream<'r, 'b, T>, Error> {
-        let mut json = Vec::new();
-        if let Err(error) = fill(&mut json, |json| prelude.write(json)) {
-            let told = self.runtime.own_up(&self.context, error, Ahead::Nothing).await;
-            self.runtime.told(told)?;
-            return Err(error.into());
-        }
-        json.extend(PRELUDE_SEPARATOR);
+        let opening = match opening(prelude) {
+            Ok(opening) => opening,
+            Err(error) => {
+                let told = self.runtime.own_up(&self.context, error, Ahead::Nothing).await;
+                self.runtime.told(told)?;
+                return Err(error.into());
+            }
+        };
         let mut stream = self.stream(HTTP_INTEGRATION);
-        stream.write(&json).await?;
+        stream.write(&opening).await?;
         Ok(stream)
     }
 }

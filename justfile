@@ -14,6 +14,7 @@ clippy:
 # Every test that needs nothing but cargo
 test:
     cargo test --workspace
+    cargo test --quiet -p lambwire-mio --no-default-features --lib
 
 # The documentation builds, and its links lead somewhere
 doc:
@@ -35,7 +36,7 @@ static:
 bootstrap:
     scripts/bootstrap.sh 340000
 
-# The smallest bootstrap: std built along with it, and panics without a word
+# The smallest bootstrap: std built along with it, panics without a word, and no names of hosts
 bootstrap-min:
     scripts/bootstrap-min.sh
 

@@ -1,7 +1,7 @@
 //! One TCP connection that blocks: every wait is one `epoll_wait` without a time-out.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::ToSocketAddrs;
+use std::net::SocketAddr;
 
 use lambwire::{Api, Unwritten, limits};
 use mio::net::TcpStream;
@@ -121,7 +121,7 @@ struct Ready {
 
 fn connect(api: &Api) -> io::Result<std::net::TcpStream> {
     let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", api.host()));
-    for address in (api.host(), api.port()).to_socket_addrs()? {
+    for address in addresses(api)? {
         match std::net::TcpStream::connect_timeout(&address, limits::CONNECT_TIMEOUT) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
@@ -132,4 +132,43 @@ fn connect(api: &Api) -> io::Result<std::net::TcpStream> {
         }
     }
     Err(last)
+}
+
+#[cfg(feature = "names")]
+fn addresses(api: &Api) -> io::Result<impl Iterator<Item = SocketAddr>> {
+    use std::net::ToSocketAddrs;
+    (api.host(), api.port()).to_socket_addrs()
+}
+
+/// Without names there is one that needs no looking up (RFC 6761, section 6.3).
+#[cfg(not(feature = "names"))]
+fn addresses(api: &Api) -> io::Result<impl Iterator<Item = SocketAddr>> {
+    use std::net::{IpAddr, Ipv4Addr};
+    let ip = if api.host() == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { api.host().parse() };
+    let ip = ip.map_err(|_| {
+        let message = format!("{} is a name, and this program takes addresses alone, such as 127.0.0.1", api.host());
+        io::Error::new(ErrorKind::InvalidInput, message)
+    })?;
+    Ok(std::iter::once(SocketAddr::new(ip, api.port())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_localhost_are_found_with_names_and_without() {
+        for api in ["127.0.0.1:9001", "[::1]:9001", "localhost:9001"] {
+            let found: Vec<SocketAddr> = addresses(&Api::new(api).unwrap()).unwrap().collect();
+            assert!(!found.is_empty(), "{api}");
+            assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 9001), "{found:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(not(feature = "names"))]
+    fn a_name_is_refused_where_none_is_looked_up() {
+        let error = addresses(&Api::new("emulator:9001").unwrap()).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "emulator is a name, and this program takes addresses alone, such as 127.0.0.1");
+    }
 }

@@ -34,13 +34,8 @@ impl<'e, P> Answer<'e, P> {
     ///
     /// [`SendError::OutTooSmall`] for a prelude that is too long.
     pub fn stream_http(prelude: &Prelude<'_>, pieces: impl Into<P>) -> Result<Self, SendError> {
-        let mut first = Vec::new();
-        fill(&mut first, |json| prelude.write(json))?;
-        first.extend(PRELUDE_SEPARATOR);
-        Ok(Self {
-            content_type: HTTP_INTEGRATION.into(),
-            body: Body::Pieces { first: Some(first), rest: pieces.into() },
-        })
+        let body = Body::Pieces { first: Some(opening(prelude)?), rest: pieces.into() };
+        Ok(Self { content_type: HTTP_INTEGRATION.into(), body })
     }
 }
 

@@ -1,29 +1,19 @@
 //! Many invocations at a time, on one thread.
 
 use std::cell::Cell;
-use std::net::TcpListener;
-use std::thread::JoinHandle;
 
 use lambwire_smol::lambwire::{Context, Objection};
 use lambwire_smol::{Answer, Error, Failure, serve_concurrent};
 use smol::lock::Barrier;
 use smol::{block_on, channel, stream};
 
-use crate::peer::{ID, Peer};
-
-fn with_listener<T: Send + 'static>(
-    script: impl FnOnce(&TcpListener) -> T + Send + 'static,
-) -> (String, JoinHandle<T>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let api = listener.local_addr().expect("its number").to_string();
-    (api, std::thread::spawn(move || script(&listener)))
-}
+use crate::peer::{ID, Peer, with_script};
 
 #[test]
 fn four_invocations_run_at_a_time_and_each_has_its_own_answer() {
     const ROUNDS: usize = 3;
     let events = |round| [0, 1, 2, 3].map(|number| format!("event {round}.{number}").into_bytes());
-    let (api, peer) = with_listener(move |listener| {
+    let (api, peer) = with_script(move |listener| {
         let mut peers = [(); 4].map(|()| Peer::accept(listener));
         let answers: Vec<Vec<_>> = (0..ROUNDS)
             .map(|round| {
@@ -67,7 +57,7 @@ fn four_invocations_run_at_a_time_and_each_has_its_own_answer() {
 
 #[test]
 fn failures_are_reported_and_refusals_observed_as_the_loop_goes_on() {
-    let (api, peer) = with_listener(|listener| {
+    let (api, peer) = with_script(|listener| {
         let mut peer = Peer::accept(listener);
         let failures = ["named", "of another kind"].map(|event| {
             peer.invoke(event.as_bytes());
@@ -108,7 +98,7 @@ fn failures_are_reported_and_refusals_observed_as_the_loop_goes_on() {
 fn a_fatal_error_of_one_loop_leaves_the_others_time_to_answer_and_no_more() {
     for event in [&b"whole"[..], b"streamed"] {
         let (tell, told) = channel::bounded(1);
-        let (api, peer) = with_listener(move |listener| {
+        let (api, peer) = with_script(move |listener| {
             let [mut busy, mut refused, mut idle] = [(); 3].map(|()| Peer::accept(listener));
             busy.invoke(event);
             assert_eq!(idle.request().0, "next");

@@ -6,8 +6,8 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use lambwire_mio::lambwire::{Objection, Reply};
-use lambwire_mio::{Failure, Runtime, remaining};
+use lambwire_runtime::lambwire::{Objection, Reply};
+use lambwire_runtime::{Failure, Transport, remaining};
 
 use crate::peer::{Peer, context, with_peer};
 
@@ -17,7 +17,7 @@ const ROLE: &str = "LAMBWIRE_TEST_START";
 #[test]
 fn plays_a_runtime_that_cannot_start_when_asked() {
     let Ok(role) = env::var(ROLE) else { return };
-    let mut runtime = Runtime::from_env().unwrap();
+    let mut runtime = lambwire_mio::Runtime::from_env().unwrap();
     let failure = Failure { error_type: "Function.NoSuchThing".into(), message: "nothing here".into() };
     match role.as_str() {
         "fails" => runtime.init::<()>(|| Err(failure)),
@@ -59,9 +59,13 @@ fn a_restore_that_fails_is_reported_and_ends_the_process() {
     assert_eq!((said.as_str(), code), ("restore error Function.NoSuchThing", Some(1)));
 }
 
-#[test]
-fn a_snapshot_is_waited_for_on_as_many_connections_as_it_takes() {
-    let (mut runtime, peer) = with_peer(|listener| {
+over_both! {
+    a_snapshot_is_waited_for_on_as_many_connections_as_it_takes,
+    a_snapshot_that_is_refused_is_an_error,
+}
+
+fn a_snapshot_is_waited_for_on_as_many_connections_as_it_takes<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         assert_eq!(Peer::accept(listener).request().0, "restore next");
         let mut peer = Peer::accept(listener);
         assert_eq!(peer.request().0, "restore next");
@@ -73,16 +77,15 @@ fn a_snapshot_is_waited_for_on_as_many_connections_as_it_takes() {
         steps.borrow_mut().push(number);
         Ok(())
     };
-    runtime.restore(|| step(1), || step(2)).unwrap();
+    T::block_on(runtime.restore(async { step(1) }, async { step(2) })).unwrap();
     assert_eq!(steps.into_inner(), [1, 2]);
-    assert_eq!(runtime.next(&mut Vec::new()).unwrap().payload, b"{}");
+    assert_eq!(T::block_on(runtime.next(&mut Vec::new())).unwrap().payload, b"{}");
     peer.join().unwrap();
 }
 
-#[test]
-fn a_snapshot_that_is_refused_is_an_error() {
-    let (mut runtime, peer) = with_peer(|listener| Peer::accept(listener).refuse(Objection::NotFound));
-    let refused = runtime.restore(|| Ok(()), || panic!("not restored")).unwrap_err();
+fn a_snapshot_that_is_refused_is_an_error<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| Peer::accept(listener).refuse(Objection::NotFound));
+    let refused = T::block_on(runtime.restore(async { Ok(()) }, async { panic!("not restored") })).unwrap_err();
     assert!(refused.to_string().starts_with("restore next refused with status 404"), "{refused}");
     peer.join().unwrap();
 }

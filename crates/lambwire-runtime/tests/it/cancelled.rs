@@ -3,8 +3,8 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use lambwire_smol::Runtime;
 use lambwire_smol::lambwire::{Error, SendError};
+use lambwire_smol::{Runtime, Transport};
 use smol::future::{or, poll_once};
 use smol::{Timer, block_on};
 
@@ -15,7 +15,7 @@ const LARGE: usize = 6 << 20;
 
 #[test]
 fn a_next_that_was_dropped_is_asked_on_a_new_connection() {
-    let (mut runtime, peer) = with_peer(|listener| {
+    let (mut runtime, peer) = with_peer::<Transport, _>(|listener| {
         let mut peer = Peer::accept(listener);
         assert_eq!(peer.request().0, "next");
         peer.closed();
@@ -30,7 +30,7 @@ fn a_next_that_was_dropped_is_asked_on_a_new_connection() {
 #[test]
 fn half_an_event_is_dropped_with_its_connection() {
     let (half_sent, is_half_sent) = channel();
-    let (mut runtime, peer) = with_peer(move |listener| {
+    let (mut runtime, peer) = with_peer::<Transport, _>(move |listener| {
         let mut peer = Peer::accept(listener);
         peer.request();
         peer.write(b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 9\r\n\r\nhalf");
@@ -52,7 +52,7 @@ fn half_an_event_is_dropped_with_its_connection() {
 #[test]
 fn half_an_answer_is_cut_off() {
     let (dropped, is_dropped) = channel();
-    let (mut runtime, peer) = with_peer(move |listener| {
+    let (mut runtime, peer) = with_peer::<Transport, _>(move |listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         is_dropped.recv().unwrap();
@@ -72,7 +72,7 @@ fn half_an_answer_is_cut_off() {
 
 #[test]
 fn an_answer_whose_verdict_was_not_awaited_leaves_no_reply_to_the_next() {
-    let (mut runtime, peer) = with_peer(|listener| {
+    let (mut runtime, peer) = with_peer::<Transport, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         let answer = peer.request();
@@ -90,7 +90,7 @@ fn an_answer_whose_verdict_was_not_awaited_leaves_no_reply_to_the_next() {
 #[test]
 fn nothing_is_sent_behind_half_a_piece_of_a_stream() {
     let (dropped, is_dropped) = channel();
-    let (mut runtime, peer) = with_peer(move |listener| {
+    let (mut runtime, peer) = with_peer::<Transport, _>(move |listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         is_dropped.recv().unwrap();
@@ -113,7 +113,7 @@ fn nothing_is_sent_behind_half_a_piece_of_a_stream() {
 
 #[test]
 fn a_stream_that_was_dropped_is_cut_off() {
-    let (mut runtime, peer) = with_peer(|listener| {
+    let (mut runtime, peer) = with_peer::<Transport, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         let sent = peer.read_rest();

@@ -3,20 +3,41 @@
 use std::net::TcpListener;
 use std::sync::mpsc;
 
-use lambwire_mio::lambwire::{Error, Objection, Prelude, ReceiveError, Reply};
-use lambwire_mio::{Runtime, lambwire};
+use lambwire_runtime::lambwire::{Error, Objection, Prelude, ReceiveError, Reply};
+use lambwire_runtime::{Runtime, Transport, lambwire};
 
 use crate::peer::{ID, Peer, with_peer};
 
-#[test]
-fn a_refused_answer_says_why_and_the_loop_goes_on() {
+over_both! {
+    a_refused_answer_says_why_and_the_loop_goes_on,
+    a_refused_next_ends_the_loop,
+    a_container_error_after_an_answer_ends_the_loop,
+    nothing_yet_is_asked_again,
+    a_connection_that_died_while_idle_is_made_anew,
+    an_answer_whose_connection_is_dead_is_given_again,
+    an_answer_that_had_arrived_before_is_not_an_error,
+    an_early_refusal_of_a_large_answer_is_read,
+    an_invocation_without_a_request_id_is_an_error_that_names_it,
+    an_event_that_is_too_large_is_an_error_that_names_the_limit,
+    a_connection_with_bytes_behind_a_reply_is_not_used_again,
+    an_answer_that_was_lost_half_way_is_not_given_again,
+    a_reply_that_takes_half_an_answer_for_whole_is_not_believed,
+    a_response_that_cannot_be_sent_is_reported,
+    a_prelude_that_is_too_long_is_reported,
+    the_end_of_a_connection_is_seen_behind_bytes_that_came_with_it,
+    an_answer_of_which_nothing_went_out_is_given_again_and_its_refusal_told,
+    a_stream_that_cannot_be_sent_is_reported,
+    an_address_that_is_none_or_nobodys_is_an_error,
+}
+
+fn a_refused_answer_says_why_and_the_loop_goes_on<T: Transport>() {
     for (objection, status) in [
         (Objection::InvalidRequestId, 400),
         (Objection::InvalidStateTransition { from: "A", to: "B" }, 403),
         (Objection::InvokeTimeout, 410),
         (Objection::RequestEntityTooLarge, 413),
     ] {
-        let (mut runtime, peer) = with_peer(move |listener| {
+        let (mut runtime, peer) = with_peer::<T, _>(move |listener| {
             let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
             peer.refuse(objection);
@@ -24,40 +45,38 @@ fn a_refused_answer_says_why_and_the_loop_goes_on() {
             peer.take_answer();
         });
         let mut buf = Vec::new();
-        let Err(Error::Refused(refusal)) = runtime.next(&mut buf).unwrap().respond(b"{}") else {
+        let Err(Error::Refused(refusal)) = T::block_on(T::block_on(runtime.next(&mut buf)).unwrap().respond(b"{}"))
+        else {
             panic!("not refused");
         };
         assert_eq!((refusal.status(), refusal.is_fatal()), (status, false));
         assert!(!refusal.message().is_empty());
-        runtime.next(&mut buf).unwrap().respond(b"{}").unwrap();
+        T::block_on(T::block_on(runtime.next(&mut buf)).unwrap().respond(b"{}")).unwrap();
         peer.join().unwrap();
     }
 }
 
-#[test]
-fn a_refused_next_ends_the_loop() {
+fn a_refused_next_ends_the_loop<T: Transport>() {
     for objection in [Objection::InvalidStateTransition { from: "A", to: "B" }, Objection::InternalServerError] {
-        let (mut runtime, peer) = with_peer(move |listener| Peer::accept(listener).refuse(objection));
-        let Err(error) = runtime.next(&mut Vec::new()).map(|_| ()) else { panic!("not refused") };
+        let (mut runtime, peer) = with_peer::<T, _>(move |listener| Peer::accept(listener).refuse(objection));
+        let Err(error) = T::block_on(runtime.next(&mut Vec::new())).map(|_| ()) else { panic!("not refused") };
         assert!(error.is_fatal() && error.to_string().starts_with("next refused with status"), "{error}");
         peer.join().unwrap();
     }
 }
 
-#[test]
-fn a_container_error_after_an_answer_ends_the_loop() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn a_container_error_after_an_answer_ends_the_loop<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.refuse(Objection::InternalServerError);
     });
-    assert!(runtime.next(&mut Vec::new()).unwrap().respond(b"{}").unwrap_err().is_fatal());
+    assert!(T::block_on(T::block_on(runtime.next(&mut Vec::new())).unwrap().respond(b"{}")).unwrap_err().is_fatal());
     peer.join().unwrap();
 }
 
-#[test]
-fn nothing_yet_is_asked_again() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn nothing_yet_is_asked_again<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.request();
         peer.reply(&Reply::NothingYet, b"");
@@ -66,13 +85,12 @@ fn nothing_yet_is_asked_again() {
         drop(peer);
         Peer::accept(listener).invoke(b"at last");
     });
-    assert_eq!(runtime.next(&mut Vec::new()).unwrap().payload, b"at last");
+    assert_eq!(T::block_on(runtime.next(&mut Vec::new())).unwrap().payload, b"at last");
     peer.join().unwrap();
 }
 
-#[test]
-fn a_connection_that_died_while_idle_is_made_anew() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn a_connection_that_died_while_idle_is_made_anew<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         for death in 0..3 {
             let mut peer = Peer::accept(listener);
             peer.request();
@@ -85,15 +103,14 @@ fn a_connection_that_died_while_idle_is_made_anew() {
         peer.take_answer().1
     });
     let mut buf = Vec::new();
-    let invocation = runtime.next(&mut buf).unwrap();
+    let invocation = T::block_on(runtime.next(&mut buf)).unwrap();
     let event = invocation.payload;
-    invocation.respond(event).unwrap();
+    T::block_on(invocation.respond(event)).unwrap();
     assert_eq!(peer.join().unwrap(), b"alive");
 }
 
-#[test]
-fn an_answer_whose_connection_is_dead_is_given_again() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn an_answer_whose_connection_is_dead_is_given_again<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.request();
@@ -101,26 +118,24 @@ fn an_answer_whose_connection_is_dead_is_given_again() {
         let mut peer = Peer::accept(listener);
         peer.take_answer().1
     });
-    runtime.next(&mut Vec::new()).unwrap().respond(b"once").unwrap();
+    T::block_on(T::block_on(runtime.next(&mut Vec::new())).unwrap().respond(b"once")).unwrap();
     assert_eq!(peer.join().unwrap(), b"once");
 }
 
-#[test]
-fn an_answer_that_had_arrived_before_is_not_an_error() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn an_answer_that_had_arrived_before_is_not_an_error<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.request();
         drop(peer);
         Peer::accept(listener).refuse(Objection::InvalidStateTransition { from: "A", to: "B" });
     });
-    runtime.next(&mut Vec::new()).unwrap().respond(b"once").unwrap();
+    T::block_on(T::block_on(runtime.next(&mut Vec::new())).unwrap().respond(b"once")).unwrap();
     peer.join().unwrap();
 }
 
-#[test]
-fn an_early_refusal_of_a_large_answer_is_read() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn an_early_refusal_of_a_large_answer_is_read<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.read_raw(1000);
@@ -131,45 +146,44 @@ fn an_early_refusal_of_a_large_answer_is_read() {
         drop(peer);
     });
     let mut buf = Vec::new();
-    let Err(Error::Refused(refusal)) = runtime.next(&mut buf).unwrap().respond(&vec![b'x'; 6 << 20]) else {
+    let Err(Error::Refused(refusal)) =
+        T::block_on(T::block_on(runtime.next(&mut buf)).unwrap().respond(&vec![b'x'; 6 << 20]))
+    else {
         panic!("not refused");
     };
     assert_eq!(refusal.status(), 413);
-    runtime.next(&mut buf).unwrap().respond(b"{}").unwrap();
+    T::block_on(T::block_on(runtime.next(&mut buf)).unwrap().respond(b"{}")).unwrap();
     peer.join().unwrap();
 }
 
-#[test]
-fn an_invocation_without_a_request_id_is_an_error_that_names_it() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn an_invocation_without_a_request_id_is_an_error_that_names_it<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.request();
         peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     });
-    let error = runtime.next(&mut Vec::new()).map(|_| ()).unwrap_err();
+    let error = T::block_on(runtime.next(&mut Vec::new())).map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::Receive(ReceiveError::NoRequestId)), "{error}");
     peer.join().unwrap();
 }
 
-#[test]
-fn an_event_that_is_too_large_is_an_error_that_names_the_limit() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn an_event_that_is_too_large_is_an_error_that_names_the_limit<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.request();
         let head = format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: {ID}\r\nContent-Length: 7000000\r\n\r\n");
         peer.write(head.as_bytes());
         peer.closed();
     });
-    let error = runtime.next(&mut Vec::new()).map(|_| ()).unwrap_err();
+    let error = T::block_on(runtime.next(&mut Vec::new())).map(|_| ()).unwrap_err();
     let limit = lambwire::limits::PAYLOAD_BYTES;
     assert!(matches!(error, Error::Receive(ReceiveError::PayloadTooLarge { limit: named }) if named == limit));
     drop(runtime);
     peer.join().unwrap();
 }
 
-#[test]
-fn a_connection_with_bytes_behind_a_reply_is_not_used_again() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn a_connection_with_bytes_behind_a_reply_is_not_used_again<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.request();
@@ -178,14 +192,13 @@ fn a_connection_with_bytes_behind_a_reply_is_not_used_again() {
         Peer::accept(listener).invoke(b"at last");
     });
     let mut buf = Vec::new();
-    runtime.next(&mut buf).unwrap().respond(b"{}").unwrap();
-    assert_eq!(runtime.next(&mut buf).unwrap().payload, b"at last");
+    T::block_on(T::block_on(runtime.next(&mut buf)).unwrap().respond(b"{}")).unwrap();
+    assert_eq!(T::block_on(runtime.next(&mut buf)).unwrap().payload, b"at last");
     peer.join().unwrap();
 }
 
-#[test]
-fn an_answer_that_was_lost_half_way_is_not_given_again() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn an_answer_that_was_lost_half_way_is_not_given_again<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.read_raw(1000);
@@ -193,15 +206,14 @@ fn an_answer_that_was_lost_half_way_is_not_given_again() {
         Peer::accept(listener).invoke(b"at last");
     });
     let mut buf = Vec::new();
-    let lost = runtime.next(&mut buf).unwrap().respond(&vec![b'x'; 6 << 20]).unwrap_err();
-    assert!(matches!(lost, Error::Transport(_)) && !lost.is_fatal(), "{lost:?}");
-    assert_eq!(runtime.next(&mut buf).unwrap().payload, b"at last");
+    let lost = T::block_on(T::block_on(runtime.next(&mut buf)).unwrap().respond(&vec![b'x'; 6 << 20]));
+    assert!(matches!(lost, Err(Error::Transport(_))), "{lost:?}");
+    assert_eq!(T::block_on(runtime.next(&mut buf)).unwrap().payload, b"at last");
     peer.join().unwrap();
 }
 
-#[test]
-fn a_reply_that_takes_half_an_answer_for_whole_is_not_believed() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn a_reply_that_takes_half_an_answer_for_whole_is_not_believed<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.read_raw(1000);
@@ -209,27 +221,26 @@ fn a_reply_that_takes_half_an_answer_for_whole_is_not_believed() {
         Peer::accept(listener).invoke(b"at last");
     });
     let mut buf = Vec::new();
-    let lost = runtime.next(&mut buf).unwrap().respond(&vec![b'x'; 6 << 20]).unwrap_err();
+    let lost = T::block_on(T::block_on(runtime.next(&mut buf)).unwrap().respond(&vec![b'x'; 6 << 20])).unwrap_err();
     assert!(matches!(lost, Error::Transport(_)), "{lost:?}");
-    assert_eq!(runtime.next(&mut buf).unwrap().payload, b"at last");
+    assert_eq!(T::block_on(runtime.next(&mut buf)).unwrap().payload, b"at last");
     peer.join().unwrap();
 }
 
-#[test]
-fn a_response_that_cannot_be_sent_is_reported() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn a_response_that_cannot_be_sent_is_reported<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.take_answer().0
     });
-    let verdict = runtime.next(&mut Vec::new()).unwrap().respond_as("text/plain\r\nX: y", b"");
+    let mut buf = Vec::new();
+    let verdict = T::block_on(T::block_on(runtime.next(&mut buf)).unwrap().respond_as("text/plain\r\nX: y", b""));
     assert!(matches!(verdict, Err(Error::Send(_))));
     assert_eq!(peer.join().unwrap(), "error Function.UnsendableResponse");
 }
 
-#[test]
-fn a_prelude_that_is_too_long_is_reported() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn a_prelude_that_is_too_long_is_reported<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.take_answer().0
@@ -237,15 +248,14 @@ fn a_prelude_that_is_too_long_is_reported() {
     let cookie = "x".repeat(lambwire::limits::PRELUDE_BYTES);
     let prelude = Prelude { status_code: 200, headers: &[], multi_value_headers: &[], cookies: &[&cookie] };
     let mut buf = Vec::new();
-    let verdict = runtime.next(&mut buf).unwrap().stream_http(&prelude).map(|_| ());
+    let verdict = T::block_on(T::block_on(runtime.next(&mut buf)).unwrap().stream_http(&prelude)).map(|_| ());
     assert!(matches!(verdict, Err(Error::Send(_))));
     assert_eq!(peer.join().unwrap(), "error Function.UnsendableResponse");
 }
 
-#[test]
-fn the_end_of_a_connection_is_seen_behind_bytes_that_came_with_it() {
+fn the_end_of_a_connection_is_seen_behind_bytes_that_came_with_it<T: Transport>() {
     let (tx, rx) = mpsc::channel();
-    let (mut runtime, peer) = with_peer(move |listener| {
+    let (mut runtime, peer) = with_peer::<T, _>(move |listener| {
         let mut peer = Peer::accept(listener);
         peer.write(b"HTTP/1.1 200 OK\r\nContent-Le");
         peer.fall_silent();
@@ -254,14 +264,13 @@ fn the_end_of_a_connection_is_seen_behind_bytes_that_came_with_it() {
     });
     rx.recv().unwrap();
     let mut buf = Vec::new();
-    assert_eq!(runtime.next(&mut buf).unwrap().payload, b"at last");
+    assert_eq!(T::block_on(runtime.next(&mut buf)).unwrap().payload, b"at last");
     peer.join().unwrap();
 }
 
-#[test]
-fn an_answer_of_which_nothing_went_out_is_given_again_and_its_refusal_told() {
+fn an_answer_of_which_nothing_went_out_is_given_again_and_its_refusal_told<T: Transport>() {
     let (tx, rx) = mpsc::channel();
-    let (mut runtime, peer) = with_peer(move |listener| {
+    let (mut runtime, peer) = with_peer::<T, _>(move |listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.reset();
@@ -269,30 +278,28 @@ fn an_answer_of_which_nothing_went_out_is_given_again_and_its_refusal_told() {
         Peer::accept(listener).refuse(Objection::InvalidRequestId);
     });
     let mut buf = Vec::new();
-    let invocation = runtime.next(&mut buf).unwrap();
+    let invocation = T::block_on(runtime.next(&mut buf)).unwrap();
     rx.recv().unwrap();
-    let verdict = invocation.respond(b"{}");
+    let verdict = T::block_on(invocation.respond(b"{}"));
     assert!(matches!(verdict, Err(Error::Refused(_))), "{verdict:?}");
     peer.join().unwrap();
 }
 
-#[test]
-fn a_stream_that_cannot_be_sent_is_reported() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn a_stream_that_cannot_be_sent_is_reported<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.take_answer().0
     });
     let mut buf = Vec::new();
-    let invocation = runtime.next(&mut buf).unwrap();
-    let verdict = invocation.stream("a\nb").finish();
+    let invocation = T::block_on(runtime.next(&mut buf)).unwrap();
+    let verdict = T::block_on(invocation.stream("a\nb").finish());
     assert!(matches!(verdict, Err(Error::Send(_))));
     assert_eq!(peer.join().unwrap(), "error Function.UnsendableResponse");
 }
 
-#[test]
-fn an_address_that_is_none_or_nobodys_is_an_error() {
-    assert!(matches!(Runtime::connect("nowhere").map(|_| ()), Err(Error::Send(_))));
+fn an_address_that_is_none_or_nobodys_is_an_error<T: Transport>() {
+    assert!(matches!(T::block_on(Runtime::<T>::connect("nowhere")).map(|_| ()), Err(Error::Send(_))));
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-    assert!(matches!(Runtime::connect(&port.to_string()).map(|_| ()), Err(Error::Transport(_))));
+    assert!(matches!(T::block_on(Runtime::<T>::connect(&port.to_string())).map(|_| ()), Err(Error::Transport(_))));
 }

@@ -1,36 +1,40 @@
 //! The loop around a handler: answers and the next question in one write, failures of every kind.
 
 use std::cell::{Cell, RefCell};
-use std::task::Poll;
 
-use lambwire_smol::lambwire::{Context, Objection, Prelude};
-use lambwire_smol::{Answer, Error, Failure, Runtime};
-
-use smol::block_on;
-use smol::stream::{self, StreamExt};
+use lambwire_runtime::lambwire::{Context, Objection};
+use lambwire_runtime::{Answer, Error, Failure, Runtime, Transport};
 
 use crate::peer::{ID, Peer, with_peer};
 
 /// A failure of these words.
-fn failure(message: &str) -> Failure {
+pub(crate) fn failure(message: &str) -> Failure {
     Failure { error_type: "Function.Test".into(), message: message.into() }
 }
 
 /// Serves until the API refuses the next question with 500, as every script here does in the end.
 #[track_caller]
-fn serve(
-    runtime: &mut Runtime,
-    handler: impl for<'e> AsyncFn(&'e [u8], &Context<'e>) -> Result<Answer<'e>, Failure>,
+fn serve<T: Transport>(
+    runtime: &mut Runtime<T>,
+    handler: impl for<'e> AsyncFn(&'e [u8], &Context<'e>) -> Result<Answer<'e, T::Pieces<'e>>, Failure>,
     observe: impl Fn(&Context<'_>, &Error),
 ) {
-    let error = block_on(runtime.serve(handler, observe)).unwrap_err();
+    let error = T::block_on(runtime.serve(handler, observe)).unwrap_err();
     assert!(error.to_string().starts_with("next refused with status 500"), "{error}");
 }
 
-#[test]
-fn an_answer_and_the_next_question_go_out_together() {
+over_both! {
+    an_answer_and_the_next_question_go_out_together,
+    the_next_question_waits_for_the_reply_if_told_so,
+    a_refused_answer_is_told_and_the_loop_goes_on,
+    an_answer_that_ends_the_environment_ends_the_loop,
+    a_connection_that_dies_behind_an_answer_costs_nothing,
+    failures_and_panics_are_reported_and_the_loop_goes_on,
+}
+
+fn an_answer_and_the_next_question_go_out_together<T: Transport>() {
     const LARGE: usize = 100_000;
-    let (mut runtime, peer) = with_peer(|listener| {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"0");
         // No reply before both requests are here; then both replies at once.
@@ -56,10 +60,9 @@ fn an_answer_and_the_next_question_go_out_together() {
     peer.join().unwrap();
 }
 
-#[test]
-fn the_next_question_waits_for_the_reply_if_told_so() {
+fn the_next_question_waits_for_the_reply_if_told_so<T: Transport>() {
     for is_ahead in [true, false] {
-        let (mut runtime, peer) = with_peer(|listener| {
+        let (mut runtime, peer) = with_peer::<T, _>(|listener| {
             let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
             peer.request();
@@ -75,15 +78,14 @@ fn the_next_question_waits_for_the_reply_if_told_so() {
     }
 }
 
-#[test]
-fn a_refused_answer_is_told_and_the_loop_goes_on() {
+fn a_refused_answer_is_told_and_the_loop_goes_on<T: Transport>() {
     for objection in [
         Objection::InvalidRequestId,
         Objection::InvalidStateTransition { from: "A", to: "B" },
         Objection::InvokeTimeout,
         Objection::RequestEntityTooLarge,
     ] {
-        let (mut runtime, peer) = with_peer(move |listener| {
+        let (mut runtime, peer) = with_peer::<T, _>(move |listener| {
             let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
             peer.refuse(objection);
@@ -106,23 +108,22 @@ fn a_refused_answer_is_told_and_the_loop_goes_on() {
     }
 }
 
-#[test]
-fn an_answer_that_ends_the_environment_ends_the_loop() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn an_answer_that_ends_the_environment_ends_the_loop<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.refuse(Objection::InternalServerError);
         peer.read_until(b"/invocation/next HTTP/1.1");
     });
-    let error = block_on(runtime.serve(async |event, _| Ok(event.into()), |_, error| panic!("{error}"))).unwrap_err();
+    let error =
+        T::block_on(runtime.serve(async |event, _| Ok(event.into()), |_, error| panic!("{error}"))).unwrap_err();
     assert!(error.to_string().starts_with("response refused with status 500"), "{error}");
     drop(runtime);
     peer.join().unwrap();
 }
 
-#[test]
-fn a_connection_that_dies_behind_an_answer_costs_nothing() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn a_connection_that_dies_behind_an_answer_costs_nothing<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"first");
         let first = peer.take_answer();
@@ -142,9 +143,8 @@ fn a_connection_that_dies_behind_an_answer_costs_nothing() {
     assert_eq!(peer.join().unwrap(), (b"first".to_vec(), b"second".to_vec()));
 }
 
-#[test]
-fn failures_and_panics_are_reported_and_the_loop_goes_on() {
-    let (mut runtime, peer) = with_peer(|listener| {
+fn failures_and_panics_are_reported_and_the_loop_goes_on<T: Transport>() {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         let answers = ["fail", "error", "panic", "too large", "fine"].map(|event| {
             peer.invoke(event.as_bytes());
@@ -177,9 +177,13 @@ fn failures_and_panics_are_reported_and_the_loop_goes_on() {
     assert_eq!(fine, ("response Buffered text/plain".into(), "fine".into()));
 }
 
-#[test]
-fn streams_are_sent_in_pieces_and_end_as_their_pieces_do() {
-    let (mut runtime, peer) = with_peer(|listener| {
+/// Has each of these events answered by a stream: `whole` and `http` with the event as its body, two bytes a piece;
+/// `fail` with a part, and a failure on the way; `panic` with the event, and a panic; `unsendable` with a media type that
+/// is none.
+pub(crate) fn streams_are_sent_in_pieces_and_end_as_their_pieces_do<T: Transport>(
+    stream: impl for<'e> Fn(&'e [u8]) -> Result<Answer<'e, T::Pieces<'e>>, Failure>,
+) {
+    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
         let mut peer = Peer::accept(listener);
         let answers = ["whole", "http", "fail", "panic", "unsendable"].map(|event| {
             peer.invoke(event.as_bytes());
@@ -189,26 +193,7 @@ fn streams_are_sent_in_pieces_and_end_as_their_pieces_do() {
         answers
     });
     let observed = RefCell::new(Vec::new());
-    serve(
-        &mut runtime,
-        async |event, _| {
-            let mut pieces = stream::iter(event.chunks(2)).map(|piece| Ok(piece.to_vec()));
-            Ok(match event {
-                b"http" => Answer::stream_http(&Prelude::new(201), pieces)?,
-                b"fail" => Answer::stream("a/b", stream::iter([Ok(b"part".to_vec()), Err(failure("on the way"))])),
-                b"panic" => Answer::stream(
-                    "a/b",
-                    stream::poll_fn(move |cx| match pieces.poll_next(cx) {
-                        Poll::Ready(None) => panic!("no more"),
-                        polled => polled,
-                    }),
-                ),
-                b"unsendable" => Answer::stream("a\nb", pieces),
-                _ => Answer::stream("a/b", pieces),
-            })
-        },
-        |_, error| observed.borrow_mut().push(error.to_string()),
-    );
+    serve(&mut runtime, async |event, _| stream(event), |_, error| observed.borrow_mut().push(error.to_string()));
     let [whole, http, fail, panic, unsendable] = peer.join().unwrap();
     assert_eq!(whole, ("response Streaming a/b".into(), b"whole".to_vec()));
     assert!(http.1.starts_with(b"{\"statusCode\":201") && http.1.ends_with(b"\0\0\0\0\0\0\0\0http"));

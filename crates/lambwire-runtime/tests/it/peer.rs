@@ -4,11 +4,11 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-use lambwire_smol::Runtime;
-use lambwire_smol::lambwire::{
+use lambwire_runtime::lambwire::{
     ACCEPTED_BODY, Body, Context, Inbox, InvocationId, Objection, Progress, Reply, Request, RequestId, Server,
     StreamError,
 };
+use lambwire_runtime::{Runtime, Transport};
 
 pub(crate) const ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 pub(crate) const NONCE: &[u8] = b"02876d80-77eb";
@@ -21,14 +21,21 @@ pub(crate) struct Peer {
     buf: Vec<u8>,
 }
 
-/// Starts a Runtime API that does as `script` says, and a runtime that is connected to it.
-pub(crate) fn with_peer<T: Send + 'static>(
-    script: impl FnOnce(&TcpListener) -> T + Send + 'static,
-) -> (Runtime, JoinHandle<T>) {
+/// Starts a Runtime API that does as `script` says, and tells where it is.
+pub(crate) fn with_script<V: Send + 'static>(
+    script: impl FnOnce(&TcpListener) -> V + Send + 'static,
+) -> (String, JoinHandle<V>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let api = listener.local_addr().expect("its number").to_string();
-    let peer = std::thread::spawn(move || script(&listener));
-    (smol::block_on(Runtime::connect(&api)).expect("a listener"), peer)
+    (api, std::thread::spawn(move || script(&listener)))
+}
+
+/// The same, and a runtime that is connected to it.
+pub(crate) fn with_peer<T: Transport, V: Send + 'static>(
+    script: impl FnOnce(&TcpListener) -> V + Send + 'static,
+) -> (Runtime<T>, JoinHandle<V>) {
+    let (api, peer) = with_script(script);
+    (T::block_on(Runtime::connect(&api)).expect("a listener"), peer)
 }
 
 impl Peer {
@@ -109,7 +116,8 @@ impl Peer {
         self.reply(&objection.reply(), &body[..len]);
     }
 
-    /// Says that the answer is taken which [`request`](Self::request) gave, and answers the question that has come behind it, in one write.
+    /// Says that the answer is taken which [`request`](Self::request) gave, and answers the question that has come behind
+    /// it, in one write.
     pub(crate) fn accept_and_invoke(&mut self, event: &[u8]) {
         let mut replies = self.spoken(&Reply::Accepted, ACCEPTED_BODY);
         assert_eq!(self.request().0, "next");

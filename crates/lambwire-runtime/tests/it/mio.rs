@@ -1,0 +1,74 @@
+//! What lambwire-mio adds: calls that block, and pieces from iterators.
+
+use lambwire_mio::lambwire::{ErrorReport, Objection, Prelude};
+use lambwire_mio::{Answer, Runtime, Transport};
+
+use crate::peer::{Peer, with_script};
+use crate::serve::{failure, streams_are_sent_in_pieces_and_end_as_their_pieces_do};
+
+#[test]
+fn every_call_blocks_until_it_is_done() {
+    let (api, peer) = with_script(|listener| {
+        let mut peer = Peer::accept(listener);
+        let answers = ["json", "text", "fail", "stream", "http", "broken", "served"].map(|event| {
+            peer.invoke(event.as_bytes());
+            peer.take_answer().0
+        });
+        peer.refuse(Objection::InternalServerError);
+        assert_eq!(peer.take_answer().0, "init error T");
+        answers
+    });
+    let mut runtime = Runtime::connect(&api).unwrap();
+    let mut buf = Vec::new();
+    let report = ErrorReport::new("T", "m");
+    runtime.next(&mut buf).unwrap().respond(b"{}").unwrap();
+    runtime.next(&mut buf).unwrap().respond_as("a/b", b"c").unwrap();
+    runtime.next(&mut buf).unwrap().fail(&report).unwrap();
+    let mut stream = runtime.next(&mut buf).unwrap().stream("a/b");
+    stream.write(b"c").unwrap();
+    stream.finish().unwrap();
+    runtime.next(&mut buf).unwrap().stream_http(&Prelude::new(201)).unwrap().finish().unwrap();
+    let mut stream = runtime.next(&mut buf).unwrap().stream("a/b");
+    stream.write(b"c").unwrap();
+    stream.fail(&report).unwrap();
+    runtime.set_one_ahead(false);
+    let mut served = Vec::new();
+    let handler = |event: &[u8]| served.push(event.to_vec());
+    let error = handle_all(&mut runtime, handler);
+    assert!(error.starts_with("next refused with status 500"), "{error}");
+    assert_eq!(served, [b"served"]);
+    runtime.init_error(&report).unwrap();
+    let [json, text, fail, stream, http, broken, served] = peer.join().unwrap();
+    assert_eq!([&json, &served], ["response Buffered application/json"; 2]);
+    assert_eq!([&text, &fail, &stream], ["response Buffered a/b", "error T", "response Streaming a/b"]);
+    assert_eq!(http, "response Streaming application/vnd.awslambda.http-integration-response");
+    assert!(broken.starts_with("response Streaming a/b T {"), "{broken}");
+}
+
+fn handle_all(runtime: &mut Runtime, mut handler: impl FnMut(&[u8])) -> String {
+    let served = runtime.serve(
+        |event, _| {
+            handler(event);
+            Ok(event.into())
+        },
+        |_, error| panic!("{error}"),
+    );
+    served.unwrap_err().to_string()
+}
+
+#[test]
+fn streams_come_from_iterators() {
+    streams_are_sent_in_pieces_and_end_as_their_pieces_do::<Transport>(|event| {
+        let mut pieces = event.chunks(2).map(|piece| Ok(piece.to_vec()));
+        Ok(match event {
+            b"http" => Answer::stream_http(&Prelude::new(201), pieces)?,
+            b"fail" => Answer::stream("a/b", [Ok(b"part".to_vec()), Err(failure("on the way"))]),
+            b"panic" => Answer::stream(
+                "a/b",
+                std::iter::from_fn(move || Some(pieces.next().unwrap_or_else(|| panic!("no more")))),
+            ),
+            b"unsendable" => Answer::stream("a\nb", pieces),
+            _ => Answer::stream("a/b", pieces),
+        })
+    });
+}

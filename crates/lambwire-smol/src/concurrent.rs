@@ -3,11 +3,15 @@
 use std::cell::{Cell, OnceCell};
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use lambwire::{Context, MAX_CONCURRENCY_VARIABLE};
-use smol::{LocalExecutor, channel, future};
+use smol::{LocalExecutor, Timer, channel, future};
 
 use crate::{Answer, Error, Failure, Runtime};
+
+/// How long the other loops wait for an event when one has failed: it may have come, and the reactor is still to tell.
+const LAST_EVENTS: Duration = Duration::from_millis(50);
 
 /// How many invocations at a time the environment asks for, in `AWS_LAMBDA_MAX_CONCURRENCY`: 1 if that is not set, is 0
 /// or is no number.
@@ -39,7 +43,7 @@ fn concurrency(value: Option<&str>) -> usize {
 /// # Errors
 ///
 /// The first that [`Runtime::next`] gives to any of the loops, or that [is fatal](lambwire::Error::is_fatal). The other
-/// loops answer the invocation that they have, however long that takes, and end with it.
+/// loops answer the invocation that they have, or get within 50 ms, however long that takes, and end with it.
 pub async fn serve_concurrent(
     api: &str,
     n: usize,
@@ -57,6 +61,7 @@ pub async fn serve_concurrent(
             let next = runtime.next(&mut buf);
             let no_more = async {
                 let _ = ended.recv().await;
+                Timer::after(LAST_EVENTS).await;
                 None
             };
             let Some(invocation) = future::or(async { Some(next.await) }, no_more).await else { break };
@@ -72,9 +77,9 @@ pub async fn serve_concurrent(
     let loops: Vec<_> = (0..n.max(1))
         .map(|_| {
             executor.spawn(async {
+                let _end = ClosedIfDropped(&end);
                 if let Err(error) = serve().await {
                     let _ = first.set(error);
-                    end.close();
                 }
             })
         })
@@ -88,6 +93,15 @@ pub async fn serve_concurrent(
         .await;
     drop(executor);
     Err(first.into_inner().expect("no loop ends before one has failed"))
+}
+
+/// A channel that is closed when a loop ends, be it by a panic.
+struct ClosedIfDropped<'c>(&'c channel::Sender<Infallible>);
+
+impl Drop for ClosedIfDropped<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Many invocations at a time, on one thread.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lambwire_smol::lambwire::{Context, Objection};
 use lambwire_smol::{Answer, Error, Failure, serve_concurrent};
@@ -126,4 +127,20 @@ fn a_fatal_error_of_one_loop_leaves_the_others_time_to_answer_and_no_more() {
         assert!(error.is_fatal());
         assert_eq!(peer.join().unwrap().1, event);
     }
+}
+
+#[test]
+fn a_panic_of_the_observer_ends_all_loops() {
+    let (api, peer) = with_script(|listener| {
+        // The loop whose end is waited for first is the idle one.
+        let [idle, mut observed] = [(); 2].map(|()| Peer::accept(listener));
+        observed.invoke(b"{}");
+        observed.refuse(Objection::InvokeTimeout);
+        idle.read_rest();
+        observed.read_rest();
+    });
+    let served = serve_concurrent(&api, 2, async |event, _| Ok(event.into()), |_, error| panic!("{error}"));
+    let panic = catch_unwind(AssertUnwindSafe(|| block_on(served))).unwrap_err();
+    assert!(panic.downcast::<String>().unwrap().starts_with("response refused with status 410"));
+    peer.join().unwrap();
 }

@@ -175,7 +175,8 @@ fn chunk_line(input: &[u8]) -> Result<Option<(usize, u64)>, ReceiveError> {
             b'\t' | b' '..=0x7e | 0x80.. if !in_size => {}
             _ => {
                 let digit = char::from(byte).to_digit(16).filter(|_| in_size && digits < 16);
-                size = size << 4 | u64::from(digit.ok_or(ReceiveError::BadChunkLine)?);
+                let digit = digit.ok_or(ReceiveError::BadChunkLine)?;
+                size = size * 16 + u64::from(digit);
                 digits += 1;
             }
         }
@@ -230,6 +231,9 @@ mod tests {
         for line in ["", ";x", " 5", "5 ", "5 ;x", "+5", "-5", "0x5", "g", "5\x005", "5;\0", "5;\n", "5\n", "5\r5"] {
             let wire = std::format!("{line}\r\nabcde\r\n0\r\n\r\n");
             check(Body::Chunked, wire.as_bytes(), Err(ReceiveError::BadChunkLine));
+        }
+        for first in [b";", b"\r", b"x"] {
+            check(Body::Chunked, first, Err(ReceiveError::BadChunkLine));
         }
         check(Body::Chunked, b"ffffffffffffffff\r\n", Ok(None));
         check(Body::Chunked, b"0ffffffffffffffff\r\n", Err(ReceiveError::BadChunkLine));

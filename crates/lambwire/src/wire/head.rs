@@ -75,12 +75,7 @@ impl<'i, L> Head<'i, L> {
         let Some((first, behind)) = control(input).and_then(|end| input.split_at_checked(end)) else {
             return Ok(None);
         };
-        let rest = match behind {
-            [b'\r', b'\n', rest @ ..] => rest,
-            [b'\r'] => return Ok(None),
-            [b'\n', ..] => return Err(ReceiveError::BareLineFeed),
-            _ => return Err(ReceiveError::BadFirstLine),
-        };
+        let rest = behind.strip_prefix(b"\r\n").ok_or(ReceiveError::BadFirstLine)?;
         let (line, minor) = line(first)?;
         let mut framing = Framing { is_http_1_0: minor == 0, ..Framing::default() };
         let Some(len) = lines::read(rest, |name, value| Ok(see(name, value) || framing.take(name, value)?))? else {
@@ -118,8 +113,8 @@ impl<'i> Head<'i, StatusLine> {
 fn request_line(line: &[u8]) -> Result<(RequestLine<'_>, u8), ReceiveError> {
     let mut parsed = httparse::Request::new(&mut []);
     match parsed.parse(line) {
-        // The parser waits for the end of the line. It passes over empty lines before it.
-        Ok(httparse::Status::Partial) if line.first().is_some_and(u8::is_ascii_graphic) => {}
+        // The parser waits for the end of the line.
+        Ok(httparse::Status::Partial) => {}
         Err(httparse::Error::Version) => return Err(ReceiveError::BadVersion),
         _ => return Err(ReceiveError::BadFirstLine),
     }

@@ -197,6 +197,23 @@ fn an_answer_of_which_part_went_out_is_lost_unless_the_server_says_why() {
 }
 
 #[test]
+fn an_answer_that_went_out_before_a_cut_behind_it_is_given_once_more() {
+    let (mut link, mut exchange) = (link(), Exchange::<&str>::new(Verb::Response, Body::Exact(BODY.len() as u64)));
+    link.connected();
+    assert_eq!(exchange.step(&mut link, &mut []), Ok(Step::Send));
+    let head_len = exchange.write_head(&mut link, &plain_request(Verb::Response), &mut [0; 512]).unwrap();
+    let answer = (head_len + BODY.len()) as u64;
+    for written in [answer, answer + 1] {
+        check_new(
+            Verb::Response,
+            &[Opens, Cut(written), Ends, Opens, Goes, Comes(REPEATED)],
+            "Refused { status: 403 }",
+        );
+    }
+    check_new(Verb::Response, &[Opens, Cut(answer - 1), Ends], "connection to the Runtime API: cut");
+}
+
+#[test]
 fn what_is_too_large_is_told_of_with_its_size_if_that_was_known() {
     check_new(Verb::Response, &[Opens, Goes, Comes(TOO_LARGE)], "response of 6 bytes refused with status 413");
     check_new(Verb::Next, &[Opens, Goes, Comes(TOO_LARGE)], "next refused with status 413");

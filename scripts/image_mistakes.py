@@ -29,7 +29,7 @@ MISTAKES = {
     "a command in shell form": (
         "sh",
         'ENTRYPOINT ["/bootstrap"]\nCMD app.handler',
-        "bootstrap: invalid option '-c'; --help tells what there is",
+        'CMD is in shell form: write it as CMD ["app.handler"]',
     ),
     "a bootstrap that is not executable": (
         "sh",

@@ -46,6 +46,9 @@ Exit status:
   2  wrong usage, or this is not Lambda and there is no emulator
 ";
 
+/// What builders of images make of `CMD app.handler` are the arguments `/bin/sh -c app.handler`.
+const SHELL_FORM: &str = r#"the image's CMD is in shell form: write it as CMD ["app.handler"]"#;
+
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -91,6 +94,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Req
             Long("listen") => options.listen = Some(parser.value()?),
             Value(value) if value == "invoke" && values.is_empty() && !is_invoke => is_invoke = true,
             Value(value) if values.len() < if is_invoke { 2 } else { 1 } => values.push(value),
+            Short('c') if values == ["/bin/sh"] => return Err(SHELL_FORM.into()),
             argument => return Err(argument.unexpected()),
         }
     }
@@ -140,6 +144,13 @@ mod tests {
         assert_eq!(parsed("a b"), Err("unexpected argument \"b\"".to_owned()));
         assert_eq!(parsed("invoke a b c"), Err("unexpected argument \"c\"".to_owned()));
         assert_eq!(parsed("--fast"), Err("invalid option '--fast'".to_owned()));
+        assert_eq!(parsed("-c app.handler"), Err("invalid option '-c'".to_owned()));
         assert!(parsed("--deadline-margin soon").is_err_and(|error| error.contains("soon")));
+    }
+
+    #[test]
+    fn a_command_in_shell_form_is_recognized() {
+        assert_eq!(parsed("/bin/sh -c app.handler"), Err(SHELL_FORM.to_owned()));
+        assert_eq!(parsed("/bin/sh"), Ok(Request::Serve(options("/bin/sh"))));
     }
 }

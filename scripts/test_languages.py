@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from base64 import b64encode
 
 from test_rie import Rie, check
 
@@ -66,6 +67,27 @@ sub fault {
     return sub { $_[0]->('a'); die "half way\n" } if $do eq 'stream';
     return 'well';
 }
+my $kept;
+my %looks = (
+    environment => sub { my $id = $ENV{_X_AMZN_TRACE_ID} // 'none'; utf8::decode($id); $id },
+    method => sub { $_[0]->trace_id },
+    element => sub { $_[0]{trace_id} },
+    slice => sub { my ($id) = @{$_[0]}{qw(trace_id nothing)}; $id },
+    keys => sub { my ($key) = grep { $_ eq 'trace_id' } keys %{$_[0]}; $_[0]{$key} },
+    each => sub { while (my ($key, $value) = each %{$_[0]}) { return $value if $key eq 'trace_id' } },
+    copy => sub { my %copy = %{$_[0]}; $copy{trace_id} },
+    exists => sub { exists $_[0]{trace_id} && !exists $_[0]{nothing} ? $_[0]{trace_id} : 'not there' },
+    delete => sub { delete $_[0]{trace_id} },
+    written => sub { $_[0]{mine}{id} = $_[0]{trace_id}; $_[0]{mine}{id} },
+    json => sub { JSON::PP->new->decode(JSON::PP->new->convert_blessed->encode($_[0]))->{trace_id} },
+    kept => sub { my $id = $kept->{trace_id}; undef $kept; $id },
+);
+sub look {
+    my ($event, $context) = @_;
+    $kept //= $context;
+    return $looks{$event->{look}}->($context);
+}
+sub whole { return $_[1] }
 1;
 """,
     "python.py": r"""import json, os, resource, sys
@@ -253,6 +275,10 @@ FAULTS = {
     ],
 }
 
+# Each is the first look at a context in Perl, which is decoded by it.
+LOOKS = "environment method element slice keys each copy exists delete written json kept".split()
+TRACE_ID = 'Root=1-a;"\\t\\\\"\té€'
+
 # Files that do not load.
 UNLOADABLE = {
     "bad_php.php": ("<?php\nfunction f() {\n", "ParseError", "bad_php.php:"),
@@ -285,8 +311,8 @@ class Emulator:
         self.process.stdout.read()
         self.process.wait()
 
-    def invoke(self, event):
-        self.connection.request("POST", "/2015-03-31/functions/function/invocations", body=event)
+    def invoke(self, event, headers={}):
+        self.connection.request("POST", "/2015-03-31/functions/function/invocations", event, headers)
         reply = self.connection.getresponse()
         return reply.status, reply.read()
 
@@ -305,6 +331,21 @@ def answers(server, stem, streams):
         with server(f"{stem}.stream") as running:
             prelude, body = running.invoke("{}")[1].split(bytes(8))
             check(f"{stem}: stream", (json.loads(prelude), body.decode()), ({"statusCode": 201}, "aé"))
+
+
+def perl_looks(server, bootstrap):
+    theirs = b64encode(b'{"trace_id":"theirs"}')
+    headers = {"x-amzn-trace-id": TRACE_ID.encode(), "x-amz-client-context": theirs}
+    with server("perl.look") as running:
+        for look in LOOKS:
+            status, body = running.invoke(json.dumps({"look": look}), headers)
+            check(f"perl: {look}", (status, json.loads(body)), (200, TRACE_ID))
+    # There is no trace id in this.
+    by_hand = subprocess.check_output([bootstrap, "invoke", "perl.look", '{"look":"environment"}'])
+    check("perl: by hand", json.loads(by_hand), "none")
+    with server("perl.whole") as running:
+        context = json.loads(running.invoke("{}")[1])
+        check("perl: whole", [key for key in CONTEXT_KEYS if key not in context], [])
 
 
 def is_told(what, reply, error_type, parts):
@@ -331,6 +372,9 @@ def main(rie, emulator, bootstrap):
                 answers(server, name.split(".")[0], streams=name != "sh.sh")
                 print(f"{where}: {name} ... ok", flush=True)
                 passed += 1
+        perl_looks(servers["emulator"], bootstrap)
+        print(f"perl.pl: {len(LOOKS)} looks at a context ... ok", flush=True)
+        passed += len(LOOKS)
         for name, faults in FAULTS.items():
             with servers["emulator"](f"{name.split('.')[0]}.fault") as running:
                 for do, error_type, parts in faults:

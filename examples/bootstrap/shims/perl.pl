@@ -1,7 +1,7 @@
 # Speaks the worker protocol for a function in a Perl file.
 package Lambwire::Context {
     sub AUTOLOAD { $_[0]{ our $AUTOLOAD =~ s/.*:://r } }
-    sub DESTROY { }
+    sub DESTROY { } sub TO_JSON { +{ %{$_[0]} } }
 }
 package Lambwire {
     use strict; use warnings; use IO::Handle;
@@ -9,15 +9,18 @@ package Lambwire {
     my $json = $codec->new->utf8->allow_nonref->canonical->convert_blessed;
     open my $events,  '<&=', $ENV{LAMBWIRE_EVENTS_FD}  or die "events: $!";
     open my $answers, '>&=', $ENV{LAMBWIRE_ANSWERS_FD} or die "answers: $!";
-    binmode $_ for $events, $answers;
-    $_->autoflush(1) for $answers, *STDOUT;
+    binmode $_ for $events, $answers; $_->autoflush(1) for $answers, *STDOUT;
     my @stack;
-
+    package Lambwire::Fields {  # What a context is tied to: its text, until somebody looks into it.
+        require Tie::Hash; our @ISA = 'Tie::StdHash'; sub TIEHASH { my ($class, $text) = @_; bless \$text, $class }
+        use overload '%{}' => sub { my $text = shift; $$text = $json->decode($$text) unless ref $$text; $$text };
+    }
     sub tell_of {
         my ($kind, $body) = (@_, '');
         utf8::encode($body) if utf8::is_utf8($body);
         print {$answers} "$kind ", length $body, "\n", $body;
     }
+    sub piece { ref $_[0] ? tell_of('prelude', $json->encode($_[0])) : tell_of('chunk', $_[0]) }
     sub report {
         my ($type, $message, @lines) = @_;
         tell_of('error', $json->encode({ errorType => $type, errorMessage => "$message", stackTrace => \@lines }));
@@ -28,19 +31,17 @@ package Lambwire {
         report('Died', ref $error ? $json->encode($error) : $error =~ s/\n\z//r, @where);
     }
     sub frame {
-        exit unless defined(my $head = readline $events);
-        read $events, my $body = '', (split ' ', $head)[1];
+        read $events, my $body = '', (split ' ', readline($events) // exit)[1];
         return $body;
     }
     sub answer {
         my ($handler, $context, $event) = @_;
-        if (defined $context->{trace_id}) { $ENV{_X_AMZN_TRACE_ID} = $context->{trace_id} }
-        else                              { delete $ENV{_X_AMZN_TRACE_ID} }
-        my $result = $handler->($json->decode($event), bless $context, 'Lambwire::Context');
-        if (ref $result eq 'CODE') {
-            $result->(sub { ref $_[0] ? tell_of('prelude', $json->encode($_[0])) : tell_of('chunk', $_[0]) });
-            return tell_of('end');
-        }
+        my ($trace_id) = $context =~ /"trace_id":(?:null|"((?:[^"\\]|\\.)*)")/;  # A header has no escapes but \" \\ \t.
+        if (defined $trace_id) { $ENV{_X_AMZN_TRACE_ID} = $trace_id =~ s/\\(.)/$1 eq 't' ? "\t" : $1/ger }
+        else                   { delete $ENV{_X_AMZN_TRACE_ID} }
+        tie my %context, 'Lambwire::Fields', $context;
+        my $result = $handler->($json->decode($event), bless \%context, 'Lambwire::Context');
+        return $result->(\&piece), tell_of('end') if ref $result eq 'CODE';
         my $encoded = $json->encode($result);
         $encoded =~ /^"/ ? tell_of('text', $result) : tell_of('result', $encoded);
     }
@@ -55,5 +56,5 @@ package Lambwire {
     my $handler = do { no strict 'refs'; my $full = $name =~ s{\.}{::}gr; $full = "main::$full" if $full !~ /::/; defined &$full ? \&$full : undef };
     report('Runtime.HandlerNotFound', "no function $name in $file"), exit 1 unless $handler;
     tell_of('ready');
-    for (;;) { my ($context, $event) = (frame(), frame()); eval { answer($handler, $json->decode($context), $event); 1 } or fail($@) }
+    for (;;) { my ($context, $event) = (frame(), frame()); eval { answer($handler, $context, $event); 1 } or fail($@) }
 }

@@ -36,7 +36,7 @@ static:
 bootstrap:
     scripts/bootstrap.sh 340000
 
-# The smallest bootstrap: std built along with it, panics without a word, and no names of hosts
+# The smallest bootstrap and hello: std built along with it, panics without a word, and no names of hosts
 bootstrap-min:
     scripts/bootstrap-min.sh
 

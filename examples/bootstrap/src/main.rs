@@ -5,7 +5,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -61,8 +61,13 @@ fn main() -> ExitCode {
 }
 
 fn complain(status: u8, what: impl fmt::Display) -> ExitCode {
-    eprintln!("bootstrap: {what}");
+    say(what);
     ExitCode::from(status)
+}
+
+/// On standard error. One that takes nothing is no reason to leave an event unanswered.
+fn say(what: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "bootstrap: {what}");
 }
 
 /// Answers what Lambda asks, for as long as it does.

@@ -188,7 +188,7 @@ impl Process {
         match writev(events, &outgoing.parts.map(IoSlice::new)) {
             Ok(len) => outgoing.advance(len),
             Err(Errno::INTR | Errno::AGAIN) => {}
-            Err(Errno::PIPE) => *outgoing = Outgoing::nothing(),
+            Err(Errno::PIPE) => self.events = None,
             Err(error) => return Err(error.into()),
         }
         Ok(outgoing.is_empty())

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::frame::{BODY_BYTES, BadFrame, announce};
 use crate::process::{Outgoing, Progress};
 use crate::program::{Descriptors, Program};
+use crate::say;
 use crate::worker::{Said, Worker};
 
 /// Most room for an event that is kept when it is over, in bytes.
@@ -59,7 +60,7 @@ impl Server {
             let (context, event) = (invocation.context, invocation.payload);
             match self.answer(&context, event, &mut Answer::Lambda(Box::new(invocation))) {
                 Err(error) if error.is_fatal() => return Err(error),
-                Err(error) => eprintln!("bootstrap: {error}"),
+                Err(error) => say(error),
                 Ok(()) => {}
             }
             if buf.capacity() > KEPT_BYTES {
@@ -84,7 +85,7 @@ impl Server {
         };
         match failed? {
             Some(failure) => {
-                eprintln!("bootstrap: RequestId: {} {failure}", context.request_id);
+                say(format_args!("RequestId: {} {failure}", context.request_id));
                 answer.fail(&failure)
             }
             None => Ok(()),
@@ -106,7 +107,8 @@ impl Server {
             Err(failure) => return Ok(Some(failure)),
         };
         let (told, keeps_worker) = converse(worker, &mut outgoing, deadline, answer);
-        if !keeps_worker {
+        // What it has not read would stand in front of the next event.
+        if !keeps_worker || !outgoing.is_empty() {
             self.worker = None;
         }
         told

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::fs::File;
 use std::process::Command;
 
 use crate::root::Root;
@@ -24,6 +25,15 @@ fn a_failure_has_a_status_of_its_own() {
     assert_eq!(output.status.code(), Some(1));
     let report = r#"{"errorMessage":"handler exited with status 3","errorType":"Function.ExitStatus"}"#;
     assert_eq!(text(&output.stdout), format!("{report}\n"));
+}
+
+#[test]
+fn a_failure_is_told_where_nothing_can_be_logged() {
+    let root = Root::new().with("app.sh", "handler() { return 3; }\n");
+    let mut command = root.command(&["invoke", "app.handler"]);
+    let output = command.stderr(File::create("/dev/full").unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("handler exited with status 3"));
 }
 
 #[test]

@@ -55,10 +55,14 @@ impl Root {
 
     /// What the bootstrap says with these arguments, where there is no emulator.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.bootstrap_alone());
         command.args(arguments).env("LAMBDA_TASK_ROOT", &self.0).env_remove("_HANDLER");
         command.env_remove("AWS_LAMBDA_RUNTIME_API").env("PATH", "/usr/bin:/bin");
-        command.output().unwrap()
+        command
     }
 
     /// The bootstrap in a directory of its own, where no emulator was built beside it.

@@ -105,12 +105,12 @@ fn a_worker_that_has_ended_between_events_is_replaced() {
 
 #[test]
 fn a_worker_that_has_not_read_all_of_an_event_is_replaced() {
-    let take = "read -r _ length <&8 && read -r context <&8 && read -r _ length <&8";
-    let root = root_of(&format!("tell ready ''\nwhile {take}; do tell result \"$length\"; done\n"));
+    let heads = "read -r first _ <&8 && read -r context <&8 && read -r _ length <&8";
+    let root = root_of(&format!("tell ready ''\nwhile {heads}; do tell text \"$first $length\"; done\n"));
     let running = root.serve(&["bin/worker"]);
     // More than a pipe holds.
-    expect_answer(&running, &"x".repeat(300_000), "300000");
-    expect_answer(&running, "x", "1");
+    expect_answer(&running, &"x".repeat(300_000), "\"context 300000\"");
+    expect_answer(&running, "x", "\"context 1\"");
 }
 
 #[test]

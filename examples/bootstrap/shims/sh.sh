@@ -1,6 +1,9 @@
 # Speaks the worker protocol for a function in a shell script. Its first argument is the event, its second the context;
 # what it prints is the answer. It runs in a process of its own for every event.
-eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD $LAMBWIRE_EVENTS_FD<&- $LAMBWIRE_ANSWERS_FD>&-"
+eval "exec 9>&$LAMBWIRE_ANSWERS_FD 8<&$LAMBWIRE_EVENTS_FD"
+for lambwire_fd in "$LAMBWIRE_EVENTS_FD" "$LAMBWIRE_ANSWERS_FD"; do
+    case $lambwire_fd in [0-7]) eval "exec $lambwire_fd<&-" ;; esac
+done
 
 lambwire_tell() {
     printf '%s %s\n%s' "$1" "$(LC_ALL=C && echo ${#2})" "$2" >&9
@@ -21,9 +24,10 @@ lambwire_tell ready
 while read -r lambwire_kind lambwire_length <&8 && IFS= read -r lambwire_context <&8; do
     read -r lambwire_kind lambwire_length <&8
     lambwire_event=$(head -c "$lambwire_length" <&8)
-    case $lambwire_context in
-    *'"trace_id":"'*)
-        _X_AMZN_TRACE_ID=${lambwire_context#*'"trace_id":"'}
+    _X_AMZN_TRACE_ID=${lambwire_context#*'"trace_id":'}
+    case $_X_AMZN_TRACE_ID in
+    '"'*)
+        _X_AMZN_TRACE_ID=${_X_AMZN_TRACE_ID#'"'}
         export _X_AMZN_TRACE_ID="${_X_AMZN_TRACE_ID%%'"'*}"
         ;;
     *) unset _X_AMZN_TRACE_ID ;;

@@ -1,6 +1,7 @@
 //! What went wrong, kept until it is told.
 
 use std::fmt;
+use std::io;
 
 use lambwire_mio::lambwire::{ErrorReport, ReceivedReport, StackFrame};
 
@@ -43,6 +44,11 @@ impl Failure {
         let is_out_of_memory = log.contains("outofmemory");
         let error_type = if is_out_of_memory { "Runtime.OutOfMemory" } else { "Runtime.ExitError" };
         Self::new(error_type, format!("{what} {exit} {when}"))
+    }
+
+    /// What runs the handler cannot be talked to.
+    pub(crate) fn lost(what: &str, error: &io::Error) -> Self {
+        Self::new("Runtime.WorkerLost", format!("cannot talk to the {what}: {error}"))
     }
 
     /// A handler has not answered in the time that it was given.

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, read, write};
 
 /// How much of a log is remembered, in bytes: two screenfuls.
@@ -88,6 +89,10 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
         match write(to, bytes) {
             Ok(len) => bytes = bytes.get(len..).unwrap_or_default(),
             Err(Errno::INTR) => {}
+            // Whoever has started this process may have it so that a write does not block.
+            Err(Errno::AGAIN) => {
+                poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], None)?;
+            }
             Err(error) => return Err(error),
         }
     }
@@ -96,6 +101,8 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn log_of(text: &str) -> Log {
@@ -111,6 +118,16 @@ mod tests {
             assert!(told.ends_with(&(lines - 1).to_string()));
         }
         assert_eq!(log_of("").last_lines(), "");
+    }
+
+    #[test]
+    fn a_log_is_whole_where_writing_does_not_block() {
+        const BYTES: usize = 200_000;
+        let (mut reader, to) = std::io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&to, true).unwrap();
+        let read = std::thread::spawn(move || reader.read_exact(&mut [0; BYTES]));
+        write_all(to.as_fd(), &[b'x'; BYTES]).unwrap();
+        read.join().unwrap().unwrap();
     }
 
     #[test]

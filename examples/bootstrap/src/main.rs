@@ -51,13 +51,19 @@ fn main() -> ExitCode {
         Err(error) => return complain(WRONG_USAGE, format_args!("{error}; --help tells what there is")),
     };
     match request {
-        Request::Help => print!("{HELP}"),
-        Request::Version => println!("bootstrap {}", env!("CARGO_PKG_VERSION")),
-        Request::Serve(options) if env::var_os(API_VARIABLE).is_some() => return serve(&options),
-        Request::Serve(options) => return complain(WRONG_USAGE, emulator::run(&options)),
-        Request::Invoke(options, event) => return invoke(&options, event),
+        Request::Help => tell(HELP),
+        Request::Version => tell(concat!("bootstrap ", env!("CARGO_PKG_VERSION"), "\n")),
+        Request::Serve(options) if env::var_os(API_VARIABLE).is_some() => serve(&options),
+        Request::Serve(options) => complain(WRONG_USAGE, emulator::run(&options)),
+        Request::Invoke(options, event) => invoke(&options, event),
     }
-    ExitCode::SUCCESS
+}
+
+fn tell(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(HANDLER_FAILED, format_args!("cannot write: {error}")),
+    }
 }
 
 fn complain(status: u8, what: impl fmt::Display) -> ExitCode {
@@ -93,29 +99,38 @@ fn serve(options: &Options) -> ExitCode {
 
 /// Hands one event to the handler.
 fn invoke(options: &Options, event: OsString) -> ExitCode {
-    let answered = read_event(event).and_then(|event| {
-        let mut server = match load(options, true) {
-            Ok(server) => server,
-            Err(failure) => return Ok(complain(HANDLER_FAILED, failure)),
-        };
-        let mut context = Context::new(RequestId::new("invoke")?);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        context.deadline_ms = u64::try_from(now.as_millis()).ok().map(|now_ms| now_ms + INVOKE_MS);
-        let mut answer = Answer::Console;
-        server.answer(&context, &event, &mut answer)?;
-        let is_success = matches!(answer, Answer::Given { is_success: true });
-        Ok(ExitCode::from(if is_success { 0 } else { HANDLER_FAILED }))
-    });
-    answered.unwrap_or_else(|error| complain(HANDLER_FAILED, error))
+    let event = match read_event(event) {
+        Ok(event) => event,
+        Err(what) => return complain(WRONG_USAGE, what),
+    };
+    match load(options, true) {
+        Ok(mut server) => answer_once(&mut server, &event).unwrap_or_else(|error| complain(HANDLER_FAILED, error)),
+        Err(failure) => complain(HANDLER_FAILED, failure),
+    }
 }
 
-fn read_event(event: OsString) -> Result<Vec<u8>, Error> {
+fn answer_once(server: &mut Server, event: &[u8]) -> Result<ExitCode, Error> {
+    let mut context = Context::new(RequestId::new("invoke")?);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    context.deadline_ms = u64::try_from(now.as_millis()).ok().map(|now_ms| now_ms + INVOKE_MS);
+    let mut answer = Answer::Console;
+    server.answer(&context, event, &mut answer)?;
+    let is_success = matches!(answer, Answer::Given { is_success: true });
+    Ok(ExitCode::from(if is_success { 0 } else { HANDLER_FAILED }))
+}
+
+/// What is wrong with an event that cannot be had is told in words.
+fn read_event(event: OsString) -> Result<Vec<u8>, String> {
     if event != "-" {
         return Ok(event.into_vec());
     }
+    const LIMIT: u64 = limits::PAYLOAD_BYTES;
     let mut read = Vec::new();
-    io::stdin().take(limits::PAYLOAD_BYTES).read_to_end(&mut read).map_err(Error::Transport)?;
-    Ok(read)
+    match io::stdin().take(LIMIT + 1).read_to_end(&mut read) {
+        Ok(_) if read.len() as u64 <= LIMIT => Ok(read),
+        Ok(_) => Err(format!("event is larger than {LIMIT} bytes, the most that Lambda takes")),
+        Err(error) => Err(format!("cannot read the event: {error}")),
+    }
 }
 
 /// Finds the handler and loads it.

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Child;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
@@ -105,6 +106,10 @@ impl Process {
             if ready.ended && !ready.answers {
                 self.reap();
                 if let Some(exit) = self.exit {
+                    // It may have answered since it was looked whether it had.
+                    if let Some(1..) = self.receive()? {
+                        return Ok(Progress::Received);
+                    }
                     self.log.forward();
                     return Ok(Progress::Ended(exit));
                 }
@@ -220,9 +225,10 @@ impl Drop for Process {
             let _ = kill_process(self.pid, Signal::KILL);
             let _ = waitpid(Some(self.pid), WaitOptions::empty());
         }
+        let inherited = INHERITED.get().map(Vec::as_slice).unwrap_or_default();
         loop {
-            let killed: Vec<Pid> =
-                children().into_iter().filter(|&child| kill_process(child, Signal::KILL).is_ok()).collect();
+            let mut killed = children();
+            killed.retain(|child| !inherited.contains(child) && kill_process(*child, Signal::KILL).is_ok());
             if killed.is_empty() {
                 return;
             }
@@ -233,10 +239,14 @@ impl Drop for Process {
     }
 }
 
-/// Has what a program leaves behind become a child of this process, where that is possible.
+/// Has what a program leaves behind become a child of this process, where that is possible. Those that it has by now were
+/// started by whoever has become this process, and are to live.
 pub(crate) fn adopt() {
+    INHERITED.get_or_init(children);
     let _ = set_child_subreaper(Some(getpid()));
 }
+
+static INHERITED: OnceLock<Vec<Pid>> = OnceLock::new();
 
 /// The children of this process, if there is a `/proc` to say so.
 fn children() -> Vec<Pid> {
@@ -259,5 +269,53 @@ impl Outgoing<'_> {
             *part = part.get(sent..).unwrap_or_default();
             len -= sent;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{PipeReader, Read, Write, pipe};
+    use std::process::Command;
+    use std::thread;
+
+    use super::*;
+    use crate::log::Stream;
+
+    /// A pipe that holds no more, and its write end, which blocks.
+    fn full_pipe() -> (PipeReader, &'static OwnedFd) {
+        let (reader, mut writer) = pipe().unwrap();
+        ioctl_fionbio(&writer, true).unwrap();
+        while writer.write(&[0; READ_BYTES]).is_ok() {}
+        ioctl_fionbio(&writer, false).unwrap();
+        (reader, Box::leak(Box::new(writer.into())))
+    }
+
+    #[test]
+    #[expect(clippy::zombie_processes, reason = "the process waits for it")]
+    fn an_answer_that_comes_with_the_end_is_received() {
+        let (mut reader, sink) = full_pipe();
+        let (events_there, events) = pipe().unwrap();
+        let (answers, answers_there) = pipe().unwrap();
+        let (err, err_there) = pipe().unwrap();
+        // It answers when some of its log was read, as a pipe does not hold all.
+        let script = "head -c 68000 /dev/zero >&2; printf answer";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(events_there).stdout(answers_there).stderr(err_there);
+        let child = command.spawn().unwrap();
+        drop(command);
+        let log = Log::new(vec![Stream::new(err.into(), sink.as_fd())]);
+        let mut process = Process::new(&child, events.into(), answers.into(), log).unwrap();
+        // Without this there is only the look that follows the log.
+        process.pidfd = None;
+        let stat = format!("/proc/{}/stat", child.id());
+        // What passes on the log waits here until the program has ended.
+        thread::spawn(move || {
+            while !fs::read_to_string(&stat).unwrap().contains(") Z ") {
+                thread::yield_now();
+            }
+            reader.read_to_end(&mut Vec::new())
+        });
+        assert_eq!(process.advance(&mut Outgoing::nothing(), None).unwrap(), Progress::Received);
+        assert_eq!(process.received, b"answer");
     }
 }

@@ -48,6 +48,10 @@ impl Server {
     pub(crate) fn load(&mut self) -> Result<(), Failure> {
         match self.mode {
             Mode::Worker => self.worker(None).map(|_| ()),
+            Mode::Exec if !self.program.variables.is_empty() => {
+                let message = "--exec takes a program, and this handler is a function in a file";
+                Err(Failure::new("Runtime.MalformedHandlerName", message))
+            }
             Mode::Exec => diagnosis::of_program(&self.program.path).map_or(Ok(()), Err),
         }
     }
@@ -131,7 +135,11 @@ impl Server {
             if outgoing.is_empty() {
                 process.close_events();
             }
-            match process.advance(&mut outgoing, deadline).map_err(Error::Transport)? {
+            let progress = match process.advance(&mut outgoing, deadline) {
+                Ok(progress) => progress,
+                Err(error) => return Ok(Some(Failure::lost("program", &error))),
+            };
+            match progress {
                 Progress::Received if process.received.len() > BODY_BYTES => {
                     let message = BadFrame::TooLarge(process.received.len()).to_string();
                     return Ok(Some(Failure::new("Function.ResponseSizeTooLarge", message)));

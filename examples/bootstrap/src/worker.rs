@@ -148,7 +148,7 @@ impl Worker {
             Broken::Ended(Some(exit)) => Failure::of_exit("worker", exit, when, &log),
             Broken::Ended(None) => Failure::new("Runtime.BadFrame", format!("worker closed its answers {when}")),
             Broken::Overdue => Failure::overdue(),
-            Broken::Lost(error) => Failure::new("Runtime.WorkerLost", format!("cannot talk to the worker: {error}")),
+            Broken::Lost(error) => Failure::lost("worker", &error),
         };
         failure.with_log(&log)
     }

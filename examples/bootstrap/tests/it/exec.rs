@@ -1,5 +1,7 @@
 //! Programs that are run once an event.
 
+use std::process::Command;
+
 use lambwire_emulator::Event;
 
 use crate::root::{Root, expect_answer, expect_error};
@@ -37,6 +39,29 @@ fn large_events_pass_through_and_those_that_are_not_read_do_no_harm() {
     let root = Root::new().with_program("cat", "#!/bin/sh\nexec cat\n").with_program("none", "#!/bin/sh\necho 1\n");
     expect_answer(&root.serve(&["--exec", "cat"]), &event, &event);
     expect_answer(&root.serve(&["--exec", "none"]), &event, "1\n");
+}
+
+#[test]
+fn a_function_is_no_program() {
+    let root = Root::new().with("app.sh", "handler() { :; }\n");
+    let output = root.run(&["invoke", "--exec", "app.handler"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--exec takes a program, and this handler is a function in a file"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn what_was_running_before_the_bootstrap_goes_on() {
+    let root = Root::new().with_program("app", "#!/bin/sh\necho 1\n");
+    let script = "sleep 300 >/dev/null 2>&1 & echo $!; exec \"$0\" invoke --exec app";
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(root.bootstrap_alone()).env("LAMBDA_TASK_ROOT", root.path(""));
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (pid, answer) = said.split_once('\n').unwrap();
+    let is_ended = Command::new("sh").args(["-c", "kill -9 $0"]).arg(pid).status().unwrap();
+    assert!(is_ended.success(), "{:?}", output.stderr);
+    assert_eq!(answer, "1\n\n");
 }
 
 #[test]

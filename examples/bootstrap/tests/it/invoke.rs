@@ -1,7 +1,9 @@
 //! The command line.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::process::Command;
+
+use lambwire_mio::lambwire::limits;
 
 use crate::root::Root;
 
@@ -34,6 +36,31 @@ fn a_failure_is_told_where_nothing_can_be_logged() {
     let output = command.stderr(File::create("/dev/full").unwrap()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("handler exited with status 3"));
+}
+
+#[test]
+fn an_event_at_the_limit_is_taken_and_one_byte_more_is_not() {
+    let limit = usize::try_from(limits::PAYLOAD_BYTES).unwrap();
+    let root = Root::new().with_program("count", "#!/bin/sh\nexec wc -c\n");
+    for len in [limit - 1, limit, limit + 1] {
+        fs::write(root.path("event"), vec![b'1'; len]).unwrap();
+        let mut command = root.command(&["invoke", "--exec", "count", "-"]);
+        let output = command.stdin(File::open(root.path("event")).unwrap()).output().unwrap();
+        if len <= limit {
+            assert_eq!(text(&output.stdout).trim(), len.to_string());
+        } else {
+            let said = "bootstrap: event is larger than 6291556 bytes, the most that Lambda takes\n";
+            assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), said.to_owned()));
+        }
+    }
+}
+
+#[test]
+fn help_that_nobody_reads_is_a_failure() {
+    let root = Root::new();
+    let output = root.command(&["--help"]).stdout(File::create("/dev/full").unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("bootstrap: cannot write: "));
 }
 
 #[test]

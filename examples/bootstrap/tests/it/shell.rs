@@ -1,5 +1,8 @@
 //! Functions in a shell script.
 
+use std::fs;
+use std::process::Command;
+
 use lambwire_emulator::{Event, Outcome};
 
 use crate::root::{Root, expect_answer, expect_error};
@@ -23,6 +26,42 @@ fn a_file_in_a_directory_and_a_name_with_dots_are_found() {
     let root = Root::new().with("a/b.c.sh", "f() { pwd; }\n");
     let running = root.serve(&["a/b.c.f"]);
     expect_answer(&running, "", &format!("\"{}\"", root.path("").display()).replace("/\"", "\""));
+}
+
+#[test]
+fn a_trace_id_is_never_that_of_a_client_context() {
+    let root = Root::new().with("app.sh", "handler() { echo \"[$_X_AMZN_TRACE_ID]\"; }\n");
+    for (context, expected) in [
+        (r#"{"trace_id":null,"client_context":{"trace_id":"theirs"}}"#, "[]"),
+        (r#"{"trace_id":"ours","client_context":{"trace_id":null}}"#, "[ours]"),
+    ] {
+        fs::write(root.path("events"), format!("context {}\n{context}\nevent 2\n{{}}", context.len() + 1)).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec sh -c \"$0\" 3<events 4>answers", include_str!("../../shims/sh.sh")]);
+        command.env("LAMBWIRE_EVENTS_FD", "3").env("LAMBWIRE_ANSWERS_FD", "4").env("LAMBWIRE_FUNCTION", "handler");
+        command.env("LAMBWIRE_FILE", "./app.sh").env_remove("_X_AMZN_TRACE_ID").current_dir(&root).status().unwrap();
+        let answers = fs::read_to_string(root.path("answers")).unwrap();
+        assert_eq!(answers, format!("ready 0\ntext {}\n{expected}", expected.len()));
+    }
+}
+
+#[test]
+fn descriptors_that_are_open_already_do_no_harm() {
+    let root = Root::new().with("app.sh", "handler() { echo 1; }\n");
+    let bootstrap = root.bootstrap_alone();
+    for inherited in [3..=3, 3..=4, 3..=5, 3..=6, 3..=7] {
+        let opened: String = inherited.map(|number| format!(" {number}</dev/null")).collect();
+        let script = format!("exec \"$0\" invoke app.handler{opened}");
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(script)
+            .arg(&bootstrap)
+            .current_dir(&root)
+            .env("LAMBDA_TASK_ROOT", root.path(""))
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n", "{opened}: {output:?}");
+    }
 }
 
 #[test]

@@ -30,11 +30,11 @@ panic-free:
 
 # A function for an image is static, small enough, and starts in an empty root
 static:
-    scripts/static.sh hello:176000
+    scripts/static.sh hello:172000
 
 # The bootstrap for x86_64 and aarch64, the latter run by qemu
 bootstrap:
-    scripts/bootstrap.sh 340000
+    scripts/bootstrap.sh 336000
 
 # The smallest bootstrap and hello: std built along with it, panics without a word, and no names of hosts
 bootstrap-min:

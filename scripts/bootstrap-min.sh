@@ -11,7 +11,7 @@ environment=$(scripts/musl.sh)
 [ "$environment" = RUSTC=rustc ] || PATH=/usr/bin:$PATH
 export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/min
 export RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort -Cforce-unwind-tables=no -Crelocation-model=static \
-    -Cllvm-args=-enable-machine-outliner=always -Clink-args=-Wl,-z,noseparate-code,--build-id=none"
+    -Cllvm-args=-enable-machine-outliner=always -Clink-args=-Wl,-z,noseparate-code,-z,norelro,--build-id=none"
 
 build() {
     env "$environment" cargo build -q --profile bootstrap --target $TARGET -p "$1" --no-default-features \
@@ -20,5 +20,5 @@ build() {
 }
 
 # Each by itself, for together they would have each other's features.
-build hello 116000
-build bootstrap 254000
+build hello 109000
+build bootstrap 216000

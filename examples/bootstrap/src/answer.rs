@@ -1,11 +1,11 @@
 //! Where the answer to one event goes.
 
-use std::io::{self, Write};
-
 use lambwire_mio::lambwire::{HTTP_INTEGRATION, PRELUDE_SEPARATOR};
 use lambwire_mio::{Error, Invocation, Stream};
+use rustix::stdio::stdout;
 
 use crate::failure::Failure;
+use crate::log;
 
 /// Media type of an answer in pieces that does not begin with a prelude.
 const STREAM_TYPE: &str = "application/octet-stream";
@@ -85,6 +85,5 @@ impl Answer<'_, '_> {
 }
 
 fn print(bytes: &[u8]) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(Error::Transport)
+    log::write_all(stdout(), bytes).map_err(|error| Error::Transport(error.into()))
 }

@@ -3,8 +3,8 @@
 use std::env;
 
 use lambwire_mio::lambwire::Context;
-use serde::Serialize;
-use serde_json::value::RawValue;
+
+use crate::json;
 
 /// What a handler is told of its function, which the environment says once and for all.
 pub(crate) struct Function {
@@ -15,36 +15,13 @@ pub(crate) struct Function {
     log_stream: Option<String>,
 }
 
-/// In this order: `trace_id` stands before the values that others have written, so that a shell can find it.
-#[derive(Serialize)]
-struct Fields<'a> {
-    function_name: Option<&'a str>,
-    function_version: Option<&'a str>,
-    invoked_function_arn: Option<&'a str>,
-    memory_limit_in_mb: Option<&'a str>,
-    aws_request_id: &'a str,
-    log_group_name: Option<&'a str>,
-    log_stream_name: Option<&'a str>,
-    deadline_ms: Option<u64>,
-    trace_id: Option<&'a str>,
-    x_amzn_trace_id: Option<&'a str>,
-    tenant_id: Option<&'a str>,
-    identity: Option<Foreign<'a>>,
-    client_context: Option<Foreign<'a>>,
-}
-
-/// What somebody else says is JSON: passed on as such, or as a string if it is none.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Foreign<'a> {
-    Json(&'a RawValue),
+/// What stands for a key.
+#[derive(Clone, Copy)]
+enum Value<'a> {
     Text(&'a str),
-}
-
-impl<'a> Foreign<'a> {
-    fn new(text: &'a str) -> Self {
-        serde_json::from_str(text).map_or(Self::Text(text), Self::Json)
-    }
+    Number(u64),
+    /// What somebody else says is JSON: passed on as such, or as a string if it is none.
+    Foreign(&'a str),
 }
 
 impl Function {
@@ -60,25 +37,38 @@ impl Function {
     }
 
     /// One line.
-    pub(crate) fn context_line(&self, context: &Context<'_>) -> Vec<u8> {
-        let fields = Fields {
-            function_name: self.name.as_deref(),
-            function_version: self.version.as_deref(),
-            invoked_function_arn: context.invoked_function_arn,
-            memory_limit_in_mb: self.memory_mb.as_deref(),
-            aws_request_id: context.request_id.as_str(),
-            log_group_name: self.log_group.as_deref(),
-            log_stream_name: self.log_stream.as_deref(),
-            deadline_ms: context.deadline_ms,
-            trace_id: context.trace_id,
-            x_amzn_trace_id: context.trace_id,
-            tenant_id: context.tenant_id,
-            identity: context.cognito_identity_json.map(Foreign::new),
-            client_context: context.client_context_json.map(Foreign::new),
-        };
-        // Writing strings and numbers to a vector does not fail.
-        let mut line = serde_json::to_vec(&fields).unwrap_or_default();
-        line.push(b'\n');
+    pub(crate) fn context_line<'a>(&'a self, context: &Context<'a>) -> Vec<u8> {
+        let own = |value: &'a Option<String>| value.as_deref().map(Value::Text);
+        let trace_id = context.trace_id.map(Value::Text);
+        // `trace_id` stands before the values that others have written, so that a shell can find it.
+        let fields = [
+            ("function_name", own(&self.name)),
+            ("function_version", own(&self.version)),
+            ("invoked_function_arn", context.invoked_function_arn.map(Value::Text)),
+            ("memory_limit_in_mb", own(&self.memory_mb)),
+            ("aws_request_id", Some(Value::Text(context.request_id.as_str()))),
+            ("log_group_name", own(&self.log_group)),
+            ("log_stream_name", own(&self.log_stream)),
+            ("deadline_ms", context.deadline_ms.map(Value::Number)),
+            ("trace_id", trace_id),
+            ("x_amzn_trace_id", trace_id),
+            ("tenant_id", context.tenant_id.map(Value::Text)),
+            ("identity", context.cognito_identity_json.map(Value::Foreign)),
+            ("client_context", context.client_context_json.map(Value::Foreign)),
+        ];
+        let mut line = Vec::new();
+        for (at, (key, value)) in fields.into_iter().enumerate() {
+            line.push(if at == 0 { b'{' } else { b',' });
+            json::write_string(&mut line, key);
+            line.push(b':');
+            match value {
+                None => line.extend_from_slice(b"null"),
+                Some(Value::Number(number)) => line.extend_from_slice(number.to_string().as_bytes()),
+                Some(Value::Foreign(text)) if json::is_json(text) => line.extend_from_slice(text.as_bytes()),
+                Some(Value::Text(text) | Value::Foreign(text)) => json::write_string(&mut line, text),
+            }
+        }
+        line.extend_from_slice(b"}\n");
         line
     }
 }

@@ -1,7 +1,7 @@
 //! Why a program does not start, when all that the kernel says is "no such file or directory".
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::{env, ffi::OsStr};
 
 use crate::elf::{self, Elf};
 use crate::failure::Failure;
+use crate::file;
 use crate::language::find_program;
 use crate::program::Program;
 
@@ -116,7 +117,7 @@ fn usual_places() -> Vec<PathBuf> {
     let mut files = vec![PathBuf::from("/etc/ld.so.conf"), format!("/etc/ld-musl-{}.path", env::consts::ARCH).into()];
     files.extend(fs::read_dir("/etc/ld.so.conf.d").into_iter().flatten().flatten().map(|entry| entry.path()));
     for file in files {
-        let text = fs::read_to_string(file).unwrap_or_default();
+        let text = file::read_text(file);
         places.extend(text.split(['\n', ':']).map(str::trim).filter(|line| line.starts_with('/')).map(PathBuf::from));
     }
     let triplet = format!("{}-linux-gnu", env::consts::ARCH);
@@ -128,8 +129,8 @@ fn usual_places() -> Vec<PathBuf> {
 }
 
 fn first_line(path: &Path) -> Option<Vec<u8>> {
-    let mut line = Vec::new();
-    BufReader::new(File::open(path).ok()?.take(FIRST_LINE_BYTES)).read_until(b'\n', &mut line).ok()?;
-    line.pop_if(|byte| *byte == b'\n');
+    let mut line = file::read(path, FIRST_LINE_BYTES).ok()?;
+    let len = line.iter().position(|&byte| byte == b'\n').unwrap_or(line.len());
+    line.truncate(len);
     Some(line)
 }

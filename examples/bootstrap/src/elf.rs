@@ -1,6 +1,5 @@
 //! As much of an ELF file as tells whether it can be run here.
 
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +8,8 @@ use object::LittleEndian;
 use object::elf::{self, FileHeader64};
 use object::read::StringTable;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+
+use crate::file;
 
 /// What this program is built for.
 pub(crate) const OURS: &str = std::env::consts::ARCH;
@@ -34,7 +35,7 @@ pub(crate) enum Elf {
 
 /// Looks into a file. One that says it is ELF, and is damaged, wants nothing.
 pub(crate) fn read(path: &Path) -> io::Result<Elf> {
-    let data = fs::read(path)?;
+    let data = file::read(path, u64::MAX)?;
     Ok(match data.get(..20) {
         Some([0x7f, b'E', b'L', b'F', elf::ELFCLASS64, elf::ELFDATA2LSB, .., low, high]) => {
             let machine = u16::from_le_bytes([*low, *high]);

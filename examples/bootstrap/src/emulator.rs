@@ -1,18 +1,25 @@
 //! Where this is not Lambda: the emulator, with this program in it.
 
+use std::convert::Infallible;
 use std::env;
-use std::os::unix::process::CommandExt;
+use std::ffi::{CString, OsString};
+use std::io;
 use std::path::PathBuf;
-use std::process::{self, Command};
+use std::process;
+
+use nix::unistd::execv;
 
 use crate::args::Options;
 use crate::language::find_program;
+use crate::program::c_strings;
 
 const EMULATOR: &str = "lambwire-emulator";
 
 /// Becomes the emulator. Returns what is to be said if that is not possible.
 pub(crate) fn run(options: &Options) -> String {
-    let Some(emulator) = find() else {
+    let this = this();
+    let beside = this.as_ref().map(|this| this.with_file_name(EMULATOR)).filter(|path| path.is_file());
+    let Some(emulator) = beside.or_else(|| find_program(EMULATOR)) else {
         let handler = Some(options.handler()).filter(|handler| !handler.is_empty());
         let handler = handler.as_deref().unwrap_or("app.handler");
         return format!(
@@ -20,22 +27,31 @@ pub(crate) fn run(options: &Options) -> String {
              bootstrap: put it there to have {handler} served on port 8080, or try: bootstrap invoke {handler} '{{}}'"
         );
     };
-    let this = match env::current_exe() {
-        Ok(this) => this,
-        Err(error) => return format!("cannot tell where this file is: {error}"),
-    };
-    let mut command = Command::new(&emulator);
-    if let Some(address) = &options.listen {
-        command.arg("--listen").arg(address);
-    } else if process::id() == 1 {
-        // A container's ports are published from outside, which loopback would not see.
-        command.args(["--listen", "0.0.0.0:8080"]);
+    let Some(this) = this else { return "cannot tell where this file is".to_owned() };
+    // A container's ports are published from outside, which loopback would not see.
+    let usual = (process::id() == 1).then(|| "0.0.0.0:8080".into());
+    let mut arguments = vec![emulator.as_os_str().to_owned()];
+    if let Some(address) = options.listen.clone().or(usual) {
+        arguments.extend(["--listen".into(), address]);
     }
-    let error = command.arg("--").arg(this).args(env::args_os().skip(1)).exec();
+    arguments.extend(["--".into(), this.into_os_string()]);
+    arguments.extend(env::args_os().skip(1));
+    let Err(error) = exec(arguments);
     format!("cannot run {}: {error}", emulator.display())
 }
 
-fn find() -> Option<PathBuf> {
-    let beside = env::current_exe().ok().map(|this| this.with_file_name(EMULATOR));
-    beside.filter(|path| path.is_file()).or_else(|| find_program(EMULATOR))
+/// Becomes the program that stands before its arguments.
+fn exec(arguments: Vec<OsString>) -> io::Result<Infallible> {
+    let arguments = c_strings(arguments)?;
+    let program = arguments.first().map(CString::as_c_str).unwrap_or_default();
+    Ok(execv(program, &arguments)?)
+}
+
+/// Where this file is. One that has unpacked itself in memory is found as it was called, as is one without `/proc`.
+fn this() -> Option<PathBuf> {
+    let this = env::current_exe().ok().filter(|this| this.is_file());
+    this.or_else(|| {
+        let called = PathBuf::from(env::args_os().next()?);
+        if called.components().count() > 1 { called.canonicalize().ok() } else { find_program(called.to_str()?) }
+    })
 }

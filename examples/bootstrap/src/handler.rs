@@ -18,9 +18,6 @@ pub(crate) fn resolve(handler: &str, root: &Path, interpreter: Option<&Path>) ->
     if handler.is_empty() {
         return Err(malformed("no handler: name one as an argument or in _HANDLER, such as app.handler"));
     }
-    if !root.is_dir() {
-        return Err(no_such_file(format!("task root {} is no directory", root.display())));
-    }
     let path = root.join(handler);
     if path.is_file() {
         return match (Language::of(&path), diagnosis::of_mode(&path)) {
@@ -28,7 +25,7 @@ pub(crate) fn resolve(handler: &str, root: &Path, interpreter: Option<&Path>) ->
                 message: format!("{}, and to call a function in it, name that: file.function", failure.message),
                 ..failure
             }),
-            _ => Ok(Program::new(path, root)),
+            _ => Ok(Program::new(path)),
         };
     }
     let Some((language, file, function)) = find_file(handler, root) else {
@@ -40,7 +37,7 @@ pub(crate) fn resolve(handler: &str, root: &Path, interpreter: Option<&Path>) ->
     if function.is_empty() {
         return Err(malformed(format!("handler '{handler}' names no function: write {handler}handler")));
     }
-    let mut program = Program::new(find_interpreter(language, interpreter, &file)?, root);
+    let mut program = Program::new(find_interpreter(language, interpreter, &file)?);
     program.arguments = language.arguments();
     if language.extension == "sh" {
         if let Some(failure) = diagnosis::of_line_ends(&file) {
@@ -49,7 +46,7 @@ pub(crate) fn resolve(handler: &str, root: &Path, interpreter: Option<&Path>) ->
         // What a shell calls itself in its messages.
         program.arguments.push(file.clone().into());
     }
-    program.variables = vec![(FILE, file.into()), (FUNCTION, function.into())];
+    program.variables = vec![(FILE, Some(file.into())), (FUNCTION, Some(function.into()))];
     Ok(program)
 }
 
@@ -92,7 +89,7 @@ fn not_found(handler: &str, root: &Path, path: &Path) -> Failure {
     no_such_file(format!("handler '{handler}': no file {stem} in {directory} with one of {extensions}"))
 }
 
-fn no_such_file(message: impl Into<String>) -> Failure {
+pub(crate) fn no_such_file(message: impl Into<String>) -> Failure {
     Failure::new("Runtime.NoSuchFile", message)
 }
 

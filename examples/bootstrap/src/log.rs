@@ -84,7 +84,8 @@ impl Log {
     }
 }
 
-fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
+/// Writes all, and waits for where it goes to if need be.
+pub(crate) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
     while !bytes.is_empty() {
         match write(to, bytes) {
             Ok(len) => bytes = bytes.get(len..).unwrap_or_default(),

@@ -5,7 +5,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lambwire_mio::lambwire::{API_VARIABLE, Context, RequestId, limits};
 use lambwire_mio::{Error, Runtime};
+use rustix::stdio::{stderr, stdin, stdout};
 
 mod answer;
 mod args;
@@ -22,8 +23,10 @@ mod elf;
 mod emulator;
 mod exit;
 mod failure;
+mod file;
 mod frame;
 mod handler;
+mod json;
 mod language;
 mod log;
 mod process;
@@ -60,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 fn tell(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
+    match log::write_all(stdout(), text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(HANDLER_FAILED, format_args!("cannot write: {error}")),
     }
@@ -73,7 +76,7 @@ fn complain(status: u8, what: impl fmt::Display) -> ExitCode {
 
 /// On standard error. One that takes nothing is no reason to leave an event unanswered.
 fn say(what: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "bootstrap: {what}");
+    let _ = log::write_all(stderr(), format!("bootstrap: {what}\n").as_bytes());
 }
 
 /// Answers what Lambda asks, for as long as it does.
@@ -125,9 +128,9 @@ fn read_event(event: OsString) -> Result<Vec<u8>, String> {
         return Ok(event.into_vec());
     }
     const LIMIT: u64 = limits::PAYLOAD_BYTES;
-    let mut read = Vec::new();
-    match io::stdin().take(LIMIT + 1).read_to_end(&mut read) {
-        Ok(_) if read.len() as u64 <= LIMIT => Ok(read),
+    let read = stdin().try_clone_to_owned().and_then(|stdin| file::read_open(stdin.into(), LIMIT + 1));
+    match read {
+        Ok(event) if event.len() as u64 <= LIMIT => Ok(event),
         Ok(_) => Err(format!("event is larger than {LIMIT} bytes, the most that Lambda takes")),
         Err(error) => Err(format!("cannot read the event: {error}")),
     }
@@ -139,20 +142,21 @@ fn load(options: &Options, keeps_stdout: bool) -> Result<Server, Failure> {
     let mut descriptors = Descriptors::reserve().map_err(cannot)?;
     descriptors.keeps_stdout = keeps_stdout;
     process::adopt();
-    let program = handler::resolve(&options.handler(), &task_root(), options.interpreter.as_deref())?;
+    let program = handler::resolve(&options.handler(), &enter_task_root()?, options.interpreter.as_deref())?;
     let mut server = Server::new(program, options.mode(), descriptors, options.margin);
     server.load()?;
     Ok(server)
 }
 
-/// Where handlers are.
-fn task_root() -> PathBuf {
+/// Goes to where handlers are, and where they are run.
+fn enter_task_root() -> Result<PathBuf, Failure> {
     let usual = Path::new("/var/task");
     let root = match env::var_os("LAMBDA_TASK_ROOT").filter(|root| !root.is_empty()) {
         Some(root) => root.into(),
         None if usual.is_dir() => usual.to_owned(),
-        None => env::current_dir().unwrap_or_else(|_| ".".into()),
+        None => PathBuf::from("."),
     };
-    // Handlers are run there, and a relative path would lead elsewhere then.
-    root.canonicalize().unwrap_or(root)
+    env::set_current_dir(&root)
+        .and_then(|()| env::current_dir())
+        .map_err(|error| handler::no_such_file(format!("cannot enter the task root {}: {error}", root.display())))
 }

@@ -1,10 +1,8 @@
 //! A program that runs beside this one: what it is given, what it answers, what it logs, and its end, waited for all at
 //! once.
 
-use std::fs;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::Child;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -16,6 +14,7 @@ use rustix::process::{
 };
 
 use crate::exit::Exit;
+use crate::file;
 use crate::log::Log;
 
 /// How long a wait lasts at most where the kernel has no descriptors for processes (before Linux 5.3): it cannot tell of
@@ -68,8 +67,7 @@ struct Ready {
 }
 
 impl Process {
-    pub(crate) fn new(child: &Child, events: OwnedFd, answers: OwnedFd, log: Log) -> io::Result<Self> {
-        let pid = Pid::from_child(child);
+    pub(crate) fn new(pid: Pid, events: OwnedFd, answers: OwnedFd, log: Log) -> io::Result<Self> {
         for fd in log.sources().chain([events.as_fd(), answers.as_fd()]) {
             ioctl_fionbio(fd, true)?;
         }
@@ -250,7 +248,7 @@ static INHERITED: OnceLock<Vec<Pid>> = OnceLock::new();
 
 /// The children of this process, if there is a `/proc` to say so.
 fn children() -> Vec<Pid> {
-    let listed = fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    let listed = file::read_text("/proc/thread-self/children");
     listed.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
@@ -304,13 +302,13 @@ mod tests {
         let child = command.spawn().unwrap();
         drop(command);
         let log = Log::new(vec![Stream::new(err.into(), sink.as_fd())]);
-        let mut process = Process::new(&child, events.into(), answers.into(), log).unwrap();
+        let mut process = Process::new(Pid::from_child(&child), events.into(), answers.into(), log).unwrap();
         // Without this there is only the look that follows the log.
         process.pidfd = None;
         let stat = format!("/proc/{}/stat", child.id());
         // What passes on the log waits here until the program has ended.
         thread::spawn(move || {
-            while !fs::read_to_string(&stat).unwrap().contains(") Z ") {
+            while !file::read_text(&stat).contains(") Z ") {
                 thread::yield_now();
             }
             reader.read_to_end(&mut Vec::new())

@@ -1,13 +1,18 @@
 //! What is to be run for a handler, and how it is started.
 
-use std::ffi::OsString;
+use std::env;
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::iter;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
-use rustix::io::{DupFlags, dup2, dup3};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::sys::signal::{SigSet, Signal};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
 use rustix::stdio::{stderr, stdout};
 
 use crate::diagnosis;
@@ -27,10 +32,11 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<OsString>,
     /// What a shim finds in its environment: where the handler is.
-    pub(crate) variables: Vec<(&'static str, OsString)>,
-    /// Where it is run: the task root.
-    pub(crate) directory: PathBuf,
+    pub(crate) variables: Vec<Variable>,
 }
+
+/// The name of a variable, and its value.
+pub(crate) type Variable = (&'static str, Option<OsString>);
 
 /// Two descriptors that are handed to workers, always the same ones: some shells know no number above 9.
 pub(crate) struct Descriptors {
@@ -49,12 +55,12 @@ impl Descriptors {
 }
 
 impl Program {
-    pub(crate) fn new(path: PathBuf, directory: &Path) -> Self {
-        Self { path, arguments: Vec::new(), variables: Vec::new(), directory: directory.to_owned() }
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, arguments: Vec::new(), variables: Vec::new() }
     }
 
     /// Starts the program as a worker.
-    pub(crate) fn start(&self, descriptors: &mut Descriptors) -> Result<Process, Failure> {
+    pub(crate) fn start(&self, descriptors: &Descriptors) -> Result<Process, Failure> {
         self.try_start(descriptors).map_err(|error| diagnosis::of_start(self, &error))
     }
 
@@ -63,50 +69,68 @@ impl Program {
         self.try_start_once(context, trace_id).map_err(|error| diagnosis::of_start(self, &error))
     }
 
-    fn try_start(&self, descriptors: &mut Descriptors) -> io::Result<Process> {
+    fn try_start(&self, descriptors: &Descriptors) -> io::Result<Process> {
+        let nothing = File::open("/dev/null")?;
         let (events_there, events) = pipe_with(PipeFlags::CLOEXEC)?;
         let (answers, answers_there) = pipe_with(PipeFlags::CLOEXEC)?;
         let (out, out_there) = pipe_with(PipeFlags::CLOEXEC)?;
         let (err, err_there) = pipe_with(PipeFlags::CLOEXEC)?;
-        let mut command = self.command();
-        command
-            .env(EVENTS_FD, descriptors.events.as_raw_fd().to_string())
-            .env(ANSWERS_FD, descriptors.answers.as_raw_fd().to_string())
-            .stdin(Stdio::null())
-            .stdout(out_there)
-            .stderr(err_there);
-        // A copy is not closed on exec. No other program is started meanwhile.
-        dup2(events_there, &mut descriptors.events)?;
-        dup2(answers_there, &mut descriptors.answers)?;
-        let child = command.spawn();
-        // The ends that the worker has are not to stay open here, and the numbers not to go to anything else.
-        for reserved in [&mut descriptors.events, &mut descriptors.answers] {
-            dup3(stderr(), reserved, DupFlags::CLOEXEC)?;
-        }
+        let (events_fd, answers_fd) = (descriptors.events.as_raw_fd(), descriptors.answers.as_raw_fd());
+        let mut variables = self.variables.clone();
+        variables.push((EVENTS_FD, Some(events_fd.to_string().into())));
+        variables.push((ANSWERS_FD, Some(answers_fd.to_string().into())));
+        let mut there = standard(nothing.as_fd(), out_there.as_fd(), err_there.as_fd())?;
+        there.add_dup2(events_there.as_raw_fd(), events_fd)?;
+        there.add_dup2(answers_there.as_raw_fd(), answers_fd)?;
+        let pid = self.spawn(&there, &variables)?;
         let log_to = if descriptors.keeps_stdout { stderr() } else { stdout() };
         let log = Log::new(vec![Stream::new(out, log_to), Stream::new(err, stderr())]);
-        Process::new(&child?, events, answers, log)
+        Process::new(pid, events, answers, log)
     }
 
     fn try_start_once(&self, context: &str, trace_id: Option<&str>) -> io::Result<Process> {
         let (events_there, events) = pipe_with(PipeFlags::CLOEXEC)?;
         let (answers, answers_there) = pipe_with(PipeFlags::CLOEXEC)?;
         let (err, err_there) = pipe_with(PipeFlags::CLOEXEC)?;
-        let mut command = self.command();
-        command.env("LAMBWIRE_CONTEXT", context).stdin(events_there).stdout(answers_there).stderr(err_there);
-        match trace_id {
-            Some(trace_id) => command.env(TRACE_ID, trace_id),
-            None => command.env_remove(TRACE_ID),
-        };
-        let child = command.spawn()?;
-        Process::new(&child, events, answers, Log::new(vec![Stream::new(err, stderr())]))
+        let there = standard(events_there.as_fd(), answers_there.as_fd(), err_there.as_fd())?;
+        let variables = [("LAMBWIRE_CONTEXT", Some(context.into())), (TRACE_ID, trace_id.map(OsString::from))];
+        let pid = self.spawn(&there, &variables)?;
+        Process::new(pid, events, answers, Log::new(vec![Stream::new(err, stderr())]))
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.path);
-        command.args(&self.arguments).envs(self.variables.iter().cloned()).current_dir(&self.directory);
-        command
+    /// Starts it in this process's environment, but for `variables`: one without a value is not there.
+    fn spawn(&self, there: &PosixSpawnFileActions, variables: &[Variable]) -> io::Result<Pid> {
+        let mut attributes = PosixSpawnAttr::init()?;
+        // A program in Rust ignores it, and that would be inherited, as would signals that are held back.
+        attributes.set_sigdefault(&SigSet::from_iter([Signal::SIGPIPE]))?;
+        attributes.set_sigmask(&SigSet::empty())?;
+        attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK)?;
+        let arguments = iter::once(self.path.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
+        let inherited = env::vars_os().filter(|(name, _)| variables.iter().all(|(own, _)| name != own));
+        let own = variables.iter().filter_map(|(name, value)| Some((OsString::from(name), value.clone()?)));
+        let environment = inherited.chain(own).map(|(mut variable, value)| {
+            variable.push("=");
+            variable.push(value);
+            variable
+        });
+        let (arguments, environment) = (c_strings(arguments.map(OsStr::to_owned))?, c_strings(environment)?);
+        let pid = posix_spawn(self.path.as_path(), there, &attributes, &arguments, &environment)?;
+        Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData.into())
     }
+}
+
+/// Texts as the kernel takes them.
+pub(crate) fn c_strings(texts: impl IntoIterator<Item = OsString>) -> io::Result<Vec<CString>> {
+    texts.into_iter().map(|text| Ok(CString::new(text.into_vec())?)).collect()
+}
+
+/// The standard descriptors of a program.
+fn standard(input: BorrowedFd<'_>, output: BorrowedFd<'_>, error: BorrowedFd<'_>) -> io::Result<PosixSpawnFileActions> {
+    let mut there = PosixSpawnFileActions::init()?;
+    for (fd, number) in [input, output, error].into_iter().zip(0..) {
+        there.add_dup2(fd.as_raw_fd(), number)?;
+    }
+    Ok(there)
 }
 
 /// Where AWS's tracing libraries look for the trace that they belong to.

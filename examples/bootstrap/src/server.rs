@@ -10,6 +10,7 @@ use crate::context::Function;
 use crate::diagnosis;
 use crate::failure::Failure;
 use crate::frame::{BODY_BYTES, BadFrame, announce};
+use crate::json;
 use crate::process::{Outgoing, Progress};
 use crate::program::{Descriptors, Program};
 use crate::say;
@@ -162,7 +163,7 @@ impl Server {
         let idle = self.worker.take().and_then(|mut worker| worker.is_idle().then_some(worker));
         let mut worker = match idle {
             Some(worker) => worker,
-            None => Worker::start(&self.program, &mut self.descriptors)?,
+            None => Worker::start(&self.program, &self.descriptors)?,
         };
         worker.load(&self.program, deadline)?;
         Ok(self.worker.insert(worker))
@@ -171,7 +172,7 @@ impl Server {
     /// Starts another worker while there is nothing to do, if one is needed. If that fails, the next event will tell.
     fn start_again(&mut self) {
         if self.mode == Mode::Worker && self.worker.is_none() {
-            self.worker = Worker::start(&self.program, &mut self.descriptors).ok();
+            self.worker = Worker::start(&self.program, &self.descriptors).ok();
         }
     }
 }
@@ -214,12 +215,13 @@ fn converse(
 
 /// The JSON string that a text becomes; `None` if it is JSON as it stands.
 fn json_of(text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
-    if serde_json::from_slice::<&serde_json::value::RawValue>(text).is_ok() {
-        return Ok(None);
+    let text = str::from_utf8(text)
+        .map_err(|error| Failure::new("Runtime.MarshalError", format!("answer is neither JSON nor UTF-8: {error}")))?;
+    let mut json = Vec::new();
+    if !json::is_json(text) {
+        json::write_string(&mut json, text);
     }
-    let unsayable = |error: String| Failure::new("Runtime.MarshalError", error);
-    let text = str::from_utf8(text).map_err(|error| unsayable(format!("answer is neither JSON nor UTF-8: {error}")))?;
-    serde_json::to_vec(text).map(Some).map_err(|error| unsayable(error.to_string()))
+    Ok(Some(json).filter(|json| !json.is_empty()))
 }
 
 /// When a handler is given up. A deadline that has passed is none: some servers send another number in its place.

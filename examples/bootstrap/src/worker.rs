@@ -47,7 +47,7 @@ enum Broken {
 }
 
 impl Worker {
-    pub(crate) fn start(program: &Program, descriptors: &mut Descriptors) -> Result<Self, Failure> {
+    pub(crate) fn start(program: &Program, descriptors: &Descriptors) -> Result<Self, Failure> {
         Ok(Self { process: program.start(descriptors)?, is_ready: false, given_len: 0 })
     }
 

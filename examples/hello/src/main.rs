@@ -43,12 +43,11 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Error> {
     let mut runtime = Runtime::from_env()?;
-    let (mut buf, mut answer) = (Vec::new(), Vec::new());
+    let mut buf = Vec::new();
     loop {
         let invocation = runtime.next(&mut buf)?;
-        answer.clear();
-        let answered = match greet(invocation.payload, &invocation.context, &mut answer) {
-            Ok(()) => invocation.respond(&answer),
+        let answered = match greet(invocation.payload, &invocation.context) {
+            Ok(answer) => invocation.respond(&answer),
             Err(error) => invocation.fail(&ErrorReport::new("Function.BadEvent", &error.to_string())),
         };
         match answered {
@@ -59,10 +58,10 @@ fn run() -> Result<(), Error> {
     }
 }
 
-fn greet(event: &[u8], context: &Context<'_>, answer: &mut Vec<u8>) -> serde_json::Result<()> {
+fn greet(event: &[u8], context: &Context<'_>) -> serde_json::Result<Vec<u8>> {
     let event: Event<'_> = serde_json::from_slice(event)?;
     let name = event.query.and_then(|query| query.name).or(event.name);
     let name = name.as_deref().unwrap_or("world");
     let greeting = format_args!("Hello, {name}!");
-    serde_json::to_writer(answer, &Greeting { greeting, request_id: context.request_id.as_str() })
+    serde_json::to_vec(&Greeting { greeting, request_id: context.request_id.as_str() })
 }

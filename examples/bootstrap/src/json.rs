@@ -1,0 +1,14 @@
+//! As much of JSON as there is to know of what others say.
+
+use serde::de::IgnoredAny;
+
+/// Whether a text is JSON.
+pub(crate) fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// Appends a text as a JSON string.
+pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
+    // There is no text that could not be one.
+    out.extend(serde_json::to_vec(text).unwrap_or_default());
+}

@@ -10,6 +10,7 @@ fmt:
 # Lints, where a warning is an error
 clippy:
     cargo clippy --workspace --all-targets -- -D warnings
+    LAMBWIRE_PACKED={{justfile()}} cargo clippy --quiet -p tiny --features packed -- -D warnings
 
 # Every test that needs nothing but cargo
 test:
@@ -36,7 +37,7 @@ static:
 bootstrap:
     scripts/bootstrap.sh 336000
 
-# The smallest bootstrap and hello: std built along with it, panics without a word, and no names of hosts
+# The smallest bootstrap and hello, plain and packed: std built along, panics without a word, and no names of hosts
 bootstrap-min:
     scripts/bootstrap-min.sh
 
@@ -100,6 +101,10 @@ bench: counts
 # What an invocation of a handler in PHP and Perl costs, beside loops with curl and HTTP::Tiny
 bench-languages:
     scripts/bench-languages.sh
+
+# What unpacking costs the smallest bootstrap when it starts
+bench-packed: bootstrap-min
+    python3 scripts/bench_packed.py target/min/x86_64-unknown-linux-musl/bootstrap/bootstrap target/min/packed/bootstrap
 
 # Do the benches run? A few invocations of each subject
 bench-once:

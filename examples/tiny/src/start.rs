@@ -34,10 +34,7 @@ extern "C" fn _start() -> ! {
 extern "C" fn begin(stack: *const usize) -> i32 {
     // SAFETY: `stack` is what the kernel left.
     let arguments = unsafe { stack.read() };
-    let environment = Environment {
-        // SAFETY: the environment begins behind the arguments and their null pointer.
-        next: unsafe { stack.add(1 + arguments + 1).cast() },
-    };
+    let environment = Environment { stack: stack.cast(), at: 1 + arguments + 1 };
     static mut MEMORY: Memory = Memory::NEW;
     let memory = &raw mut MEMORY;
     // SAFETY: this function runs once, in the only thread, and nothing else knows the name.
@@ -46,20 +43,23 @@ extern "C" fn begin(stack: *const usize) -> i32 {
 
 /// The variables, as `NAME=value`.
 pub(crate) struct Environment {
-    next: *const *const c_char,
+    /// What the kernel left.
+    pub(crate) stack: *const *const c_char,
+    /// Where the next variable is, in words from there.
+    at: usize,
 }
 
 impl Iterator for Environment {
     type Item = &'static [u8];
 
     fn next(&mut self) -> Option<&'static [u8]> {
-        // SAFETY: `next` does not pass the null pointer that ends the environment.
-        let variable = unsafe { self.next.read() };
+        // SAFETY: `at` begins behind the arguments and their null pointer, and does not pass the one that ends the
+        // environment.
+        let variable = unsafe { self.stack.add(self.at).read() };
         if variable.is_null() {
             return None;
         }
-        // SAFETY: that pointer is still to come.
-        self.next = unsafe { self.next.add(1) };
+        self.at += 1;
         // SAFETY: the kernel ends every variable with a zero, and nothing here changes one.
         Some(unsafe { CStr::from_ptr(variable) }.to_bytes())
     }

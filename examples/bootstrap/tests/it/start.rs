@@ -30,6 +30,17 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_task_root_that_is_not_there_is_named() {
+    let root = Root::new();
+    let mut command = root.command(&["invoke", "app.handler"]);
+    let output = command.env("LAMBDA_TASK_ROOT", root.path("gone")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.starts_with("bootstrap: Runtime.NoSuchFile: cannot enter the task root "), "{said}");
+    assert!(said.contains("/gone: No such file or directory"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn a_function_that_is_not_there_is_named() {
     let root = Root::new().with("app.sh", "handler() { :; }\n");
     check(&root, &["app.other"], "Runtime.HandlerNotFound", &["no function other in ", "app.sh"]);

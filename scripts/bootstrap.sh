@@ -9,5 +9,7 @@ scripts/answers.sh "$(scripts/image.sh x86_64 bootstrap)"
 
 scripts/install.sh musl-aarch64
 foreign=$(scripts/image.sh aarch64 bootstrap)
-RUNNER=$(command -v qemu-aarch64-static) scripts/static.sh "$foreign:$1"
-scripts/answers.sh qemu-aarch64-static "$foreign"
+RUNNER=$(command -v qemu-aarch64-static)
+export RUNNER
+scripts/static.sh "$foreign:$1"
+scripts/answers.sh "$foreign"

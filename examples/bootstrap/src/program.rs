@@ -70,7 +70,10 @@ impl Program {
     }
 
     fn try_start(&self, descriptors: &Descriptors) -> io::Result<Process> {
-        let nothing = File::open("/dev/null")?;
+        // There are roots without it, and a pipe whose other end is closed has nothing in it, either.
+        let nothing = File::open("/dev/null")
+            .map(OwnedFd::from)
+            .or_else(|_| pipe_with(PipeFlags::CLOEXEC).map(|(end, _)| end))?;
         let (events_there, events) = pipe_with(PipeFlags::CLOEXEC)?;
         let (answers, answers_there) = pipe_with(PipeFlags::CLOEXEC)?;
         let (out, out_there) = pipe_with(PipeFlags::CLOEXEC)?;

@@ -23,6 +23,7 @@ main() {
             program=$(scripts/image.sh x86_64 "$program")
         fi
         is_static "$program"
+        asks_no_processor "$program"
         [[ $program != *-linux-musl/* ]] || is_of_musl "$program"
         is_within "$program" "$bytes"
         starts_alone "$program"
@@ -33,6 +34,12 @@ is_static() {
     if readelf --wide --program-headers --dynamic "$1" | grep -E 'INTERP|NEEDED' >&2; then
         fail "$1 is not static"
     fi
+}
+
+# What asks the processor what it can do traps in a virtual machine: microseconds, each time. One for another processor
+# has no such instruction.
+asks_no_processor() {
+    ! objdump --disassemble "$1" 2>/dev/null | grep -w cpuid >&2 || fail "$1 asks for the processor's features"
 }
 
 # Nothing is left of symbols. But whoever uses errno links its texts, and those of the two libraries differ for 0; glibc

@@ -3,7 +3,8 @@
  *
  *   cc floor.c                ask, read, answer, read
  *   cc -DAHEAD floor.c        the answer and the next question in one write
- *   cc -DMANY=8 floor.c       the same as the first, on eight connections at a time
+ *   cc -DMANY=64 floor.c      the same as the first, on so many connections at a time as
+ *                             AWS_LAMBDA_MAX_CONCURRENCY says, 64 at most
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -119,10 +120,13 @@ int main(void) {
     *colon = 0;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(colon + 1))};
     if (!inet_aton(api, &to.sin_addr)) return 5;
+    int many = 1;
 #if MANY > 1
+    many = atoi(getenv("AWS_LAMBDA_MAX_CONCURRENCY"));
+    if (many > MANY) return 7;
     int all = epoll_create1(0);
 #endif
-    for (struct connection *c = connections; c < connections + MANY; c++) {
+    for (struct connection *c = connections; c < connections + many; c++) {
         int on = 1;
         c->fd = socket(AF_INET, SOCK_STREAM, 0);
         if (connect(c->fd, (struct sockaddr *)&to, sizeof to)) return 6;

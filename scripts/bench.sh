@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 TARGET=x86_64-unknown-linux-musl
-# As `MANY` in bench/src/subjects.rs has it.
-AT_ONCE=8
+# The most of `AT_ONCE` in bench/src/subjects.rs.
+AT_ONCE=64
 
 main() {
     scripts/install.sh strace musl

@@ -14,32 +14,48 @@ const ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3f";
 pub const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n\
     Date: Sun, 22 Nov 2026 00:46:16 GMT\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n";
 
-/// An invocation as a reply, which is sent as often as needed.
-pub struct Invocation {
-    pub reply: Vec<u8>,
-    head_len: usize,
+/// How an event is framed.
+#[derive(Clone, Copy)]
+pub enum Framing {
+    /// By `Content-Length`.
+    Exact,
+    /// In chunks of [`CHUNK_BYTES`].
+    Chunked,
 }
 
-impl Invocation {
-    pub fn new(number: usize, event: &[u8]) -> Self {
-        let head = format!(
-            "HTTP/1.1 200 OK\r\n\
-             Content-Type: application/json\r\n\
-             Lambda-Runtime-Aws-Request-Id: {ID}{number:02}\r\n\
-             Lambda-Runtime-Deadline-Ms: 4102444800000\r\n\
-             Lambda-Runtime-Invocation-Id: 02876d80-77eb-449f-9f13-6b6b8d4a1378\r\n\
-             Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:echo\r\n\
-             Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1\r\n\
-             Date: Sun, 22 Nov 2026 00:46:16 GMT\r\n\
-             Content-Length: {}\r\n\r\n",
-            event.len()
-        );
-        Self { reply: [head.as_bytes(), event].concat(), head_len: head.len() }
-    }
+/// Bytes of a chunk, of which the last may have less.
+const CHUNK_BYTES: usize = 4096;
 
-    pub fn event(&self) -> &[u8] {
-        &self.reply[self.head_len..]
+/// An invocation as a reply, which is sent as often as needed.
+pub fn invocation(number: usize, event: &[u8], framing: Framing) -> Vec<u8> {
+    let framed = match framing {
+        Framing::Exact => format!("Content-Length: {}", event.len()),
+        Framing::Chunked => "Transfer-Encoding: chunked".to_owned(),
+    };
+    let mut reply = format!(
+        "HTTP/1.1 200 OK\r\n\
+         Content-Type: application/json\r\n\
+         Lambda-Runtime-Aws-Request-Id: {ID}{number:02}\r\n\
+         Lambda-Runtime-Deadline-Ms: 4102444800000\r\n\
+         Lambda-Runtime-Invocation-Id: 02876d80-77eb-449f-9f13-6b6b8d4a1378\r\n\
+         Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:echo\r\n\
+         Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1\r\n\
+         Date: Sun, 22 Nov 2026 00:46:16 GMT\r\n\
+         {framed}\r\n\r\n"
+    )
+    .into_bytes();
+    match framing {
+        Framing::Exact => reply.extend_from_slice(event),
+        Framing::Chunked => {
+            for chunk in event.chunks(CHUNK_BYTES) {
+                reply.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                reply.extend_from_slice(chunk);
+                reply.extend_from_slice(b"\r\n");
+            }
+            reply.extend_from_slice(b"0\r\n\r\n");
+        }
     }
+    reply
 }
 
 /// JSON of `len` bytes: what an HTTP integration makes of a request with a body. Its keys are in order, so that whoever

@@ -17,9 +17,10 @@ use std::time::Duration;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
+use crate::exchange::Framing;
 use crate::server::{Outcome, Plan, run};
-use crate::subjects::{AT_ONCE, ECHOING, MANY, STARTED, Subject};
-use crate::table::{quantile, to_floor, to_peer, value};
+use crate::subjects::{AT_ONCE, ECHOING, FRAMED, MANY, STARTED, Subject};
+use crate::table::{median, quantile, to_floor, to_peer, value};
 
 /// Starts of each subject.
 const STARTS: usize = 101;
@@ -42,8 +43,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (rounds, invocations) = if once { (1, 5) } else { (ROUNDS, invocations) };
         echo(&programs, &exchange::event(len), rounds, invocations)?;
     }
-    let (rounds, invocations) = if once { (1, 5 * AT_ONCE) } else { (ROUNDS, SIZES[0].2 * 2) };
-    many(&programs, rounds, invocations)
+    let (_, len, invocations) = SIZES[1];
+    let (rounds, invocations) = if once { (1, 5) } else { (ROUNDS, invocations) };
+    chunked(&programs, &exchange::event(len), rounds, invocations)?;
+    for at_once in AT_ONCE {
+        let (rounds, invocations) = if once { (1, 5 * at_once) } else { (ROUNDS, SIZES[0].2 * 2) };
+        many(&programs, at_once, rounds, invocations)?;
+    }
+    Ok(())
 }
 
 /// This process, and so those that it starts.
@@ -60,6 +67,7 @@ fn start(programs: &Path, rounds: usize) -> Result<(), Box<dyn Error>> {
     let plan = Plan {
         programs,
         event: &exchange::event(64),
+        framing: Framing::Exact,
         at_once: 1,
         warm_up: 0,
         invocations: 0,
@@ -81,7 +89,7 @@ fn start(programs: &Path, rounds: usize) -> Result<(), Box<dyn Error>> {
 }
 
 fn echo(programs: &Path, event: &[u8], rounds: usize, invocations: usize) -> Result<(), Box<dyn Error>> {
-    let plan = Plan { programs, event, at_once: 1, warm_up: invocations / 4, invocations, pause: None, calls: None };
+    let plan = plan(programs, event, 1, invocations);
     let mut outcomes = in_turns(ECHOING, rounds, &plan)?;
     for (index, subject) in ECHOING.iter().enumerate() {
         let calls = calls::count(subject, &plan)?;
@@ -108,11 +116,27 @@ fn echo(programs: &Path, event: &[u8], rounds: usize, invocations: usize) -> Res
     Ok(())
 }
 
-fn many(programs: &Path, rounds: usize, invocations: usize) -> Result<(), Box<dyn Error>> {
-    println!("## Echo, 64 B, {AT_ONCE} at a time\n");
+/// Both framings take turns for each subject.
+fn chunked(programs: &Path, event: &[u8], rounds: usize, invocations: usize) -> Result<(), Box<dyn Error>> {
+    println!("## Echo, 10 KiB, the event in chunks\n");
+    println!("| | CPU µs | CPU µs, of known length | ratio |\n|---|---:|---:|---:|");
+    let exact = plan(programs, event, 1, invocations);
+    let chunked = Plan { framing: Framing::Chunked, ..exact };
+    for subject in FRAMED {
+        let round = |_| Ok([cpu(&run(subject, &chunked)?), cpu(&run(subject, &exact)?)]);
+        let outcomes = (0..rounds).map(round).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+        let [chunked, exact] = [0, 1].map(|framing| median(outcomes.iter().map(|round| round[framing])));
+        let ratio = median(outcomes.iter().map(|[chunked, exact]| chunked / exact));
+        println!("| {} | {chunked:.1} | {exact:.1} | {ratio:.2} |", subject.name);
+    }
+    println!();
+    Ok(())
+}
+
+fn many(programs: &Path, at_once: usize, rounds: usize, invocations: usize) -> Result<(), Box<dyn Error>> {
+    println!("## Echo, 64 B, {at_once} at a time\n");
     let event = exchange::event(64);
-    let (warm_up, at_once) = (invocations / 4, AT_ONCE);
-    let plan = Plan { programs, event: &event, at_once, warm_up, invocations, pause: None, calls: None };
+    let plan = plan(programs, &event, at_once, invocations);
     let columns = [
         value("inv/s", 0, per_second),
         to_floor("× floor", per_second),
@@ -125,6 +149,11 @@ fn many(programs: &Path, rounds: usize, invocations: usize) -> Result<(), Box<dy
     ];
     table::print(MANY, &columns, &in_turns(MANY, rounds, &plan)?);
     Ok(())
+}
+
+fn plan<'a>(programs: &'a Path, event: &'a [u8], at_once: usize, invocations: usize) -> Plan<'a> {
+    let warm_up = invocations / 4;
+    Plan { programs, event, framing: Framing::Exact, at_once, warm_up, invocations, pause: None, calls: None }
 }
 
 fn in_turns(subjects: &[Subject], rounds: usize, plan: &Plan<'_>) -> Result<Vec<Vec<Outcome>>, Box<dyn Error>> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use crate::exchange::{ACCEPTED, Invocation, Request, read};
+use crate::exchange::{ACCEPTED, Framing, Request, invocation, read};
 use crate::process::Process;
 use crate::subjects::Subject;
 
@@ -27,6 +27,7 @@ const LISTENER: u64 = u64::MAX;
 pub struct Plan<'a> {
     pub programs: &'a Path,
     pub event: &'a [u8],
+    pub framing: Framing,
     pub at_once: usize,
     /// Invocations before those that count.
     pub warm_up: usize,
@@ -64,7 +65,7 @@ pub fn run(subject: &Subject, plan: &Plan<'_>) -> Result<Outcome, Box<dyn Error>
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let api = listener.local_addr()?.to_string();
-    let invocations = (0..plan.at_once).map(|number| Invocation::new(number, plan.event)).collect::<Vec<_>>();
+    let invocations = (0..plan.at_once).map(|number| invocation(number, plan.event, plan.framing)).collect::<Vec<_>>();
     let epoll = Epoll::new(EpollCreateFlags::empty())?;
     epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
     let begun = Instant::now();
@@ -90,7 +91,8 @@ pub fn run(subject: &Subject, plan: &Plan<'_>) -> Result<Outcome, Box<dyn Error>
 
 struct Server<'a> {
     plan: &'a Plan<'a>,
-    invocations: &'a [Invocation],
+    /// Each as the bytes of a reply.
+    invocations: &'a [Vec<u8>],
     epoll: Epoll,
     process: Process,
     connections: Vec<Connection>,
@@ -161,7 +163,7 @@ impl Server<'_> {
             let reply = match request {
                 Request::Next => None,
                 Request::Response { number, body } => {
-                    let event = self.invocations.get(number).map(Invocation::event);
+                    let event = self.invocations.get(number).map(|_| self.plan.event);
                     // To compare all of each would take the time of the subjects that are quick.
                     let same = event.is_some_and(|event| {
                         event.len() == body.len() && (self.answered >= self.plan.warm_up || event == body)
@@ -291,9 +293,9 @@ impl Connection {
     }
 
     /// Writes what there is to write, and tells whether that was all.
-    fn flush(&mut self, invocations: &[Invocation]) -> Result<bool, Box<dyn Error>> {
+    fn flush(&mut self, invocations: &[Vec<u8>]) -> Result<bool, Box<dyn Error>> {
         while let Some(output) = self.output.front_mut() {
-            let reply = output.invocation.map_or(ACCEPTED, |number| &invocations[number].reply);
+            let reply = output.invocation.map_or(ACCEPTED, |number| &invocations[number]);
             match self.stream.write(&reply[output.written..]) {
                 Ok(len) => output.written += len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),

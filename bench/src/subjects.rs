@@ -42,7 +42,15 @@ pub const ECHOING: &[Subject] = &[
     subject(PEER, "lambda-runtime-glibc", "raw"),
 ];
 
-/// Given [`AT_ONCE`] events at a time.
+/// Given events in chunks, and events of known length.
+pub const FRAMED: &[Subject] = &[
+    subject("tiny", "tiny", "echo"),
+    subject("lambwire-mio", "echo", "echo"),
+    subject("lambwire-smol", "echo-smol", "echo"),
+    subject(PEER, "lambda-runtime-glibc", "raw"),
+];
+
+/// Given several events at a time.
 pub const MANY: &[Subject] = &[
     subject("floor", "floor-many", "echo"),
     subject("lambwire-smol, `serve_concurrent`", "smol-many", "echo"),
@@ -50,5 +58,5 @@ pub const MANY: &[Subject] = &[
     subject(PEER, "lambda-runtime-glibc", "many"),
 ];
 
-/// Connections of the subjects in [`MANY`]. `floor.c` is told at its build.
-pub const AT_ONCE: usize = 8;
+/// Connections of the subjects in [`MANY`]. `floor.c` is told the most at its build.
+pub const AT_ONCE: [usize; 2] = [8, 64];

@@ -102,6 +102,10 @@ bench: counts
 bench-languages:
     scripts/bench-languages.sh
 
+# What an invocation costs a caller of our emulator, of AWS's and of cargo-lambda's
+bench-emulators:
+    scripts/bench-emulators.sh
+
 # What unpacking costs the smallest bootstrap when it starts
 bench-packed: bootstrap-min
     python3 scripts/bench_packed.py target/min/x86_64-unknown-linux-musl/bootstrap/bootstrap target/min/packed/bootstrap
@@ -110,6 +114,7 @@ bench-packed: bootstrap-min
 bench-once:
     scripts/bench.sh --once >/dev/null
     scripts/bench-languages.sh --once >/dev/null
+    scripts/bench-emulators.sh --once >/dev/null
 
 # Both ends in memory, under a scheduler that does all the harm it can: so many seeds, from the first on
 simulate count="100000" first="0":

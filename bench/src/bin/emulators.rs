@@ -1,0 +1,263 @@
+//! `emulators ECHO LAMBWIRE RIE CARGO_LAMBDA [--once]`: what an invocation costs whoever calls a function on an emulator,
+//! beside that of AWS and that of cargo-lambda.
+//!
+//! All take turns, on one processor, with the same function and the same caller, which keeps its connection. No figure
+//! passes or fails.
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Starts of each emulator, with as many runs.
+const ROUNDS: usize = 9;
+
+/// Invocations of a caller in a run, alone and beside others.
+const ALONE: usize = 3000;
+const TOGETHER: usize = 300;
+
+/// Callers at a time. AWS's emulator ends at the second.
+const CALLERS: usize = 16;
+
+/// Between two tries to connect to an emulator that has been started.
+const RETRY: Duration = Duration::from_micros(200);
+
+/// How long an emulator may take to listen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const EVENT: &str = r#"{"body":"QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ","isBase64Encoded":true}"#;
+
+/// The emulators, and what each calls the one function that is there.
+const SUBJECTS: [(&str, &str); 3] =
+    [("lambwire-emulator", "function"), ("RIE", "function"), ("cargo lambda watch", "_")];
+
+/// What a run has shown, in microseconds, invocations a second and KiB.
+#[derive(Clone, Copy, Default)]
+struct Outcome {
+    first: f64,
+    alone: f64,
+    p50: f64,
+    p99: f64,
+    together: f64,
+    rss: f64,
+}
+
+/// Processes that end with the run.
+struct Running(Vec<Child>);
+
+fn main() -> Result<()> {
+    let arguments = std::env::args_os().skip(1).map(PathBuf::from).collect::<Vec<_>>();
+    let [programs @ .., rest] = arguments.as_slice() else { return Err("usage: emulators ECHO LAMBWIRE RIE CARGO_LAMBDA [--once]".into()) };
+    let once = rest.as_os_str() == "--once";
+    let programs = if once { programs } else { &arguments };
+    let (rounds, alone, together) = if once { (1, 20, 5) } else { (ROUNDS, ALONE, TOGETHER) };
+    stay_on_one_processor()?;
+    let mut outcomes = Vec::new();
+    for _ in 0..rounds {
+        for subject in 0..SUBJECTS.len() {
+            outcomes.push(run(programs, subject, alone, together)?);
+        }
+    }
+    println!("| | first answer, ms | inv/s | p50 µs | p99 µs | inv/s, {CALLERS} callers | RSS KiB |");
+    println!("|---|---:|---:|---:|---:|---:|---:|");
+    for (subject, (name, _)) in SUBJECTS.iter().enumerate() {
+        let median = |of: fn(&Outcome) -> f64| {
+            let mut values = outcomes.iter().skip(subject).step_by(SUBJECTS.len()).map(of).collect::<Vec<_>>();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        println!(
+            "| {name} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
+            median(|outcome| outcome.first) / 1e3,
+            median(|outcome| outcome.alone),
+            median(|outcome| outcome.p50),
+            median(|outcome| outcome.p99),
+            median(|outcome| outcome.together),
+            median(|outcome| outcome.rss),
+        );
+    }
+    Ok(())
+}
+
+/// This process, and so those that it starts.
+fn stay_on_one_processor() -> nix::Result<()> {
+    let allowed = sched_getaffinity(Pid::this())?;
+    let last = (0..CpuSet::count()).rfind(|&cpu| allowed.is_set(cpu) == Ok(true)).unwrap_or_default();
+    let mut one = CpuSet::new();
+    one.set(last)?;
+    sched_setaffinity(Pid::this(), &one)
+}
+
+fn run(programs: &[PathBuf], subject: usize, alone: usize, together: usize) -> Result<Outcome> {
+    let (name, function) = SUBJECTS[subject];
+    let [front, api] = free_ports()?;
+    let begun = Instant::now();
+    let mut running = start(programs, subject, front, api)?;
+    let mut caller = Caller::connect(front, function)?;
+    caller.invoke()?;
+    let first = us(begun.elapsed());
+
+    for _ in 0..alone / 4 {
+        caller.invoke()?;
+    }
+    let begun = Instant::now();
+    let mut latencies = Vec::with_capacity(alone);
+    for _ in 0..alone {
+        let sent = Instant::now();
+        caller.invoke()?;
+        latencies.push(us(sent.elapsed()));
+    }
+    let per_second = |invocations: usize, begun: Instant| invocations as f64 / begun.elapsed().as_secs_f64();
+    let alone_per_second = per_second(alone, begun);
+    latencies.sort_by(f64::total_cmp);
+    let mut outcome = Outcome {
+        first,
+        alone: alone_per_second,
+        p50: latencies[alone / 2],
+        p99: latencies[alone * 99 / 100],
+        ..Outcome::default()
+    };
+    if name != "RIE" {
+        let begun = Instant::now();
+        let callers = (0..CALLERS).map(|_| {
+            thread::spawn(move || -> Result<()> {
+                let mut caller = Caller::connect(front, function)?;
+                (0..together).try_for_each(|_| caller.invoke())
+            })
+        });
+        for caller in callers.collect::<Vec<_>>() {
+            caller.join().map_err(|_| "a caller has panicked")??;
+        }
+        outcome.together = per_second(CALLERS * together, begun);
+    }
+    outcome.rss = running.rss_kib()?;
+    Ok(outcome)
+}
+
+fn start(programs: &[PathBuf], subject: usize, front: u16, api: u16) -> Result<Running> {
+    let [echo, emulator, rie, cargo_lambda] = programs else { return Err("four programs are wanted".into()) };
+    let at = |port: u16| format!("127.0.0.1:{port}");
+    let mut running = Running(Vec::new());
+    let mut command = Command::new(&programs[subject + 1]);
+    if *command.get_program() == **emulator {
+        command.args(["--listen", &at(front), "--timeout", "60", "--"]).arg(echo);
+        running.spawn(&mut command)?;
+    } else if *command.get_program() == **rie {
+        command.arg(format!("--runtime-interface-emulator-address={}", at(front)));
+        command.arg(format!("--runtime-api-address={}", at(api))).arg(echo);
+        running.spawn(&mut command)?;
+    } else {
+        debug_assert_eq!(*command.get_program(), **cargo_lambda);
+        command.args(["lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", &front.to_string()]);
+        running.spawn(command.current_dir(project()?))?;
+        Caller::connect(front, "_")?;
+        let mut function = Command::new(echo);
+        running.spawn(function.env("AWS_LAMBDA_RUNTIME_API", format!("http://{}/.rt", at(front))))?;
+    }
+    Ok(running)
+}
+
+/// Something that cargo-lambda takes for a project; it builds nothing.
+fn project() -> io::Result<PathBuf> {
+    let path = std::env::temp_dir().join("lambwire-bench-project");
+    fs::create_dir_all(path.join("src"))?;
+    fs::write(path.join("src/main.rs"), "fn main() {}\n")?;
+    fs::write(path.join("Cargo.toml"), "[package]\nname = \"echo\"\nversion = \"0.0.0\"\n")?;
+    Ok(path)
+}
+
+fn free_ports() -> io::Result<[u16; 2]> {
+    let listeners = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+    Ok([listeners[0].local_addr()?.port(), listeners[1].local_addr()?.port()])
+}
+
+impl Running {
+    fn spawn(&mut self, command: &mut Command) -> io::Result<()> {
+        command.env("_HANDLER", "echo").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.0.push(command.spawn()?);
+        Ok(())
+    }
+
+    /// That of the emulator alone.
+    fn rss_kib(&mut self) -> Result<f64> {
+        let path = format!("/proc/{}/smaps_rollup", self.0[0].id());
+        let text = fs::read_to_string(Path::new(&path))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).ok_or("no Rss")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for child in self.0.iter_mut().rev() {
+            let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Somebody who calls the function, over one connection.
+struct Caller {
+    stream: BufReader<TcpStream>,
+    request: String,
+    answer: Vec<u8>,
+}
+
+impl Caller {
+    /// Tries until somebody listens.
+    fn connect(port: u16, function: &str) -> Result<Self> {
+        let since = Instant::now();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let stream = loop {
+            match TcpStream::connect(address) {
+                Ok(stream) => break stream,
+                Err(error) if since.elapsed() > PATIENCE => return Err(error.into()),
+                Err(_) => thread::sleep(RETRY),
+            }
+        };
+        stream.set_nodelay(true)?;
+        let request = format!(
+            "POST /2015-03-31/functions/{function}/invocations HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n\
+             {EVENT}",
+            EVENT.len()
+        );
+        Ok(Self { stream: BufReader::new(stream), request, answer: Vec::new() })
+    }
+
+    fn invoke(&mut self) -> Result<()> {
+        self.stream.get_mut().write_all(self.request.as_bytes())?;
+        let (mut line, mut len) = (String::new(), 0);
+        loop {
+            line.clear();
+            if self.stream.read_line(&mut line)? == 0 {
+                return Err("the emulator has closed the connection".into());
+            }
+            if line == "\r\n" {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                len = value.trim().parse()?;
+            }
+        }
+        self.answer.resize(len, 0);
+        self.stream.read_exact(&mut self.answer)?;
+        let is_echo = self.answer == EVENT.as_bytes();
+        if is_echo { Ok(()) } else { Err(format!("answer: {}", self.answer.escape_ascii()).into()) }
+    }
+}
+
+fn us(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}

@@ -70,12 +70,14 @@ impl Driver {
     async fn wake(&mut self) -> Option<Woken> {
         let under_way = self.environment.borrow().under_way();
         let is_free = self.pending.is_none() && under_way < self.concurrency;
-        if is_free && under_way == 0 && self.jobs.is_closed() && self.jobs.is_empty() {
+        // What is closed and empty says so at once, and again and again: it is not to be asked.
+        let is_over = self.jobs.is_closed() && self.jobs.is_empty();
+        if is_free && under_way == 0 && is_over {
             return None;
         }
         let deadline = self.deadline();
         let job = async {
-            match is_free {
+            match is_free && !is_over {
                 true => self.jobs.recv().await.map_or(Woken::Changed, Woken::Job),
                 false => future::pending().await,
             }

@@ -169,6 +169,25 @@ fn whoever_waits_at_the_end_is_sent_away() {
     end.join().unwrap();
 }
 
+#[test]
+fn what_is_under_way_at_the_end_is_carried_out() {
+    let emulator = start();
+    let mut peers = [0; 2].map(|_| Peer::connect(emulator.runtime_api()));
+    smol::block_on(async {
+        for event in ["a", "b"] {
+            // It is carried out even if nobody waits.
+            assert_eq!(poll_once(Box::pin(emulator.invoke(Event::new(event)))).await, None);
+        }
+        let given = peers.each_mut().map(Peer::next);
+        let mut end = Box::pin(emulator.finish());
+        assert_eq!(poll_once(&mut end).await, None);
+        for (peer, given) in peers.iter_mut().zip(given) {
+            assert_eq!(peer.respond(&given.id, &given.event), accepted());
+        }
+        end.await;
+    });
+}
+
 fn start_program(n: usize, timeout: Duration) -> Running {
     let emulator = Emulator::new(child::concurrent_runtime()).console(Console::Silent).concurrency(n);
     emulator.timeout(timeout).init_timeout(Duration::from_secs(300)).start().unwrap()

@@ -89,6 +89,20 @@ fn what_comes_along_is_passed_on() {
 }
 
 #[test]
+fn a_client_context_may_have_several_lines() {
+    for (encoded, expected) in [
+        // As `echo '{}' | base64` makes it.
+        ("X-Amz-Client-Context: e30K", "{}"),
+        // {"env":⏎  {}⏎}⏎, once with line feeds alone and once with carriage returns before them.
+        ("X-Amz-Client-Context: eyJlbnYiOgogIHt9Cn0K", "{\"env\":   {} }"),
+        ("X-Amz-Client-Context: eyJlbnYiOg0KICB7fQ0KfQ0K", "{\"env\":    {}  }"),
+    ] {
+        let (answer, given) = invoke(INVOKE, &[encoded], b"");
+        assert_eq!((answer.status, given.client_context.as_deref()), (200, Some(expected)));
+    }
+}
+
+#[test]
 fn a_function_has_any_name_in_any_form() {
     for (function, end) in [
         ("function", ":function:function"),
@@ -176,8 +190,8 @@ fn what_is_no_invocation_is_refused_by_name() {
     for (header, message) in [
         ("X-Amz-Client-Context: !", "client context given is not base64"),
         ("X-Amz-Client-Context: /w==", "client context given is not UTF-8"),
-        // An object over two lines.
-        ("X-Amz-Client-Context: ewp9", "client context given cannot be sent"),
+        // A NUL between braces.
+        ("X-Amz-Client-Context: ewB9", "client context given cannot be sent"),
         ("X-Amz-Tenant-Id: \u{e9}\t\u{80}\r\nX-Amz-Client-Context: !", "client context"),
     ] {
         check_refused(INVOKE, &[header], 400, content, message);

@@ -81,7 +81,7 @@ images:
 cargo-lambda:
     scripts/test-cargo-lambda.sh
 
-# The fuzz targets build, and hold over their seeds and over every captured exchange
+# The fuzz targets build, and hold over their seeds, and three over every captured exchange
 fuzz-seeds:
     cargo fmt --manifest-path fuzz/Cargo.toml --check
     cargo test --quiet --manifest-path fuzz/Cargo.toml

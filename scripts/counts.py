@@ -200,11 +200,11 @@ def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_ec
     moving = sum(count for name, count in calls.items() if name in MOVING)
     waiting = sum(count for name, count in calls.items() if name in WAITING)
     figures = [
-        ("instructions of the core, an invocation", core(exchange), CORE_INSTRUCTIONS),
-        ("instructions of hello, an invocation", hello_instructions(hello), HELLO_INSTRUCTIONS),
-        ("system calls of hello that move bytes, an invocation", moving, MOVING_CALLS),
-        ("system calls of hello that wait, an invocation", waiting, WAITING_CALLS),
-        ("other system calls of hello, an invocation", sum(calls.values()) - moving - waiting, 0),
+        ("instructions of the core", core(exchange), CORE_INSTRUCTIONS),
+        ("instructions of hello", hello_instructions(hello), HELLO_INSTRUCTIONS),
+        ("system calls of hello that move bytes", moving, MOVING_CALLS),
+        ("system calls of hello that wait", waiting, WAITING_CALLS),
+        ("other system calls of hello", sum(calls.values()) - moving - waiting, 0),
     ]
     for what, echo, handler, most in [
         ("lambwire-mio, explicit loop", mio_echo, "echo", EXPLICIT),

@@ -1,7 +1,7 @@
 //! What can be said: the requests of a runtime and the replies of the Runtime API.
 //!
-//! Every path of the protocol stands in this file and in no other, but for those of extensions in `extension.rs`. Facts are those of AWS's Runtime API, version
-//! 2018-06-01, and of the code of AWS's emulator (RIE) where it says more.
+//! Every path of the protocol stands in this file and in no other, but for those of extensions in `extension.rs`. Facts
+//! are those of AWS's Runtime API, version 2018-06-01, and of the code of AWS's emulator (RIE) where it says more.
 
 use core::fmt;
 

@@ -1,6 +1,6 @@
 //! What an attacker tries, and what comes of it: the tables of `docs/security.md`.
 //!
-//! `LAMBWIRE_WRITE_DOCS=1 cargo test -p lambwire attacks` writes the tables there anew.
+//! `LAMBWIRE_BLESS=1 cargo test -p lambwire attacks` writes the tables there anew.
 
 use std::fmt::Write;
 use std::fs;
@@ -160,7 +160,7 @@ fn the_document_has_these_tables() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/security.md");
     let found = fs::read_to_string(&path).unwrap();
     let written = with_table(&with_table(&found, "received", &received_table()), "given", &given_table());
-    if std::env::var_os("LAMBWIRE_WRITE_DOCS").is_some() {
+    if std::env::var_os("LAMBWIRE_BLESS").is_some() {
         return fs::write(&path, &written).unwrap();
     }
     assert!(found == written, "docs/security.md is not what this test generates");

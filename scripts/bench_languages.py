@@ -125,6 +125,7 @@ def main(bootstrap, *options):
         "PHP, bootstrap": ("app.handler", [bootstrap], "PHP, curl"),
         "PHP, curl": ("app.handler", ["php", curl], "PHP, curl"),
         "Perl, bootstrap": ("handler.handle", [bootstrap], "Perl, HTTP::Tiny"),
+        "Perl, bootstrap, context looked into": ("handler.look", [bootstrap], "Perl, HTTP::Tiny"),
         "Perl, HTTP::Tiny": ("handler.handle", ["perl", tiny], "Perl, HTTP::Tiny"),
         "Perl, HTTP::Tiny, `TCP_NODELAY`": ("handler.handle", ["perl", tiny, "nodelay"], "Perl, HTTP::Tiny"),
     }

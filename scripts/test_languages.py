@@ -275,7 +275,7 @@ FAULTS = {
     ],
 }
 
-# Each is the first look at a context in Perl, which is decoded by it.
+# Each is a look at a context in Perl, which is read by hand as far as that goes.
 LOOKS = "environment method element slice keys each copy exists delete written json kept".split()
 TRACE_ID = 'Root=1-a;"\\t\\\\"\té€'
 

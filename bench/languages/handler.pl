@@ -6,4 +6,10 @@ sub handle {
     return +{hello => $event->{name}};
 }
 
+sub look {
+    my ($event, $context) = @_;
+    die "no request id\n" unless $context->{aws_request_id};
+    return handle($event);
+}
+
 1;

@@ -11,10 +11,6 @@ package Lambwire {
     open my $answers, '>&=', $ENV{LAMBWIRE_ANSWERS_FD} or die "answers: $!";
     binmode $_ for $events, $answers; $_->autoflush(1) for $answers, *STDOUT;
     my @stack;
-    package Lambwire::Fields {  # What a context is tied to: its text, until somebody looks into it.
-        require Tie::Hash; our @ISA = 'Tie::StdHash'; sub TIEHASH { my ($class, $text) = @_; bless \$text, $class }
-        use overload '%{}' => sub { my $text = shift; $$text = $json->decode($$text) unless ref $$text; $$text };
-    }
     sub tell_of {
         my ($kind, $body) = (@_, '');
         utf8::encode($body) if utf8::is_utf8($body);
@@ -34,13 +30,17 @@ package Lambwire {
         read $events, my $body = '', (split ' ', readline($events) // exit)[1];
         return $body;
     }
+    sub context {  # JSON::PP takes its time, and is only needed from the first value on that is escaped or nested.
+        my ($text, %context) = @_;
+        $context{$1} = defined $3 ? 0 + $3 : $2 while $text =~ /\G[{,]"(\w+)":(?:"([^"\\\x80-\xff]*)"|(\d+)|null)/gc;
+        %context = (%context, %{ $json->decode('{' . substr $text, 1 + (pos $text // 0)) }) if $text !~ /\G\}/gc;
+        return bless \%context, 'Lambwire::Context';
+    }
     sub answer {
         my ($handler, $context, $event) = @_;
-        my ($trace_id) = $context =~ /"trace_id":(?:null|"((?:[^"\\]|\\.)*)")/;  # A header has no escapes but \" \\ \t.
-        if (defined $trace_id) { $ENV{_X_AMZN_TRACE_ID} = $trace_id =~ s/\\(.)/$1 eq 't' ? "\t" : $1/ger }
-        else                   { delete $ENV{_X_AMZN_TRACE_ID} }
-        tie my %context, 'Lambwire::Fields', $context;
-        my $result = $handler->($json->decode($event), bless \%context, 'Lambwire::Context');
+        if (defined(my $trace_id = $context->{trace_id})) { utf8::encode($trace_id); $ENV{_X_AMZN_TRACE_ID} = $trace_id }
+        else                                              { delete $ENV{_X_AMZN_TRACE_ID} }
+        my $result = $handler->($json->decode($event), $context);
         return $result->(\&piece), tell_of('end') if ref $result eq 'CODE';
         my $encoded = $json->encode($result);
         $encoded =~ /^"/ ? tell_of('text', $result) : tell_of('result', $encoded);
@@ -56,5 +56,5 @@ package Lambwire {
     my $handler = do { no strict 'refs'; my $full = $name =~ s{\.}{::}gr; $full = "main::$full" if $full !~ /::/; defined &$full ? \&$full : undef };
     report('Runtime.HandlerNotFound', "no function $name in $file"), exit 1 unless $handler;
     tell_of('ready');
-    for (;;) { my ($context, $event) = (frame(), frame()); eval { answer($handler, $context, $event); 1 } or fail($@) }
+    for (;;) { my ($context, $event) = (frame(), frame()); eval { answer($handler, context($context), $event); 1 } or fail($@) }
 }

@@ -67,7 +67,9 @@ async fn serve(stream: Async<TcpStream>, callers: Callers) {
             Ok::<_, Infallible>(reply.unwrap_or_else(|exception| exception.reply()))
         }
     });
-    let mut connection = pin!(http1::Builder::new().serve_connection(FuturesIo::new(stream), service));
+    // A caller who has nothing more to say may close that half, and still waits for the answer.
+    let connection = http1::Builder::new().half_close(true).serve_connection(FuturesIo::new(stream), service);
+    let mut connection = pin!(connection);
     let served = async { Some(connection.as_mut().await) };
     let closed = async {
         callers.closed().await;

@@ -1,6 +1,6 @@
 //! Invoke over HTTP, as callers see it.
 
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::thread;
 
 use lambwire::limits::PAYLOAD_BYTES;
@@ -245,6 +245,19 @@ fn a_connection_carries_one_invocation_after_another() {
     }
     let chunked = format!("POST {INVOKE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     assert_eq!(wire.exchange(chunked + "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n").text(), "abc");
+    drop(emulator);
+    runtime.join().unwrap();
+}
+
+#[test]
+fn a_caller_who_sends_no_more_gets_the_answer() {
+    let (emulator, address) = start();
+    let runtime = echo(&emulator);
+    let mut wire = Wire::connect(address);
+    wire.write(post_bytes(INVOKE, &[], b"last"));
+    wire.0.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(wire.read().text(), "last");
+    assert!(wire.is_closed());
     drop(emulator);
     runtime.join().unwrap();
 }

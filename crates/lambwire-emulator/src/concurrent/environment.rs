@@ -209,6 +209,7 @@ impl Requests for Environment {
             Init::Failed(_) => return Err(State::InitError.refuses(State::Ready)),
         }
         let (waiting, given) = bounded(1);
+        self.waiting.retain(|waiting| !waiting.is_closed());
         self.waiting.push_back(waiting);
         self.tell();
         Ok(Handout::Waits(given))
@@ -276,6 +277,16 @@ mod tests {
     use super::*;
     use crate::callers::Callers;
     use crate::event::Event;
+
+    #[test]
+    fn who_does_not_wait_any_more_is_forgotten() {
+        let (mut environment, _changes) = Environment::new();
+        for _ in 0..3 {
+            drop(environment.next(Instant::now()).unwrap());
+        }
+        let _waiting = environment.next(Instant::now()).unwrap();
+        assert_eq!(environment.waiting.len(), 1);
+    }
 
     #[test]
     fn as_many_time_outs_as_the_limit_are_remembered_and_of_one_more_the_oldest_is_not() {

@@ -157,6 +157,7 @@ impl Connection {
 
     /// Waits until the runtime has closed the connection. What it sends before that is kept, as far as there is room.
     pub(crate) async fn closed(&mut self) {
+        self.make_room();
         while self.end < self.input.len() {
             match self.stream.read(self.input.get_mut(self.end..).unwrap_or_default()).await {
                 Ok(len) if len > 0 => self.end += len,
@@ -187,11 +188,7 @@ impl Connection {
 
     /// Reads what there is into the buffer, and gives back how much.
     async fn read(&mut self) -> Result<usize, Lost> {
-        if self.start > 0 {
-            self.input.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
+        self.make_room();
         if self.end == self.input.len() {
             // Bounded by the core, which takes no longer head, chunk line or trailers.
             self.input.resize(self.end * 2, 0);
@@ -199,6 +196,15 @@ impl Connection {
         let len = self.stream.read(self.input.get_mut(self.end..).unwrap_or_default()).await?;
         self.end += len;
         Ok(len)
+    }
+
+    /// Moves what has not been received to the front.
+    fn make_room(&mut self) {
+        if self.start > 0 {
+            self.input.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
     }
 
     async fn write(&mut self, head: &[u8], body: &[u8]) -> Result<(), Lost> {

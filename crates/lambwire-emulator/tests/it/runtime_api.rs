@@ -8,6 +8,9 @@ use crate::library::{invoke_with, quiet, start};
 use crate::peer::{Peer, accepted, said};
 use crate::wire::{Answered, Wire, post_bytes};
 
+/// What the emulator reads at a time.
+const INPUT_BYTES: usize = 16 * 1024;
+
 pub(crate) const NEXT: &str = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n";
 pub(crate) const INVALID_ID: &str = "{\"errorMessage\":\"Invalid request ID\",\"errorType\":\"InvalidRequestID\"}\n";
 pub(crate) const INVALID_MODE: &str =
@@ -207,6 +210,23 @@ fn an_event_goes_to_the_connection_that_is_still_there() {
     lost.ask_next();
     drop(lost);
     let answer = invoke_with(&emulator, Event::new("e"), |peer| {
+        let given = peer.next();
+        peer.respond(&given.id, b"done");
+    });
+    assert_eq!(answer.body, b"done");
+}
+
+#[test]
+fn a_connection_whose_last_bytes_fill_the_buffer_is_seen_to_go() {
+    let emulator = quiet().concurrency(2).start().unwrap();
+    let mut lost = Wire::connect(emulator.runtime_api());
+    let answer = |len: usize| post_bytes(&response_path("none"), &[], &vec![b'x'; len]);
+    // The length of the body has five digits.
+    let rest = INPUT_BYTES - NEXT.len() - (answer(10_000).len() - 10_000);
+    assert_eq!(lost.exchange([&answer(rest), NEXT.as_bytes()].concat()).status, 400);
+    drop(lost);
+    let answer = invoke_with(&emulator, Event::new("e"), |peer| {
+        assert_eq!(peer.respond("none", b""), said(400, INVALID_ID));
         let given = peer.next();
         peer.respond(&given.id, b"done");
     });

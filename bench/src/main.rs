@@ -5,6 +5,7 @@
 
 mod calls;
 mod exchange;
+mod measure;
 mod process;
 mod server;
 mod subjects;
@@ -12,15 +13,12 @@ mod table;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
 
 use crate::exchange::Framing;
+use crate::measure::{median, quantile, stay_on_one_processor, us};
 use crate::server::{Outcome, Plan, run};
 use crate::subjects::{AT_ONCE, ECHOING, FRAMED, MANY, STARTED, Subject};
-use crate::table::{median, quantile, to_floor, to_peer, value};
+use crate::table::{to_floor, to_peer, value};
 
 /// Starts of each subject.
 const STARTS: usize = 101;
@@ -51,15 +49,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         many(&programs, at_once, rounds, invocations)?;
     }
     Ok(())
-}
-
-/// This process, and so those that it starts.
-fn stay_on_one_processor() -> nix::Result<()> {
-    let allowed = sched_getaffinity(Pid::this())?;
-    let last = (0..CpuSet::count()).rfind(|&cpu| allowed.is_set(cpu) == Ok(true)).unwrap_or_default();
-    let mut one = CpuSet::new();
-    one.set(last)?;
-    sched_setaffinity(Pid::this(), &one)
 }
 
 fn start(programs: &Path, rounds: usize) -> Result<(), Box<dyn Error>> {
@@ -174,10 +163,6 @@ fn latency(outcome: &Outcome, share: f64) -> f64 {
 
 fn answers(outcome: &Outcome) -> f64 {
     outcome.latency.len() as f64
-}
-
-fn us(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
 }
 
 fn count(number: u64) -> f64 {

@@ -1,5 +1,6 @@
 //! Medians of runs that took turns, as Markdown.
 
+use crate::measure::median;
 use crate::server::Outcome;
 use crate::subjects::{PEER, Subject};
 
@@ -47,22 +48,4 @@ pub fn print(subjects: &[Subject], columns: &[Column], rounds: &[Vec<Outcome>]) 
         println!("| {} | {} |", subject.name, cells.collect::<Vec<_>>().join(" | "));
     }
     println!();
-}
-
-pub fn median(values: impl Iterator<Item = f64>) -> f64 {
-    quantile(values, 0.5)
-}
-
-/// The smallest value that at least this share of all does not exceed; 0 of none.
-pub fn quantile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
-    let mut values = values.collect::<Vec<_>>();
-    values.sort_by(f64::total_cmp);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index"
-    )]
-    let index = (share * values.len() as f64).ceil() as usize;
-    values.get(index.saturating_sub(1)).copied().unwrap_or_default()
 }

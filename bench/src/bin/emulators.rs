@@ -4,6 +4,9 @@
 //! All take turns, on one processor, with the same function and the same caller, which keeps its connection. No figure
 //! passes or fails.
 
+#[path = "../measure.rs"]
+mod measure;
+
 use std::error::Error;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -13,9 +16,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::measure::{median, quantile, stay_on_one_processor, us};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -57,7 +61,9 @@ struct Running(Vec<Child>);
 
 fn main() -> Result<()> {
     let arguments = std::env::args_os().skip(1).map(PathBuf::from).collect::<Vec<_>>();
-    let [programs @ .., rest] = arguments.as_slice() else { return Err("usage: emulators ECHO LAMBWIRE RIE CARGO_LAMBDA [--once]".into()) };
+    let [programs @ .., rest] = arguments.as_slice() else {
+        return Err("usage: emulators ECHO LAMBWIRE RIE CARGO_LAMBDA [--once]".into());
+    };
     let once = rest.as_os_str() == "--once";
     let programs = if once { programs } else { &arguments };
     let (rounds, alone, together) = if once { (1, 20, 5) } else { (ROUNDS, ALONE, TOGETHER) };
@@ -71,11 +77,7 @@ fn main() -> Result<()> {
     println!("| | first answer, ms | inv/s | p50 µs | p99 µs | inv/s, {CALLERS} callers | RSS KiB |");
     println!("|---|---:|---:|---:|---:|---:|---:|");
     for (subject, (name, _)) in SUBJECTS.iter().enumerate() {
-        let median = |of: fn(&Outcome) -> f64| {
-            let mut values = outcomes.iter().skip(subject).step_by(SUBJECTS.len()).map(of).collect::<Vec<_>>();
-            values.sort_by(f64::total_cmp);
-            values[values.len() / 2]
-        };
+        let median = |of: fn(&Outcome) -> f64| median(outcomes.iter().skip(subject).step_by(SUBJECTS.len()).map(of));
         println!(
             "| {name} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
             median(|outcome| outcome.first) / 1e3,
@@ -87,15 +89,6 @@ fn main() -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// This process, and so those that it starts.
-fn stay_on_one_processor() -> nix::Result<()> {
-    let allowed = sched_getaffinity(Pid::this())?;
-    let last = (0..CpuSet::count()).rfind(|&cpu| allowed.is_set(cpu) == Ok(true)).unwrap_or_default();
-    let mut one = CpuSet::new();
-    one.set(last)?;
-    sched_setaffinity(Pid::this(), &one)
 }
 
 fn run(programs: &[PathBuf], subject: usize, alone: usize, together: usize) -> Result<Outcome> {
@@ -119,12 +112,11 @@ fn run(programs: &[PathBuf], subject: usize, alone: usize, together: usize) -> R
     }
     let per_second = |invocations: usize, begun: Instant| invocations as f64 / begun.elapsed().as_secs_f64();
     let alone_per_second = per_second(alone, begun);
-    latencies.sort_by(f64::total_cmp);
     let mut outcome = Outcome {
         first,
         alone: alone_per_second,
-        p50: latencies[alone / 2],
-        p99: latencies[alone * 99 / 100],
+        p50: quantile(latencies.iter().copied(), 0.5),
+        p99: quantile(latencies.iter().copied(), 0.99),
         ..Outcome::default()
     };
     if name != "RIE" {
@@ -145,24 +137,27 @@ fn run(programs: &[PathBuf], subject: usize, alone: usize, together: usize) -> R
 }
 
 fn start(programs: &[PathBuf], subject: usize, front: u16, api: u16) -> Result<Running> {
-    let [echo, emulator, rie, cargo_lambda] = programs else { return Err("four programs are wanted".into()) };
+    let [echo, lambwire, rie, cargo_lambda] = programs else { return Err("four programs are wanted".into()) };
     let at = |port: u16| format!("127.0.0.1:{port}");
     let mut running = Running(Vec::new());
-    let mut command = Command::new(&programs[subject + 1]);
-    if *command.get_program() == **emulator {
-        command.args(["--listen", &at(front), "--timeout", "60", "--"]).arg(echo);
-        running.spawn(&mut command)?;
-    } else if *command.get_program() == **rie {
-        command.arg(format!("--runtime-interface-emulator-address={}", at(front)));
-        command.arg(format!("--runtime-api-address={}", at(api))).arg(echo);
-        running.spawn(&mut command)?;
-    } else {
-        debug_assert_eq!(*command.get_program(), **cargo_lambda);
-        command.args(["lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", &front.to_string()]);
-        running.spawn(command.current_dir(project()?))?;
-        Caller::connect(front, "_")?;
-        let mut function = Command::new(echo);
-        running.spawn(function.env("AWS_LAMBDA_RUNTIME_API", format!("http://{}/.rt", at(front))))?;
+    match subject {
+        0 => {
+            let mut command = Command::new(lambwire);
+            running.spawn(command.args(["--listen", &at(front), "--timeout", "60", "--"]).arg(echo))?;
+        }
+        1 => {
+            let mut command = Command::new(rie);
+            command.arg(format!("--runtime-interface-emulator-address={}", at(front)));
+            running.spawn(command.arg(format!("--runtime-api-address={}", at(api))).arg(echo))?;
+        }
+        _ => {
+            let mut command = Command::new(cargo_lambda);
+            command.args(["lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", &front.to_string()]);
+            running.spawn(command.current_dir(project()?))?;
+            Caller::connect(front, "_")?;
+            let mut function = Command::new(echo);
+            running.spawn(function.env("AWS_LAMBDA_RUNTIME_API", format!("http://{}/.rt", at(front))))?;
+        }
     }
     Ok(running)
 }
@@ -256,8 +251,4 @@ impl Caller {
         let is_echo = self.answer == EVENT.as_bytes();
         if is_echo { Ok(()) } else { Err(format!("answer: {}", self.answer.escape_ascii()).into()) }
     }
-}
-
-fn us(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
 }

@@ -43,7 +43,7 @@ function fault($event) {
     return 'well';
 }
 """,
-    "perl.pl": r"""use strict; use warnings;
+    "perl.pl": r"""use strict; use warnings; use JSON::PP;
 sub query {
     my ($event, $context) = @_;
     print JSON::PP->new->encode({%$context}), "\n";

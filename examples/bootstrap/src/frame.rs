@@ -1,27 +1,36 @@
-//! The worker protocol's frames: a line `KIND LENGTH`, and LENGTH bytes. What each kind means is told in
-//! docs/worker-protocol.md.
+//! The worker protocol's frames, as docs/worker-protocol.md has them. A worker writes `KIND ID LENGTH` on a line, and
+//! LENGTH bytes; it reads `KIND ID LENGTH LENGTH` on a line, and the bytes of both.
 
 use std::fmt;
 use std::io::Write;
 
 use lambwire_mio::lambwire::limits;
 
-/// Longest first line of a frame, in bytes, its line feed included. The longest that means anything has 16.
-pub(crate) const HEAD_BYTES: usize = 32;
+/// Longest first line of a frame, in bytes, its line feed included: the longest kind, the longest id, a length and what
+/// is between them have 146.
+pub(crate) const HEAD_BYTES: usize = 160;
+
+/// Longest name of a kind, in bytes.
+const KIND_BYTES: usize = 7;
 
 /// Largest body of a frame, in bytes: that of the largest response that Lambda takes.
 #[expect(clippy::cast_possible_truncation, reason = "6 MiB")]
 pub(crate) const BODY_BYTES: usize = limits::PAYLOAD_BYTES as usize;
 
+/// What stands for an id in what belongs to no event.
+pub(crate) const NO_ID: &str = "-";
+
 /// What a worker says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The handler is loaded.
+    /// The handler is loaded. The body may have options.
     Ready,
     /// An answer: JSON.
     Result,
     /// An answer: JSON if it reads as such, else text.
     Text,
+    /// An answer, whatever it is.
+    Bytes,
     /// Status and headers of an HTTP answer whose body follows in chunks.
     Prelude,
     /// A piece of an answer.
@@ -32,6 +41,8 @@ pub(crate) enum Kind {
     Error,
     /// The same, and the worker is about to end.
     Fatal,
+    /// Hooks have run.
+    Done,
 }
 
 impl Kind {
@@ -40,11 +51,13 @@ impl Kind {
             b"ready" => Self::Ready,
             b"result" => Self::Result,
             b"text" => Self::Text,
+            b"bytes" => Self::Bytes,
             b"prelude" => Self::Prelude,
             b"chunk" => Self::Chunk,
             b"end" => Self::End,
             b"error" => Self::Error,
             b"fatal" => Self::Fatal,
+            b"done" => Self::Done,
             _ => return None,
         })
     }
@@ -54,8 +67,10 @@ impl Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) kind: Kind,
+    kind_len: usize,
     pub(crate) head_len: usize,
     pub(crate) body_len: usize,
+    id_len: usize,
 }
 
 /// What is wrong with a frame.
@@ -71,17 +86,25 @@ impl Head {
     /// Reads the line that `bytes` begin with; `None` if it is not whole as yet.
     pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, BadFrame> {
         let bytes = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
-        let is_of_head = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b' ';
-        let Some(end) = bytes.iter().position(|byte| !is_of_head(byte)) else {
+        let kind_len = bytes.iter().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(bytes.len());
+        if kind_len > KIND_BYTES || bytes.get(kind_len).is_some_and(|&byte| byte != b' ') {
+            return Err(BadFrame::head(bytes));
+        }
+        let Some(end) = bytes.iter().position(|byte| !matches!(byte, b' '..=b'~')) else {
             return if bytes.len() < HEAD_BYTES { Ok(None) } else { Err(BadFrame::head(bytes)) };
         };
         let (line, rest) = bytes.split_at(end);
-        let mut words = line.splitn(2, |&byte| byte == b' ');
+        let mut words = line.splitn(3, |&byte| byte == b' ');
         let kind = words.next().and_then(Kind::named);
+        let id_len = words.next().map(<[u8]>::len).filter(|&len| len > 0);
         let body_len = words.next().and_then(decimal);
-        match (kind, body_len, rest.first()) {
-            (Some(_), Some(body_len), Some(b'\n')) if body_len > BODY_BYTES => Err(BadFrame::TooLarge(body_len)),
-            (Some(kind), Some(body_len), Some(b'\n')) => Ok(Some(Self { kind, head_len: end + 1, body_len })),
+        match (kind, id_len, body_len, rest.first()) {
+            (Some(kind), Some(id_len), Some(body_len), Some(b'\n')) => {
+                if body_len > BODY_BYTES {
+                    return Err(BadFrame::TooLarge(body_len));
+                }
+                Ok(Some(Self { kind, kind_len, head_len: end + 1, body_len, id_len }))
+            }
             _ => Err(BadFrame::head(bytes)),
         }
     }
@@ -89,6 +112,17 @@ impl Head {
     /// How many bytes the whole frame has.
     pub(crate) fn len(&self) -> usize {
         self.head_len + self.body_len
+    }
+
+    /// Whose answer it is, in the bytes that the frame begins.
+    pub(crate) fn id<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let start = self.kind_len + 1;
+        bytes.get(start..start + self.id_len).unwrap_or_default()
+    }
+
+    /// What it carries, in the bytes that the frame begins.
+    pub(crate) fn body<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(self.head_len..self.len()).unwrap_or_default()
     }
 }
 
@@ -113,14 +147,12 @@ impl fmt::Display for BadFrame {
     }
 }
 
-/// Replaces what is in `buf` by all that goes before the bytes of an event: the frame of its context, and the first
-/// line of its own.
-pub(crate) fn announce(buf: &mut Vec<u8>, context: &[u8], event_len: usize) {
+/// Replaces what is in `buf` by all that goes before the bytes of an event: the first line, and the context.
+pub(crate) fn announce(buf: &mut Vec<u8>, id: &str, context: &[u8], event_len: usize) {
     buf.clear();
     // Writing to a vector does not fail.
-    let _ = writeln!(buf, "context {}", context.len());
+    let _ = writeln!(buf, "event {id} {} {event_len}", context.len());
     buf.extend_from_slice(context);
-    let _ = writeln!(buf, "event {event_len}");
 }
 
 #[cfg(test)]
@@ -129,38 +161,54 @@ mod tests {
 
     #[test]
     fn a_head_is_read_however_it_is_cut() {
-        let line = b"result 12\n";
+        let line = b"result id-1 12\n";
         for cut in 0..line.len() {
             assert_eq!(Head::read(&line[..cut]), Ok(None), "{cut}");
         }
-        let head = Head { kind: Kind::Result, head_len: line.len(), body_len: 12 };
-        assert_eq!(Head::read(line), Ok(Some(head)));
-        assert_eq!(Head::read(b"result 12\nabc"), Ok(Some(head)));
-        assert_eq!(head.len(), 22);
+        let head = Head::read(line).unwrap().unwrap();
+        assert_eq!((head.kind, head.len()), (Kind::Result, line.len() + 12));
+        let whole = b"result id-1 12\nhello, world and more";
+        assert_eq!(Head::read(whole), Ok(Some(head)));
+        assert_eq!((head.id(whole), head.body(whole)), (&b"id-1"[..], &b"hello, world"[..]));
     }
 
     #[test]
     fn what_is_no_head_is_refused_as_soon_as_it_can_be() {
-        for bad in ["\n", "result\n", "result \n", "result x\n", "result 1 2\n", "other 1\n", "result 1\r", "result +1"]
-        {
+        let bad = [
+            "\n",
+            "result\n",
+            "result id\n",
+            "result 1\n",
+            "result  1\n",
+            "result id x\n",
+            "result id 1 2\n",
+            "other id 1\n",
+            "result id 1\r",
+            "result id +1\n",
+            "result id \n",
+        ];
+        for bad in bad {
             assert!(matches!(Head::read(bad.as_bytes()), Err(BadFrame::Head(_))), "{bad:?}");
         }
         assert_eq!(Head::read(b"Hello"), Err(BadFrame::Head("Hello".to_owned())));
+        assert_eq!(Head::read(b"warnings"), Err(BadFrame::Head("warnings".to_owned())));
         assert_eq!(Head::read(b"\xff\x00"), Err(BadFrame::Head("\\xff\\x00".to_owned())));
     }
 
     #[test]
     fn a_head_at_the_limit_is_read_and_one_byte_more_is_not() {
         for len in [HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1] {
-            let line = format!("end {}\n", "0".repeat(len - "end \n".len()));
+            let line = format!("end id {}\n", "0".repeat(len - "end id \n".len()));
             assert_eq!(Head::read(line.as_bytes()).is_ok(), len <= HEAD_BYTES, "{len}");
         }
+        let longest = format!("prelude {} {BODY_BYTES}\n", "i".repeat(limits::REQUEST_ID_BYTES));
+        assert!(longest.len() <= HEAD_BYTES);
     }
 
     #[test]
     fn a_body_at_the_limit_is_taken_and_one_byte_more_is_not() {
         for len in [BODY_BYTES - 1, BODY_BYTES, BODY_BYTES + 1] {
-            let read = Head::read(format!("chunk {len}\n").as_bytes());
+            let read = Head::read(format!("chunk id {len}\n").as_bytes());
             assert_eq!(read == Err(BadFrame::TooLarge(len)), len > BODY_BYTES);
         }
     }
@@ -168,7 +216,7 @@ mod tests {
     #[test]
     fn an_event_is_announced_with_its_context() {
         let mut buf = b"old".to_vec();
-        announce(&mut buf, b"{}\n", 7);
-        assert_eq!(buf, b"context 3\n{}\nevent 7\n");
+        announce(&mut buf, "id", b"{}\n", 7);
+        assert_eq!(buf, b"event id 3 7\n{}\n");
     }
 }

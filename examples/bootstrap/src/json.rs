@@ -4,7 +4,12 @@ use serde::de::IgnoredAny;
 
 /// Whether a text is JSON.
 pub(crate) fn is_json(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
+    check(text).is_ok()
+}
+
+/// What keeps a text from being JSON.
+pub(crate) fn check(text: &str) -> serde_json::Result<()> {
+    serde_json::from_str::<IgnoredAny>(text).map(|_| ())
 }
 
 /// Appends a text as a JSON string.

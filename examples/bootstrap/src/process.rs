@@ -115,15 +115,21 @@ impl Process {
         }
     }
 
-    /// Passes on what the program has logged, and takes note of what has become of it since. Whether it can be given
-    /// more to do: it lives, and has not spoken out of turn.
-    pub(crate) fn is_idle(&mut self) -> bool {
+    /// Passes on what the program has logged, receives what it has said, and takes note of what has become of it. Whether
+    /// it runs, and can be talked to.
+    pub(crate) fn is_running(&mut self) -> bool {
         let Ok(ready) = self.wait(false, Some(Duration::ZERO)) else { return false };
         if ready.log {
             self.log.forward();
         }
+        let has_closed = ready.answers && matches!(self.receive(), Ok(Some(0)) | Err(_));
         self.reap();
-        self.exit.is_none() && !ready.answers && self.received.is_empty()
+        self.exit.is_none() && !has_closed
+    }
+
+    /// How it has ended, if it has.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        self.exit
     }
 
     /// Ends what the program is given.

@@ -9,7 +9,7 @@ use crate::answer::Answer;
 use crate::context::Function;
 use crate::diagnosis;
 use crate::failure::Failure;
-use crate::frame::{BODY_BYTES, BadFrame, announce};
+use crate::frame::{BODY_BYTES, BadFrame, HEAD_BYTES, announce};
 use crate::json;
 use crate::process::{Outgoing, Progress};
 use crate::program::{Descriptors, Program};
@@ -18,6 +18,9 @@ use crate::worker::{Said, Worker};
 
 /// Most room for an event that is kept when it is over, in bytes.
 const KEPT_BYTES: usize = 256 * 1024;
+
+/// What a handler in a file is given for an event without a body, as Lambda's own callers see it.
+const EMPTY_EVENT: &[u8] = b"{}";
 
 pub(crate) struct Server {
     program: Program,
@@ -85,7 +88,7 @@ impl Server {
         let deadline = self.margin.and_then(|margin| deadline(context, margin));
         self.context = self.function.context_line(context);
         let failed = match self.mode {
-            Mode::Worker => self.answer_by_worker(event, deadline, answer),
+            Mode::Worker => self.answer_by_worker(context.request_id.as_str(), event, deadline, answer),
             Mode::Exec => self.answer_by_exec(context.trace_id, event, deadline, answer),
         };
         match failed? {
@@ -100,17 +103,21 @@ impl Server {
     /// `None` if the answer has been given, otherwise what it is to be.
     fn answer_by_worker(
         &mut self,
+        id: &str,
         event: &[u8],
         deadline: Option<Instant>,
         answer: &mut Answer<'_, '_>,
     ) -> Result<Option<Failure>, Error> {
-        let mut announcement = Vec::with_capacity(self.context.len() + 64);
-        announce(&mut announcement, &self.context, event.len());
+        // The variables of a program are those of a handler in a file: what takes JSON, and nothing is none.
+        let event = if event.is_empty() && !self.program.variables.is_empty() { EMPTY_EVENT } else { event };
+        let mut announcement = Vec::with_capacity(self.context.len() + HEAD_BYTES);
+        announce(&mut announcement, id, &self.context, event.len());
         let mut outgoing = Outgoing { parts: [&announcement, event] };
         let worker = match self.worker(deadline) {
             Ok(worker) => worker,
             Err(failure) => return Ok(Some(failure)),
         };
+        worker.begin(id);
         let (told, keeps_worker) = converse(worker, &mut outgoing, deadline, answer);
         // What it has not read would stand in front of the next event.
         if !keeps_worker || !outgoing.is_empty() {
@@ -191,7 +198,13 @@ fn converse(
             Err(failure) => return (Ok(Some(failure)), false),
         };
         let piece = match said {
-            Said::Result(json) if !is_streaming => return (answer.respond(json).map(|()| None), true),
+            Said::Result(json) if !is_streaming => {
+                return match check_json(json) {
+                    Ok(()) => (answer.respond(json).map(|()| None), true),
+                    Err(failure) => (Ok(Some(failure)), true),
+                };
+            }
+            Said::Bytes(bytes) if !is_streaming => return (answer.respond(bytes).map(|()| None), true),
             Said::Text(text) if !is_streaming => {
                 return match json_of(text) {
                     Ok(Some(json)) => (answer.respond(&json).map(|()| None), true),
@@ -211,6 +224,18 @@ fn converse(
             return (Err(error), false);
         }
     }
+}
+
+/// An answer that a worker says is JSON.
+fn check_json(json: &[u8]) -> Result<(), Failure> {
+    let error = match str::from_utf8(json) {
+        Ok(text) => match json::check(text) {
+            Ok(()) => return Ok(()),
+            Err(error) => error.to_string(),
+        },
+        Err(error) => error.to_string(),
+    };
+    Err(Failure::new("Runtime.MarshalError", format!("answer is not JSON: {error}")))
 }
 
 /// The JSON string that a text becomes; `None` if it is JSON as it stands.

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use crate::diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::frame::{BadFrame, Head, Kind};
+use crate::frame::{BadFrame, Head, Kind, NO_ID};
 use crate::process::{Outgoing, Process, Progress};
 use crate::program::{Descriptors, Program};
+use crate::say;
 
 /// How long a worker that has closed its answers may take to end by itself.
 const END_GRACE: Duration = Duration::from_millis(500);
@@ -21,6 +22,8 @@ pub(crate) struct Worker {
     is_ready: bool,
     /// How long the frame is that was given out last. It stands at the front of what was received.
     given_len: usize,
+    /// The request id of the event that it was given, or [`NO_ID`].
+    in_flight: String,
 }
 
 /// What a worker says.
@@ -29,12 +32,16 @@ pub(crate) enum Said<'a> {
     Ready,
     /// All of an answer: JSON.
     Result(&'a [u8]),
+    /// All of an answer, whatever it is.
+    Bytes(&'a [u8]),
     /// All of an answer: JSON, if it reads as such.
     Text(&'a [u8]),
     Prelude(&'a [u8]),
     Chunk(&'a [u8]),
     End,
     Error(Failure),
+    /// Hooks have run.
+    Done,
 }
 
 /// Why a worker is of no more use.
@@ -48,7 +55,8 @@ enum Broken {
 
 impl Worker {
     pub(crate) fn start(program: &Program, descriptors: &Descriptors) -> Result<Self, Failure> {
-        Ok(Self { process: program.start(descriptors)?, is_ready: false, given_len: 0 })
+        let process = program.start(descriptors)?;
+        Ok(Self { process, is_ready: false, given_len: 0, in_flight: NO_ID.to_owned() })
     }
 
     /// Waits until the handler is loaded.
@@ -73,16 +81,46 @@ impl Worker {
         Err(diagnosed.unwrap_or_else(|| self.failure(broken, "before its handler was loaded")))
     }
 
-    /// Whether the worker can be given an event. What it has logged meanwhile is passed on.
+    /// Whether the worker can be given an event. What it has logged meanwhile is passed on, and what it has said is told.
     pub(crate) fn is_idle(&mut self) -> bool {
         self.drop_given();
-        // What is left has been said out of turn, and is to be seen.
+        self.in_flight.replace_range(.., NO_ID);
         if self.process.received.is_empty() && self.process.received.capacity() > KEPT_BYTES {
             self.process.received = Vec::new();
         }
-        let is_idle = self.process.is_idle();
+        let is_running = self.process.is_running();
+        if !self.is_ready {
+            return true;
+        }
+        let is_idle = match self.received_frame() {
+            Ok(None) if self.process.received.is_empty() => is_running,
+            Ok(None) => {
+                say("the worker has said something between two events that is not whole, and is replaced");
+                false
+            }
+            Ok(Some(head)) => {
+                let what = match self.give(head) {
+                    Said::Error(failure) => failure,
+                    said => said.out_of_turn(),
+                };
+                say(format_args!("the worker is replaced, since it has said between two events: {what}"));
+                false
+            }
+            Err(bad) => {
+                say(format_args!("the worker is replaced: {bad}"));
+                false
+            }
+        };
+        if !is_running && let Some(exit) = self.process.exit() {
+            say(format_args!("the worker {exit} between two events"));
+        }
         self.process.log.forget();
-        is_idle || !self.is_ready
+        is_idle
+    }
+
+    /// The answers are to be those to this event.
+    pub(crate) fn begin(&mut self, id: &str) {
+        self.in_flight.replace_range(.., id);
     }
 
     /// Waits for the next that the worker has to say to what is `outgoing`. After a failure it is of no more use.
@@ -100,12 +138,8 @@ impl Worker {
     fn await_frame(&mut self, outgoing: &mut Outgoing<'_>, deadline: Option<Instant>) -> Result<Head, Broken> {
         self.drop_given();
         loop {
-            let received = &mut self.process.received;
-            if let Some(head) = Head::read(received).map_err(Broken::Frame)? {
-                let Some(missing) = head.len().checked_sub(received.len()).filter(|&missing| missing > 0) else {
-                    return Ok(head);
-                };
-                received.reserve_exact(missing);
+            if let Some(head) = self.received_frame().map_err(Broken::Frame)? {
+                return Ok(head);
             }
             match self.process.advance(outgoing, deadline).map_err(Broken::Lost)? {
                 Progress::Received | Progress::Sent => {}
@@ -116,16 +150,41 @@ impl Worker {
         }
     }
 
+    /// The frame that has been received whole, if there is one that belongs to the event that the worker was given. An
+    /// answer to another event is refused: whose it was has been answered.
+    fn received_frame(&mut self) -> Result<Option<Head>, BadFrame> {
+        let received = &mut self.process.received;
+        while let Some(head) = Head::read(received)? {
+            let missing = head.len().saturating_sub(received.len());
+            if missing > 0 {
+                received.reserve_exact(missing);
+                return Ok(None);
+            }
+            let id = head.id(received);
+            if id == self.in_flight.as_bytes() || id == NO_ID.as_bytes() {
+                return Ok(Some(head));
+            }
+            say(format_args!(
+                "RequestId: {} answer of the worker refused: this event is not its own",
+                id.escape_ascii()
+            ));
+            received.drain(..head.len());
+        }
+        Ok(None)
+    }
+
     /// Gives out the frame that was received, and before that what was logged before it.
     fn give(&mut self, head: Head) -> Said<'_> {
         if !matches!(head.kind, Kind::Chunk) {
             self.process.log.forward();
         }
         self.given_len = head.len();
-        let body = self.process.received.get(head.head_len..head.len()).unwrap_or_default();
+        let body = head.body(&self.process.received);
         match head.kind {
             Kind::Ready => Said::Ready,
             Kind::Result => Said::Result(body),
+            Kind::Bytes => Said::Bytes(body),
+            Kind::Done => Said::Done,
             Kind::Text => Said::Text(body),
             Kind::Prelude => Said::Prelude(body),
             Kind::Chunk => Said::Chunk(body),
@@ -160,6 +219,8 @@ impl Said<'_> {
         let kind = match self {
             Self::Ready => "ready",
             Self::Result(_) => "result",
+            Self::Bytes(_) => "bytes",
+            Self::Done => "done",
             Self::Text(_) => "text",
             Self::Prelude(_) => "prelude",
             Self::Chunk(_) => "chunk",

@@ -35,13 +35,13 @@ fn a_trace_id_is_never_that_of_a_client_context() {
         (r#"{"trace_id":null,"client_context":{"trace_id":"theirs"}}"#, "[]"),
         (r#"{"trace_id":"ours","client_context":{"trace_id":null}}"#, "[ours]"),
     ] {
-        fs::write(root.path("events"), format!("context {}\n{context}\nevent 2\n{{}}", context.len() + 1)).unwrap();
+        fs::write(root.path("events"), format!("event id {} 2\n{context}\n{{}}", context.len() + 1)).unwrap();
         let mut command = Command::new("sh");
-        command.args(["-c", "exec sh -c \"$0\" 3<events 4>answers", include_str!("../../shims/sh.sh")]);
+        command.args(["-c", "exec sh -c \"$0\" 3<events 4>answers", include_str!("../../workers/sh/worker.sh")]);
         command.env("LAMBWIRE_EVENTS_FD", "3").env("LAMBWIRE_ANSWERS_FD", "4").env("LAMBWIRE_FUNCTION", "handler");
         command.env("LAMBWIRE_FILE", "./app.sh").env_remove("_X_AMZN_TRACE_ID").current_dir(&root).status().unwrap();
         let answers = fs::read_to_string(root.path("answers")).unwrap();
-        assert_eq!(answers, format!("ready 0\ntext {}\n{expected}", expected.len()));
+        assert_eq!(answers, format!("ready - 0\ntext id {}\n{expected}", expected.len()));
     }
 }
 

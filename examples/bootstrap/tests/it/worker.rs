@@ -12,9 +12,9 @@ use crate::root::{Root, expect_answer, expect_error};
 /// The beginning of a worker: how it reads and writes.
 const WORKER: &str = r#"#!/bin/sh
 eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
-frame() { read -r _ length <&8 && head -c "$length" <&8; }
-tell() { printf '%s %s\n%s' "$1" "${#2}" "$2" >&9; }
-next() { read -r _ length <&8 && read -r context <&8 && event=$(frame); }
+id=-
+tell() { printf '%s %s %s\n%s' "$1" "$id" "${#2}" "$2" >&9; }
+next() { read -r _ id _ length <&8 && read -r context <&8 && event=$(head -c "$length" <&8); }
 "#;
 
 fn root_of(rest: &str) -> Root {
@@ -70,7 +70,7 @@ fn whatever_ends_a_worker_is_named_and_the_next_event_is_answered() {
         ("echo Out of memory! >&2; exit 1", "Runtime.OutOfMemory", &["status 1", "Out of memory!"]),
         ("exec 9>&-; eval \"exec $LAMBWIRE_ANSWERS_FD>&-\"; sleep 60", "Runtime.BadFrame", &["closed its answers"]),
         ("echo Hello >&9", "Runtime.BadFrame", &["found 'Hello"]),
-        ("echo result 99999999 >&9", "Function.ResponseSizeTooLarge", &["99999999 bytes, 6291556 is the most"]),
+        ("echo result $id 99999999 >&9", "Function.ResponseSizeTooLarge", &["99999999 bytes, 6291556 is the most"]),
         ("tell ready ''", "Runtime.BadFrame", &["'ready' of the worker protocol is out of turn"]),
         ("tell chunk a; tell result 1", "Runtime.BadFrame", &["'result' of the worker protocol is out of turn"]),
         ("tell chunk a; exit 5", "Runtime.ExitError", &["exited with status 5"]),
@@ -105,12 +105,31 @@ fn a_worker_that_has_ended_between_events_is_replaced() {
 
 #[test]
 fn a_worker_that_has_not_read_all_of_an_event_is_replaced() {
-    let heads = "read -r first _ <&8 && read -r context <&8 && read -r _ length <&8";
+    let heads = "read -r first id _ length <&8 && read -r context <&8";
     let root = root_of(&format!("tell ready ''\nwhile {heads}; do tell text \"$first $length\"; done\n"));
     let running = root.serve(&["bin/worker"]);
     // More than a pipe holds.
-    expect_answer(&running, &"x".repeat(300_000), "\"context 300000\"");
-    expect_answer(&running, "x", "\"context 1\"");
+    expect_answer(&running, &"x".repeat(300_000), "\"event 300000\"");
+    expect_answer(&running, "x", "\"event 1\"");
+}
+
+#[test]
+fn an_answer_to_another_event_is_nobodys() {
+    let root = obedient();
+    let running = root.serve(&["bin/worker"]);
+    expect_answer(&running, "old=$id; tell result 1", "1");
+    expect_answer(&running, "new=$id; id=$old; tell result '\"of another\"'; id=$new; tell result 2", "2");
+    expect_answer(&running, "new=$id; id=$old; tell chunk late; tell end ''; id=$new; tell result 3", "3");
+}
+
+#[test]
+fn a_result_that_is_not_json_is_an_error_and_bytes_are_what_they_are() {
+    let root = obedient();
+    let running = root.serve(&["bin/worker"]);
+    expect_error(&running, "tell result '{\"a\":Inf}'", "Runtime.MarshalError", &["answer is not JSON", "column 6"]);
+    expect_error(&running, "tell result ''", "Runtime.MarshalError", &["EOF"]);
+    expect_answer(&running, "tell bytes '{\"a\":NaN}'", "{\"a\":NaN}");
+    expect_answer(&running, "tell bytes ''", "");
 }
 
 #[test]

@@ -5,8 +5,9 @@ for lambwire_fd in "$LAMBWIRE_EVENTS_FD" "$LAMBWIRE_ANSWERS_FD"; do
     case $lambwire_fd in [0-7]) eval "exec $lambwire_fd<&-" ;; esac
 done
 
+lambwire_id=-
 lambwire_tell() {
-    printf '%s %s\n%s' "$1" "$(LC_ALL=C && echo ${#2})" "$2" >&9
+    printf '%s %s %s\n%s' "$1" "$lambwire_id" "$(LC_ALL=C && echo ${#2})" "$2" >&9
 }
 lambwire_report() {
     lambwire_tell error "{\"errorType\":\"$1\",\"errorMessage\":\"$2\"}"
@@ -20,9 +21,8 @@ case $(command -v "$LAMBWIRE_FUNCTION") in
     exit 1
     ;;
 esac
-lambwire_tell ready
-while read -r lambwire_kind lambwire_length <&8 && IFS= read -r lambwire_context <&8; do
-    read -r lambwire_kind lambwire_length <&8
+lambwire_tell ready ''
+while read -r lambwire_kind lambwire_id lambwire_context lambwire_length <&8 && IFS= read -r lambwire_context <&8; do
     lambwire_event=$(head -c "$lambwire_length" <&8)
     _X_AMZN_TRACE_ID=${lambwire_context#*'"trace_id":'}
     case $_X_AMZN_TRACE_ID in

@@ -7,8 +7,9 @@ local events, answers = open("EVENTS", "rb"), open("ANSWERS", "wb")
 os.getenv = function(key) if key == "_X_AMZN_TRACE_ID" then return trace_id end return getenv(key) end
 io.stdout:setvbuf("no")
 
+local id = "-"
 local function say(kind, body)
-  answers:write(kind, " ", #body, "\n", body)
+  answers:write(kind, " ", id, " ", #body, "\n", body)
   answers:flush()
 end
 local function report(kind, message, stack)
@@ -25,10 +26,13 @@ local function caught(error)
   return { kind = type(error) == "table" and error.type or "Error", message = tostring(message), stack = stack }
 end
 local function fail(error) report(error.kind, error.message, error.stack) end
-local function frame()
+local function next_event()
   local head = events:read("*l") or os.exit(0)
-  local length = tonumber(head:match(" (%d+)"))
-  return length > 0 and events:read(length) or ""
+  local next_id, context_length, event_length = head:match("^%S+ (%S+) (%d+) (%d+)$")
+  local context = events:read(tonumber(context_length))
+  local event = tonumber(event_length) > 0 and events:read(tonumber(event_length)) or ""
+  id = next_id
+  return json.decode(context), event
 end
 local function answer(handler, context, event)
   trace_id = context.trace_id ~= json.null and context.trace_id or nil
@@ -52,7 +56,7 @@ if type(handler) ~= "function" then
 end
 say("ready", "")
 while true do
-  local context, event = json.decode(frame()), frame()
+  local context, event = next_event()
   local is_answered, error = xpcall(function() answer(handler, context, event) end, caught)
   if not is_answered then fail(error) end
 end

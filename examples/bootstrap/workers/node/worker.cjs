@@ -2,8 +2,9 @@
 const { writeSync } = require('fs'), { once } = require('events'), { Socket } = require('net');
 const { LAMBWIRE_EVENTS_FD: fd, LAMBWIRE_ANSWERS_FD, LAMBWIRE_FILE: file, LAMBWIRE_FUNCTION: name } = process.env;
 
+let id = '-';
 function say(kind, body = '') {
-  let rest = Buffer.concat([Buffer.from(`${kind} ${Buffer.byteLength(body)}\n`), Buffer.from(body)]);
+  let rest = Buffer.concat([Buffer.from(`${kind} ${id} ${Buffer.byteLength(body)}\n`), Buffer.from(body)]);
   while (rest.length > 0) rest = rest.subarray(writeSync(Number(LAMBWIRE_ANSWERS_FD), rest));
 }
 const report = (kind, errorType, errorMessage, stackTrace) => say(kind, JSON.stringify({ errorType, errorMessage, stackTrace }));
@@ -45,13 +46,12 @@ async function serve() {
   async function take(length) {
     for (let bytes; ; await once(events, 'readable')) if ((bytes = length ? events.read(length) : Buffer.alloc(0))) return bytes;
   }
-  async function frame() {
+  for (say('ready'); ; events.ref()) {
     let head = '';
     while (!head.endsWith('\n')) head += await take(1);
-    return take(Number(head.split(' ')[1]));
-  }
-  for (say('ready'); ; events.ref()) {
-    const context = JSON.parse(await frame()), event = await frame();
+    const [, next, contextLength, eventLength] = head.split(' ');
+    const context = JSON.parse(await take(Number(contextLength))), event = await take(Number(eventLength));
+    id = next;
     events.unref();
     await answer(handler, context, event).catch(fail);
   }

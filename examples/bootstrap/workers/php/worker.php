@@ -3,8 +3,9 @@
 (function () {
     $events = fopen('php://fd/' . getenv('LAMBWIRE_EVENTS_FD'), 'rb');
     $answers = fopen('php://fd/' . getenv('LAMBWIRE_ANSWERS_FD'), 'wb');
-    $say = function (string $kind, string $body = '') use ($answers) {
-        fwrite($answers, "$kind " . strlen($body) . "\n$body");
+    $id = '-';
+    $say = function (string $kind, string $body = '') use ($answers, &$id) {
+        fwrite($answers, "$kind $id " . strlen($body) . "\n$body");
     };
     $encode = fn ($value) => json_encode($value, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE
         | JSON_PRESERVE_ZERO_FRACTION | JSON_THROW_ON_ERROR);
@@ -36,13 +37,16 @@
         exit(1);
     }
     $say('ready');
-    $read = fn () => stream_get_contents($events, (int) explode(' ', fgets($events) ?: exit)[1]);
     for (;;) {
-        $context = new ArrayObject(json_decode($read(), true), ArrayObject::ARRAY_AS_PROPS);
+        [, $next, $context_length, $event_length] = explode(' ', fgets($events) ?: exit);
+        $context = stream_get_contents($events, (int) $context_length);
+        $event = (int) $event_length ? stream_get_contents($events, (int) $event_length) : '';
+        $id = $next;
+        $context = new ArrayObject(json_decode($context, true), ArrayObject::ARRAY_AS_PROPS);
         $trace = $context['trace_id'];
         putenv('_X_AMZN_TRACE_ID' . ($trace === null ? '' : "=$trace"));
         try {
-            $result = $function(json_decode($read(), true, 512, JSON_THROW_ON_ERROR), $context);
+            $result = $function(json_decode($event, true, 512, JSON_THROW_ON_ERROR), $context);
             if ($result instanceof Generator) {
                 foreach ($result as $piece) {
                     is_array($piece) ? $say('prelude', $encode($piece)) : $say('chunk', (string) $piece);

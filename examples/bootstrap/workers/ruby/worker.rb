@@ -7,7 +7,7 @@ module Lambwire
   FILE, NAME = ENV.values_at('LAMBWIRE_FILE', 'LAMBWIRE_FUNCTION')
 
   def self.tell(kind, body = '')
-    ANSWERS.write("#{kind} #{body.bytesize}\n", body)
+    ANSWERS.write("#{kind} #{@id || '-'} #{body.bytesize}\n", body)
     ANSWERS.flush
   end
 
@@ -19,8 +19,11 @@ module Lambwire
     report(error.class.name, error.message, (error.backtrace || []).reject { |line| line.start_with?('-e:') })
   end
 
-  def self.frame
-    EVENTS.read((EVENTS.gets || exit).split[1].to_i)
+  def self.next_event
+    _, id, *lengths = (EVENTS.gets || exit).split
+    context, event = lengths.map { |length| EVENTS.read(length.to_i) }
+    @id = id
+    [JSON.parse(context), event]
   end
 
   def self.context(fields)
@@ -54,7 +57,7 @@ rescue StandardError, ScriptError, NoMemoryError => error
 end
 Lambwire.tell('ready')
 loop do
-  fields, event = JSON.parse(Lambwire.frame), Lambwire.frame
+  fields, event = Lambwire.next_event
   begin Lambwire.answer(owner.method(name), fields, event)
   rescue StandardError, ScriptError, NoMemoryError, SystemStackError => error then Lambwire.fail(error) end
 end

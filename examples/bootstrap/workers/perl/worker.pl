@@ -11,10 +11,11 @@ package Lambwire {
     open my $answers, '>&=', $ENV{LAMBWIRE_ANSWERS_FD} or die "answers: $!";
     binmode $_ for $events, $answers; $_->autoflush(1) for $answers, *STDOUT;
     my @stack;
+    my $id = '-';
     sub tell_of {
         my ($kind, $body) = (@_, '');
         utf8::encode($body) if utf8::is_utf8($body);
-        print {$answers} "$kind ", length $body, "\n", $body;
+        print {$answers} "$kind $id ", length $body, "\n", $body;
     }
     sub piece { ref $_[0] ? tell_of('prelude', $json->encode($_[0])) : tell_of('chunk', $_[0]) }
     sub report {
@@ -26,9 +27,11 @@ package Lambwire {
         return report(ref $error, eval { $error->message } // "$error", @where) if ref $error && ref $error ne 'HASH';
         report('Died', ref $error ? $json->encode($error) : $error =~ s/\n\z//r, @where);
     }
-    sub frame {
-        read $events, my $body = '', (split ' ', readline($events) // exit)[1];
-        return $body;
+    sub next_event {
+        (undef, $id, my ($context_length, $event_length)) = split ' ', readline($events) // exit;
+        read $events, my $context = '', $context_length;
+        read $events, my $event = '', $event_length;
+        return ($context, $event);
     }
     sub context {  # JSON::PP takes its time, and is only needed from the first value on that is escaped or nested.
         my ($text, %context) = @_;
@@ -56,5 +59,5 @@ package Lambwire {
     my $handler = do { no strict 'refs'; my $full = $name =~ s{\.}{::}gr; $full = "main::$full" if $full !~ /::/; defined &$full ? \&$full : undef };
     report('Runtime.HandlerNotFound', "no function $name in $file"), exit 1 unless $handler;
     tell_of('ready');
-    for (;;) { my ($context, $event) = (frame(), frame()); eval { answer($handler, context($context), $event); 1 } or fail($@) }
+    for (;;) { my ($context, $event) = next_event(); eval { answer($handler, context($context), $event); 1 } or fail($@) }
 }

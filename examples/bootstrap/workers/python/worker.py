@@ -7,9 +7,10 @@ class Context(types.SimpleNamespace):
         return max(0, (self.deadline_ms or 0) - int(time.time() * 1000))
 encode = functools.partial(json.dumps, allow_nan=False, separators=(",", ":"))
 
+request_id = b"-"
 def say(answers, kind, body=b""):
     body = body.encode() if isinstance(body, str) else body
-    answers.write(b"%s %d\n%s" % (kind, len(body), body))
+    answers.write(b"%s %s %d\n%s" % (kind, request_id, len(body), body))
     answers.flush()
 def report(say, kind, message, stack):
     say(b"error", json.dumps({"errorType": kind, "errorMessage": message, "stackTrace": stack}))
@@ -49,12 +50,13 @@ def answer(say, handler, event, context):
 events, answers = (os.fdopen(int(os.environ[f"LAMBWIRE_{end}_FD"]), mode) for end, mode in (("EVENTS", "rb"), ("ANSWERS", "wb")))
 sys.stdout.reconfigure(line_buffering=True)
 say = functools.partial(say, answers)
-frame = lambda: events.read(int((events.readline() or sys.exit()).split()[1]))
 try:
     handler = load(say, os.environ["LAMBWIRE_FILE"], os.environ["LAMBWIRE_FUNCTION"])
     say(b"ready")
     while True:
-        context, event = json.loads(frame(), object_hook=lambda fields: Context(**fields)), frame()
+        _, request_id, *lengths = (events.readline() or sys.exit()).split()
+        context, event = (events.read(int(length)) for length in lengths)
+        context = json.loads(context, object_hook=lambda fields: Context(**fields))
         try: answer(say, handler, event, context)
         except Exception as error: fail(say, error)
 except Exception as error: fail(say, error)

@@ -1,0 +1,204 @@
+//! `lambwire-conformance`: see `--help`, and `docs/conformance.md`.
+
+use std::fs;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lambwire_conformance::outcome::Outcome;
+use lambwire_conformance::report;
+use lambwire_conformance::requirement::{Need, Requirement, Suite, runtime_suites};
+use lambwire_conformance::runtime;
+
+/// Bytes of a message that are kept for --explain.
+const KEEP: usize = 64 * 1024;
+
+/// Conformance kit for the AWS Lambda Runtime API.
+///
+/// The exit status is 0 if every requirement of severity "must" holds, 1 if one does not, 2 if the kit was used wrongly.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Plays the Runtime API to a runtime, which is started anew for each requirement
+    Runtime(Runtime),
+}
+
+#[derive(Args)]
+struct Runtime {
+    #[command(flatten)]
+    options: Options,
+    /// _HANDLER of the program
+    #[arg(long, default_value = "echo.handler")]
+    handler: String,
+    /// The runtime with a function that keeps the kit's contract
+    #[arg(last = true, required_unless_present = "list", value_name = "PROGRAM")]
+    program: Vec<String>,
+}
+
+#[derive(Args)]
+struct Options {
+    /// Says what is required, and tries nothing
+    #[arg(long)]
+    list: bool,
+    /// Tries these alone: numbers such as 2-3, or suites such as 2
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
+    only: Vec<String>,
+    /// Tries one, and shows the bytes of both sides beside what was expected
+    #[arg(long, value_name = "NUMBER")]
+    explain: Option<String>,
+    /// Tries only suites in which the kit keeps to the protocol
+    #[arg(long)]
+    valid: bool,
+    /// What the program can do that cannot be found out by asking
+    #[arg(long, value_delimiter = ',')]
+    with: Vec<With>,
+    /// Prints the outcomes as JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Writes the outcomes as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Writes every message of both sides, as lines of JSON
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Seconds that the program may do nothing where something is expected of it
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+    /// What the outcomes are called
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum With {
+    Concurrency,
+    ResponseStream,
+    Extensions,
+}
+
+fn main() -> ExitCode {
+    let tried = match Cli::parse().what {
+        What::Runtime(runtime) => try_runtime(&runtime),
+    };
+    match tried {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("lambwire-conformance: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn try_runtime(args: &Runtime) -> Result<bool, String> {
+    let suites = runtime_suites()?;
+    if args.options.list {
+        return print(&report::list(&suites)).map(|()| true);
+    }
+    let settings = runtime::Settings {
+        program: args.program.clone(),
+        handler: args.handler.clone(),
+        timeout: Duration::from_secs(args.options.timeout),
+        keep: args.options.keep(),
+    };
+    let chosen = args.options.chosen(&suites)?;
+    let has = match runtime::probe(&settings, &args.options.needs())? {
+        Ok(has) => has,
+        Err(verdict) => {
+            let program = args.program.join(" ");
+            eprintln!(
+                "lambwire-conformance: {program} does not answer an event: {}: {}",
+                verdict.word(),
+                verdict.what()
+            );
+            return Ok(false);
+        }
+    };
+    let try_one = |suite: &_, requirement: &_| runtime::run(&settings, suite, requirement, &has);
+    args.options.run(&args.program.join(" "), &chosen, try_one)
+}
+
+type Chosen<'s, S> = Vec<(&'s Suite<S>, &'s Requirement<S>)>;
+
+impl Options {
+    fn keep(&self) -> usize {
+        if self.record.is_some() { usize::MAX } else { KEEP }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let need = |with: &With| match with {
+            With::Concurrency => Need::Concurrency,
+            With::ResponseStream => Need::ResponseStream,
+            With::Extensions => Need::Extensions,
+        };
+        self.with.iter().map(need).collect()
+    }
+
+    fn chosen<'s, S>(&self, suites: &'s [Suite<S>]) -> Result<Chosen<'s, S>, String> {
+        let only: Vec<&String> = self.explain.iter().chain(&self.only).collect();
+        let all = suites.iter().flat_map(|suite| suite.requirements.iter().map(move |one| (suite, one)));
+        let known = |name: &str| all.clone().any(|(suite, one)| one.number == name || suite.number.to_string() == name);
+        if let Some(unknown) = only.iter().find(|name| !known(name)) {
+            return Err(format!("no requirement and no suite is {unknown}; --list says what there is"));
+        }
+        let is_chosen = |(suite, one): &(&Suite<S>, &Requirement<S>)| {
+            let named = only.iter().any(|name| one.number == **name || suite.number.to_string() == **name);
+            (suite.valid || !self.valid) && (only.is_empty() || named)
+        };
+        Ok(all.filter(is_chosen).collect())
+    }
+
+    fn run<S>(
+        &self,
+        subject: &str,
+        chosen: &Chosen<'_, S>,
+        mut try_one: impl FnMut(&Suite<S>, &Requirement<S>) -> Result<Outcome, String>,
+    ) -> Result<bool, String> {
+        let subject = self.name.as_deref().unwrap_or(subject);
+        let terminal = std::io::stderr().is_terminal();
+        let mut outcomes = Vec::new();
+        for (count, (suite, requirement)) in chosen.iter().enumerate() {
+            if terminal {
+                let Requirement { number, title, .. } = requirement;
+                eprint!("\r\x1b[K{}/{} {number} {title}", count + 1, chosen.len());
+            }
+            let outcome = try_one(suite, requirement)?;
+            if self.explain.is_some() {
+                print(&report::explain(requirement, &outcome))?;
+            }
+            outcomes.push(outcome);
+        }
+        if terminal {
+            eprint!("\r\x1b[K");
+        }
+        if let Some(path) = &self.junit {
+            let xml = report::junit(subject, &outcomes).map_err(|error| format!("JUnit: {error}"))?;
+            write(path, &xml)?;
+        }
+        if let Some(path) = &self.record {
+            write(path, report::record(&outcomes).as_bytes())?;
+        }
+        if self.json {
+            print(&format!("{:#}\n", report::json(subject, &outcomes)))?;
+        } else if self.explain.is_none() {
+            print(&report::table(&outcomes))?;
+        }
+        Ok(report::all_musts_hold(&outcomes))
+    }
+}
+
+fn write(path: &PathBuf, bytes: &[u8]) -> Result<(), String> {
+    fs::write(path, bytes).map_err(|error| format!("{} cannot be written: {error}", path.display()))
+}
+
+fn print(text: &str) -> Result<(), String> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("standard output: {error}"))
+}

@@ -1,0 +1,76 @@
+//! Programs that the kit starts, each in a process group of its own.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// Most bytes of its output that are kept for a report.
+const OUTPUT_BYTES: u64 = 4096;
+
+/// A running program. It is killed with its group when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    group: Option<Pid>,
+    output: File,
+}
+
+impl Process {
+    /// Starts a program, and calls `ended` on a thread of its own when it has ended.
+    pub(crate) fn start(
+        program: &[String],
+        env: impl IntoIterator<Item = (String, String)>,
+        ended: impl FnOnce(ExitStatus) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (name, args) = program.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let output = tempfile::tempfile()?;
+        let mut command = Command::new(name);
+        command.args(args).process_group(0).stdin(Stdio::null());
+        command.stdout(output.try_clone()?).stderr(output.try_clone()?);
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(is_foreign) {
+                command.env_remove(name);
+            }
+        }
+        let mut child = command.envs(env).spawn()?;
+        let group = Pid::from_raw(child.id().cast_signed());
+        thread::spawn(move || {
+            if let Ok(status) = child.wait() {
+                ended(status);
+            }
+        });
+        Ok(Self { group, output })
+    }
+
+    /// Sends the group a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            // It may have ended already.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    /// The end of what it has written.
+    pub(crate) fn output(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let len = self.output.seek(SeekFrom::End(0)).unwrap_or_default();
+        let _ = self.output.seek(SeekFrom::Start(len.saturating_sub(OUTPUT_BYTES)));
+        let _ = Read::take(&mut self.output, OUTPUT_BYTES).read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// Variables that would tell the program of another Lambda than this, or send its requests elsewhere.
+fn is_foreign(name: &str) -> bool {
+    let prefixes = ["AWS_", "_AWS_", "_LAMBDA", "LAMBDA_", "_HANDLER", "_X_AMZN", "CONFORMANCE_"];
+    prefixes.iter().any(|prefix| name.starts_with(prefix)) || name.to_ascii_lowercase().ends_with("_proxy")
+}

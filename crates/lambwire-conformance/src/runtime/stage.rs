@@ -1,0 +1,419 @@
+//! One play with one process of a runtime.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::check;
+use super::connections::{self, Happening};
+use super::ends::told;
+use super::setting::{environment, expectation, is_about_extensions, variables};
+use super::wire::{self, Event};
+use crate::message::{Head, Message, ReadError};
+use crate::outcome::{Entry, From, Verdict};
+use crate::pattern::{Variables, expand};
+use crate::play::{Closing, Connection, Expected, Reply, Turn};
+use crate::process::Process;
+use crate::requirement::Need;
+
+/// How long requests are taken that a process has sent before its end.
+const AFTER_EXIT: Duration = Duration::from_millis(300);
+
+/// What is to be played, and with whom.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The program and its arguments.
+    pub program: Vec<String>,
+    /// `_HANDLER`.
+    pub handler: String,
+    /// How long the program may do nothing where something is expected of it.
+    pub timeout: Duration,
+    /// Most bytes of a message that are kept.
+    pub keep: usize,
+}
+
+/// A connection of the runtime.
+struct Line {
+    stream: Option<Arc<TcpStream>>,
+    requests: usize,
+    /// Requests whose head was replied to already.
+    replied_early: usize,
+}
+
+/// A request that has come.
+pub(super) struct Arrived {
+    pub(super) connection: usize,
+    pub(super) head: Head,
+    pub(super) message: Option<Message>,
+    pub(super) pipelined: bool,
+}
+
+/// One play under way.
+pub(crate) struct Stage<'s> {
+    settings: &'s Settings,
+    rx: Receiver<Happening>,
+    address: SocketAddr,
+    process: Process,
+    lines: Vec<Line>,
+    pub(super) events: Vec<Event>,
+    held: BTreeMap<String, (usize, bool)>,
+    latest: usize,
+    pub(super) exit: Option<ExitStatus>,
+    echo: bool,
+    variables: Variables,
+    pub(super) misses: Vec<String>,
+    pub(crate) transcript: Vec<Entry>,
+}
+
+/// Why a play ends before its last step.
+pub(crate) type Stop = Verdict;
+
+impl<'s> Stage<'s> {
+    /// Starts the program.
+    pub(crate) fn start(settings: &'s Settings, env: &BTreeMap<String, String>, has: &[Need]) -> Result<Self, String> {
+        let (tx, rx) = mpsc::channel();
+        let address = connections::listen(tx.clone()).map_err(|error| format!("no port to listen on: {error}"))?;
+        let variables = variables(address);
+        let mut all = environment(settings, address);
+        for (name, value) in env {
+            let value = expand(value, &variables)?;
+            all.insert(name.clone(), String::from_utf8_lossy(&value).into_owned());
+        }
+        let ended = move |status| drop(tx.send(Happening::Exit(status)));
+        let process = Process::start(&settings.program, all, ended)
+            .map_err(|error| format!("{} cannot be started: {error}", settings.program.join(" ")))?;
+        let echo = has.contains(&Need::Echo);
+        Ok(Self {
+            settings,
+            rx,
+            address,
+            process,
+            lines: Vec::new(),
+            events: Vec::new(),
+            held: BTreeMap::new(),
+            latest: 0,
+            exit: None,
+            echo,
+            variables,
+            misses: Vec::new(),
+            transcript: Vec::new(),
+        })
+    }
+
+    /// Plays it.
+    pub(crate) fn play(&mut self, turns: &[Turn]) -> Verdict {
+        let mut rest = turns;
+        while let Some((first, after)) = rest.split_first() {
+            let together = rest.iter().take_while(|turn| turn.any_order).count();
+            let stopped = if together > 1 {
+                let (group, after) = rest.split_at(together);
+                rest = after;
+                self.in_any_order(group)
+            } else {
+                rest = after;
+                self.step(first)
+            };
+            if let Err(verdict) = stopped {
+                return if self.misses.is_empty() { verdict } else { Verdict::Missed(self.misses.join("; ")) };
+            }
+        }
+        if self.misses.is_empty() { Verdict::Held } else { Verdict::Missed(self.misses.join("; ")) }
+    }
+
+    /// What the process has written.
+    pub(crate) fn output(&mut self) -> String {
+        self.process.output()
+    }
+
+    /// The latest event that was handed out has been answered by this body and kind.
+    pub(crate) fn probe(&mut self, event: &str) -> Result<(Expected, Message), Stop> {
+        let next = self.request(false)?;
+        self.reply(&Reply { event: Some(event.to_owned()), ..Reply::default() }, next.connection, false)?;
+        let answer = self.request(false)?;
+        self.reply(&Reply::default(), answer.connection, true)?;
+        match (check::kind(&answer.head.method, &answer.head.path), answer.message) {
+            (Some((kind @ (Expected::Response | Expected::Error), _)), Some(message)) => Ok((kind, message)),
+            _ => Err(Verdict::Missed("the event is not answered".into())),
+        }
+    }
+
+    /// What the runtime asks for first.
+    pub(crate) fn first(&mut self) -> Result<Option<Expected>, Stop> {
+        let first = self.request(false)?;
+        Ok(check::kind(&first.head.method, &first.head.path).map(|(kind, _)| kind))
+    }
+
+    fn step(&mut self, turn: &Turn) -> Result<(), Stop> {
+        if let Some(closing) = turn.close {
+            self.end(self.latest, closing);
+        }
+        if turn.signal.is_some() {
+            self.process.signal(rustix::process::Signal::TERM);
+        }
+        if let (Some(name), Some(reply)) = (&turn.answer, &turn.reply) {
+            let (connection, post) =
+                self.held.remove(name).ok_or_else(|| Verdict::Missed(format!("no request is called {name}")))?;
+            self.reply(reply, connection, post)?;
+        }
+        match turn.expect {
+            None => Ok(()),
+            Some(Expected::Exit) => self.expect_exit(turn),
+            Some(Expected::Recovers) => self.expect_recovery(),
+            Some(Expected::NextOrExit) => self.expect_next_or_exit(),
+            Some(expected) => {
+                let early = turn.reply.as_ref().is_some_and(|reply| reply.early);
+                let arrived = self.request(early).map_err(|stop| told(stop, check::name(expected)))?;
+                self.take(turn, expected, arrived)
+            }
+        }
+    }
+
+    /// Takes as many requests as there are turns, each for the first turn that it fits.
+    fn in_any_order(&mut self, group: &[Turn]) -> Result<(), Stop> {
+        let mut left: Vec<&Turn> = group.iter().collect();
+        while !left.is_empty() {
+            let arrived = self.request(false)?;
+            let fits = left
+                .iter()
+                .position(|turn| turn.expect.is_some_and(|expected| self.is_of(turn, expected, &arrived.head)));
+            let turn = left.remove(fits.unwrap_or_default());
+            self.take(turn, turn.expect.unwrap_or(Expected::Next), arrived)?;
+        }
+        Ok(())
+    }
+
+    fn is_of(&self, turn: &Turn, expected: Expected, head: &Head) -> bool {
+        let Some((kind, id)) = check::kind(&head.method, &head.path) else { return false };
+        // A function that does not echo may as well fail at what it does not expect.
+        let answer =
+            expected == Expected::Answer || (!self.echo && expected == Expected::Response && turn.json.is_none());
+        let kinds = kind == expected || (answer && matches!(kind, Expected::Response | Expected::Error));
+        kinds && id.is_none_or(|id| self.event(turn).is_some_and(|event| event.id == id))
+    }
+
+    fn event(&self, turn: &Turn) -> Option<&Event> {
+        match &turn.of {
+            Some(name) => self.events.iter().find(|event| event.name == *name),
+            None => self.events.last(),
+        }
+    }
+
+    pub(super) fn take(&mut self, turn: &Turn, expected: Expected, arrived: Arrived) -> Result<(), Stop> {
+        let Arrived { connection, head, message, .. } = arrived;
+        let lines = expectation(turn, expected);
+        if !self.is_of(turn, expected, &head) {
+            let what = format!("{} {} came, not {}", head.method, head.path, check::name(expected));
+            self.note(connection, lines, vec![what.clone()], message.as_ref());
+            self.misses.push(what);
+            return Err(Verdict::Missed(String::new()));
+        }
+        let mut misses = Vec::new();
+        if let Some(message) = &message {
+            let event = self.event(turn).cloned();
+            let found = check::differences(turn, message, event.as_ref(), self.echo, &self.variables);
+            misses = found.map_err(Verdict::Missed)?;
+        }
+        let requests = self.lines.get(connection).map_or(0, |line| line.requests);
+        match turn.connection {
+            Some(Connection::Same) if requests == 1 => misses.push("it came on a new connection".into()),
+            Some(Connection::New) if requests > 1 => misses.push("it came on a connection that was used before".into()),
+            _ => {}
+        }
+        self.note(connection, lines, misses.clone(), message.as_ref());
+        self.misses.extend(misses);
+        self.latest = connection;
+        let post = head.method == "POST";
+        if let Some(name) = &turn.name {
+            self.held.insert(name.clone(), (connection, post));
+            return Ok(());
+        }
+        if message.is_none()
+            && let Some(line) = self.lines.get_mut(connection)
+        {
+            line.replied_early += 1;
+        }
+        match &turn.reply {
+            Some(reply) => self.reply(reply, connection, post),
+            None if post => self.reply(&Reply::default(), connection, true),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn reply(&mut self, reply: &Reply, connection: usize, post: bool) -> Result<(), Stop> {
+        if reply.hold {
+            return Ok(());
+        }
+        let event = self.new_event(reply).map_err(Verdict::Missed)?;
+        let mut bytes = wire::reply(reply, event.as_ref(), post, &self.variables).map_err(Verdict::Missed)?;
+        if let Some(at) = reply.at {
+            bytes.truncate(at);
+        }
+        self.events.extend(event);
+        if let Some(stream) = self.lines.get(connection).and_then(|line| line.stream.clone()) {
+            // Whoever has closed the connection meanwhile is found out by what follows.
+            let _ = stream.set_write_timeout(Some(self.settings.timeout));
+            let _ = wire::write(&stream, &bytes, reply.segment);
+        }
+        bytes.truncate(self.settings.keep);
+        let note = reply.close.map(|closing| format!("{closing:?} by the kit").to_lowercase()).unwrap_or_default();
+        let connection_name = connection.to_string();
+        self.transcript.push(Entry {
+            connection: connection_name,
+            from: From::Kit,
+            expected: Vec::new(),
+            misses: Vec::new(),
+            bytes,
+            note,
+        });
+        if let Some(closing) = reply.close {
+            self.end(connection, closing);
+        }
+        Ok(())
+    }
+
+    /// The invocation that a reply hands out, if it does, and what the texts of the play may say of it.
+    fn new_event(&mut self, reply: &Reply) -> Result<Option<Event>, String> {
+        let body = match (&reply.event, reply.event_size) {
+            (Some(event), _) => expand(event, &self.variables)?,
+            (None, Some(size)) => wire::string_of(size),
+            (None, None) if reply.name.is_none() => return Ok(None),
+            (None, None) => Vec::new(),
+        };
+        let count = u8::try_from(self.events.len() % 26).unwrap_or_default();
+        let name = reply.name.clone().unwrap_or_else(|| char::from(b'a' + count).to_string());
+        let known = self.events.iter().find(|event| event.name == name).map(|event| event.id.clone());
+        let id = known.or_else(|| reply.id.clone()).unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        self.variables.insert("id".into(), id.clone());
+        self.variables.insert(format!("id:{name}"), id.clone());
+        Ok(Some(Event { name, id, body }))
+    }
+
+    fn end(&mut self, connection: usize, closing: Closing) {
+        if let Some(stream) = self.lines.get_mut(connection).and_then(|line| line.stream.take()) {
+            connections::end(&stream, closing == Closing::Reset);
+        }
+    }
+
+    /// The next request that is not about an extension; or its head, if that is enough.
+    pub(super) fn request(&mut self, early: bool) -> Result<Arrived, Stop> {
+        let start = Instant::now();
+        loop {
+            let wait =
+                if self.exit.is_some() { AFTER_EXIT } else { self.settings.timeout.saturating_sub(start.elapsed()) };
+            match self.rx.recv_timeout(wait) {
+                Ok(Happening::Opened(stream)) => {
+                    self.lines.push(Line { stream: Some(stream), requests: 0, replied_early: 0 });
+                }
+                Ok(Happening::Head(connection, head)) => {
+                    if let Some(line) = self.lines.get_mut(connection) {
+                        line.requests += 1;
+                    }
+                    if early && !is_about_extensions(&head) {
+                        return Ok(Arrived { connection, head, message: None, pipelined: false });
+                    }
+                }
+                Ok(Happening::Request { connection, message, pipelined }) => {
+                    let Some(line) = self.lines.get_mut(connection) else { continue };
+                    if line.replied_early > 0 {
+                        line.replied_early -= 1;
+                    } else if line.stream.is_none() {
+                        // It was sent before the kit ended the connection, and is void.
+                    } else if is_about_extensions(&message.head) {
+                        self.reply_to_extension(connection, &message);
+                    } else {
+                        return Ok(Arrived {
+                            connection,
+                            head: message.head.clone(),
+                            message: Some(message),
+                            pipelined,
+                        });
+                    }
+                }
+                Ok(Happening::Closed(connection)) => self.forget(connection),
+                Ok(Happening::Broken(connection, ReadError::Cut(_))) => self.forget(connection),
+                Ok(Happening::Broken(connection, error @ ReadError::Malformed(..))) => {
+                    self.broken(connection, &error)?;
+                }
+                Ok(Happening::Exit(status)) => self.exit = Some(status),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    let Some(status) = self.exit else { return Err(Verdict::Hung("nothing came".into())) };
+                    return Err(Verdict::Ended(format!("the process ended with {status}")));
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, connection: usize) {
+        if let Some(line) = self.lines.get_mut(connection) {
+            line.stream = None;
+        }
+    }
+
+    fn broken(&mut self, connection: usize, error: &ReadError) -> Result<(), Stop> {
+        let ReadError::Malformed(_, bytes) = error else { return Ok(()) };
+        let bytes = bytes.get(..self.settings.keep).unwrap_or(bytes).to_vec();
+        self.transcript.push(Entry {
+            connection: connection.to_string(),
+            from: From::Program,
+            expected: vec!["HTTP/1.1".into()],
+            misses: vec![error.to_string()],
+            bytes,
+            note: String::new(),
+        });
+        Err(Verdict::Missed(error.to_string()))
+    }
+
+    /// Extensions may register at any time, and wait for events for ever.
+    fn reply_to_extension(&mut self, connection: usize, message: &Message) {
+        self.note(connection, vec!["about extensions: anything".into()], Vec::new(), Some(message));
+        if message.head.path.ends_with("/event/next") {
+            return;
+        }
+        let reply = Reply {
+            status: Some(200),
+            headers: BTreeMap::from([("Lambda-Extension-Identifier".to_owned(), uuid::Uuid::new_v4().to_string())]),
+            body: Some("{\"functionName\":\"conformance\",\"functionVersion\":\"$LATEST\",\"handler\":\"\"}".into()),
+            ..Reply::default()
+        };
+        // It has no event and no variable that could be missing.
+        let _ = self.reply(&reply, connection, true);
+    }
+
+    pub(super) fn note(
+        &mut self,
+        connection: usize,
+        expected: Vec<String>,
+        misses: Vec<String>,
+        message: Option<&Message>,
+    ) {
+        let mut bytes = message.map(|message| message.raw.clone()).unwrap_or_default();
+        bytes.truncate(self.settings.keep);
+        let note = if message.is_none() { "its head alone" } else { "" };
+        self.transcript.push(Entry {
+            connection: connection.to_string(),
+            from: From::Program,
+            expected,
+            misses,
+            bytes,
+            note: note.into(),
+        });
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        self.process.signal(rustix::process::Signal::KILL);
+        for line in &self.lines {
+            if let Some(stream) = &line.stream {
+                connections::end(stream, false);
+            }
+        }
+        let (_, nothing) = mpsc::channel();
+        // The listening thread finds that nobody receives any more.
+        self.rx = nothing;
+        connections::stop_listening(self.address);
+    }
+}

@@ -1,0 +1,95 @@
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// The directory of the examples, which are built beside the tests.
+fn example(name: &str) -> String {
+    let test = std::env::current_exe().unwrap();
+    let path: PathBuf = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    path.to_str().unwrap().to_owned()
+}
+
+fn kit(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lambwire-conformance")).args(args).output().unwrap()
+}
+
+#[track_caller]
+fn check(args: &[&str], status: i32, expected: &str) {
+    let output = kit(args);
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    assert_eq!(output.status.code(), Some(status), "{text}");
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn our_runtime_holds_what_is_tried() {
+    check(&["runtime", "--only", "1,4,5,9", "--", &example("echo_mio")], 0, "50/50     20/20");
+}
+
+#[test]
+fn our_concurrent_runtime_holds_what_is_tried() {
+    check(&["runtime", "--only", "8", "--with", "concurrency", "--", &example("echo_smol")], 0, "8/8       2/2");
+}
+
+#[test]
+fn what_cannot_be_tried_is_skipped() {
+    check(&["runtime", "--only", "8-1", "--", &example("echo_mio")], 0, "       1\n");
+}
+
+#[test]
+fn a_requirement_is_explained() {
+    let echo = example("echo_mio");
+    check(&["runtime", "--explain", "1-2", "--", &echo], 0, "POST /2018-06-01/runtime/invocation/");
+    check(&["runtime", "--explain", "1-2", "--", &echo], 0, "held:");
+}
+
+#[test]
+fn a_runtime_that_ends_is_told() {
+    check(&["runtime", "--", "sh", "-c", "exit 3"], 1, "does not answer an event: ended");
+}
+
+#[test]
+fn a_runtime_that_hangs_is_told() {
+    check(&["runtime", "--timeout", "1", "--", "sleep", "100"], 1, "does not answer an event: hung");
+}
+
+#[test]
+fn a_runtime_that_misses_a_must_is_told() {
+    // It echoes, and knows nothing of nonces.
+    let script = "import os, http.client as h\n\
+        c = h.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])\n\
+        b = '/2018-06-01/runtime/invocation/'\n\
+        while 1:\n  \
+          c.request('GET', b + 'next'); r = c.getresponse(); e = r.read(); pass\n  \
+          c.request('POST', b + r.getheader('Lambda-Runtime-Aws-Request-Id') + '/response', e)\n  \
+          c.getresponse().read()\n";
+    check(
+        &["runtime", "--only", "2-24", "--", "python3", "-c", script],
+        1,
+        "header Lambda-Runtime-Invocation-Id is missing",
+    );
+}
+
+#[test]
+fn wrong_usage_is_told() {
+    check(&["runtime"], 2, "required");
+    check(&["runtime", "--only", "99-1", "--", "true"], 2, "no requirement and no suite is 99-1");
+    check(&["runtime", "--", "/nowhere/program"], 2, "/nowhere/program cannot be started");
+    check(&["runtime", "--junit", "/nowhere/file", "--only", "1-1", "--", &example("echo_mio")], 2, "/nowhere/file");
+}
+
+#[test]
+fn outcomes_are_written_for_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    let [xml, lines] = ["out.xml", "out.jsonl"].map(|name| dir.path().join(name));
+    let (xml_name, lines_name) = (xml.to_str().unwrap(), lines.to_str().unwrap());
+    let echo = example("echo_mio");
+    let output =
+        kit(&["runtime", "--json", "--junit", xml_name, "--record", lines_name, "--only", "1-2,8-1", "--", &echo]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["requirements"][0]["verdict"], "held");
+    assert_eq!(json["requirements"][1]["verdict"], "skipped");
+    let xml = std::fs::read_to_string(xml).unwrap();
+    assert!(xml.contains("<testcase name=\"1-2 answers an event\"") && xml.contains("<skipped message="), "{xml}");
+    let lines = std::fs::read_to_string(lines).unwrap();
+    assert!(lines.lines().count() >= 4 && lines.contains("/response HTTP/1.1"), "{lines}");
+}

@@ -1,7 +1,7 @@
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # Everything that has to hold before a change is merged
-check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie cargo-lambda languages counts fuzz-seeds simulate simulate-bugs images
+check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie cargo-lambda workers languages counts fuzz-seeds simulate simulate-bugs images
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -72,6 +72,10 @@ rie:
 # Handlers in every language, well and ill, on AWS's emulator and on ours
 languages:
     scripts/test-languages.sh
+
+# The worker of each language by itself, over two pipes
+workers:
+    python3 scripts/test_worker_python.py
 
 # The images of the examples, built and confined, each asked with curl
 images:

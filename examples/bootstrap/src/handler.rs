@@ -50,17 +50,30 @@ pub(crate) fn resolve(handler: &str, root: &Path, interpreter: Option<&Path>) ->
     Ok(program)
 }
 
-/// Splits at a dot so that there is a file for what is before it: at the last if possible.
+/// Splits at a dot so that there is a file for what is before it, or a module of a package in Python: at the last if
+/// possible.
 fn find_file<'a>(handler: &'a str, root: &Path) -> Option<(&'static Language, PathBuf, &'a str)> {
     let name_start = handler.rfind('/').map_or(0, |slash| slash + 1);
     let dots = handler.char_indices().rev().filter(|&(at, char)| char == '.' && at > name_start);
     let mut splits = dots.filter_map(|(at, _)| Some((handler.get(..at)?, handler.get(at + 1..)?)));
     splits.find_map(|(stem, function)| {
-        LANGUAGES.iter().find_map(|language| {
-            let file = root.join(format!("{stem}.{}", language.extension));
-            file.exists().then_some((language, file, function))
-        })
+        let mut files =
+            LANGUAGES.iter().map(|language| (language, root.join(format!("{stem}.{}", language.extension))));
+        let file = files.find(|(_, file)| file.exists()).or_else(|| find_module(stem, root));
+        file.map(|(language, file)| (language, file, function))
     })
+}
+
+/// The file of a module in Python. As AWS's client reads it, `package.module` is one, as is `package/module`.
+fn find_module(name: &str, root: &Path) -> Option<(&'static Language, PathBuf)> {
+    let python = LANGUAGES.iter().find(|language| language.extension == "py")?;
+    let parts: Vec<&str> = name.split(['.', '/']).collect();
+    if parts.contains(&"") {
+        return None;
+    }
+    let path = root.join(parts.join("/"));
+    let files = [path.with_extension("py"), path.join("__init__.py")];
+    Some((python, files.into_iter().find(|file| file.is_file())?))
 }
 
 fn find_interpreter(language: &Language, named: Option<&Path>, file: &Path) -> Result<PathBuf, Failure> {
@@ -95,4 +108,35 @@ pub(crate) fn no_such_file(message: impl Into<String>) -> Failure {
 
 fn malformed(message: impl Into<String>) -> Failure {
     Failure::new("Runtime.MalformedHandlerName", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs};
+
+    use super::*;
+
+    #[test]
+    fn a_module_of_a_package_in_python_is_found() {
+        let root = env::temp_dir().join(format!("bootstrap-handler-{}", std::process::id()));
+        fs::create_dir_all(root.join("pkg/sub")).unwrap();
+        for name in ["app.py", "pkg/__init__.py", "pkg/mod.py", "pkg/sub/mod.py"] {
+            fs::write(root.join(name), "").unwrap();
+        }
+        let check = |handler: &str, expected: Option<(&str, &str)>| {
+            let found = find_file(handler, &root).map(|(_, file, function)| (file, function.to_owned()));
+            assert_eq!(found, expected.map(|(file, function)| (root.join(file), function.to_owned())), "{handler}");
+        };
+        check("pkg.mod.handler", Some(("pkg/mod.py", "handler")));
+        check("pkg/mod.handler", Some(("pkg/mod.py", "handler")));
+        check("pkg.sub.mod.handler", Some(("pkg/sub/mod.py", "handler")));
+        check("pkg/sub.mod.handler", Some(("pkg/sub/mod.py", "handler")));
+        check("pkg.handler", Some(("pkg/__init__.py", "handler")));
+        check("app.object.method", Some(("app.py", "object.method")));
+        check("pkg.mod.object.method", Some(("pkg/mod.py", "object.method")));
+        check("pkg.none.handler", Some(("pkg/__init__.py", "none.handler")));
+        check("..pkg.mod.handler", None);
+        check("sub.handler", None);
+        fs::remove_dir_all(root).unwrap();
+    }
 }

@@ -1,62 +1,729 @@
-# Speaks the worker protocol for a function in a Python file.
-import functools, importlib.util, inspect, json, os, sys, time, traceback, types
+# Calls a handler in Python for one event after another, by the worker protocol (docs/worker-protocol.md). A handler finds
+# here what AWS's own client, awslambdaric, gives it; docs/languages/python.md says where the two differ.
+#
+# A handler may change whatever it can reach: builtins, `sys.stdout`, functions of `os`, `sys.path`, `sys.modules`. So what
+# is used once it is loaded is bound here, under names of this file. And imports are most of a start: what is imported
+# here is in the interpreter already or is written in C, and the rest waits until somebody needs it.
+import _signal, builtins, marshal, os, sys, time
+from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
+from os import _exit, getcwd, getpid, read, readv, write
+from sys import getrecursionlimit, setrecursionlimit
 
-class Context(types.SimpleNamespace):
-    __getitem__ = getattr
+ours, environ, modules, stdout = globals(), os.environ, sys.modules, sys.stdout
+ours.update((name, value) for name, value in vars(builtins).items() if name[0] != "_")
+clock, gmtime, strftime, marshalled = time.time, time.gmtime, time.strftime, marshal.dumps
+
+# The first read of an event, in bytes: what a pipe holds (pipe(7)), which is all of most events.
+READ_BYTES = 65536
+# Least recursion that this file needs, of whatever a handler has set, in calls.
+LEAST_RECURSION = 200
+# How often the same line of a stack is told in a row, as `traceback` has it.
+SAME_LINES = 3
+# Most causes of an error that are told.
+CAUSES = 8
+# Flags of the code of `async def`, without and with `yield` in it (`inspect.CO_COROUTINE`, `CO_ASYNC_GENERATOR`).
+ASYNC_FLAGS = 0x80 | 0x200
+# Where AWS's client does not write characters beyond ASCII as \u escapes.
+UNICODE_ENVIRONMENTS = ["AWS_Lambda_python3.%d" % minor for minor in range(12, 16)]
+
+EVENTS, ANSWERS = (int(environ.pop("LAMBWIRE_%s_FD" % end)) for end in ("EVENTS", "ANSWERS"))
+FILE, FUNCTION, CONCURRENCY = (environ.pop("LAMBWIRE_" + name, "") for name in ("FILE", "FUNCTION", "CONCURRENCY"))
+PID = getpid()
+Generator, Function = type(_ for _ in ()), type(lambda: 0)
+
+
+# --- Context ---
+
+BAD_CONTEXT = "Runtime.LambdaContextUnmarshalError"
+# The end of the line of a context in which there is nothing that a caller has written.
+NOTHING_SENT_ALONG = b'"identity":null,"client_context":null}\n'
+IDENTITY = {"cognitoIdentityId": "cognito_identity_id", "cognitoIdentityPoolId": "cognito_identity_pool_id"}
+
+
+class Members:
+    """Lets members be looked up by subscripts, too."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name):
+        if name in self:
+            return getattr(self, name)
+        raise KeyError(name)
+
+    def __contains__(self, name):
+        return isinstance(name, str) and hasattr(self, name)
+
+    def __repr__(self):
+        return "%s([%s])" % (type(self).__name__, ",".join("%s=%s" % (name, getattr(self, name)) for name in self.TOLD))
+
+
+class ClientContext(Members):
+    __slots__ = TOLD = ("custom", "env", "client")
+
+
+class Client(Members):
+    __slots__ = TOLD = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
+
+
+class CognitoIdentity(Members):
+    __slots__ = TOLD = ("cognito_identity_id", "cognito_identity_pool_id")
+
+
+class LambdaContext(Members):
+    """Reads what it was told, a line of JSON, when it is looked into: that takes longer than the rest of an invocation."""
+
+    __slots__ = ("_told",)
+    TOLD = """aws_request_id log_group_name log_stream_name function_name memory_limit_in_mb function_version
+    invoked_function_arn client_context identity tenant_id""".split()
+
+    def __init__(self, line):
+        set_told(self, line)
+        if not line.endswith(NOTHING_SENT_ALONG):
+            members_of(self)
+
+    def __getattr__(self, name):
+        told = members_of(self)
+        if name in told:
+            return told[name]
+        raise AttributeError("'LambdaContext' object has no attribute '%s'" % name)
+
+    def __setattr__(self, name, value):
+        members_of(self)[name] = value
+
+    def __delattr__(self, name):
+        if members_of(self).pop(name, self) is self:
+            raise AttributeError(name)
+
+    def __reduce__(self):
+        return object.__new__, (LambdaContext,), members_of(self)
+
+    def __setstate__(self, told):
+        set_told(self, told)
+
+    __dict__ = property(lambda self: members_of(self))
+
     def get_remaining_time_in_millis(self):
-        return max(0, (self.deadline_ms or 0) - int(time.time() * 1000))
-encode = functools.partial(json.dumps, allow_nan=False, separators=(",", ":"))
+        return max(0, self._epoch_deadline_time_in_ms - int(clock() * 1000))
 
-request_id = b"-"
-def say(answers, kind, body=b""):
-    body = body.encode() if isinstance(body, str) else body
-    answers.write(b"%s %s %d\n%s" % (kind, request_id, len(body), body))
-    answers.flush()
-def report(say, kind, message, stack):
-    say(b"error", json.dumps({"errorType": kind, "errorMessage": message, "stackTrace": stack}))
+    def w3c(self):
+        return dict(self._w3c_fields)
 
-def fail(say, error):
-    calls = reversed(traceback.extract_tb(error.__traceback__))
-    stack = [f"{error.filename}:{error.lineno}"] if isinstance(error, SyntaxError) else []
-    stack += [f"{at.filename}:{at.lineno} in {at.name}" for at in calls if not at.filename.startswith("<")]
-    report(say, type(error).__name__, str(error), stack)
+    def log(self, message):
+        sys.stdout.write(str(message))
 
-def load(say, file, name):
-    sys.path[:0] = [os.getcwd(), os.path.dirname(file)]
-    module_name = os.path.splitext(os.path.relpath(file))[0].replace("/", ".")
-    spec = importlib.util.spec_from_file_location(module_name, file)
-    sys.modules[module_name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+
+set_told = LambdaContext._told.__set__
+
+
+def members_of(context):
+    told = context._told
+    if isinstance(told, dict):
+        return told
     try:
-        return functools.reduce(getattr, name.split("."), module)
-    except AttributeError:
-        report(say, "Runtime.HandlerNotFound", f"no function {name} in {file}", [])
-        sys.exit(1)
+        told = decode(told)
+    except Exception as error:
+        raise Fault(BAD_CONTEXT, "Unable to parse Client Context JSON: %s" % error) from None
+    client_context, identity = told["client_context"], told["identity"]
+    told["_epoch_deadline_time_in_ms"] = told["deadline_ms"] or 0
+    told["_w3c_fields"] = {}
+    if client_context is not None:
+        w3c = fields_of(client_context, "Client Context").pop("w3c", None)
+        if isinstance(w3c, dict):
+            texts = {name: w3c.get(name) for name in ("traceparent", "tracestate", "baggage")}
+            told["_w3c_fields"] = {name: text for name, text in texts.items() if isinstance(text, str)}
+        told["client_context"] = read_members(ClientContext(), client_context)
+        client = client_context.get("client")
+        if client is not None:
+            told["client_context"].client = read_members(Client(), fields_of(client, "Client Context"))
+    identity = {} if identity is None else fields_of(identity, "Cognito Identity")
+    told["identity"] = read_members(CognitoIdentity(), {IDENTITY.get(name): value for name, value in identity.items()})
+    set_told(context, told)
+    return told
 
-def answer(say, handler, event, context):
-    os.environ.pop("_X_AMZN_TRACE_ID", None)
-    if context.trace_id is not None:
-        os.environ["_X_AMZN_TRACE_ID"] = context.trace_id
-    result = handler(json.loads(event), context)
-    if inspect.iscoroutine(result):
-        result = __import__("asyncio").run(result)
-    if inspect.isgenerator(result):
-        for piece in result:
-            say(b"prelude", encode(piece)) if isinstance(piece, dict) else say(b"chunk", piece)
-        say(b"end")
+
+def read_members(members, fields):
+    for name in members.TOLD:
+        setattr(members, name, fields.get(name))
+    return members
+
+
+def fields_of(value, what):
+    if isinstance(value, dict):
+        return value
+    message = "Unable to parse %s JSON: it is no object, but of type %s" % (what, type(value).__name__)
+    raise Fault(BAD_CONTEXT, message)
+
+
+# --- Frames ---
+
+unread = b""
+is_torn = False
+
+
+def read_frame():
+    """The kind, the id, the context and the body of the next frame; None where there is none any more."""
+    global unread
+    data = unread or read(EVENTS, READ_BYTES)
+    head_end = data.find(b"\n")
+    while head_end < 0:
+        piece = read(EVENTS, READ_BYTES)
+        if not piece:
+            return None
+        data += piece
+        head_end = data.find(b"\n")
+    kind, request_id, context_len, body_len = data[:head_end].split()
+    context_end = head_end + 1 + int(context_len)
+    end = context_end + int(body_len)
+    if len(data) < end:
+        data = read_rest(data, end)
+    unread = data[end:]
+    return kind, request_id, bytes(data[head_end + 1 : context_end]), data[context_end:end]
+
+
+def read_rest(data, end):
+    whole = memoryview(bytearray(end))
+    have = len(data)
+    whole[:have] = data
+    while have < end:
+        count = readv(EVENTS, [whole[have:]])
+        if not count:
+            raise EOFError("the events end within one")
+        have += count
+    return whole
+
+
+def write_frame(kind, request_id, body=b""):
+    global is_torn
+    if getpid() != PID:
+        _exit(0)
+    frame = b"%s %s %d\n%s" % (kind, request_id, len(body), body)
+    # What a handler left behind, such as a timer, may raise in between, and nobody knows what was written by then.
+    is_torn = True
+    written = write(ANSWERS, frame)
+    while written < len(frame):
+        written += write(ANSWERS, memoryview(frame)[written:])
+    is_torn = False
+
+
+# --- JSON ---
+
+
+class Decoding:
+    strict, object_hook, object_pairs_hook, parse_float, parse_int = True, None, None, float, int
+
+    @staticmethod
+    def parse_constant(name):
+        raise ValueError("%s is no JSON" % name)
+
+
+class Raw(str):
+    """JSON as it stands."""
+
+
+BLANK = " \t\n\r"
+scan = make_scanner(Decoding)
+encode_text = encode_basestring if environ.get("AWS_EXECUTION_ENV") in UNICODE_ENVIRONMENTS else encode_basestring_ascii
+
+
+def decode(data):
+    text = str(data, "utf-8")
+    start = len(text) - len(text.lstrip("\ufeff" + BLANK))
+    try:
+        value, end = scan(text, start)
+    except StopIteration as stop:
+        raise ValueError("Expecting value: " + place(text, stop.value)) from None
+    if end < len(text) and text[end:].strip(BLANK):
+        raise ValueError("Extra data: " + place(text, end))
+    return value
+
+
+def place(text, at):
+    return "line %d column %d (char %d)" % (text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at), at)
+
+
+def encoder(encode_text, default, markers=None):
+    encode = make_encoder(markers, default, encode_text, None, ": ", ", ", False, False, True)
+    return lambda value: "".join(encode(value, 0))
+
+
+def refuse(value):
+    raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
+
+
+containers = {}
+encode_plain = encoder(encode_text, refuse, containers)
+encode_ascii = encoder(encode_basestring_ascii, str)
+encode_rich = encoder(lambda text: text if type(text) is Raw else encode_text(text), refuse)
+
+
+def encode(value):
+    """What AWS's client makes of a result, which writes JSON with simplejson."""
+    try:
+        text = encode_plain(value)
+        # The encoder takes a named tuple for any other.
+        if "[" not in text or is_plain(value):
+            return text
+    except TypeError:
+        pass
+    finally:
+        containers.clear()
+    return encode_rich(enriched(value))
+
+
+def is_plain(value):
+    """Whether there is none but Python's own types in it, which are all that `marshal` takes."""
+    try:
+        return bool(marshalled(value, 2))
+    except ValueError:
+        return False
+
+
+def enriched(value):
+    """The same of types that the encoder knows."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if callable(getattr(value, "_asdict", None)):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {name.decode() if isinstance(name, bytes) else name: enriched(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [enriched(each) for each in value]
+    if isinstance(value, bytes):
+        return value.decode()
+    if any(kind.__name__ == "Decimal" and kind.__module__ == "decimal" for kind in type(value).__mro__):
+        return float("nan") if value.is_nan() else Raw(value)
+    return value
+
+
+# --- Reports ---
+
+
+class Fault(Exception):
+    """An error that AWS's client has a name for."""
+
+    def __init__(self, error_type, message, stack=()):
+        Exception.__init__(self, message)
+        self.error_type, self.stack = error_type, stack
+
+
+def report(error):
+    return encode_ascii(described(error, CAUSES)).encode()
+
+
+def described(error, causes):
+    if isinstance(error, Fault):
+        return {"errorType": error.error_type, "errorMessage": str(error), "stackTrace": error.stack}
+    try:
+        message = str(error)
+    except Exception:
+        message = "its text cannot be told"
+    told = {"errorType": type(error).__name__, "errorMessage": message, "stackTrace": stack(error.__traceback__)}
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None and causes:
+        told["cause"] = described(cause, causes - 1)
+    return told
+
+
+def stack(at):
+    """The calls down to the error, as `traceback` writes them: from the first that is the handler's, and none of ours."""
+    calls, files = [], {}
+    while at is not None:
+        code, names = at.tb_frame.f_code, at.tb_frame.f_globals
+        if names is not ours and (calls or not is_on_the_way(code, names)):
+            calls.append((code.co_filename, at.tb_lineno, code.co_name, names))
+        at = at.tb_next
+    lines, before, same = [], None, 0
+    for call in [*calls, None]:
+        if call and call[:3] == before:
+            same += 1
+        else:
+            if same > SAME_LINES:
+                more = same - SAME_LINES
+                lines.append("  [Previous line repeated %d more time%s]\n" % (more, "s" if more > 1 else ""))
+            before, same = call and call[:3], 1
+        if call and same <= SAME_LINES:
+            source = source_line(files, *call)
+            lines.append('  File "%s", line %s, in %s\n%s' % (*call[:3], source and "    %s\n" % source))
+    return lines
+
+
+def is_on_the_way(code, names):
+    return code.co_filename.startswith("<frozen importlib") or str(names.get("__name__")).startswith("asyncio.")
+
+
+def source_line(files, file, line, _, names):
+    if file not in files:
+        files[file] = [] if file.startswith("<") else source_lines(file, names)
+    return files[file][line - 1].strip() if line and line <= len(files[file]) else ""
+
+
+def source_lines(file, names):
+    try:
+        with open(file, "rb") as source:
+            return source.read().decode(errors="replace").splitlines()
+    except Exception:
+        pass
+    try:
+        # A module in an archive.
+        return names["__loader__"].get_source(names["__name__"]).splitlines()
+    except Exception:
+        return []
+
+
+# --- Loading ---
+
+
+def load():
+    """The handler, imported as AWS's client does: by its name in the task root, which is first in `sys.path`."""
+    root, path = getcwd(), os.path.relpath(FILE)
+    if path.startswith("../"):
+        root, path = os.path.split(FILE)
+    if sys.path[:1] == [""]:
+        del sys.path[0]
+    sys.path.insert(0, root)
+    name = path[: -len(".py")].replace("/", ".")
+    name = name[: -len(".__init__")] if name.endswith(".__init__") else name
+    if name.split(".")[0] in sys.builtin_module_names:
+        message = "Cannot use built-in module %s as a handler module" % name
+        raise Fault("Runtime.BuiltInModuleConflict", message)
+    try:
+        __import__(name)
+    except ImportError as error:
+        raise Fault("Runtime.ImportModuleError", "Unable to import module '%s': %s" % (name, error))
+    except SyntaxError as error:
+        place = '  File "%s" Line %s\n    %s' % (error.filename, error.lineno, error.text)
+        raise Fault("Runtime.UserCodeSyntaxError", "Syntax error in module '%s': %s" % (name, error), [place])
+    handler = modules[name]
+    for part in FUNCTION.split("."):
+        try:
+            handler = getattr(handler, part)
+        except AttributeError:
+            raise Fault("Runtime.HandlerNotFound", "Handler '%s' missing on module '%s'" % (FUNCTION, name))
+    return handler
+
+
+def ready(handler):
+    told = {}
+    # 0 and 1 are to let the process end, and to ignore it.
+    if callable(_signal.getsignal(_signal.SIGTERM)):
+        told["sigterm"] = True
+    if CONCURRENCY and is_async(handler):
+        told["concurrency"] = int(CONCURRENCY)
+    if any(hooks()):
+        told["snapshot"] = True
+    return told
+
+
+def is_async(handler):
+    while hasattr(handler, "func"):
+        handler = handler.func
+    for function in (handler, getattr(handler, "__func__", None), getattr(type(handler), "__call__", None)):
+        if isinstance(function, Function):
+            return bool(function.__code__.co_flags & ASYNC_FLAGS)
+    return False
+
+
+# --- Invocations ---
+
+loop = None
+# The request and its context, for the log: a task has its own, and a thread sees the latest.
+latest = None
+if CONCURRENCY:
+    from _contextvars import ContextVar
+
+    own = ContextVar("invocation", default=None)
+
+
+def answer(handler, request_id, line, body):
+    try:
+        result = handler(*prepared(request_id, line, body))
+        if hasattr(type(result), "__await__"):
+            result = run(result)
+        if hasattr(type(result), "__anext__"):
+            kind, body = run(stream_async(request_id, result))
+        else:
+            kind, body = whole_or_stream(request_id, result)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        kind, body = b"error", report(error)
+    finish(request_id, kind, body)
+
+
+async def answer_in_task(handler, request_id, line, body):
+    try:
+        result = handler(*prepared(request_id, line, body))
+        result = (await result) if hasattr(type(result), "__await__") else result
+        if hasattr(type(result), "__anext__"):
+            kind, body = await stream_async(request_id, result)
+        else:
+            kind, body = whole_or_stream(request_id, result)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        kind, body = b"error", report(error)
+    finish(request_id, kind, body)
+
+
+def prepared(request_id, line, body):
+    global latest
+    context = LambdaContext(line)
+    latest = request_id, context
+    if CONCURRENCY:
+        own.set(latest)
+    _, is_traced, rest = line.partition(b',"trace_id":"')
+    try:
+        if is_traced and not CONCURRENCY:
+            trace_id = rest[: rest.find(b'"')]
+            environ["_X_AMZN_TRACE_ID"] = context.trace_id if b"\\" in trace_id else trace_id.decode()
+        else:
+            environ.pop("_X_AMZN_TRACE_ID", None)
+    except Exception:
+        # Somebody has spoilt it, who will not look for a trace there.
+        pass
+    try:
+        return decode(body), context
+    except Exception as error:
+        raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
+
+
+def whole_or_stream(request_id, result):
+    if type(result) is Generator:
+        for number, piece in enumerate(result):
+            write_piece(request_id, number, piece)
+        return b"end", b""
+    if isinstance(result, bytes):
+        return b"bytes", result
+    try:
+        return b"bytes", encode(result).encode()
+    except Exception as error:
+        raise Fault("Runtime.MarshalError", "Unable to marshal response: %s" % error)
+
+
+async def stream_async(request_id, pieces):
+    number = 0
+    async for piece in pieces:
+        write_piece(request_id, number, piece)
+        number += 1
+    return b"end", b""
+
+
+def write_piece(request_id, number, piece):
+    if isinstance(piece, dict) and number == 0:
+        write_frame(b"prelude", request_id, encode(piece).encode())
+    elif isinstance(piece, str):
+        write_frame(b"chunk", request_id, piece.encode())
+    elif isinstance(piece, (bytes, bytearray, memoryview)):
+        write_frame(b"chunk", request_id, bytes(piece))
     else:
-        say(b"text", result) if isinstance(result, (str, bytes)) else say(b"result", encode(result))
+        kind = type(piece).__name__
+        raise TypeError("a stream is of str and bytes, after a dict if that comes first; its piece %d is of type %s" % (number, kind))
 
-events, answers = (os.fdopen(int(os.environ[f"LAMBWIRE_{end}_FD"]), mode) for end, mode in (("EVENTS", "rb"), ("ANSWERS", "wb")))
-sys.stdout.reconfigure(line_buffering=True)
-say = functools.partial(say, answers)
-try:
-    handler = load(say, os.environ["LAMBWIRE_FILE"], os.environ["LAMBWIRE_FUNCTION"])
-    say(b"ready")
+
+def finish(request_id, kind, body):
+    if getrecursionlimit() < LEAST_RECURSION:
+        setrecursionlimit(LEAST_RECURSION)
+    try:
+        # What was printed without an end of line belongs to this invocation, too.
+        stdout.flush()
+    except Exception:
+        pass
+    write_frame(kind, request_id, body)
+
+
+def run(awaitable):
+    """Runs it in the one loop that is kept, with all that is bound to it, from one event to the next."""
+    global loop
+    if loop is None or loop.is_closed():
+        import asyncio
+
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+    return loop.run_until_complete(awaitable)
+
+
+# --- Logging ---
+
+
+class SetUpLogging:
+    """Sets the root logger up as soon as somebody imports `logging`: a finder of modules, first in `sys.meta_path`."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "logging":
+            return None
+        sys.meta_path.remove(self)
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                self.execute = spec.loader.exec_module
+                spec.loader.exec_module = self.exec_module
+                return spec
+
+    def exec_module(self, module):
+        self.execute(module)
+        if hasattr(module, "getLogger"):
+            set_up_logging(module)
+
+
+def set_up_logging(logging):
+    class LambdaLoggerFilter(logging.Filter):
+        def filter(self, record):
+            request_id, context = CONCURRENCY and own.get() or latest or (b"", None)
+            record.aws_request_id, record.tenant_id = request_id.decode(), context and context.tenant_id
+            return True
+
+    class LambdaLoggerHandler(logging.Handler):
+        def emit(self, record):
+            sys.stdout.write(self.format(record))
+
+    class JsonFormatter(logging.Formatter):
+        def format(self, record):
+            return log_line(logging, self, record)
+
+    is_json = environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+    level = {"TRACE": "DEBUG"}.get(environ.get("AWS_LAMBDA_LOG_LEVEL"), environ.get("AWS_LAMBDA_LOG_LEVEL", "")).upper()
+    logging.Formatter.converter = gmtime
+    text = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
+    formatter = JsonFormatter(datefmt="%Y-%m-%dT%H:%M:%SZ") if is_json else logging.Formatter(text, "%Y-%m-%dT%H:%M:%S")
+    handler = LambdaLoggerHandler()
+    handler.setFormatter(formatter)
+    handler.addFilter(LambdaLoggerFilter())
+    root = logging.getLogger()
+    if level in logging._nameToLevel:
+        root.setLevel(level)
+    root.addHandler(handler)
+
+
+# Members of a record that are told under other names, or not at all; what a call gave as `extra` is told as it is.
+RECORD = set(
+    """name msg args levelname levelno pathname filename module exc_info exc_text stack_info lineno funcName created msecs
+    relativeCreated thread threadName processName process aws_request_id tenant_id _frame_type""".split()
+)
+encode_log = encoder(encode_basestring, str)
+
+
+def log_line(logging, formatter, record):
+    record.levelno = min(50, max(0, record.levelno)) // 10 * 10
+    record.levelname = logging.getLevelName(record.levelno)
+    kind, error, at = record.exc_info or (None, None, None)
+    told = {
+        "timestamp": formatter.formatTime(record, formatter.datefmt),
+        "level": record.levelname,
+        "message": record.msg if isinstance(record.msg, dict) and not record.args else record.getMessage(),
+        "logger": record.name,
+        "stackTrace": logging.traceback.format_tb(at) if record.exc_info else None,
+        "errorType": kind.__name__ if record.exc_info else None,
+        "errorMessage": str(error) if record.exc_info else None,
+        "requestId": record.aws_request_id,
+        "location": "%s:%s:%s" % (record.pathname, record.funcName, record.lineno) if record.exc_info else None,
+        "tenantId": record.tenant_id,
+    }
+    extra = {name: value for name, value in vars(record).items() if name not in RECORD and name not in told}
+    return encode_log({name: value for name, value in [*told.items(), *extra.items()] if value is not None}) + "\n"
+
+
+# --- Hooks ---
+
+
+def hooks():
+    """What was registered by AWS's package for that: to be run before a snapshot, and after it was restored."""
+    package = modules.get("snapshot_restore_py")
+    return (package.get_before_snapshot(), package.get_after_restore()) if package else ([], [])
+
+
+def run_hooks(kind):
+    try:
+        before, after = hooks()
+        if kind == b"before-snapshot":
+            while before:
+                function, arguments, named = before.pop()
+                function(*arguments, **named)
+        else:
+            if "random" in modules:
+                # Or else every environment that starts from this snapshot would draw the same numbers.
+                modules["random"].seed()
+            for function, arguments, named in after:
+                function(*arguments, **named)
+    except BaseException as error:
+        return finish(b"-", b"error", report(error))
+    finish(b"-", b"done", b"")
+
+
+# --- Main loop ---
+
+
+def serve(handler):
     while True:
-        _, request_id, *lengths = (events.readline() or sys.exit()).split()
-        context, event = (events.read(int(length)) for length in lengths)
-        context = json.loads(context, object_hook=lambda fields: Context(**fields))
-        try: answer(say, handler, event, context)
-        except Exception as error: fail(say, error)
-except Exception as error: fail(say, error)
+        if loop is not None and not unread:
+            # Signals and tasks that belong to the loop have their turn while there is no event.
+            run(wait_for_event())
+        frame = read_frame()
+        if frame is None:
+            return
+        kind, *invocation = frame
+        if kind == b"event":
+            answer(handler, *invocation)
+        else:
+            run_hooks(kind)
+
+
+async def serve_concurrently(handler):
+    tasks = set()
+    while True:
+        if not unread:
+            await wait_for_event()
+        frame = read_frame()
+        if frame is None:
+            return
+        kind, *invocation = frame
+        if kind != b"event":
+            run_hooks(kind)
+            continue
+        task = loop.create_task(answer_in_task(handler, *invocation))
+        # The loop itself keeps no task from being collected.
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
+async def wait_for_event():
+    there = loop.create_future()
+    loop.add_reader(EVENTS, lambda: there.done() or there.set_result(None))
+    try:
+        await there
+    finally:
+        loop.remove_reader(EVENTS)
+
+
+def forget_descriptors():
+    """For a child: what it writes to them would be taken for an answer."""
+    for descriptor in (EVENTS, ANSWERS):
+        os.close(descriptor)
+
+
+def main():
+    for descriptor in (EVENTS, ANSWERS):
+        os.set_inheritable(descriptor, False)
+    os.register_at_fork(after_in_child=forget_descriptors)
+    stdout.reconfigure(line_buffering=True)
+    if "logging" in modules:
+        set_up_logging(modules["logging"])
+    else:
+        sys.meta_path.insert(0, SetUpLogging())
+    try:
+        handler = load()
+    except Exception as error:
+        write_frame(b"fatal", b"-", report(error))
+        sys.exit(1)
+    told = ready(handler)
+    write_frame(b"ready", b"-", encode_ascii(told).encode() if told else b"")
+    try:
+        run(serve_concurrently(handler)) if "concurrency" in told else serve(handler)
+    except Exception as error:
+        # Of a signal's handler, between two invocations or within what this file does for one.
+        if is_torn:
+            raise
+        write_frame(b"fatal", b"-", report(error))
+        _exit(1)
+
+
+main()

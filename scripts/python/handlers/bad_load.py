@@ -1,0 +1,5 @@
+def load():
+    raise RuntimeError("while loading")
+
+
+load()

@@ -1,0 +1,1 @@
+from results import no_such_name

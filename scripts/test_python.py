@@ -1,0 +1,230 @@
+"""Runs handlers in Python under the bootstrap and under AWS's own client, and compares: `test_python.py EMULATOR BOOTSTRAP
+PYTHON [NAME...]`, where PYTHON has awslambdaric; names of rows run these alone.
+
+A row is a handler with its events. Both must answer alike, and log alike where the row says so; or differ in the way that
+the row says. docs/languages/python.md has a line for each row, and none besides.
+"""
+
+import base64
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from test_rie import check
+
+HANDLERS = Path(__file__).parent / "python" / "handlers"
+PAGE = Path(__file__).parent.parent / "docs" / "languages" / "python.md"
+INVOKE = "/2015-03-31/functions/function/invocations"
+TRACE_ID = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"
+
+
+@dataclass
+class Row:
+    name: str
+    # Handler, unless it is called as the row is.
+    handler: str = ""
+    events: list = field(default_factory=lambda: ["{}"])
+    headers: dict = field(default_factory=dict)
+    env: dict = field(default_factory=dict)
+    compares_log: bool = False
+    # What the bootstrap answers, where that is something else than what AWS's client does: a test of it.
+    ours: object = None
+
+
+def client_context(value):
+    text = value if isinstance(value, str) else json.dumps(value)
+    return {"X-Amz-Client-Context": base64.b64encode(text.encode()).decode()}
+
+
+FULL_CONTEXT = {
+    "client": {"installation_id": "i", "app_title": "t", "app_version_name": "1", "app_version_code": "2", "other": 3},
+    "custom": {"k": "v", "nested": {"a": [1]}},
+    "env": {"locale": "fr"},
+    "services": {},
+    "w3c": {"traceparent": "00-1-2-01", "tracestate": 7, "else": "no"},
+}
+IDENTITY = {"X-Amz-Cognito-Identity": json.dumps({"cognitoIdentityId": "eu-west-1:x", "cognitoIdentityPoolId": "p"})}
+VALUES = ['{"a":1}', "[1,2.50,-0.0,1e400,12345678901234567890123]", '"é\\ud83d\\ude00\\ud800"', "null", "true", "7", " {} "]
+JSON_LOG = {"AWS_LAMBDA_LOG_FORMAT": "JSON"}
+
+
+def has_type(error_type, *parts):
+    """The answer is an error of this type, with this in its text."""
+
+    def holds(reply):
+        text = json.dumps(reply)
+        return reply["error"] and reply["body"]["errorType"] == error_type and all(part in text for part in parts)
+
+    return holds
+
+
+def is_body(body):
+    return lambda reply: not reply["error"] and json.loads(reply["body"]) == body
+
+
+ROWS = [
+    *(
+        Row(f"results.{name}")
+        for name in """decimals not_a_number named_tuples named_tuple rows whole_bytes bytes_within bytes_that_are_no_text
+        keys tuple_keys subclasses nothing text text_of_json lone_surrogate numbers sets objects circular deep""".split()
+    ),
+    Row("results.unicode", "results.text", env={"AWS_EXECUTION_ENV": "AWS_Lambda_python3.13"}),
+    Row("events.values", "results.echo", VALUES),
+    Row("events.kinds", "results.kinds", VALUES),
+    Row("events.not_json", "results.echo", ["{", "NaN", '{"a":}', "{} x", "[1,\n x]", b"\xff"]),
+    Row("events.deep", "results.kinds", ["[" * 100000 + "]" * 100000]),
+    *(
+        Row(f"errors.{name}")
+        for name in """raised without_message key own_class two_arguments nested with_cause recursive compiled in_library
+        wrong_parameters not_callable exits exits_at_once interrupted killed""".split()
+    ),
+    Row("errors.evaluated"),
+    Row("errors.next_event", "errors.raised", ["1", "2"]),
+    Row("load.no_module", "bad_import.handler"),
+    Row("load.no_name", "bad_name.handler"),
+    Row("load.syntax", "bad_syntax.handler"),
+    Row("load.inner_syntax", "bad_inner_syntax.handler"),
+    Row("load.no_handler", "results.no_such_handler"),
+    Row("load.builtin", "time.handler"),
+    Row("load.exits", "bad_exit.handler"),
+    Row("load.package", "pkg.mod.handler"),
+    Row("load.slash", "pkg/mod.handler"),
+    Row("load.package_itself", "pkg.handler"),
+    Row("load.namespace_package", "plain.mod.handler"),
+    Row("load.dashes", "dashed-name.handler"),
+    *(Row(f"imports.{name}") for name in "path environment working_directory standard_library modules_of_ours".split()),
+    *(Row(f"contexts.{name}") for name in "members types text identity remaining_time absent missing own_members copies".split()),
+    Row("contexts.nothing_sent", "contexts.client_context"),
+    Row("contexts.client_context", headers=client_context(FULL_CONTEXT)),
+    Row("contexts.empty_client_context", "contexts.client_context", headers=client_context({})),
+    Row("contexts.custom_only", "contexts.client_context", headers=client_context({"custom": {"k": "v"}})),
+    Row("contexts.identity_sent", "contexts.identity", headers=IDENTITY),
+    Row("contexts.trace_id", headers={"X-Amzn-Trace-Id": TRACE_ID}),
+    Row("contexts.log", compares_log=True),
+    *(
+        Row(f"logs.{name}", compares_log=True)
+        for name in "unconfigured levels exceptions extra lines in_thread root formatter redirected".split()
+    ),
+    *(
+        Row(f"logs.json_{name}", f"logs.{name}", env=JSON_LOG, compares_log=True)
+        for name in "unconfigured levels exceptions extra lines in_thread root formatter".split()
+    ),
+    *(
+        Row(f"logs.level_{level.lower()}", "logs.unconfigured", env={"AWS_LAMBDA_LOG_LEVEL": level}, compares_log=True)
+        for level in ("TRACE", "DEBUG", "INFO", "ERROR", "FATAL")
+    ),
+    Row("logs.json_level", "logs.unconfigured", env={**JSON_LOG, "AWS_LAMBDA_LOG_LEVEL": "INFO"}, compares_log=True),
+    *(Row(f"processes.{name}") for name in "in_subprocess in_shell forked spawned piped descriptors".split()),
+    Row("processes.counted", events=["1", "2", "3"]),
+    Row("processes.thread_that_stays", events=['"first"', '"second"']),
+    # What differs.
+    Row("load.raises", "bad_load.handler", ours=has_type("RuntimeError", "while loading", "bad_load.py")),
+    Row("errors.base_exception", ours=has_type("Interruption", "no Exception")),
+    Row("errors.unspeakable", ours=has_type("Unspeakable", "unspeakable")),
+    Row("contexts.subscripts", headers=client_context(FULL_CONTEXT), ours=is_body(["function", False, True, FULL_CONTEXT["custom"], True])),
+    Row("contexts.no_object", "contexts.members", headers=client_context([1]), ours=has_type("Runtime.LambdaContextUnmarshalError", "Client Context")),
+]
+
+
+class Emulated:
+    """A program on our emulator."""
+
+    def __init__(self, emulator, command, handler, env):
+        self.log = tempfile.TemporaryFile()
+        arguments = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--task-root", HANDLERS, "--handler", handler]
+        self.process = subprocess.Popen(
+            [*arguments, "--", *command], cwd=HANDLERS, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=self.log
+        )
+        listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
+        self.connection = http.client.HTTPConnection(listen, timeout=60)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+        self.process.terminate()
+        self.printed = self.process.stdout.read()
+        self.process.wait()
+        self.log.seek(0)
+        self.printed += self.log.read()
+
+    def invoke(self, event, headers):
+        self.connection.request("POST", INVOKE, event, headers)
+        reply = self.connection.getresponse()
+        body = reply.read()
+        is_error = reply.headers["X-Amz-Function-Error"] is not None
+        return {"error": is_error, "body": json.loads(body) if is_error else body.decode("latin-1")}
+
+
+# Lines of the emulator, and those with which each client tells a report.
+OTHERS = re.compile(r"(START|END|REPORT) RequestId|bootstrap: |    |\[ERROR\] \w+|\S+ RequestId: .*Error")
+SECRETS = [
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
+    (r"0x[0-9a-f]+", "ADDRESS"),
+]
+
+
+def without_secrets(text):
+    for pattern, name in SECRETS:
+        text = re.sub(pattern, name, text)
+    return text
+
+
+def outcome(emulator, command, row):
+    with Emulated(emulator, command, row.handler or row.name, row.env) as running:
+        replies = [running.invoke(event.encode() if isinstance(event, str) else event, row.headers) for event in row.events]
+    # What ends without the end of a line has the emulator's next line behind it.
+    printed = re.sub(r"(END RequestId)", r"\n\1", running.printed.decode(errors="replace"))
+    lines = [line for line in printed.splitlines() if line and not OTHERS.match(line)]
+    return json.loads(without_secrets(json.dumps(replies))), sorted(map(without_secrets, lines))
+
+
+def alike(reply):
+    """What has to be the same of two answers. The way to a handler goes through the client and importlib."""
+    body = reply["body"]
+    if not reply["error"]:
+        return reply
+    if body["errorType"] == "Runtime.ExitError":
+        # Told by the emulator where there is no bootstrap.
+        return body["errorType"]
+    message, stack = body["errorMessage"], [line for line in body.get("stackTrace", []) if "awslambdaric" not in line]
+    if body["errorType"] == "Runtime.UnmarshalError":
+        # Each has its own words for what is wrong with JSON.
+        message = message.split(":")[0]
+    return body["errorType"], message, [re.sub(r"repeated \d+ more", "repeated N more", line) for line in stack]
+
+
+def listed_rows():
+    """Names of rows on the page: what stands in backticks in the last cell of a line of a table."""
+    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    return [name for line in lines for name in re.findall(r"`(\w+\.\w+)`", line.rsplit("|", 2)[1])]
+
+
+def main(emulator, bootstrap, python, *names):
+    rows = [row for row in ROWS if not names or row.name in names]
+    for row in rows:
+        theirs, their_log = outcome(emulator, [python, "-m", "awslambdaric", row.handler or row.name], row)
+        ours, our_log = outcome(emulator, [bootstrap, "--interpreter", python, row.handler or row.name], row)
+        if row.ours:
+            check(f"{row.name}: {ours} holds", all(map(row.ours, ours)), True)
+            check(f"{row.name}: differs from {theirs}", ours != theirs, True)
+        else:
+            check(row.name, list(map(alike, ours)), list(map(alike, theirs)))
+        if row.compares_log:
+            check(f"{row.name}: log", our_log, their_log)
+        print(f"{row.name} ... {'as documented' if row.ours else 'as on AWS'}", flush=True)
+    if not names:
+        check("rows of docs/languages/python.md", sorted(listed_rows()), sorted(row.name for row in ROWS))
+    print(f"{len(rows)} passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,441 @@
+"""The worker of Python, over two pipes: what does not depend on who is at their other end."""
+
+import ast
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from worker_pipes import SIZES, WORKERS, Ended, Worker, check
+
+HANDLERS = r'''
+import asyncio, atexit, contextvars, ctypes, gc, logging, os, random, signal, subprocess, sys, threading, time
+
+def echo(event, context): return event
+
+def sized(event, context): return "x" * event["size"] if isinstance(event, dict) else len(event)
+
+def forking(event, context):
+    if event == "return" and os.fork() == 0:
+        return "of a child"
+    if event == "raise" and os.fork() == 0:
+        raise RuntimeError("of a child")
+    if event == "exit" and os.fork() == 0:
+        sys.exit(0)
+    if event == "late" and os.fork() == 0:
+        time.sleep(0.2)
+        return "of a late child"
+    if event == "raw" and ctypes.CDLL(None).fork() == 0:
+        return "of a child that Python does not know of"
+    try:
+        os.waitpid(-1, os.WNOHANG if event == "late" else 0)
+    except ChildProcessError:
+        pass
+    return "of the parent"
+
+def spoiling(event, context):
+    """Changes all that is within reach."""
+    import builtins, io, json, marshal, posix, traceback
+    if event == "look":
+        return {"was": 1, "list": [1, (2,)]}
+    os.environ.clear()
+    os.chdir("/")
+    call, listed, name = callable, dir, setattr
+    for module in (os, posix, json, marshal, time, signal, traceback, logging, io):
+        for each in listed(module):
+            if call(getattr(module, each)) and each not in ("fspath",):
+                name(module, each, None)
+    sys.stdin = sys.stdout = sys.stderr = sys.excepthook = None
+    sys.path[:], sys.meta_path[:], sys.path_hooks[:], sys.argv[:] = [], [], [], []
+    sys.path_importer_cache.clear()
+    sys.setrecursionlimit(30)
+    sys.setswitchinterval(10)
+    gc.disable()
+    sys.modules.clear()
+    for each in ["len", "isinstance", "str", "bytes", "int", "type", "hasattr", "getattr", "callable", "memoryview", "open",
+                 "enumerate", "any", "float", "dict", "list", "tuple", "print", "globals", "vars", "Exception", "__import__"]:
+        name(builtins, each, None)
+    return "spoilt"
+
+def raising(event, context):
+    if event == "raise": raise LookupError("after all that")
+    return "well"
+
+def limits(event, context):
+    """What a process has of its own: working directory, mask, signals, timers that do not raise, descriptors."""
+    os.chdir("/tmp"); os.umask(0o777); os.closerange(0, 3)
+    for number in (signal.SIGPIPE, signal.SIGALRM, signal.SIGUSR1): signal.signal(number, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals))
+    os.environ.clear()
+    return "set"
+
+async def kept_loop(event, context):
+    await asyncio.sleep(0)
+    return id(asyncio.get_running_loop())
+
+ticks = 0
+async def background(event, context):
+    async def tick():
+        global ticks
+        while True:
+            await asyncio.sleep(0.01); ticks += 1
+    if event == "start": kept_loop.task = asyncio.create_task(tick())
+    return ticks
+
+async def cancelled(event, context):
+    asyncio.current_task().cancel(); await asyncio.sleep(1)
+
+def future(event, context):
+    return asyncio.sleep(0, "awaited") if event else "at once"
+
+def stream(event, context):
+    yield {"statusCode": 201, "cookies": ["a=b"]}
+    yield "é"
+    yield bytearray(b"\xff")
+    yield ""
+    yield memoryview(b"end")
+
+async def async_stream(event, context):
+    yield "a"
+    await asyncio.sleep(0.01)
+    yield b"b"
+
+def half(event, context):
+    yield "a"
+    raise LookupError("half way")
+
+async def async_half(event, context):
+    yield "a"
+    raise LookupError("half way")
+
+def no_piece(event, context):
+    yield "a"
+    yield {"late": 1}
+
+def nothing(event, context):
+    return
+    yield
+
+def alarm(event, context):
+    """Leaves a timer behind that raises."""
+    def ring(number, frame): raise TimeoutError("left behind")
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    return "set"
+
+def slowly(event, context):
+    time.sleep(event)
+    return "well"
+
+concurrent = []
+async def at_once(event, context):
+    logging.warning("begins %s", event)
+    await asyncio.sleep(event)
+    logging.warning("ends %s", event)
+    if event == 0.1: raise ValueError("on purpose")
+    return [event, context.aws_request_id]
+
+def threads(event, context):
+    threading.Thread(target=lambda: (time.sleep(0.1), print("from a thread", flush=True)), daemon=False).start()
+    return "well"
+
+def partial_line(event, context):
+    print("without an end", end="")
+    return "well"
+
+def inherited(event, context):
+    script = "import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'result x 4\\nevil')\n    except OSError: pass"
+    return subprocess.run([sys.executable, "-c", script], close_fds=False).returncode
+
+def chain(event, context):
+    try:
+        raise KeyError("first")
+    except KeyError:
+        try:
+            raise TypeError("second")
+        except TypeError as error:
+            raise ValueError("third") from error
+
+def endless(event, context):
+    error = ValueError("its own cause")
+    error.__cause__ = error
+    raise error
+
+def fails_between(event, context):
+    threading.Thread(target=lambda: (time.sleep(0.1), os._exit(9))).start()
+    return "well"
+'''
+
+SIGTERM = '''
+import signal, sys
+def bye(number, frame):
+    print("flushed", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, bye)
+def handler(event, context): return "well"
+async def in_loop(event, context):
+    import asyncio
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: (print("flushed", flush=True), sys.exit(0)))
+    return "well"
+'''
+
+HOOKS = '''
+import random
+from snapshot_restore_py import register_after_restore, register_before_snapshot
+random.seed(7)
+seen = []
+register_before_snapshot(seen.append, "first registered, last run")
+register_before_snapshot(seen.append, "before")
+register_after_restore(seen.append, "after")
+def handler(event, context): return [seen, random.random()]
+'''
+# What AWS's package of that name does, as far as a handler sees.
+SNAPSHOT_RESTORE_PY = '''
+before, after = [], []
+def register_before_snapshot(function, *arguments, **named):
+    before.append((function, arguments, named)); return function
+def register_after_restore(function, *arguments, **named):
+    after.append((function, arguments, named)); return function
+def get_before_snapshot(): return before
+def get_after_restore(): return after
+'''
+
+with open(os.path.join(WORKERS, "python", "worker.py")) as file:
+    TEXT = "\n" + file.read()
+
+
+class Root:
+    """A task root with the handlers in it."""
+
+    def __init__(self, python=sys.executable):
+        self.python = python
+        self.directory = tempfile.TemporaryDirectory()
+        self.path = os.path.realpath(self.directory.name)
+        for name, text in {"app": HANDLERS, "term": SIGTERM, "hooks": HOOKS, "snapshot_restore_py": SNAPSHOT_RESTORE_PY}.items():
+            self.write(name + ".py", text)
+
+    def write(self, name, text):
+        os.makedirs(os.path.dirname(os.path.join(self.path, name)), exist_ok=True)
+        with open(os.path.join(self.path, name), "w") as file:
+            file.write(text)
+
+    def start(self, handler, **variables):
+        file, function = handler.split(".", 1)
+        return Worker([self.python, "-c"], TEXT, (os.path.join(self.path, file + ".py"), function), variables)
+
+    def serve(self, handler, **variables):
+        worker = self.start(handler, **variables)
+        worker.told = worker.ready()
+        return worker
+
+
+def answer(value):
+    return "bytes", json.dumps(value).encode()
+
+
+def told(frame):
+    kind, body = frame
+    return kind, json.loads(body)["errorType"]
+
+
+def sizes_are_answered(root):
+    with root.serve("app.sized") as running:
+        for size in SIZES:
+            if size >= 2:
+                check(f"event of {size}", running.invoke('"' + "x" * (size - 2) + '"'), answer(size - 2))
+                check(f"answer of {size}", running.invoke(json.dumps({"size": size - 2})), answer("x" * (size - 2)))
+            else:
+                check(f"event of {size}", told(running.invoke("{"[:size])), ("error", "Runtime.UnmarshalError"))
+
+
+def frames_come_in_pieces(root):
+    with root.serve("app.echo") as running:
+        request_id = "in-pieces"
+        context = json.dumps({"trace_id": None, "identity": None, "client_context": None}, separators=(",", ":")).encode() + b"\n"
+        frame = f"event {request_id} {len(context)} 9\n".encode() + context + b'[1, 2, 3]'
+        for cut in range(1, len(frame), 7):
+            running.write(frame[:cut])
+            time.sleep(0.001)
+            running.write(frame[cut:])
+            check(f"cut at {cut}", running.hear(), ("bytes", request_id, b"[1, 2, 3]"))
+
+
+def children_stay_silent(root):
+    with root.serve("app.forking") as running:
+        for kind in ("return", "raise", "exit", "late", "raw", "none"):
+            check(kind, running.invoke(json.dumps(kind)), answer("of the parent"))
+        time.sleep(0.4)
+        check("after all", running.invoke('"none"'), answer("of the parent"))
+    with root.serve("app.inherited") as running:
+        check("descriptors", running.invoke("1"), answer(0))
+        check("after that", running.invoke("1"), answer(0))
+
+
+def what_a_handler_changes_does_no_harm(root):
+    with root.serve("app.spoiling") as running:
+        check("spoilt", running.invoke("1"), answer("spoilt"))
+        for _ in range(2):
+            check("after that", running.invoke('"look"')[0], "error")
+        check("and a large one", running.invoke('"' + "x" * (1 << 20) + '"')[0], "error")
+    with root.serve("app.limits") as running:
+        for _ in range(2):
+            check("limits", running.invoke("1"), answer("set"))
+            time.sleep(0.05)
+
+
+def one_loop_is_kept(root):
+    with root.serve("app.kept_loop") as running:
+        check("the same", running.invoke("1"), running.invoke("2"))
+    with root.serve("app.background") as running:
+        check("start", running.invoke('"start"'), answer(0))
+        time.sleep(0.3)
+        check("runs between events", json.loads(running.invoke('"look"')[1]) > 0, True)
+    with root.serve("app.cancelled") as running:
+        check("cancelled", [told(running.invoke("1")) for _ in range(2)], [("error", "CancelledError")] * 2)
+    with root.serve("app.future") as running:
+        found = [running.invoke(event) for event in ("0", "1", "0", "1")]
+        check("either", found, [answer("at once"), answer("awaited")] * 2)
+
+
+def streams_come_in_pieces(root):
+    prelude = ("prelude", b'{"statusCode": 201, "cookies": ["a=b"]}')
+    expected = {
+        "stream": [prelude, ("chunk", "é".encode()), ("chunk", b"\xff"), ("chunk", b""), ("chunk", b"end"), ("end", b"")],
+        "async_stream": [("chunk", b"a"), ("chunk", b"b"), ("end", b"")],
+        "nothing": [("end", b"")],
+    }
+    for name, frames in expected.items():
+        with root.serve("app." + name) as running:
+            for _ in range(2):
+                check(name, running.stream("1"), frames)
+    for name, error_type in {"half": "LookupError", "async_half": "LookupError", "no_piece": "TypeError"}.items():
+        with root.serve("app." + name) as running:
+            frames = running.stream("1")
+            check(name, [frames[0], told(frames[-1])], [("chunk", b"a"), ("error", error_type)])
+
+
+def sigterm_reaches_its_handler(root):
+    with root.serve("app.echo") as running:
+        check("without one", running.told, {})
+        running.process.send_signal(signal.SIGTERM)
+        check("it ends", running.process.wait(60), -signal.SIGTERM)
+    for handler in ("term.handler", "term.in_loop"):
+        with root.serve(handler) as running:
+            check("said", running.told, {"sigterm": True})
+            check("answered", running.invoke("1"), answer("well"))
+            running.process.send_signal(signal.SIGTERM)
+            check("it ends", running.process.wait(60), 0)
+            check("handler ran", "flushed" in running.logged(), True)
+
+
+def what_is_raised_between_events_is_told(root):
+    with root.serve("app.alarm") as running:
+        check("answered", running.invoke("1"), answer("set"))
+        kind, request_id, body = running.hear()
+        check("told", (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", "TimeoutError"))
+        check("it ends", running.process.wait(60), 1)
+
+
+def several_events_at_a_time(root):
+    with root.serve("app.at_once", LAMBWIRE_CONCURRENCY="4") as running:
+        check("said", running.told, {"concurrency": 4})
+        waits = [0.6, 0.1, 0.4]
+        ids = {running.send(json.dumps(wait)): wait for wait in waits}
+        order = [running.hear() for _ in waits]
+        check("who is first", [ids[request_id] for _, request_id, _ in order], sorted(waits))
+        check("failed", told((order[0][0], order[0][2])), ("error", "ValueError"))
+        check("own context", [json.loads(body) for _, _, body in order[1:]], [[ids[name], name] for _, name, _ in order[1:]])
+        lines = [line.split("\t") for line in running.logged().splitlines()]
+        check("own lines", sorted(line[2:] for line in lines), sorted([name, f"{word} {ids[name]}"] for name in ids for word in ("begins", "ends")))
+    with root.serve("app.slowly", LAMBWIRE_CONCURRENCY="4") as running:
+        check("one that is not async", running.told, {})
+        running.send("0.2")
+        running.send("0.1")
+        check("one after the other", [running.hear()[1][:8] for _ in range(2)], ["00000001", "00000002"])
+
+
+def causes_are_told(root):
+    def types(report):
+        return [report["errorType"], *(types(report["cause"]) if "cause" in report else [])]
+
+    with root.serve("app.chain") as running:
+        check("chain", types(json.loads(running.invoke("1")[1])), ["ValueError", "TypeError", "KeyError"])
+    with root.serve("app.endless") as running:
+        check("limit", types(json.loads(running.invoke("1")[1])), ["ValueError"] * 9)
+
+
+def contexts_that_are_deep(root):
+    for deep in ("[" * 1300 + "]" * 1300, '{"custom":' + "[" * 1300 + "]" * 1300 + "}"):
+        with root.serve("app.echo") as running:
+            kind, body = running.invoke("1", client_context=deep)
+            told_of = kind == "bytes" or "Client Context" in json.loads(body)["errorMessage"]
+            check(f"the caller himself: {body}", told_of, True)
+            check("the next", running.invoke("2"), answer(2))
+
+
+def hooks_run(root):
+    with root.serve("hooks.handler") as running:
+        check("said", running.told, {"snapshot": True})
+        check("before", running.hooks("before-snapshot"), ("done", "-", b""))
+        check("after", running.hooks("after-restore"), ("done", "-", b""))
+        seen, number = json.loads(running.invoke("1")[1])
+        check("in this order", seen, ["before", "first registered, last run", "after"])
+    with root.serve("hooks.handler") as running:
+        running.hooks("before-snapshot")
+        running.hooks("after-restore")
+        check("other numbers", json.loads(running.invoke("1")[1])[1] != number, True)
+    root.write("bad_hooks.py", HOOKS.replace("seen.append", "seen.no_such"))
+    root.write("bad_hooks.py", HOOKS + "\nregister_before_snapshot(lambda: 1 / 0)\nregister_after_restore(lambda: {}['x'])\n")
+    with root.serve("bad_hooks.handler") as running:
+        for kind, error_type in (("before-snapshot", "ZeroDivisionError"), ("after-restore", "KeyError")):
+            frame, request_id, body = running.hooks(kind)
+            check(kind, (frame, request_id, json.loads(body)["errorType"]), ("error", "-", error_type))
+
+
+def it_ends_as_python_does(root):
+    root.write("ends.py", "import atexit\natexit.register(print, 'at exit')\ndef handler(event, context): return 1\n")
+    with root.serve("ends.handler") as running:
+        running.invoke("1")
+        check("status", running.end(), 0)
+        check("log", running.logged(), "at exit\n")
+    with root.serve("app.partial_line") as running:
+        running.invoke("1")
+        check("log", running.logged(), "without an end")
+    with root.serve("app.threads") as running:
+        running.invoke("1")
+        check("status", running.end(), 0)
+        check("log", running.logged(), "from a thread\n")
+
+
+def nothing_is_imported_that_a_handler_may_not_need(root):
+    """Imports are most of a start; these are those that AWS's client has, too, and that cost the most."""
+    root.write("modules.py", "import sys\nfound = set(sys.modules)\ndef handler(event, context): return sorted(found)\n")
+    with root.serve("modules.handler") as running:
+        found = set(json.loads(running.invoke("1")[1]))
+        bare = [root.python, "-c", "import sys; print(sorted(sys.modules))"]
+        at_start = set(ast.literal_eval(subprocess.check_output(bare, text=True)))
+        check("modules", found - at_start - {"_json", "modules", "_opcode", "atexit"}, set())
+
+
+TESTS = [
+    sizes_are_answered, frames_come_in_pieces, children_stay_silent, what_a_handler_changes_does_no_harm, one_loop_is_kept,
+    streams_come_in_pieces, sigterm_reaches_its_handler, what_is_raised_between_events_is_told, several_events_at_a_time,
+    causes_are_told, contexts_that_are_deep, hooks_run, it_ends_as_python_does, nothing_is_imported_that_a_handler_may_not_need,
+]  # fmt: skip
+
+
+def main(*pythons):
+    for python in pythons or [sys.executable]:
+        root = Root(python)
+        for test in TESTS:
+            test(root)
+            print(f"{python}: {test.__name__} ... ok", flush=True)
+    print(f"{len(TESTS) * len(pythons or [1])} passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,161 @@
+"""A worker over two pipes, as the bootstrap has it: what the tests of workers start, tell, and hear."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+
+WORKERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../examples/bootstrap/workers")
+# How long a worker may take for anything, in seconds. It decides nothing but when a test gives up.
+PATIENCE = 120
+CONTEXT = {
+    "function_name": "pipes", "function_version": "$LATEST", "memory_limit_in_mb": "128", "log_group_name": "/aws/lambda/pipes",
+    "log_stream_name": "2026/11/29/[$LATEST]0", "invoked_function_arn": "arn:aws:lambda:eu-west-1:123456789012:function:pipes",
+    "aws_request_id": "", "deadline_ms": 0, "trace_id": None, "x_amzn_trace_id": None, "tenant_id": None, "identity": None,
+    "client_context": None,
+}  # fmt: skip
+
+
+class Ended(Exception):
+    """The worker has closed its answers."""
+
+
+class Worker:
+    def __init__(self, command, text, handler, variables={}, tail=[], stdin=subprocess.DEVNULL):
+        """Has `command` run `text`, which is to call `handler`: a file and a function, with a dot between."""
+        self.log = tempfile.TemporaryFile()
+        self.unread = b""
+        self.number = 0
+        events, self.events = os.pipe()
+        self.answers, answers = os.pipe()
+        file, function = handler
+        own = {"LAMBWIRE_EVENTS_FD": "3", "LAMBWIRE_ANSWERS_FD": "4", "LAMBWIRE_FILE": file, "LAMBWIRE_FUNCTION": function}
+
+        def give_descriptors():
+            there = os.dup(events), os.dup(answers)
+            while min(there) < 5:
+                there = tuple(os.dup(fd) for fd in there)
+            os.dup2(there[0], 3)
+            os.dup2(there[1], 4)
+            os.closerange(5, 4096)
+
+        self.process = subprocess.Popen(
+            [*command, text, *tail], env={**os.environ, **own, **variables}, cwd=os.path.dirname(file), stdin=stdin,
+            stdout=self.log, stderr=self.log, preexec_fn=give_descriptors, close_fds=False, start_new_session=True,
+        )  # fmt: skip
+        os.close(events)
+        os.close(answers)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close_events()
+        os.close(self.answers)
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+    def close_events(self):
+        if self.events is not None:
+            os.close(self.events)
+        self.events = None
+
+    def end(self):
+        """What the worker ends with, when there are no events any more."""
+        self.close_events()
+        return self.process.wait(PATIENCE)
+
+    def logged(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
+
+    def hear(self):
+        """The next frame: its kind, its id and its body."""
+        head = self.take(lambda: self.unread.find(b"\n") + 1).decode()
+        kind, request_id, length = head.rstrip("\n").split(" ")
+        return kind, request_id, self.take(lambda: int(length) if len(self.unread) >= int(length) else 0, int(length) == 0)
+
+    def take(self, length_of, is_nothing=False):
+        if is_nothing:
+            return b""
+        give_up_at = time.monotonic() + PATIENCE
+        while not (length := length_of()):
+            if not select.select([self.answers], [], [], max(0, give_up_at - time.monotonic()))[0]:
+                raise TimeoutError(f"no answer; {self.unread[:200]!r} was read, and the log is {self.logged()}")
+            piece = os.read(self.answers, 1 << 20)
+            if not piece:
+                raise Ended(f"{self.unread[:200]!r} was read, and the log is {self.logged()}")
+            self.unread += piece
+        taken, self.unread = self.unread[:length], self.unread[length:]
+        return taken
+
+    def ready(self):
+        kind, request_id, body = self.hear()
+        if (kind, request_id) != ("ready", "-"):
+            raise AssertionError(f"expected ready, heard {kind} {request_id} {body[:2000]!r}; the log is {self.logged()}")
+        return json.loads(body or "{}")
+
+    def send(self, event, client_context="null", **fields):
+        """Sends an event. `client_context` is JSON."""
+        self.number += 1
+        request_id = f"{self.number:08d}-0000-4000-8000-000000000000"
+        told = {**CONTEXT, "aws_request_id": request_id, "deadline_ms": int(time.time() * 1000) + 60_000, **fields}
+        del told["client_context"]
+        context = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+        context = f'{context[:-1]},"client_context":{client_context}}}\n'.encode()
+        event = event if isinstance(event, bytes) else event.encode()
+        self.write(f"event {request_id} {len(context)} {len(event)}\n".encode() + context + event)
+        return request_id
+
+    def write(self, data):
+        """Writes while the worker reads. None of them says anything before it has read all."""
+        while data:
+            data = data[os.write(self.events, data[: 1 << 20]) :]
+
+    def invoke(self, event, **fields):
+        """The kind and the body of the answer, which is of one frame."""
+        request_id = self.send(event, **fields)
+        kind, answered, body = self.hear()
+        if answered != request_id:
+            raise AssertionError(f"{kind} of {answered} is no answer to {request_id}")
+        return kind, body
+
+    def stream(self, event):
+        """Every frame of an answer, to its end."""
+        request_id = self.send(event)
+        frames = []
+        while not frames or frames[-1][0] not in ("end", "error", "fatal", "result", "text", "bytes"):
+            kind, answered, body = self.hear()
+            assert answered == request_id, (kind, answered, request_id)
+            frames.append((kind, body))
+        return frames
+
+    def hooks(self, kind):
+        self.write(f"{kind} - 0 0\n".encode())
+        return self.hear()
+
+
+def check(what, found, expected):
+    if found != expected:
+        raise AssertionError(f"{what}: expected {str(expected)[:3000]}, found {str(found)[:3000]}")
+
+
+# In bytes: nothing, a byte, a pipe's worth and what lies beside it, and all that Lambda takes.
+SIZES = [0, 1, 65_535, 65_536, 65_537, 1 << 20, (6 << 20) + 100]
+
+
+def check_sizes(what, running):
+    """The handler answers a string with its length, and `{"size":N}` with so many x."""
+    for size in SIZES:
+        if size >= 2:
+            check(f"{what}: event of {size} bytes", running.invoke('"' + "x" * (size - 2) + '"'), ("result", str(size - 2).encode()))
+        kind, body = running.invoke(json.dumps({"size": max(0, size - 2)}))
+        check(f"{what}: answer of {size} bytes", (len(body) if kind == "text" else len(json.loads(body))), max(0, size - 2))
+    check(f"{what}: event of 1 byte", running.invoke("1")[0] in ("result", "error"), True)
+    return 2 * len(SIZES)

@@ -11,6 +11,7 @@ pub mod pair;
 pub mod prelude;
 pub mod roundtrip;
 pub mod server;
+pub mod session;
 pub mod trailers;
 
 mod oracle;
@@ -27,7 +28,7 @@ mod cuts;
 pub type Run = fn(&[u8]);
 
 /// Every target, by the name of its program and of the folder with its seeds.
-pub const TARGETS: [(&str, Run); 9] = [
+pub const TARGETS: [(&str, Run); 10] = [
     ("chunked", chunked::run),
     ("client", client::run),
     ("headers", headers::run),
@@ -36,5 +37,6 @@ pub const TARGETS: [(&str, Run); 9] = [
     ("prelude", prelude::run),
     ("roundtrip", roundtrip::run),
     ("server", server::run),
+    ("session", session::run),
     ("trailers", trailers::run),
 ];

@@ -123,18 +123,15 @@ impl Connection {
         }
         // Whether it is known already that nobody is there, is a matter of luck.
         if fate.coin() {
-            return self.give_up_writing();
+            self.spend("a write was cut off");
+            return Err(Broken);
         }
         Ok(fate.cut(bytes.len()))
     }
 
-    pub(crate) fn give_up_writing<T>(&mut self) -> Result<T, Broken> {
-        self.spent = Some("a write was cut off");
-        Err(Broken)
-    }
-
-    pub(crate) fn drop_stream(&mut self) {
-        self.spent = Some("a stream was dropped");
+    /// The runtime may write no more.
+    pub(crate) fn spend(&mut self, why: &'static str) {
+        self.spent = Some(why);
     }
 
     /// The connection is lost between the ends.

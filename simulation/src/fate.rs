@@ -46,9 +46,11 @@ pub(crate) enum Harm {
     SlowFunction,
     /// The function drops a stream half way.
     DroppedStream,
+    /// The runtime gives a turn up half way.
+    GivenUp,
 }
 
-const ALL: [Harm; 12] = [
+const ALL: [Harm; 13] = [
     Harm::Cut,
     Harm::Freeze,
     Harm::ClockJump,
@@ -61,6 +63,7 @@ const ALL: [Harm; 12] = [
     Harm::Garbage,
     Harm::SlowFunction,
     Harm::DroppedStream,
+    Harm::GivenUp,
 ];
 
 /// Those that may happen at any step.

@@ -16,6 +16,7 @@ use world::World;
 
 pub use tally::Tally;
 
+mod adapter;
 mod api;
 mod connection;
 mod fate;

@@ -1,204 +1,119 @@
-//! The runtime's end: a transport that does what [`lambwire::Exchange`] says, over the connections of the [`World`].
+//! The runtime's end: requests of a [`lambwire::Session`], and what came of them.
 
-use lambwire::{Body, Client, Exchange, Link, Lost, ReceiveError, Request, SendError, Step, Unwritten};
+use lambwire::{Body, Client, Error, Message, Pipelining, ReceiveError, Reply, Request, SendError, Session, Turn};
 
+use crate::adapter::{Attempt, Drove};
 use crate::api::Said;
-use crate::connection::{Broken, Connection};
+use crate::connection::Connection;
 use crate::tally::Count;
-use crate::tries::{Came, Kind, Sent, Tries};
+use crate::tries::{Kind, Tries};
 use crate::world::World;
 
 /// A process that asks for invocations and answers them.
 pub(crate) struct Runtime<'w> {
     pub(crate) world: &'w mut World,
-    pub(crate) link: Link,
-    /// Room for a head, and for the end of a stream.
-    head: [u8; HEAD_BYTES],
-    next_head: [u8; HEAD_BYTES],
+    session: Session,
+    /// Room for heads, and for the end of a stream.
+    heads: [u8; HEAD_BYTES],
+    out: [u8; HEAD_BYTES],
     /// Room for replies other than invocations.
-    pub(crate) reply: Vec<u8>,
-    /// Bytes that had been read from the connection when the request went out.
-    read_before: u64,
+    reply: Vec<u8>,
+    /// Length of the head of a question.
+    next_len: usize,
 }
 
-/// How an exchange ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// The reply says yes. The request may have been taken at an earlier try.
+    /// It was taken, maybe at an earlier try.
     Done {
         is_repeat: bool,
+        /// What the reply says; `None` if it was a refusal.
+        body: Option<Vec<u8>>,
     },
-    /// The reply says no.
-    Refused,
+    Refused {
+        status: u16,
+        is_fatal: bool,
+    },
     Lost,
 }
 
-/// What to do for an exchange next.
-enum Next {
-    Send,
-    End(Ended),
-}
-
 const HEAD_BYTES: usize = 1024;
+const API: &str = "127.0.0.1:9001";
 
 impl<'w> Runtime<'w> {
     pub(crate) fn new(world: &'w mut World) -> Self {
-        let link = Link::new("127.0.0.1:9001").expect("an address");
-        Self { world, link, head: [0; HEAD_BYTES], next_head: [0; HEAD_BYTES], reply: Vec::new(), read_before: 0 }
+        let session = Session::new(API).expect("an address");
+        let mut heads = [0; HEAD_BYTES];
+        let mut client = Client::new(API).expect("an address");
+        let next_len = client.send(&Request::Next, Body::Exact(0), &mut heads).expect("room");
+        Self { world, session, heads, out: [0; HEAD_BYTES], reply: Vec::new(), next_len }
     }
 
-    /// Asks for an invocation, unless that was done ahead.
-    pub(crate) fn ask(&mut self, buf: &mut Vec<u8>) -> Ended {
-        let rest = self.link.take_rest(&self.reply);
-        buf.resize(buf.len().max(rest.len()), 0);
-        buf[..rest.len()].copy_from_slice(rest);
-        let ended = self.exchange(&Request::Next, b"", false, buf);
-        ended.expect("a question fits")
+    /// Asks for an invocation, unless that was pipelined, and again if that was given up.
+    pub(crate) fn ask<'b>(&mut self, mut buf: &'b mut Vec<u8>) -> Result<Message<'b, Reply<'b>>, Ended> {
+        loop {
+            self.session.start_next(&mut self.heads).expect("room");
+            let mut turn = self.session.turn_next(&self.heads, &self.reply, buf).expect("it was started");
+            let mut attempt = Attempt::new(Kind::Question, 0);
+            match attempt.drive(self.world, &mut turn) {
+                Drove::ToTheEnd => {
+                    return turn.finish().map_err(|error| failed(self.world, &attempt.tries, &error));
+                }
+                Drove::HalfWay => buf = turn.into_buffer(),
+            }
+        }
     }
 
-    /// Answers with all bytes at once, and with a question behind them if that is wanted.
-    pub(crate) fn answer(&mut self, request: &Request<'_>, body: &[u8], is_ahead: bool) -> Result<Ended, SendError> {
-        let mut reply = std::mem::take(&mut self.reply);
-        let ended = self.exchange(request, body, is_ahead, &mut reply);
-        self.reply = reply;
-        ended
-    }
-
-    fn exchange(
+    /// Answers with all bytes at once, and pipelines a question behind them if that is wanted.
+    pub(crate) fn answer(
         &mut self,
         request: &Request<'_>,
         body: &[u8],
-        is_ahead: bool,
-        buf: &mut Vec<u8>,
+        pipelining: Pipelining,
     ) -> Result<Ended, SendError> {
-        let mut exchange = Exchange::new(request.verb(), Body::Exact(body.len() as u64));
-        let mut tries = Tries::new(if *request == Request::Next { Kind::Question } else { Kind::Answer });
-        loop {
-            if let Next::End(ended) = self.go_on(&mut exchange, &mut tries, buf) {
-                return Ok(ended);
-            }
-            let head = exchange.write_head(&mut self.link, request, &mut self.head)?;
-            let next = if is_ahead { self.link.write_next_head(&mut self.next_head)? } else { 0 };
-            assert_eq!(next > 0, is_ahead, "a question goes ahead, or none");
-            self.world.scene.tally[Count::Ahead] += u64::from(is_ahead);
-            self.world.scene.tally[Count::Repeats] += u64::from(tries.is_repeat());
-            self.world.scene.log(|| format!("runtime: {} of {} bytes", request.verb(), body.len()));
-            let sent = self.world.write([&self.head[..head], body, &self.next_head[..next], b""]);
-            tries.sent(match sent {
-                Err(Unwritten { written: 0, .. }) => Sent::Nothing,
-                Err(Unwritten { written, .. }) if written < (head + body.len()) as u64 => Sent::Part,
-                _ => Sent::All,
-            });
-            exchange.sent(sent);
-        }
+        self.session.start(request, Body::Exact(body.len() as u64), pipelining, &mut self.heads)?;
+        let turn = self.session.turn(&self.heads, body, &mut self.reply)?;
+        self.world.scene.log(|| format!("runtime: {} of {} bytes", request.verb(), body.len()));
+        let is_pipelined = pipelining == Pipelining::Next;
+        self.world.scene.tally[Count::Ahead] += u64::from(is_pipelined);
+        let attempt = Attempt::new(Kind::Answer, if is_pipelined { self.next_len } else { 0 });
+        Ok(conclude(self.world, turn, attempt))
     }
 
     /// Answers piece by piece. Without an end, the stream is dropped behind the body.
     pub(crate) fn stream(&mut self, request: &Request<'_>, body: &[u8], finish: Option<Finish<'_>>) -> Ended {
-        let mut exchange = Exchange::new(request.verb(), Body::Chunked);
-        let mut tries = Tries::new(Kind::Stream);
-        let mut reply = std::mem::take(&mut self.reply);
-        let mut next = self.go_on(&mut exchange, &mut tries, &mut reply);
-        if let Next::Send = next {
-            let head = exchange.write_head(&mut self.link, request, &mut self.head).expect("a stream begins");
-            self.world.scene.log(|| format!("runtime: streams {} bytes", body.len()));
-            let sent = self.pour(head, body, finish);
-            if sent.is_ok() && finish.is_none() {
-                self.world.drop_stream();
-                self.reply = reply;
+        self.session.start(request, Body::Chunked, Pipelining::Off, &mut self.heads).expect("room");
+        self.world.scene.log(|| format!("runtime: streams {} bytes", body.len()));
+        let mut attempt = Attempt::new(Kind::Stream, 0);
+        let mut rest = body;
+        // A stream of which nothing was sent leaves no trace when it is dropped.
+        let mut has_to_begin = finish.is_none();
+        while std::mem::take(&mut has_to_begin) || !rest.is_empty() {
+            let (piece, behind) = rest.split_at(self.world.scene.fate.up_to(rest.len()));
+            let mut turn = self.session.turn(&self.heads, piece, &mut self.reply).expect("a piece is due");
+            if let Drove::HalfWay = attempt.drive(self.world, &mut turn) {
                 return Ended::Lost;
             }
-            tries.sent(sent.map_or(Sent::Part, |()| Sent::All));
-            exchange.sent(sent);
-            next = self.go_on(&mut exchange, &mut tries, &mut reply);
-        }
-        self.reply = reply;
-        let Next::End(ended) = next else { unreachable!("a stream is begun again") };
-        ended
-    }
-
-    fn pour(&mut self, head: usize, body: &[u8], finish: Option<Finish<'_>>) -> Result<(), Unwritten<Broken>> {
-        let (mut head, mut rest) = (&self.head[..head], body);
-        while !rest.is_empty() {
-            let (piece, behind) = rest.split_at(self.world.scene.fate.up_to(rest.len()));
-            let frame = self.link.client().frame(piece.len()).expect("no bound for streams");
-            self.world.write([head, frame.before(), piece, frame.after()])?;
-            (head, rest) = (b"", behind);
+            if let Err(error) = turn.accepted() {
+                return failed(self.world, &attempt.tries, &error);
+            }
+            rest = behind;
             self.world.idle();
         }
-        let Some(finish) = finish else { return Ok(()) };
-        let mut end = [0; HEAD_BYTES];
-        let len = finish(self.link.client(), &mut end).expect("a stream ends");
-        self.world.write([head, &end[..len], b"", b""])
-    }
-
-    /// Goes on with an exchange until it has something to send, or is over.
-    fn go_on(&mut self, exchange: &mut Exchange<Broken>, tries: &mut Tries, buf: &mut Vec<u8>) -> Next {
-        loop {
-            self.world.idle();
-            match exchange.step(&mut self.link, buf) {
-                Ok(Step::Connect) => self.connect(exchange, tries),
-                Ok(Step::Receive) => self.receive(exchange, tries, buf),
-                Ok(Step::Grow { total }) => {
-                    assert!(total > buf.len(), "a buffer of {} bytes grows to {total}", buf.len());
-                    buf.resize(total, 0);
-                }
-                Ok(Step::Pause(pause)) => {
-                    if !tries.is_lost() {
-                        assert_eq!(self.said(), Said::NothingYet, "a pause without a reason");
-                        tries.nothing_yet(self.world.scene.now_ms);
-                    }
-                    self.world.sleep(pause);
-                }
-                Ok(Step::Send) => {
-                    tries.judge_try(self.world.scene.now_ms);
-                    self.read_before = self.read_bytes();
-                    return Next::Send;
-                }
-                Ok(Step::Done) => return Next::End(Ended::Done { is_repeat: tries.is_repeat() }),
-                Ok(Step::Refused) => return Next::End(Ended::Refused),
-                Err(lost) => return Next::End(self.lose(lost, tries)),
-            }
-        }
-    }
-
-    fn connect(&mut self, exchange: &mut Exchange<Broken>, tries: &mut Tries) {
-        tries.judge_try(self.world.scene.now_ms);
-        if let Some(connection) = self.world.connection() {
-            let is_of_use = connection.spent().is_none() && connection.said() != Said::Garbage;
-            assert!(!is_of_use, "a connection is left that is of use");
-        }
-        self.world.hang_up();
-        let connected = self.world.connect();
-        if connected.is_err() {
-            tries.fail(Came::Nothing, self.world.scene.now_ms);
-        }
-        exchange.connected(&mut self.link, connected);
-    }
-
-    fn receive(&mut self, exchange: &mut Exchange<Broken>, tries: &mut Tries, buf: &mut [u8]) {
-        let came = self.world.read(self.link.space(buf));
-        if matches!(came, Ok(0) | Err(_)) {
-            let connection = self.world.connection().expect("what was read from");
-            tries.fail(connection.came_since(self.read_before), self.world.scene.now_ms);
-        }
-        exchange.received(&mut self.link, came);
-    }
-
-    fn lose(&self, lost: Lost<Broken>, tries: &Tries) -> Ended {
-        self.world.scene.log(|| format!("runtime: gives up, {lost:?}"));
-        match lost {
-            Lost::Receive(error) if !matches!(error, ReceiveError::NoReply | ReceiveError::CutShort) => {
-                assert_eq!(self.said(), Said::Garbage, "{error}");
-            }
-            _ => tries.judge_loss(),
-        }
-        Ended::Lost
+        let Some(finish) = finish else {
+            self.world.spend("a stream was dropped");
+            return Ended::Lost;
+        };
+        let len = self.session.finish(finish, &mut self.out).expect("room");
+        attempt.end_stream();
+        let turn = self.session.turn(&self.heads, &self.out[..len], &mut self.reply).expect("an end is due");
+        conclude(self.world, turn, attempt)
     }
 
     /// What the API said last on this connection.
     pub(crate) fn said(&self) -> Said {
-        self.world.connection().map_or(Said::Nothing, Connection::said)
+        said(self.world)
     }
 
     /// Nothing is left between the ends, once nothing is due.
@@ -206,11 +121,40 @@ impl<'w> Runtime<'w> {
         let is_tidy = self.world.connection().is_none_or(Connection::is_tidy);
         assert!(is_tidy, "bytes are left between the ends");
     }
+}
 
-    fn read_bytes(&self) -> u64 {
-        self.world.connection().map_or(0, Connection::read_bytes)
+/// What a stream ends with: the type of an error and its report, if there was one.
+pub(crate) type Finish<'f> = Option<(&'f str, &'f [u8])>;
+
+fn said(world: &World) -> Said {
+    world.connection().map_or(Said::Nothing, Connection::said)
+}
+
+/// Takes a turn to its end, and says what came of it.
+fn conclude(world: &mut World, mut turn: Turn<'_, '_, Vec<u8>>, mut attempt: Attempt) -> Ended {
+    if let Drove::HalfWay = attempt.drive(world, &mut turn) {
+        return Ended::Lost;
+    }
+    let is_repeat = attempt.tries.is_repeat();
+    match turn.finish() {
+        Ok(Message { head: Reply::Accepted, body, .. }) => Ended::Done { is_repeat, body: Some(body.to_vec()) },
+        Ok(Message { head: Reply::Refused { .. }, .. }) => Ended::Done { is_repeat, body: None },
+        Ok(message) => unreachable!("{message:?}"),
+        Err(error) => failed(world, &attempt.tries, &error),
     }
 }
 
-/// Writes the end of a stream.
-pub(crate) type Finish<'f> = &'f dyn Fn(&mut Client, &mut [u8]) -> Result<usize, SendError>;
+fn failed(world: &World, tries: &Tries, error: &Error<(), &[u8]>) -> Ended {
+    match error {
+        Error::Rejected(rejection) => {
+            return Ended::Refused { status: rejection.status(), is_fatal: rejection.is_fatal() };
+        }
+        Error::Receive { error, .. } if !matches!(error, ReceiveError::NoReply | ReceiveError::CutShort) => {
+            assert_eq!(said(world), Said::Garbage, "{error}");
+        }
+        Error::Receive { .. } | Error::Transport { .. } => tries.judge_loss(),
+        error => unreachable!("{error}"),
+    }
+    world.scene.log(|| format!("runtime: gives up, {error}"));
+    Ended::Lost
+}

@@ -84,6 +84,12 @@ impl Tries {
         }
     }
 
+    /// No connection came about.
+    pub(crate) fn nobody(&mut self, now_ms: u64) {
+        self.sent = Sent::Nothing;
+        self.fail(Came::Nothing, now_ms);
+    }
+
     pub(crate) fn is_lost(&self) -> bool {
         self.is_lost
     }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use lambwire::Unwritten;
-
 use crate::connection::{Broken, Connection};
 use crate::fate::{HARMS, Harm};
 use crate::scene::Scene;
@@ -65,30 +63,26 @@ impl World {
         }
     }
 
-    /// Writes all parts. As long as there is no room, what can be read ends it: the API is about to refuse the rest.
-    pub(crate) fn write(&mut self, parts: [&[u8]; 4]) -> Result<(), Unwritten<Broken>> {
-        let mut written = 0;
-        for mut part in parts {
-            while !part.is_empty() {
-                let connection = self.connection.as_mut().expect("a connection to write to");
-                let result = match connection.write(part, &mut self.scene.fate) {
-                    Ok(0) if connection.is_readable() => connection.give_up_writing(),
-                    result => result,
-                };
-                let len = result.map_err(|error| Unwritten { written, error })?;
-                written += len as u64;
-                part = &part[len..];
-                if len == 0 {
-                    self.wait();
+    /// Writes some of these parts, and returns how much; `None` if there is no room for any, and something to read: the API
+    /// is about to refuse the rest.
+    pub(crate) fn write(&mut self, parts: [&[u8]; 4]) -> Result<Option<usize>, Broken> {
+        let part = parts.into_iter().find(|part| !part.is_empty()).expect("something to write");
+        loop {
+            let connection = self.connection.as_mut().expect("a connection to write to");
+            match connection.write(part, &mut self.scene.fate)? {
+                0 if connection.is_readable() => {
+                    connection.spend("a write was cut off");
+                    return Ok(None);
                 }
+                0 => self.wait(),
+                len => return Ok(Some(len)),
             }
         }
-        Ok(())
     }
 
-    /// What the runtime writes next is not to follow on this.
-    pub(crate) fn drop_stream(&mut self) {
-        self.connection.iter_mut().for_each(Connection::drop_stream);
+    /// Nothing is to be written to this connection any more.
+    pub(crate) fn spend(&mut self, why: &'static str) {
+        self.connection.iter_mut().for_each(|connection| connection.spend(why));
     }
 
     /// Time goes by, of which the rest of the world may make use.

@@ -14,7 +14,7 @@ use std::time::Instant;
 use fastrand::Rng;
 use lambwire_emulator::{Console, Emulator, Event, Outcome, Running, limits};
 use lambwire_smol::lambwire::{API_VARIABLE, Context};
-use lambwire_smol::{Answer, Failure, max_concurrency, serve_concurrent};
+use lambwire_smol::{Failure, Response, max_concurrency, serve_concurrent};
 use smol::{LocalExecutor, stream};
 use uuid::Uuid;
 
@@ -210,7 +210,7 @@ fn digest(event: &[u8]) -> String {
     format!("{} bytes, {:016x}", event.len(), hasher.finish())
 }
 
-/// Answers as many invocations at a time as it is told to, until the emulator has had enough.
+/// Responses as many invocations at a time as it is told to, until the emulator has had enough.
 async fn function() -> Result<(), Anything> {
     let api = env::var(API_VARIABLE)?;
     // Any error ends the function, and thereby fails what is under way.
@@ -218,22 +218,21 @@ async fn function() -> Result<(), Anything> {
         eprintln!("{}: {error}", context.request_id);
         exit(1);
     };
-    let Err(error) = serve_concurrent(&api, max_concurrency(), async |event, _| answer(event), observe).await;
+    let error = serve_concurrent(&api, max_concurrency(), async |event, _| answer(event), observe).await;
     Err(error.into())
 }
 
-fn answer(event: &[u8]) -> Result<Answer<'_>, Failure> {
+fn answer(event: &[u8]) -> Result<Response<'_>, Failure> {
     if event == MEMORY {
-        let memory = memory_kb()
-            .map_err(|error| Failure { error_type: "Function.NoMemory".into(), message: error.to_string() })?;
+        let memory = memory_kb().map_err(|error| Failure::new("Function.NoMemory", error.to_string()))?;
         return Ok(memory.to_string().into());
     }
-    let failure = || Failure { error_type: "Function.Told".into(), message: digest(event) };
+    let failure = || Failure::new("Function.Told", digest(event));
     let pieces = event.chunks(PIECE).map(|piece| Ok(piece.to_vec()));
     match How::of(event) {
-        How::Whole => Ok(Answer::new(BYTES, event)),
-        How::Streamed => Ok(Answer::stream(BYTES, stream::iter(pieces))),
+        How::Whole => Ok(Response::new(BYTES, event)),
+        How::Streamed => Ok(Response::stream(BYTES, stream::iter(pieces))),
         How::Failed => Err(failure()),
-        How::Broken => Ok(Answer::stream(BYTES, stream::iter(pieces.chain([Err(failure())])))),
+        How::Broken => Ok(Response::stream(BYTES, stream::iter(pieces.chain([Err(failure())])))),
     }
 }

@@ -1,4 +1,4 @@
-//! Answers with the event as it came; the tests against other servers run it.
+//! Responses with the event as it came; the tests against other servers run it.
 //!
 //! The handler, `_HANDLER`, says how: `echo`, `stream`, `stream-http`, `stream-fail` after the event, `fail`, `oversize`
 //! with a response of one byte too many, or `init-error`; `serve` is the loop one request ahead, where an event may say
@@ -6,8 +6,12 @@
 
 use std::process::ExitCode;
 
-use lambwire_mio::lambwire::{API_VARIABLE, Context, ErrorReport, Prelude, SendError, limits};
-use lambwire_mio::{Answer, Error, Failure, Invocation, Runtime, Stream, on_sigterm};
+use lambwire_mio::lambwire::{API_VARIABLE, Chain, ErrorReport, Prelude, limits};
+use lambwire_mio::{Error, Failure, Invocation, Response, Runtime, Stream, on_sigterm};
+
+/// Bytes of a response that is too large.
+#[expect(clippy::cast_possible_truncation, reason = "6 MiB")]
+const OVERSIZE: usize = limits::PAYLOAD_BYTES as usize + 1;
 
 /// Bytes that a stream sends at once.
 const PIECE: usize = 64 * 1024;
@@ -17,7 +21,7 @@ fn main() -> ExitCode {
     match run(&handler) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo: {error}");
+            eprintln!("echo: {}", Chain(&error));
             ExitCode::FAILURE
         }
     }
@@ -32,14 +36,13 @@ fn run(handler: &str) -> Result<(), Error> {
         on_sigterm(&std::env::var(API_VARIABLE).unwrap_or_default(), || eprintln!("echo: SIGTERM"))?;
     }
     if ["serve", "sigterm"].contains(&handler) {
-        let tell = |_: &Context<'_>, error: &Error| eprintln!("echo: {error}");
-        return runtime.serve(|event, _| obey(event), tell).map(|never| match never {});
+        return Err(runtime.serve(|event, _| obey(event)));
     }
     let mut buf = Vec::new();
     loop {
         match answer(handler, runtime.next(&mut buf)?) {
             Err(error) if error.is_fatal() => return Err(error),
-            Err(error) => eprintln!("echo: {error}"),
+            Err(error) => eprintln!("echo: {}", Chain(&error)),
             Ok(()) => {}
         }
     }
@@ -47,14 +50,14 @@ fn run(handler: &str) -> Result<(), Error> {
 
 /// Does what the event says. One that says nothing comes back.
 #[expect(clippy::panic, reason = "to be reported")]
-fn obey(event: &[u8]) -> Result<Answer<'_>, Failure> {
-    let failure = |message: &str| Failure { error_type: "Function.ToldToFail".into(), message: message.into() };
+fn obey(event: &[u8]) -> Result<Response<'_>, Failure> {
+    let failure = |message: &str| Failure::new("Function.ToldToFail", message);
     match event {
         b"fail" => Err(failure("told to fail")),
         b"panic" => panic!("told to panic"),
         b"stream-fail" => {
             let pieces = [Ok(b"partial".to_vec()), Err(failure("told to fail on the way"))];
-            Ok(Answer::stream("application/octet-stream", pieces))
+            Ok(Response::stream("application/octet-stream", pieces))
         }
         _ => Ok(event.into()),
     }
@@ -76,12 +79,7 @@ fn answer(handler: &str, invocation: Invocation<'_, '_>) -> Result<(), Error> {
         }
         "stream-fail" => stream(invocation.stream("application/octet-stream"), event)?
             .fail(&ErrorReport::new("Function.MidStream", "told to fail on the way")),
-        "oversize" => {
-            let Ok(size) = usize::try_from(limits::PAYLOAD_BYTES + 1) else {
-                return Err(SendError::OutOfTurn.into());
-            };
-            invocation.respond(&vec![b'x'; size])
-        }
+        "oversize" => invocation.respond(&vec![b'x'; OVERSIZE]),
         _ => invocation.respond_as("application/octet-stream", event),
     }
 }

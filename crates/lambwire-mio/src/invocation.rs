@@ -1,29 +1,26 @@
-//! An event, and its answer.
+//! An event, and the response to it.
 
-use std::ops::Deref;
+use lambwire::{Context, ErrorReport, Headers, Pipelining, Prelude};
+use lambwire_runtime::Streaming;
 
-use lambwire::{ErrorReport, Prelude};
+use crate::runtime::send;
+use crate::{Error, Runtime};
 
-use crate::Error;
-use crate::transport::{Transport, now};
-
-/// An event, and the duty to answer it: once.
-///
-/// It has three parts, which are there by [`Deref`]: `payload`, the event as it came; `context`, who asks, until when and
-/// on whose behalf; and `headers`, all of them as they came.
-#[must_use = "an invocation that is not answered times out"]
-pub struct Invocation<'r, 'b>(pub(crate) lambwire_runtime::Invocation<'r, 'b, Transport>);
-
-impl<'r, 'b> Deref for Invocation<'r, 'b> {
-    type Target = lambwire_runtime::Invocation<'r, 'b, Transport>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
+/// An event, and the duty to respond to it: once.
+#[derive(Debug)]
+#[must_use = "an invocation without a response times out"]
+pub struct Invocation<'r, 'b> {
+    pub(crate) runtime: &'r mut Runtime,
+    /// Who asks, until when, on whose behalf.
+    pub context: Context<'b>,
+    /// The event, as it came.
+    pub payload: &'b [u8],
+    /// All headers of the event, as they came.
+    pub headers: Headers<'b>,
 }
 
 impl<'r, 'b> Invocation<'r, 'b> {
-    /// Answers with JSON.
+    /// Responds with JSON.
     ///
     /// # Errors
     ///
@@ -32,21 +29,21 @@ impl<'r, 'b> Invocation<'r, 'b> {
         self.respond_as("application/json", body)
     }
 
-    /// Answers with a body of the media type `content_type`.
+    /// Responds with a body of the media type `content_type`.
     ///
     /// # Errors
     ///
     /// [`SendError::PayloadTooLarge`] if the body is larger than Lambda takes, [`SendError::Unsendable`] if the media
-    /// type cannot be sent: the invocation has then been answered with an error that says so. [`Error::Refused`] if the
-    /// Runtime API did not take the answer. Others if the connection was lost and it is not known what became of the
-    /// answer. The invocation is over in every case; whether the loop should be as well, says
+    /// type cannot be sent: the invocation has then been answered with an error that says so. [`Error::Rejected`] if the
+    /// Runtime API did not take the response. Others if the connection was lost and it is not known what became of the
+    /// response. The invocation is over in every case; whether the loop should be as well, says
     /// [`is_fatal`](lambwire::Error::is_fatal).
     ///
     /// [`SendError::PayloadTooLarge`]: lambwire::SendError::PayloadTooLarge
     /// [`SendError::Unsendable`]: lambwire::SendError::Unsendable
-    pub fn respond_as(mut self, content_type: &str, body: &[u8]) -> Result<(), Error> {
-        let told = now(self.0.tell(content_type, body));
-        self.0.told(told)
+    pub fn respond_as(self, content_type: &str, body: &[u8]) -> Result<(), Error> {
+        let Runtime { conversation, socket, .. } = self.runtime;
+        send(socket, conversation.respond(&self.context, content_type, body, Pipelining::Off))
     }
 
     /// Answers with an error.
@@ -57,57 +54,70 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// As those of [`respond_as`](Self::respond_as).
     pub fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
-        now(self.0.fail(report))
+        self.runtime.fail(&self.context, report, Pipelining::Off)
     }
 
-    /// An answer that is sent as it comes about. Nothing is sent before its first piece.
+    /// A response that is sent as it comes about. Nothing is sent before its first piece.
     pub fn stream(self, content_type: &str) -> Stream<'r, 'b> {
-        Stream(self.0.stream(content_type))
+        Stream { runtime: self.runtime, streaming: Streaming::new(self.context, content_type) }
     }
 
-    /// A streamed answer to HTTP: status and headers first, then the body.
+    /// A streamed response to HTTP: status and headers first, then the body.
     ///
     /// # Errors
     ///
     /// As those of [`Stream::write`], and [`SendError::OutTooSmall`](lambwire::SendError::OutTooSmall) for a prelude that
     /// is too long: the invocation has then been answered with an error that says so.
     pub fn stream_http(self, prelude: &Prelude<'_>) -> Result<Stream<'r, 'b>, Error> {
-        now(self.0.stream_http(prelude)).map(Stream)
+        let Runtime { conversation, socket, .. } = &mut *self.runtime;
+        let (mut streaming, opening) = Streaming::http(self.context, prelude, conversation)?;
+        send(socket, Ok(opening))?;
+        streaming.resume();
+        Ok(Stream { runtime: self.runtime, streaming })
     }
 }
 
-/// A streamed answer under way. One that is dropped is cut off, and the next exchange has a new connection.
+/// A streamed response under way. One that is dropped is cut off, and the next request has a new connection.
+#[derive(Debug)]
 #[must_use = "a stream that is not finished is cut off"]
-pub struct Stream<'r, 'b>(lambwire_runtime::Stream<'r, 'b, Transport>);
+pub struct Stream<'r, 'b> {
+    runtime: &'r mut Runtime,
+    streaming: Streaming<'b>,
+}
 
 impl Stream<'_, '_> {
     /// Sends a piece, and returns when the socket has taken it.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] if the Runtime API has refused the stream meanwhile, [`Error::Transport`] if the connection
+    /// [`Error::Rejected`] if the Runtime API has refused the stream meanwhile, [`Error::Transport`] if the connection
     /// was lost: the stream is over then. [`SendError::Unsendable`](lambwire::SendError::Unsendable) if the media type
     /// cannot be sent: [`fail`](Self::fail) still answers the invocation.
     pub fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
-        now(self.0.write(piece))
+        let Runtime { conversation, socket, .. } = &mut *self.runtime;
+        send(socket, self.streaming.piece(conversation, piece))?;
+        self.streaming.resume();
+        Ok(())
     }
 
-    /// Ends the answer.
+    /// Ends the response.
     ///
     /// # Errors
     ///
     /// As those of [`Invocation::respond_as`].
-    pub fn finish(self) -> Result<(), Error> {
-        now(self.0.finish())
+    pub fn finish(mut self) -> Result<(), Error> {
+        let Runtime { conversation, socket, .. } = self.runtime;
+        send(socket, self.streaming.finish(conversation))
     }
 
-    /// Ends the answer with an error, and what was sent before is void. If nothing was, the invocation is answered with
+    /// Ends the response with an error, and what was sent before is void. If nothing was, the invocation is answered with
     /// an error, as [`Invocation::fail`] does it.
     ///
     /// # Errors
     ///
     /// As those of [`Invocation::respond_as`].
-    pub fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
-        now(self.0.fail(report))
+    pub fn fail(mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
+        let Runtime { conversation, socket, .. } = self.runtime;
+        send(socket, self.streaming.fail(conversation, report))
     }
 }

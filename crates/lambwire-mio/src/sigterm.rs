@@ -5,8 +5,8 @@ use std::process::exit;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
-use crate::transport::now;
 use crate::{Error, Runtime};
+use lambwire::Verb;
 
 /// Has SIGTERM sent to this process before it is ended, which Lambda does for those that register as an extension, and
 /// runs `finish` when it comes, on a thread of its own; then the process exits with 0. Lambda leaves it half a second.
@@ -18,13 +18,13 @@ use crate::{Error, Runtime};
 ///
 /// Those of [`Invocation::respond`](crate::Invocation::respond), and [`Error::Transport`] if the signal cannot be had.
 pub fn on_sigterm(api: &str, finish: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-    let mut signals = Signals::new([SIGTERM]).map_err(Error::Transport)?;
+    let mut signals = Signals::new([SIGTERM]).map_err(|error| Error::Transport { request: Verb::Register, error })?;
     let mut runtime = Runtime::connect(api)?;
-    now(runtime.0.register())?;
+    runtime.register()?;
     std::thread::spawn(move || {
         signals.forever().next();
         finish();
-        // The question for an event, which gets no reply, has to stand till here.
+        // The request for an event, which gets no reply, has to stand till here.
         drop(runtime);
         exit(0)
     });

@@ -1,22 +1,18 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod answer;
-mod invocation;
+mod conversation;
 mod lifecycle;
-mod line;
 mod panics;
-mod runtime;
-mod serve;
-mod transport;
+mod response;
+mod stream;
 
-pub use answer::{Answer, Failure};
-pub use invocation::{Invocation, Stream};
+pub use conversation::{Conversation, InvocationIds, Sending, error, oversized};
 pub use lambwire;
 pub use lifecycle::{is_snap_start, remaining};
-pub use line::{Ahead, Ended, Heads, Line, Stop, grow};
-pub use runtime::Runtime;
-pub use transport::{Pieces, Transport};
+pub use panics::{Duty, catch};
+pub use response::{Failure, Response, ResponseBody};
+pub use stream::Streaming;
 
-/// What can end or spoil an exchange.
-pub type Error = lambwire::Error<std::io::Error>;
+/// Why a request came to nothing.
+pub type Error = lambwire::Error<std::io::Error, Vec<u8>>;

@@ -1,16 +1,13 @@
 //! Panics of a handler, as failures.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
-use std::pin::pin;
 use std::sync::Once;
-use std::task::Poll;
 
-use lambwire::{Context, InvocationId, Link, RequestId};
+use lambwire::{Api, Chain, Context};
 
-use crate::line::Ahead;
-use crate::{Error, Failure, Runtime, Transport};
+use crate::conversation::InvocationIds;
+use crate::{Error, Failure};
 
 thread_local! {
     /// What the last panic on this thread said.
@@ -20,48 +17,43 @@ thread_local! {
     static DUTY: RefCell<Option<Duty>> = const { RefCell::new(None) };
 }
 
-struct Duty {
-    report: fn(&Failure, Self) -> Result<(), Error>,
-    link: Link,
-    /// The invocation that is being handled, by both its ids; `None` before the first.
-    invocation: Option<(String, Option<Vec<u8>>)>,
+/// What is to be done about a panic that ends the process.
+#[derive(Clone, Debug)]
+pub struct Duty {
+    /// Where the Runtime API is.
+    pub api: Api,
+    /// The invocation that is being handled; `None` before the first.
+    pub invocation: Option<InvocationIds>,
+    /// Reports the failure, of that invocation or of the start, on a connection of its own, since the other may be amid a
+    /// message.
+    pub report: fn(&Failure, &Self) -> Result<(), Error>,
 }
 
-impl<T: Transport> Runtime<T> {
-    /// Awaits what `act` says, and takes a panic on the way for a failure: of this invocation, or of the start.
-    pub(crate) async fn caught<V>(
-        &self,
-        context: Option<&Context<'_>>,
-        act: impl Future<Output = Result<V, Failure>>,
-    ) -> Result<V, Failure> {
-        watch();
-        let mut act = pin!(act);
-        // Other invocations have their turns on this thread between two polls.
-        poll_fn(|cx| {
-            if !cfg!(panic = "abort") {
-                let unsaid = || Failure { error_type: PANIC.into(), message: "panicked".into() };
-                return catch_unwind(AssertUnwindSafe(|| act.as_mut().poll(cx)))
-                    .unwrap_or_else(|_| Poll::Ready(Err(SAID.take().unwrap_or_else(unsaid))));
-            }
-            DUTY.set(Some(self.duty(context)));
-            let polled = act.as_mut().poll(cx);
-            DUTY.set(None);
-            polled
-        })
-        .await
+impl Duty {
+    /// What is to be done about a panic in this invocation, or before the first.
+    pub fn new(api: &Api, context: Option<&Context<'_>>, report: fn(&Failure, &Self) -> Result<(), Error>) -> Self {
+        Self { api: api.clone(), invocation: context.map(InvocationIds::of), report }
     }
+}
 
-    fn duty(&self, context: Option<&Context<'_>>) -> Duty {
-        let invocation = context.map(|context| {
-            let nonce = context.invocation_id.map(|id| id.as_bytes().to_vec());
-            (context.request_id.as_str().to_owned(), nonce)
-        });
-        Duty {
-            report: |failure, duty| T::block_on(report::<T>(failure, duty)),
-            link: self.line.link.clone(),
-            invocation,
-        }
+/// Does what `act` says, and takes a panic on the way for a failure.
+///
+/// A hook for panics, which calls the one before it, is set for the process. Where a panic ends the process
+/// (`panic = "abort"`), the hook itself does what `duty` says, and exits with 101.
+///
+/// # Errors
+///
+/// [`Failure`] of `act`, or of a panic on the way.
+pub fn catch<V>(duty: impl FnOnce() -> Duty, act: impl FnOnce() -> Result<V, Failure>) -> Result<V, Failure> {
+    watch();
+    if !cfg!(panic = "abort") {
+        let unsaid = || Failure::new(PANIC, "panicked");
+        return catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(SAID.take().unwrap_or_else(unsaid)));
     }
+    DUTY.set(Some(duty()));
+    let value = act();
+    DUTY.set(None);
+    value
 }
 
 /// Sets the hook that notes what a panic says, once.
@@ -85,25 +77,13 @@ const PANIC: &str = "Function.Panic";
 fn failure(info: &PanicHookInfo<'_>) -> Failure {
     let message = info.payload_as_str().unwrap_or("(no text)");
     let place = info.location().map(|place| format!(" at {place}")).unwrap_or_default();
-    Failure { error_type: PANIC.into(), message: format!("panicked{place}: {message}") }
+    Failure::new(PANIC, format!("panicked{place}: {message}"))
 }
 
-/// Tells of the panic on a connection of its own, since the other may be amid a message.
 fn report_and_exit() {
     let (Some(failure), Some(duty)) = (SAID.take(), DUTY.take()) else { return };
-    if let Err(error) = (duty.report)(&failure, duty) {
-        eprintln!("lambwire: {error}");
+    if let Err(error) = (duty.report)(&failure, &duty) {
+        eprintln!("lambwire: {}", Chain(&error));
     }
     std::process::exit(101);
-}
-
-async fn report<T: Transport>(failure: &Failure, Duty { link, invocation, .. }: Duty) -> Result<(), Error> {
-    let mut runtime = Runtime::<T>::open(link).await?;
-    let Some((id, nonce)) = &invocation else {
-        return runtime.init_error(&failure.report()).await;
-    };
-    let mut context = Context::new(RequestId::new(id)?);
-    context.invocation_id = nonce.as_deref().map(InvocationId::new).transpose()?;
-    let told = runtime.fail(&context, &failure.report(), Ahead::Nothing).await;
-    runtime.told(told)
 }

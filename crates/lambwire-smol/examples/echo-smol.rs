@@ -1,4 +1,4 @@
-//! Answers with the event as it came; the tests against other servers run it.
+//! Responses with the event as it came; the tests against other servers run it.
 //!
 //! The handler, `_HANDLER`, says how: `echo`, `stream`, `stream-http`, `stream-fail` after the event, `fail`, `oversize`
 //! with a response of one byte too many, or `init-error`; `serve` is the loop one request ahead, where an event may say
@@ -7,10 +7,16 @@
 
 use std::process::{ExitCode, exit};
 
-use lambwire_smol::lambwire::{API_VARIABLE, Context, ErrorReport, Prelude, SendError, limits};
-use lambwire_smol::{Answer, Error, Failure, Invocation, Runtime, Sigterm, Stream, max_concurrency, serve_concurrent};
+use lambwire_smol::lambwire::{API_VARIABLE, Chain, Context, ErrorReport, Prelude, limits};
+use lambwire_smol::{
+    Error, Failure, Invocation, Response, Runtime, Sigterm, Stream, max_concurrency, serve_concurrent,
+};
 use smol::lock::Barrier;
 use smol::stream;
+
+/// Bytes of a response that is too large.
+#[expect(clippy::cast_possible_truncation, reason = "6 MiB")]
+const OVERSIZE: usize = limits::PAYLOAD_BYTES as usize + 1;
 
 /// Bytes that a stream sends at once.
 const PIECE: usize = 64 * 1024;
@@ -20,7 +26,7 @@ fn main() -> ExitCode {
     match smol::block_on(run(&handler)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo: {error}");
+            eprintln!("echo: {}", Chain(&error));
             ExitCode::FAILURE
         }
     }
@@ -29,10 +35,9 @@ fn main() -> ExitCode {
 async fn run(handler: &str) -> Result<(), Error> {
     let api = std::env::var(API_VARIABLE).unwrap_or_default();
     let meeting = Barrier::new(max_concurrency());
-    let tell = |_: &Context<'_>, error: &Error| eprintln!("echo: {error}");
+    let tell = |_: &Context<'_>, error: &Error| eprintln!("echo: {}", Chain(error));
     if handler == "serve-concurrent" {
-        let end = serve_concurrent(&api, max_concurrency(), async |event, _| obey(event, &meeting).await, tell).await;
-        return end.map(|never| match never {});
+        return Err(serve_concurrent(&api, max_concurrency(), async |event, _| obey(event, &meeting).await, tell).await);
     }
     let mut runtime = Runtime::connect(&api).await?;
     if handler == "init-error" {
@@ -48,14 +53,13 @@ async fn run(handler: &str) -> Result<(), Error> {
         smol::spawn(last_word).detach();
     }
     if ["serve", "sigterm"].contains(&handler) {
-        let end = runtime.serve(async |event, _| obey(event, &meeting).await, tell).await;
-        return end.map(|never| match never {});
+        return Err(runtime.serve(async |event, _| obey(event, &meeting).await).await);
     }
     let mut buf = Vec::new();
     loop {
         match answer(handler, runtime.next(&mut buf).await?).await {
             Err(error) if error.is_fatal() => return Err(error),
-            Err(error) => eprintln!("echo: {error}"),
+            Err(error) => eprintln!("echo: {}", Chain(&error)),
             Ok(()) => {}
         }
     }
@@ -63,14 +67,14 @@ async fn run(handler: &str) -> Result<(), Error> {
 
 /// Does what the event says. One that says nothing comes back.
 #[expect(clippy::panic, reason = "to be reported")]
-async fn obey<'e>(event: &'e [u8], meeting: &Barrier) -> Result<Answer<'e>, Failure> {
-    let failure = |message: &str| Failure { error_type: "Function.ToldToFail".into(), message: message.into() };
+async fn obey<'e>(event: &'e [u8], meeting: &Barrier) -> Result<Response<'e>, Failure> {
+    let failure = |message: &str| Failure::new("Function.ToldToFail", message);
     match event {
         b"fail" => Err(failure("told to fail")),
         b"panic" => panic!("told to panic"),
         b"stream-fail" => {
             let pieces = [Ok(b"partial".to_vec()), Err(failure("told to fail on the way"))];
-            Ok(Answer::stream("application/octet-stream", stream::iter(pieces)))
+            Ok(Response::stream("application/octet-stream", stream::iter(pieces)))
         }
         // No answer before as many have come as the process takes.
         b"meet" => {
@@ -102,12 +106,7 @@ async fn answer(handler: &str, invocation: Invocation<'_, '_>) -> Result<(), Err
             let stream = stream(invocation.stream("application/octet-stream"), event).await?;
             stream.fail(&ErrorReport::new("Function.MidStream", "told to fail on the way")).await
         }
-        "oversize" => {
-            let Ok(size) = usize::try_from(limits::PAYLOAD_BYTES + 1) else {
-                return Err(SendError::OutOfTurn.into());
-            };
-            invocation.respond(&vec![b'x'; size]).await
-        }
+        "oversize" => invocation.respond(&vec![b'x'; OVERSIZE]).await,
         _ => invocation.respond_as("application/octet-stream", event).await,
     }
 }

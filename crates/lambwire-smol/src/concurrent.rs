@@ -8,7 +8,7 @@ use std::time::Duration;
 use lambwire::{Context, MAX_CONCURRENCY_VARIABLE};
 use smol::{LocalExecutor, Timer, channel, future};
 
-use crate::{Answer, Error, Failure, Runtime};
+use crate::{Error, Failure, Response, Runtime};
 
 /// How long the other loops wait for an event when one has failed: it may have come, and the reactor is still to tell.
 const LAST_EVENTS: Duration = Duration::from_millis(50);
@@ -35,8 +35,8 @@ fn concurrency(value: Option<&str>) -> usize {
 /// # smol::block_on(async {
 /// # let api = "127.0.0.1:1";
 /// let observe = |context: &Context<'_>, error: &Error| eprintln!("{}: {error}", context.request_id);
-/// let Err(error) = serve_concurrent(api, max_concurrency(), async |event, _| Ok(event.into()), observe).await;
-/// # assert!(matches!(error, Error::Transport(_)));
+/// let error = serve_concurrent(api, max_concurrency(), async |event, _| Ok(event.into()), observe).await;
+/// # assert!(matches!(error, Error::Transport { .. }));
 /// # });
 /// ```
 ///
@@ -47,9 +47,9 @@ fn concurrency(value: Option<&str>) -> usize {
 pub async fn serve_concurrent(
     api: &str,
     n: usize,
-    handler: impl for<'e> AsyncFn(&'e [u8], &Context<'e>) -> Result<Answer<'e>, Failure>,
+    handler: impl for<'e> AsyncFn(&'e [u8], &Context<'e>) -> Result<Response<'e>, Failure>,
     observe: impl Fn(&Context<'_>, &Error),
-) -> Result<Infallible, Error> {
+) -> Error {
     let first = OnceCell::new();
     // Says no more than that it is closed.
     let (end, ended) = channel::bounded::<Infallible>(1);
@@ -69,7 +69,7 @@ pub async fn serve_concurrent(
                 is_asked.set(!end.is_closed());
                 is_asked.get()
             };
-            invocation?.handle(&handler, &observe, goes_on).await?;
+            invocation?.handle(&mut &handler, &mut &observe, goes_on).await?;
         }
         Ok(())
     };
@@ -92,7 +92,7 @@ pub async fn serve_concurrent(
         })
         .await;
     drop(executor);
-    Err(first.into_inner().expect("no loop ends before one has failed"))
+    first.into_inner().expect("no loop ends before one has failed")
 }
 
 /// A channel that is closed when a loop ends, be it by a panic.

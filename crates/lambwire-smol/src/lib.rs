@@ -1,25 +1,38 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+use std::fmt;
+use std::pin::Pin;
+
+use smol::stream::Stream as Source;
+
 mod concurrent;
-mod connection;
+mod invocation;
+mod runtime;
 mod sigterm;
-mod transport;
+mod socket;
 
 pub use concurrent::{max_concurrency, serve_concurrent};
+pub use invocation::{Invocation, Stream};
 pub use lambwire;
 pub use lambwire_runtime::{Error, Failure, is_snap_start, remaining};
+pub use runtime::Runtime;
 pub use sigterm::Sigterm;
-pub use transport::{Pieces, Transport};
 
-/// A runtime: a connection to the Runtime API, which is made anew when it breaks.
-pub type Runtime = lambwire_runtime::Runtime<Transport>;
+/// What a handler responds with.
+pub type Response<'e> = lambwire_runtime::Response<'e, Pieces<'e>>;
 
-/// An event, and the duty to answer it: once.
-pub type Invocation<'r, 'b> = lambwire_runtime::Invocation<'r, 'b, Transport>;
+/// The pieces of a streamed response: any [`Stream`](Source) of them.
+pub struct Pieces<'e>(Pin<Box<dyn Source<Item = Result<Vec<u8>, Failure>> + 'e>>);
 
-/// A streamed answer under way.
-pub type Stream<'r, 'b> = lambwire_runtime::Stream<'r, 'b, Transport>;
+impl<'e, S: Source<Item = Result<Vec<u8>, Failure>> + 'e> From<S> for Pieces<'e> {
+    fn from(pieces: S) -> Self {
+        Self(Box::pin(pieces))
+    }
+}
 
-/// What a handler has to say.
-pub type Answer<'e> = lambwire_runtime::Answer<'e, Pieces<'e>>;
+impl fmt::Debug for Pieces<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pieces").finish_non_exhaustive()
+    }
+}

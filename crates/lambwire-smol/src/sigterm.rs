@@ -1,6 +1,7 @@
 //! The signal that comes before the end.
 
 use async_signal::{Signal, Signals};
+use lambwire::Verb;
 use smol::stream::StreamExt;
 
 use crate::{Error, Runtime};
@@ -8,9 +9,10 @@ use crate::{Error, Runtime};
 /// Has SIGTERM sent to this process before it is ended, which Lambda does for those that register as an extension.
 ///
 /// To be had before the first event is asked for, and kept until the end.
+#[derive(Debug)]
 pub struct Sigterm {
     signals: Signals,
-    /// Here stands the question for an event, which gets no reply.
+    /// Here stands the request for an event, which gets no reply.
     _runtime: Runtime,
 }
 
@@ -22,7 +24,8 @@ impl Sigterm {
     ///
     /// Those of [`Invocation::respond`](crate::Invocation::respond), and [`Error::Transport`] if the signal cannot be had.
     pub async fn register(api: &str) -> Result<Self, Error> {
-        let signals = Signals::new([Signal::Term]).map_err(Error::Transport)?;
+        let signals =
+            Signals::new([Signal::Term]).map_err(|error| Error::Transport { request: Verb::Register, error })?;
         let mut runtime = Runtime::connect(api).await?;
         runtime.register().await?;
         Ok(Self { signals, _runtime: runtime })

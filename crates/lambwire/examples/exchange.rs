@@ -50,7 +50,7 @@ fn invoke(client: &mut Client, event: &mut [u8], reply: &mut [u8], out: &mut [u8
     };
     client.send(&response, Body::Exact(64), out).expect("its turn");
     client.frame(64).expect("as announced");
-    assert_eq!(receive(client, reply).refusal(reply), None);
+    assert_eq!(receive(client, reply).rejection(reply), None);
 }
 
 /// The reply, of which all bytes come at once.

@@ -36,6 +36,16 @@ pub struct Client {
     failed: Option<ReceiveError>,
 }
 
+/// What the head of a request announces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Announced {
+    pub(crate) verb: Verb,
+    pub(crate) body: Body,
+    /// Most bytes that the body may have.
+    pub(crate) limit: u64,
+    pub(crate) has_trailers: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Incoming {
     Head { scan: Scan, interims: u8 },
@@ -53,10 +63,11 @@ impl Client {
     ///
     /// [`SendError::BadApi`] if that is no address.
     pub fn new(api: &str) -> Result<Self, SendError> {
-        Api::new(api).map(Self::connected)
+        Api::new(api).map(Self::at)
     }
 
-    fn connected(api: Api) -> Self {
+    /// A client for a new connection to this address.
+    pub fn at(api: Api) -> Self {
         Self {
             api,
             outgoing: Outgoing::Idle,
@@ -70,7 +81,7 @@ impl Client {
 
     /// A client for another connection to the same place.
     pub fn reconnected(&self) -> Self {
-        Self::connected(self.api.clone())
+        Self::at(self.api.clone())
     }
 
     /// Where to connect to.
@@ -104,8 +115,20 @@ impl Client {
     /// [`SendError::PayloadTooLarge`] for a body over [`PAYLOAD_BYTES`](limits::PAYLOAD_BYTES) or
     /// [`ERROR_BYTES`](limits::ERROR_BYTES), and others; nothing has been sent then, and nothing has changed.
     pub fn send(&mut self, request: &Request<'_>, body: Body, out: &mut [u8]) -> Result<usize, SendError> {
+        self.check_turn(request.verb())?;
+        let (len, announced) = self.write_head(request, body, out)?;
+        self.begin_request(announced)?;
+        Ok(len)
+    }
+
+    /// Writes the head of a request into `out`, the same whenever it is sent, and says what it announces.
+    pub(crate) fn write_head(
+        &self,
+        request: &Request<'_>,
+        body: Body,
+        out: &mut [u8],
+    ) -> Result<(usize, Announced), SendError> {
         let verb = request.verb();
-        self.check_turn(verb)?;
         let limit = check_body(request, body)?;
         let mut writer = Writer::new(out);
         request.write_line(&mut writer, self.api.prefix());
@@ -118,13 +141,25 @@ impl Client {
         }
         writer.put(b"\r\n");
         let len = writer.finish(limits::REQUEST_HEAD_BYTES)?;
-        self.outgoing = Outgoing::new(body, limit);
-        self.trailers_announced = matches!(request, Request::Response { mode: Mode::Streaming, .. });
+        let has_trailers = matches!(request, Request::Response { mode: Mode::Streaming, .. });
+        Ok((len, Announced { verb, body, limit, has_trailers }))
+    }
+
+    /// Begins a request, whose head goes out on this connection.
+    pub(crate) fn begin_request(&mut self, announced: Announced) -> Result<(), SendError> {
+        self.check_turn(announced.verb)?;
+        self.outgoing = Outgoing::new(announced.body, announced.limit);
+        self.trailers_announced = announced.has_trailers;
         match &mut self.asked {
-            [first @ None, _] => *first = Some(verb),
-            [_, second] => *second = Some(verb),
+            [first @ None, _] => *first = Some(announced.verb),
+            [_, second] => *second = Some(announced.verb),
         }
-        Ok(len)
+        Ok(())
+    }
+
+    /// The connection is of no more use.
+    pub(crate) fn close(&mut self) {
+        self.reusable = false;
     }
 
     fn check_turn(&self, verb: Verb) -> Result<(), SendError> {
@@ -171,6 +206,11 @@ impl Client {
         }
         let error_type = checked_error_type(error_type)?;
         self.outgoing.finish(out, |writer| write_error_trailers(writer, error_type, report))
+    }
+
+    /// Takes a chunked body for ended: its last chunk goes out.
+    pub(crate) fn end_body(&mut self) {
+        self.outgoing = Outgoing::Idle;
     }
 
     /// Takes the next step off the front of `input`, which begins with what earlier calls have not used.
@@ -243,6 +283,11 @@ impl Client {
             Incoming::Head { .. } => Err(ReceiveError::CutShort),
         })
     }
+}
+
+impl Announced {
+    /// What the head of a [`Request::Next`] announces.
+    pub(crate) const NEXT: Self = Self { verb: Verb::Next, body: Body::Exact(0), limit: 0, has_trailers: false };
 }
 
 impl End for Client {

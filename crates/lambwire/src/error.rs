@@ -3,7 +3,6 @@
 use core::fmt;
 
 use crate::field::Field;
-use crate::refusal::Refusal;
 
 /// What the caller asked for cannot be sent. Nothing has changed: the call may be made again, corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +112,14 @@ pub enum ReceiveError {
 }
 
 impl SendError {
+    /// This error of something that is written behind so many bytes.
+    pub(crate) fn behind(self, bytes: usize) -> Self {
+        match self {
+            Self::OutTooSmall { needed } => Self::OutTooSmall { needed: needed + bytes },
+            other => other,
+        }
+    }
+
     /// Type of the report that answers an invocation in place of a response which cannot be sent.
     pub fn report_type(self) -> &'static str {
         match self {
@@ -133,47 +140,6 @@ impl ReceiveError {
             Self::BadVersion => 505,
             _ => 400,
         }
-    }
-}
-
-/// What can end or spoil an exchange for a transport, whose own errors are of type `E`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Error<E> {
-    /// The connection failed, and trying again did not help.
-    Transport(E),
-    /// What was to be sent cannot be.
-    Send(SendError),
-    /// What was received cannot be understood.
-    Receive(ReceiveError),
-    /// The Runtime API said no.
-    Refused(Refusal),
-}
-
-impl<E> Error<E> {
-    /// Whether an error of an answer should end the loop: if the Runtime API says that the execution environment is
-    /// broken. With any other, this invocation is over and the next can be asked for. An error of the asking itself ends
-    /// the loop whatever it is.
-    pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.is_fatal())
-    }
-}
-
-impl<E> From<SendError> for Error<E> {
-    fn from(error: SendError) -> Self {
-        Self::Send(error)
-    }
-}
-
-impl<E> From<ReceiveError> for Error<E> {
-    fn from(error: ReceiveError) -> Self {
-        Self::Receive(error)
-    }
-}
-
-impl<E> From<Refusal> for Error<E> {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
     }
 }
 
@@ -228,26 +194,5 @@ impl fmt::Display for ReceiveError {
     }
 }
 
-impl<E: fmt::Display> fmt::Display for Error<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Transport(error) => write!(f, "connection to the Runtime API: {error}"),
-            Self::Send(error) => error.fmt(f),
-            Self::Receive(error) => write!(f, "from the Runtime API: {error}"),
-            Self::Refused(refusal) => refusal.fmt(f),
-        }
-    }
-}
-
 impl core::error::Error for SendError {}
 impl core::error::Error for ReceiveError {}
-impl<E: core::error::Error + 'static> core::error::Error for Error<E> {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Transport(error) => Some(error),
-            Self::Send(error) => Some(error),
-            Self::Receive(error) => Some(error),
-            Self::Refused(_) => None,
-        }
-    }
-}

@@ -3,10 +3,11 @@
 use core::ops::Range;
 
 use crate::client::Client;
+use crate::context::Context;
 use crate::error::ReceiveError;
 use crate::field::Spans;
 use crate::message::{Reply, Request, Verb};
-use crate::refusal::Refusal;
+use crate::refusal::Rejection;
 use crate::server::Server;
 use crate::wire::body::{Body, Piece};
 use crate::wire::head::method_and_target;
@@ -63,8 +64,6 @@ pub struct WholeReply {
     fields: Spans,
     verb: Verb,
     status: u16,
-    /// Length of the body that was sent, if that was known.
-    sent_bytes: Option<u64>,
 }
 
 /// A request that is whole.
@@ -98,14 +97,9 @@ impl WholeReply {
         Reply::is_refusal(self.verb, self.status)
     }
 
-    /// The refusal that it is, if it is one, with the reason that stands in its body.
-    pub fn refusal(&self, buf: &[u8]) -> Option<Refusal> {
-        let sent_bytes = self.sent_bytes.filter(|_| !self.verb.is_question());
-        self.is_refusal().then(|| Refusal::read(self.verb, self.status, self.place.body(buf)).of(sent_bytes))
-    }
-
-    pub(crate) fn to(self, sent_bytes: Option<u64>) -> Self {
-        Self { sent_bytes, ..self }
+    /// The rejection that it is, if it is one, with the reason that stands in its body.
+    pub fn rejection<'b>(&self, buf: &'b [u8]) -> Option<Rejection<&'b [u8]>> {
+        self.is_refusal().then(|| Rejection::new(self.verb, self.status, self.place.body(buf)))
     }
 
     /// Reads the message out of the buffer that it was collected in.
@@ -192,6 +186,35 @@ impl Inbox {
         buf.get_mut(self.filled..).unwrap_or_default()
     }
 
+    /// An inbox that begins with the first `filled` bytes of the buffer that it is lent.
+    pub(crate) fn with_filled(filled: usize) -> Self {
+        Self { filled, ..Self::default() }
+    }
+
+    /// What stands behind the whole message in its buffer; `None` if that is another one.
+    pub(crate) fn rest<'b>(&self, buf: &'b [u8]) -> Option<&'b [u8]> {
+        buf.get(if self.whole { self.received } else { 0 }..self.filled)
+    }
+
+    /// Whether `buf` is shorter than what was read into it.
+    pub(crate) fn is_beyond(&self, buf: &[u8]) -> bool {
+        buf.len() < self.filled
+    }
+
+    /// The body of the reply that is whole.
+    pub(crate) fn body<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
+        self.place().body(buf)
+    }
+
+    /// The invocation whose head has been received.
+    pub(crate) fn context<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
+        let fields = self.fields.fields(buf.get(..self.head?)?);
+        match Reply::read(self.verb, self.status, &fields) {
+            Ok(Reply::Invocation(context)) => Some(context),
+            _ => None,
+        }
+    }
+
     /// Tells that `len` bytes were read into [`space`](Self::space).
     pub fn filled(&mut self, len: usize) {
         self.filled = self.filled.saturating_add(len);
@@ -226,7 +249,7 @@ impl Inbox {
     /// The reply that is whole.
     pub(crate) fn reply(&self) -> WholeReply {
         let (place, fields) = (self.place(), self.fields);
-        WholeReply { place, fields, verb: self.verb, status: self.status, sent_bytes: None }
+        WholeReply { place, fields, verb: self.verb, status: self.status }
     }
 
     /// Where the parts of the message stand that is whole.

@@ -120,7 +120,7 @@ pub enum Reply<'a> {
     },
     /// An event for an extension; the body says which.
     ExtensionEvent,
-    /// It was not; the body says why, mostly as JSON. [`Refusal`](crate::Refusal) reads it. To a question, the statuses
+    /// It was not; the body says why, mostly as JSON. [`Rejection`](crate::Rejection) reads it. To a question, the statuses
     /// 204 and 408 are received as [`NothingYet`](Self::NothingYet).
     Refused {
         /// The status of the reply.
@@ -370,6 +370,13 @@ impl<'a> Reply<'a> {
     pub(crate) fn is_refusal(verb: Verb, status: u16) -> bool {
         let is_yes = if verb == Verb::Next { status == 200 } else { (200..=299).contains(&status) };
         !is_yes && !Self::is_nothing_yet(verb, status)
+    }
+
+    /// Whether this may only say that an answer had arrived before: what a repeated answer gets.
+    ///
+    /// AWS's server answers the second with 403, or with 400 once the invocation is over.
+    pub(crate) fn is_of_repeat(verb: Verb, status: u16) -> bool {
+        verb.is_answer() && matches!(status, 400 | 403)
     }
 
     /// The status that says this.

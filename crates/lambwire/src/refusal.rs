@@ -1,6 +1,6 @@
 //! Replies that say no: what a server writes, and what a runtime makes of it.
 
-use core::fmt;
+use core::fmt::{self, Write};
 
 use heapless::String;
 
@@ -9,30 +9,22 @@ use crate::json::Text;
 use crate::message::{Reply, Verb};
 use crate::report::{ErrorReport, ReceivedReport};
 
-const TYPE_BYTES: usize = 64;
+/// Longest message of a rejection that is shown, and longest state of a transition, in bytes.
 const MESSAGE_BYTES: usize = 256;
 
-/// A request that the Runtime API refused, with the reason that it gave, cut short if it is long.
+/// A request that the Runtime API refused, with the reason that stands in the reply's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Rejection<B> {
     verb: Verb,
     status: u16,
     body_bytes: Option<u64>,
-    error_type: String<TYPE_BYTES>,
-    message: String<MESSAGE_BYTES>,
+    body: B,
 }
 
-impl Refusal {
-    /// Reads what a reply to `verb` of this `status` says in its `body`.
-    pub fn read(verb: Verb, status: u16, body: &[u8]) -> Self {
-        let report = ReceivedReport::new(body);
-        Self {
-            verb,
-            status,
-            body_bytes: None,
-            error_type: as_much_as_fits(report.error_type()),
-            message: as_much_as_fits(report.message()),
-        }
+impl<B> Rejection<B> {
+    /// A reply to `verb` of this `status`, and its `body`.
+    pub fn new(verb: Verb, status: u16, body: B) -> Self {
+        Self { verb, status, body_bytes: None, body }
     }
 
     pub(crate) fn of(self, body_bytes: Option<u64>) -> Self {
@@ -54,25 +46,9 @@ impl Refusal {
         self.body_bytes
     }
 
-    /// The type of the error, such as `InvalidRequestID`; empty if the reply gave none.
-    pub fn error_type(&self) -> &str {
-        &self.error_type
-    }
-
-    /// The reason, for people; empty if the reply gave none.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// Whether this may only say that an answer had arrived before: what a repeated answer gets.
-    ///
-    /// AWS's server answers the second with 403, or with 400 once the invocation is over.
+    /// Whether this may only say that a response had arrived before: what a repeated one gets.
     pub fn is_of_repeat(&self) -> bool {
-        Self::is_of_a_repeat(self.verb, self.status)
-    }
-
-    pub(crate) fn is_of_a_repeat(verb: Verb, status: u16) -> bool {
-        verb.is_answer() && matches!(status, 400 | 403)
+        Reply::is_of_repeat(self.verb, self.status)
     }
 
     /// Whether the loop should end.
@@ -87,30 +63,55 @@ impl Refusal {
     pub fn is_fatal(&self) -> bool {
         !self.verb.is_answer() || self.status >= 500
     }
+
+    /// The same, with its body kept in another way.
+    pub fn map<C>(self, body: impl FnOnce(B) -> C) -> Rejection<C> {
+        let Self { verb, status, body_bytes, body: kept } = self;
+        Rejection { verb, status, body_bytes, body: body(kept) }
+    }
 }
 
-fn as_much_as_fits<const BYTES: usize>(text: Option<Text<'_>>) -> String<BYTES> {
-    let mut room = String::new();
-    // An error says that the room is full.
-    let _ = text.into_iter().flat_map(|text| text.chars()).try_for_each(|char| room.push(char));
-    room
+impl<B: AsRef<[u8]>> Rejection<B> {
+    /// The type of the error, such as `InvalidRequestID`, if the reply gave one.
+    pub fn error_type(&self) -> Option<Text<'_>> {
+        ReceivedReport::new(self.body.as_ref()).error_type()
+    }
+
+    /// The reason, for people, if the reply gave one.
+    pub fn message(&self) -> Option<Text<'_>> {
+        ReceivedReport::new(self.body.as_ref()).message()
+    }
 }
 
-impl fmt::Display for Refusal {
+impl<B: AsRef<[u8]>> fmt::Display for Rejection<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.verb)?;
         if let (413, Some(bytes)) = (self.status, self.body_bytes) {
             write!(f, " of {bytes} bytes")?;
         }
         write!(f, " refused with status {}", self.status)?;
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
+        if let Some(message) = self.message().filter(|message| message.chars().next().is_some()) {
+            f.write_str(": ")?;
+            write_start(message, f)?;
         }
-        if !self.error_type.is_empty() {
-            write!(f, " ({})", self.error_type)?;
+        if let Some(error_type) = self.error_type().filter(|error_type| error_type.chars().next().is_some()) {
+            f.write_str(" (")?;
+            write_start(error_type, f)?;
+            f.write_str(")")?;
         }
         Ok(())
     }
+}
+
+/// Writes as much of a text as [`MESSAGE_BYTES`] hold.
+fn write_start(text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut left = MESSAGE_BYTES;
+    for char in text.chars() {
+        let Some(rest) = left.checked_sub(char.len_utf8()) else { break };
+        left = rest;
+        f.write_char(char)?;
+    }
+    Ok(())
 }
 
 /// The refusals of AWS's server, with their statuses and texts to the letter (RIE, `rapi/rendering` and
@@ -228,10 +229,10 @@ mod tests {
         assert_eq!(Objection::NotFound.write(&mut [0; 18]), Err(SendError::OutTooSmall { needed: 19 }));
         let body = written(Objection::RequestEntityTooLarge);
         assert!(body.contains(&std::format!("({} bytes)", limits::PAYLOAD_BYTES)));
-        let refusal = Refusal::read(Verb::Response, 413, body.as_bytes());
-        assert_eq!(refusal.error_type(), "RequestEntityTooLarge");
+        let rejection = Rejection::new(Verb::Response, 413, body.as_bytes());
+        assert_eq!(rejection.error_type().as_ref().and_then(Text::as_str), Some("RequestEntityTooLarge"));
         assert_eq!(
-            std::format!("{refusal}"),
+            std::format!("{rejection}"),
             "response refused with status 413: Exceeded maximum allowed payload size (6291556 bytes). \
              (RequestEntityTooLarge)"
         );
@@ -240,11 +241,12 @@ mod tests {
     #[test]
     fn a_refusal_without_json_or_with_too_much_is_read_all_the_same() {
         assert_eq!(
-            std::format!("{}", Refusal::read(Verb::Next, 404, b"404 page not found\n")),
+            std::format!("{}", Rejection::new(Verb::Next, 404, b"404 page not found\n")),
             "next refused with status 404"
         );
         let long = std::format!(r#"{{"errorMessage":"{}"}}"#, "é".repeat(1000));
-        assert_eq!(Refusal::read(Verb::Next, 500, long.as_bytes()).message().len(), MESSAGE_BYTES);
+        let rejection = std::format!("{}", Rejection::new(Verb::Next, 500, long.as_bytes()));
+        assert_eq!(rejection.len(), "next refused with status 500: ".len() + MESSAGE_BYTES);
     }
 
     #[test]
@@ -260,7 +262,7 @@ mod tests {
             (Verb::Error, 500, true),
             (Verb::InitError, 403, true),
         ] {
-            assert_eq!(Refusal::read(verb, status, b"").is_fatal(), fatal, "{verb} {status}");
+            assert_eq!(Rejection::new(verb, status, "").is_fatal(), fatal, "{verb} {status}");
         }
     }
 }

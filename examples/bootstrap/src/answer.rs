@@ -1,6 +1,6 @@
 //! Where the answer to one event goes.
 
-use lambwire_mio::lambwire::{HTTP_INTEGRATION, PRELUDE_SEPARATOR};
+use lambwire_mio::lambwire::{HTTP_INTEGRATION, PRELUDE_SEPARATOR, Verb};
 use lambwire_mio::{Error, Invocation, Stream};
 use rustix::stdio::stdout;
 
@@ -73,7 +73,7 @@ impl Answer<'_, '_> {
             Self::Streaming(stream) => stream.fail(report),
             _ => {
                 let mut json = vec![0; report.json_len()];
-                report.write(&mut json)?;
+                report.write(&mut json).map_err(|error| Error::Send { request: Verb::Error, error })?;
                 print(&json).and_then(|()| print(b"\n"))
             }
         })
@@ -85,5 +85,5 @@ impl Answer<'_, '_> {
 }
 
 fn print(bytes: &[u8]) -> Result<(), Error> {
-    log::write_all(stdout(), bytes).map_err(|error| Error::Transport(error.into()))
+    log::write_all(stdout(), bytes).map_err(|error| Error::Transport { request: Verb::Response, error: error.into() })
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lambwire_mio::lambwire::{API_VARIABLE, Context, RequestId, limits};
+use lambwire_mio::lambwire::{API_VARIABLE, Chain, Context, RequestId, Verb, limits};
 use lambwire_mio::{Error, Runtime};
 use rustix::stdio::{stderr, stdin, stdout};
 
@@ -89,14 +89,14 @@ fn serve(options: &Options) -> ExitCode {
             let status = complain(HANDLER_FAILED, &failure);
             return match runtime.and_then(|mut runtime| failure.report(|report| runtime.init_error(report))) {
                 Ok(()) => status,
-                Err(error) => complain(HANDLER_FAILED, format_args!("cannot tell Lambda so: {error}")),
+                Err(error) => complain(HANDLER_FAILED, format_args!("cannot tell Lambda so: {}", Chain(&error))),
             };
         }
         (_, Err(error)) => Err(error),
     };
     match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(HANDLER_FAILED, error),
+        Err(error) => complain(HANDLER_FAILED, Chain(&error)),
     }
 }
 
@@ -107,13 +107,16 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
         Err(what) => return complain(WRONG_USAGE, what),
     };
     match load(options, true) {
-        Ok(mut server) => answer_once(&mut server, &event).unwrap_or_else(|error| complain(HANDLER_FAILED, error)),
+        Ok(mut server) => {
+            answer_once(&mut server, &event).unwrap_or_else(|error| complain(HANDLER_FAILED, Chain(&error)))
+        }
         Err(failure) => complain(HANDLER_FAILED, failure),
     }
 }
 
 fn answer_once(server: &mut Server, event: &[u8]) -> Result<ExitCode, Error> {
-    let mut context = Context::new(RequestId::new("invoke")?);
+    let id = RequestId::new("invoke").map_err(|error| Error::Send { request: Verb::Next, error })?;
+    let mut context = Context::new(id);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     context.deadline_ms = u64::try_from(now.as_millis()).ok().map(|now_ms| now_ms + INVOKE_MS);
     let mut answer = Answer::Console;

@@ -118,7 +118,7 @@ impl Connection {
                 }
             };
             self.answer(&context, message.body, head)?;
-            // Which refusals end the loop, says lambwire's `Refusal::is_fatal`.
+            // Which refusals end the loop, says lambwire's `Rejection::is_fatal`.
             if let Reply::Refused { status: 500.. } = self.receive(reply)?.head {
                 return Err(Trouble::Refused);
             }

@@ -34,7 +34,7 @@ pub(crate) struct Driver {
 
 /// What the driver was woken by.
 enum Woken {
-    Job(Job),
+    Job(Box<Job>),
     /// Something has changed.
     Changed,
     Exited(Exit),
@@ -47,7 +47,7 @@ impl Driver {
     pub(crate) async fn run(&mut self) {
         while let Some(woken) = self.wake().await {
             match woken {
-                Woken::Job(job) => self.take(job).await,
+                Woken::Job(job) => self.take(*job).await,
                 Woken::Changed => {}
                 Woken::Exited(exit) => self.after(exit).await,
                 Woken::Late => self.part_with_late().await,
@@ -78,7 +78,7 @@ impl Driver {
         let deadline = self.deadline();
         let job = async {
             match is_free && !is_over {
-                true => self.jobs.recv().await.map_or(Woken::Changed, Woken::Job),
+                true => self.jobs.recv().await.map_or(Woken::Changed, |job| Woken::Job(Box::new(job))),
                 false => future::pending().await,
             }
         };

@@ -1,13 +1,13 @@
 //! Runtimes that are frozen, as Lambda does between invocations, lose their connection meanwhile, and are thawed.
 
 use std::convert::Infallible;
-use std::io::Error as IoError;
 use std::process::{Child, Command, Stdio, exit};
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use lambwire::{Context, Error, Verb};
+use lambwire::{Context, Verb};
 use lambwire_emulator::fault::{Act, FaultServer, Plan, Say, Script};
+use lambwire_mio::Error;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Says that this process is to be a runtime, and which.
@@ -28,22 +28,25 @@ fn plays_the_frozen_when_asked() {
     let api = env::var("AWS_LAMBDA_RUNTIME_API").unwrap();
     let end = match role.as_str() {
         "mio next" => mio_next(&api),
-        "mio serve" => lambwire_mio::Runtime::connect(&api).unwrap().serve(|event, _| Ok(event.into()), tell),
+        "mio serve" => {
+            let mut runtime = lambwire_mio::Runtime::connect(&api).unwrap();
+            Err(runtime.serve_observed(|event, _| Ok(event.into()), tell))
+        }
         "smol next" => smol::block_on(smol_next(&api)),
         _ => smol::block_on(async {
             let mut runtime = lambwire_smol::Runtime::connect(&api).await?;
-            runtime.serve(async |event, _| Ok(event.into()), tell).await
+            Err(runtime.serve_observed(async |event, _| Ok(event.into()), tell).await)
         }),
     };
     panic!("{}", end.unwrap_err());
 }
 
-fn tell(context: &Context<'_>, error: &Error<IoError>) {
+fn tell(context: &Context<'_>, error: &Error) {
     eprintln!("{}: {error}", context.request_id);
     exit(1);
 }
 
-fn mio_next(api: &str) -> Result<Infallible, Error<IoError>> {
+fn mio_next(api: &str) -> Result<Infallible, Error> {
     let mut runtime = lambwire_mio::Runtime::connect(api)?;
     let mut buf = Vec::new();
     loop {
@@ -53,7 +56,7 @@ fn mio_next(api: &str) -> Result<Infallible, Error<IoError>> {
     }
 }
 
-async fn smol_next(api: &str) -> Result<Infallible, Error<IoError>> {
+async fn smol_next(api: &str) -> Result<Infallible, Error> {
     let mut runtime = lambwire_smol::Runtime::connect(api).await?;
     let mut buf = Vec::new();
     loop {

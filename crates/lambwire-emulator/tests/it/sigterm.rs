@@ -96,16 +96,12 @@ fn late(api: &str) -> Result<Infallible, lambwire_mio::Error> {
 }
 
 fn serve(runtime: &mut lambwire_mio::Runtime) -> Result<Infallible, lambwire_mio::Error> {
-    let observe = |_: &Context<'_>, error: &lambwire_mio::Error| eprintln!("{error}");
-    runtime.serve(
-        |event, _| match event {
-            b"hang" => loop {
-                thread::park();
-            },
-            event => Ok(event.into()),
+    Err(runtime.serve(|event, _| match event {
+        b"hang" => loop {
+            thread::park();
         },
-        observe,
-    )
+        event => Ok(event.into()),
+    }))
 }
 
 async fn smol(api: &str) -> Result<Infallible, lambwire_smol::Error> {
@@ -125,7 +121,7 @@ async fn smol(api: &str) -> Result<Infallible, lambwire_smol::Error> {
         },
         observe,
     );
-    future::or(serve, last_word).await
+    Err(future::or(serve, last_word).await)
 }
 
 #[test]

@@ -4,19 +4,20 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use lambwire_smol::Runtime;
 use lambwire_smol::lambwire::{Error, SendError};
-use lambwire_smol::{Runtime, Transport};
 use smol::future::{or, poll_once};
 use smol::{Timer, block_on};
 
-use crate::peer::{Peer, with_peer};
+use crate::over_smol::with_peer;
+use crate::peer::Peer;
 
 /// A body that no socket takes whole, in bytes, unless the other end reads.
 const LARGE: usize = 6 << 20;
 
 #[test]
 fn a_next_that_was_dropped_is_asked_on_a_new_connection() {
-    let (mut runtime, peer) = with_peer::<Transport, _>(|listener| {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         assert_eq!(peer.request().0, "next");
         peer.closed();
@@ -31,7 +32,7 @@ fn a_next_that_was_dropped_is_asked_on_a_new_connection() {
 #[test]
 fn half_an_event_is_dropped_with_its_connection() {
     let (half_sent, is_half_sent) = channel();
-    let (mut runtime, peer) = with_peer::<Transport, _>(move |listener| {
+    let (mut runtime, peer) = with_peer(move |listener| {
         let mut peer = Peer::accept(listener);
         peer.request();
         peer.write(b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 9\r\n\r\nhalf");
@@ -79,7 +80,7 @@ fn half_an_answer_is_cut_off() {
 
 #[test]
 fn an_answer_whose_verdict_was_not_awaited_leaves_no_reply_to_the_next() {
-    let (mut runtime, peer) = with_peer::<Transport, _>(|listener| {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         let answer = peer.request();
@@ -103,7 +104,7 @@ fn nothing_is_sent_behind_half_a_piece_of_a_stream() {
     assert!(block_on(poll_once(stream.write(&body))).is_none());
     dropped.send(()).unwrap();
     for result in [block_on(poll_once(stream.write(b"more"))), block_on(poll_once(stream.finish()))] {
-        assert!(matches!(result, Some(Err(Error::Send(SendError::Closed)))));
+        assert!(matches!(result, Some(Err(Error::Send { error: SendError::Closed, .. }))));
     }
     assert_eq!(block_on(runtime.next(&mut buf)).unwrap().payload, b"anew");
     let sent = peer.join().unwrap();
@@ -112,7 +113,7 @@ fn nothing_is_sent_behind_half_a_piece_of_a_stream() {
 
 #[test]
 fn a_stream_that_was_dropped_is_cut_off() {
-    let (mut runtime, peer) = with_peer::<Transport, _>(|listener| {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         let sent = peer.read_rest();

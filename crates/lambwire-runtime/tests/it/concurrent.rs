@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lambwire_smol::lambwire::{Context, Objection};
-use lambwire_smol::{Answer, Error, Failure, serve_concurrent};
+use lambwire_smol::{Error, Failure, Response, serve_concurrent};
 use smol::lock::Barrier;
 use smol::{block_on, channel, stream};
 
@@ -46,8 +46,7 @@ fn four_invocations_run_at_a_time_and_each_has_its_own_answer() {
             Ok([event, b" of ", context.request_id.as_str().as_bytes()].concat().into())
         },
         |_, error| panic!("{error}"),
-    ))
-    .unwrap_err();
+    ));
     assert!(error.to_string().starts_with("next refused with status 500"), "{error}");
     assert_eq!((running.get(), most.get()), (0, 4));
     let answers = peer.join().unwrap();
@@ -81,13 +80,12 @@ fn failures_are_reported_and_refusals_observed_as_the_loop_goes_on() {
         &api,
         0,
         async |event, _| match event {
-            b"named" => Err(Failure { error_type: "Function.Named".into(), message: "m".into() }),
+            b"named" => Err(Failure::new("Function.Named", "m")),
             b"of another kind" => Err("x".parse::<u8>().unwrap_err().into()),
             event => Ok(event.into()),
         },
         observe,
-    ))
-    .unwrap_err();
+    ));
     assert!(error.to_string().starts_with("response refused with status 500"), "{error}");
     assert_eq!(observed.get(), 1);
     let [named, other] = peer.join().unwrap();
@@ -117,13 +115,12 @@ fn a_fatal_error_of_one_loop_leaves_the_others_time_to_answer_and_no_more() {
             async |event, _| {
                 told.recv().await.unwrap();
                 Ok(match event {
-                    b"streamed" => Answer::stream("text/plain", stream::once(Ok(event.to_vec()))),
+                    b"streamed" => Response::stream("text/plain", stream::once(Ok(event.to_vec()))),
                     event => event.into(),
                 })
             },
             |_, error| panic!("{error}"),
-        ))
-        .unwrap_err();
+        ));
         assert!(error.is_fatal());
         assert_eq!(peer.join().unwrap().1, event);
     }

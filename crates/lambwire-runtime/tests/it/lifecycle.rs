@@ -1,15 +1,14 @@
 //! What comes before the first event: a start that fails, and a snapshot.
 
-use std::cell::RefCell;
 use std::env;
 use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use lambwire_runtime::lambwire::{Objection, Reply};
-use lambwire_runtime::{Failure, Transport, remaining};
+use lambwire_runtime::lambwire::Reply;
+use lambwire_runtime::{Failure, remaining};
 
-use crate::peer::{Peer, context, with_peer};
+use crate::peer::{Peer, context};
 
 /// Says that this process is to be a runtime, and what goes wrong in it.
 const ROLE: &str = "LAMBWIRE_TEST_START";
@@ -18,7 +17,7 @@ const ROLE: &str = "LAMBWIRE_TEST_START";
 fn plays_a_runtime_that_cannot_start_when_asked() {
     let Ok(role) = env::var(ROLE) else { return };
     let mut runtime = lambwire_mio::Runtime::from_env().unwrap();
-    let failure = Failure { error_type: "Function.NoSuchThing".into(), message: "nothing here".into() };
+    let failure = Failure::new("Function.NoSuchThing", "nothing here");
     match role.as_str() {
         "fails" => runtime.init::<()>(|| Err(failure)),
         "panics" => runtime.init::<()>(|| panic!("nothing there")),
@@ -57,37 +56,6 @@ fn a_restore_that_fails_is_reported_and_ends_the_process() {
         Peer::accept(listener).take_answer()
     });
     assert_eq!((said.as_str(), code), ("restore error Function.NoSuchThing", Some(1)));
-}
-
-over_both! {
-    a_snapshot_is_waited_for_on_as_many_connections_as_it_takes,
-    a_snapshot_that_is_refused_is_an_error,
-}
-
-fn a_snapshot_is_waited_for_on_as_many_connections_as_it_takes<T: Transport>() {
-    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
-        assert_eq!(Peer::accept(listener).request().0, "restore next");
-        let mut peer = Peer::accept(listener);
-        assert_eq!(peer.request().0, "restore next");
-        peer.reply(&Reply::Restored, b"");
-        Peer::accept(listener).invoke(b"{}");
-    });
-    let steps = RefCell::new(Vec::new());
-    let step = |number| {
-        steps.borrow_mut().push(number);
-        Ok(())
-    };
-    T::block_on(runtime.restore(async { step(1) }, async { step(2) })).unwrap();
-    assert_eq!(steps.into_inner(), [1, 2]);
-    assert_eq!(T::block_on(runtime.next(&mut Vec::new())).unwrap().payload, b"{}");
-    peer.join().unwrap();
-}
-
-fn a_snapshot_that_is_refused_is_an_error<T: Transport>() {
-    let (mut runtime, peer) = with_peer::<T, _>(|listener| Peer::accept(listener).refuse(Objection::NotFound));
-    let refused = T::block_on(runtime.restore(async { Ok(()) }, async { panic!("not restored") })).unwrap_err();
-    assert!(refused.to_string().starts_with("restore next refused with status 404"), "{refused}");
-    peer.join().unwrap();
 }
 
 #[test]

@@ -1,31 +1,31 @@
-//! Both transports against a Runtime API on the other end of a socket, which does what a test tells it.
+//! Both adapters against a Runtime API on the other end of a socket, which does what a test tells it.
+//!
+//! The tests in `both` are the same for either: what waits in one blocks in the other.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "these are tests, of which a macro makes two each")]
+#![expect(clippy::unwrap_used, clippy::duplicate_mod, reason = "these are tests, each for two adapters")]
 
-/// Makes a test for either transport of each function.
-macro_rules! over_both {
-    ($($test:ident),* $(,)?) => {
-        mod over_mio {
-            $(#[test]
-            fn $test() {
-                super::$test::<lambwire_mio::Transport>();
-            })*
-        }
-        mod over_smol {
-            $(#[test]
-            fn $test() {
-                super::$test::<lambwire_smol::Transport>();
-            })*
-        }
-    };
-}
-
-mod answers;
-mod broken;
 mod cancelled;
 mod concurrent;
 mod lifecycle;
 mod mio;
 mod peer;
-mod serve;
 mod smol;
+
+/// Makes the tests in `both` ones of an adapter, whose `wait!` and the closures it takes are these.
+macro_rules! over {
+    ($adapter:ident) => {
+        pub(crate) use $adapter as adapter;
+
+        /// A runtime, connected to a Runtime API that does as `script` says.
+        pub(crate) fn with_peer<V: Send + 'static>(
+            script: impl FnOnce(&std::net::TcpListener) -> V + Send + 'static,
+        ) -> (adapter::Runtime, std::thread::JoinHandle<V>) {
+            let (api, peer) = crate::peer::with_script(script);
+            (wait!(adapter::Runtime::connect(&api)).expect("a listener"), peer)
+        }
+    };
+}
+
+mod over_mio;
+
+mod over_smol;

@@ -1,10 +1,10 @@
 //! What lambwire-mio adds: calls that block, and pieces from iterators.
 
 use lambwire_mio::lambwire::{ErrorReport, Objection, Prelude};
-use lambwire_mio::{Answer, Runtime, Transport};
+use lambwire_mio::{Response, Runtime};
 
+use crate::over_mio::serve::{failure, streams_are_sent_in_pieces_and_end_as_their_pieces_do};
 use crate::peer::{Peer, with_script};
-use crate::serve::{failure, streams_are_sent_in_pieces_and_end_as_their_pieces_do};
 
 #[test]
 fn every_call_blocks_until_it_is_done() {
@@ -31,7 +31,7 @@ fn every_call_blocks_until_it_is_done() {
     let mut stream = runtime.next(&mut buf).unwrap().stream("a/b");
     stream.write(b"c").unwrap();
     stream.fail(&report).unwrap();
-    runtime.set_one_ahead(false);
+    runtime.set_pipelining(false);
     let mut served = Vec::new();
     let handler = |event: &[u8]| served.push(event.to_vec());
     let error = handle_all(&mut runtime, handler);
@@ -46,29 +46,26 @@ fn every_call_blocks_until_it_is_done() {
 }
 
 fn handle_all(runtime: &mut Runtime, mut handler: impl FnMut(&[u8])) -> String {
-    let served = runtime.serve(
-        |event, _| {
-            handler(event);
-            Ok(event.into())
-        },
-        |_, error| panic!("{error}"),
-    );
-    served.unwrap_err().to_string()
+    let error = runtime.serve(|event, _| {
+        handler(event);
+        Ok(event.into())
+    });
+    error.to_string()
 }
 
 #[test]
 fn streams_come_from_iterators() {
-    streams_are_sent_in_pieces_and_end_as_their_pieces_do::<Transport>(|event| {
+    streams_are_sent_in_pieces_and_end_as_their_pieces_do(|event| {
         let mut pieces = event.chunks(2).map(|piece| Ok(piece.to_vec()));
         Ok(match event {
-            b"http" => Answer::stream_http(&Prelude::new(201), pieces)?,
-            b"fail" => Answer::stream("a/b", [Ok(b"part".to_vec()), Err(failure("on the way"))]),
-            b"panic" => Answer::stream(
+            b"http" => Response::stream_http(&Prelude::new(201), pieces)?,
+            b"fail" => Response::stream("a/b", [Ok(b"part".to_vec()), Err(failure("on the way"))]),
+            b"panic" => Response::stream(
                 "a/b",
                 std::iter::from_fn(move || Some(pieces.next().unwrap_or_else(|| panic!("no more")))),
             ),
-            b"unsendable" => Answer::stream("a\nb", pieces),
-            _ => Answer::stream("a/b", pieces),
+            b"unsendable" => Response::stream("a\nb", pieces),
+            _ => Response::stream("a/b", pieces),
         })
     });
 }

@@ -8,7 +8,6 @@ use lambwire_runtime::lambwire::{
     ACCEPTED_BODY, Body, Context, Inbox, InvocationId, Objection, Progress, Reply, Request, RequestId, Server,
     StreamError,
 };
-use lambwire_runtime::{Runtime, Transport};
 
 pub(crate) const ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 pub(crate) const NONCE: &[u8] = b"02876d80-77eb";
@@ -28,14 +27,6 @@ pub(crate) fn with_script<V: Send + 'static>(
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let api = listener.local_addr().expect("its number").to_string();
     (api, std::thread::spawn(move || script(&listener)))
-}
-
-/// The same, and a runtime that is connected to it.
-pub(crate) fn with_peer<T: Transport, V: Send + 'static>(
-    script: impl FnOnce(&TcpListener) -> V + Send + 'static,
-) -> (Runtime<T>, JoinHandle<V>) {
-    let (api, peer) = with_script(script);
-    (T::block_on(Runtime::connect(&api)).expect("a listener"), peer)
 }
 
 impl Peer {
@@ -141,6 +132,12 @@ impl Peer {
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("a reader");
+    }
+
+    /// Writes as much as the runtime takes before it hangs up.
+    pub(crate) fn write_some(mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+        self.closed();
     }
 
     /// Reads so many bytes, whatever they say.

@@ -14,7 +14,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    const NONE: Self = Self { before: [0; 18], start: 18, after: b"" };
+    pub(crate) const NONE: Self = Self { before: [0; 18], start: 18, after: b"" };
 
     fn chunk(len: u64) -> Self {
         let mut before = *b"----------------\r\n";
@@ -96,21 +96,27 @@ impl Outgoing {
         out: &mut [u8],
         write_trailers: impl FnOnce(&mut Writer<'_>),
     ) -> Result<usize, SendError> {
-        const LAST_CHUNK: &[u8] = b"0\r\n";
-        let mut writer = Writer::new(out);
-        match *self {
+        let len = match *self {
             Self::Exact { announced, given } => return Err(SendError::WrongLength { announced, given }),
-            Self::Chunked { .. } => {
-                writer.put(LAST_CHUNK);
-                write_trailers(&mut writer);
-                writer.put(b"\r\n");
-            }
-            Self::Idle | Self::UntilClose => {}
-        }
-        let len = writer.finish(LAST_CHUNK.len() + limits::TRAILERS_BYTES)?;
+            Self::Chunked { .. } => write_last_chunk(out, write_trailers)?,
+            Self::Idle | Self::UntilClose => 0,
+        };
         *self = Self::Idle;
         Ok(len)
     }
+}
+
+/// Writes the chunk that ends a body, with the trailers that `write_trailers` writes, and returns its length.
+pub(crate) fn write_last_chunk(
+    out: &mut [u8],
+    write_trailers: impl FnOnce(&mut Writer<'_>),
+) -> Result<usize, SendError> {
+    const LAST_CHUNK: &[u8] = b"0\r\n";
+    let mut writer = Writer::new(out);
+    writer.put(LAST_CHUNK);
+    write_trailers(&mut writer);
+    writer.put(b"\r\n");
+    writer.finish(LAST_CHUNK.len() + limits::TRAILERS_BYTES)
 }
 
 /// Writes the headers that frame a body.

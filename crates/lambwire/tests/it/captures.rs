@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use lambwire::{Body, Fault, Mode, ReceivedReport, Refusal, Reply, Request, Server, StreamError, Verb};
+use lambwire::{Body, Fault, Mode, Rejection, Reply, Request, Server, StreamError, Verb};
 
 use crate::cuts::{Accepting, Asking, Heard, Transcript, hear_cut};
 
@@ -200,9 +200,10 @@ fn reply_text(verb: Verb, heard: &Heard<'_, Reply<'_>>) -> String {
         Reply::ExtensionEvent => format!("extension event ({headers} headers)\n"),
         Reply::Refused { status } => {
             let mut text = format!("refused {status} ({headers} headers)\n");
-            let refusal = Refusal::read(verb, status, &heard.body);
-            if ReceivedReport::new(&heard.body).error_type().is_some() {
-                text += &format!("  says {}: {}\n", refusal.error_type(), refusal.message());
+            let rejection = Rejection::new(verb, status, &heard.body);
+            if let Some(error_type) = rejection.error_type() {
+                let message = rejection.message().map_or(String::new(), |message| message.to_string());
+                text += &format!("  says {error_type}: {message}\n");
             }
             text
         }

@@ -3,8 +3,9 @@
 use std::error::Error as _;
 
 use lambwire::{
-    Body, Client, ClientContext, CognitoIdentity, Context, Error, ErrorReport, Field, Inbox, InvocationId, Mode,
-    Objection, Progress, ReceiveError, Refusal, Reply, Request, RequestId, SendError, Server, Value, Verb, WholeReply,
+    Body, Chain, Client, ClientContext, CognitoIdentity, Context, Error, ErrorReport, Field, Inbox, InvocationId, Mode,
+    Objection, Progress, ReceiveError, Rejection, Reply, Request, RequestId, SendError, Server, Value, Verb,
+    WholeReply,
 };
 
 use crate::cuts::{feed, plain_request};
@@ -50,16 +51,28 @@ fn an_error_of_receiving_says_what_came_and_which_status_tells_it() {
 #[test]
 fn an_error_of_a_transport_says_where_it_comes_from() {
     let broken = || std::io::Error::other("broken");
-    let refusal = Refusal::read(Verb::Response, 500, b"");
-    for (error, text, has_source, is_fatal) in [
-        (Error::Transport(broken()), "connection to the Runtime API: broken", true, false),
-        (SendError::Closed.into(), "the connection cannot carry another message", true, false),
-        (ReceiveError::NoReply.into(), "from the Runtime API: connection closed before a reply", true, false),
-        (refusal.into(), "response refused with status 500", false, true),
-        (Refusal::read(Verb::Response, 413, b"").into(), "response refused with status 413", false, false),
-    ] {
-        assert_eq!((error.to_string().as_str(), error.source().is_some()), (text, has_source));
-        assert_eq!(error.is_fatal(), is_fatal);
+    for (request, is_fatal) in [(Verb::Next, true), (Verb::Response, false), (Verb::Error, false)] {
+        for (error, text, chain) in [
+            (Error::Transport { request, error: broken() }, "connection to the Runtime API failed", ": broken"),
+            (
+                Error::Send { request, error: SendError::Closed },
+                "cannot be sent",
+                ": the connection cannot carry another message",
+            ),
+            (
+                Error::Receive { request, error: ReceiveError::NoReply },
+                "cannot be understood",
+                ": connection closed before a reply",
+            ),
+            (Error::Rejected(Rejection::new(request, 413, "")), "refused with status 413", ""),
+        ] {
+            let display = error.to_string();
+            assert!(display.contains(&request.to_string()) && display.ends_with(text), "{display}");
+            assert_eq!(Chain(&error).to_string(), display + chain);
+            assert_eq!((error.source().is_some(), error.is_fatal()), (!chain.is_empty(), is_fatal));
+            assert_eq!(error.request(), request);
+        }
+        assert!(Error::<(), _>::Rejected(Rejection::new(request, 500, "")).is_fatal());
     }
 }
 
@@ -79,9 +92,10 @@ fn an_objection_has_the_status_and_the_type_of_aws() {
     ] {
         let mut out = [0; 256];
         let len = objection.write(&mut out).unwrap();
-        let refusal = Refusal::read(Verb::Response, status, &out[..len]);
+        let rejection = Rejection::new(Verb::Response, status, &out[..len]);
+        let found = rejection.error_type().map_or(String::new(), |found| found.to_string());
         assert_eq!(objection.reply(), Reply::Refused { status });
-        assert_eq!((refusal.verb(), refusal.status(), refusal.error_type()), (Verb::Response, status, error_type));
+        assert_eq!((rejection.verb(), rejection.status(), found.as_str()), (Verb::Response, status, error_type));
         let needed = len;
         assert_eq!(objection.write(&mut out[..len - 1]), Err(SendError::OutTooSmall { needed }));
     }
@@ -96,7 +110,7 @@ fn only_an_answer_that_is_refused_with_400_or_403_may_have_come_twice() {
         (Verb::Next, 403, false),
         (Verb::InitError, 403, false),
     ] {
-        assert_eq!(Refusal::read(verb, status, b"").is_of_repeat(), is_of_repeat, "{verb} {status}");
+        assert_eq!(Rejection::new(verb, status, "").is_of_repeat(), is_of_repeat, "{verb} {status}");
     }
 }
 
@@ -116,13 +130,13 @@ fn whole(verb: Verb, wire: &str) -> (WholeReply, Vec<u8>) {
 fn a_whole_reply_tells_what_it_is_before_it_is_read() {
     let (reply, buf) = whole(Verb::Next, "HTTP/1.1 204 No Content\r\n\r\n");
     assert!(reply.is_nothing_yet() && !reply.is_refusal());
-    assert_eq!(reply.refusal(&buf), None);
+    assert_eq!(reply.rejection(&buf), None);
     let wire = "HTTP/1.1 403 Forbidden\r\nContent-Length: 22\r\n\r\n{\"errorMessage\":\"why\"}";
     let (reply, buf) = whole(Verb::Response, wire);
     assert!(reply.is_refusal() && !reply.is_nothing_yet());
-    assert_eq!(reply.refusal(&buf).unwrap().to_string(), "response refused with status 403: why");
+    assert_eq!(reply.rejection(&buf).unwrap().to_string(), "response refused with status 403: why");
     let (reply, buf) = whole(Verb::Response, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
-    assert!(!reply.is_refusal() && reply.refusal(&buf).is_none());
+    assert!(!reply.is_refusal() && reply.rejection(&buf).is_none());
 }
 
 /// The first line of this reply to a request.

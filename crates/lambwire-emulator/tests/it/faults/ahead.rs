@@ -44,12 +44,12 @@ fn replies() -> Vec<Case> {
         Case::new(
             "second next: garbage",
             second([raw("garbage\r\n\r\n")]),
-            ended("from the Runtime API: first line is not HTTP/1", 2, 1),
+            ended("reply to next cannot be understood: first line is not HTTP/1", 2, 1),
         ),
         Case::new(
             "second next: no request id",
             second([raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")]),
-            ended("from the Runtime API: invocation without a request id", 2, 1),
+            ended("reply to next cannot be understood: invocation without a request id", 2, 1),
         ),
     ]
 }
@@ -65,7 +65,7 @@ fn events() -> Vec<Case> {
         Case::new(
             "second event: of 7 MB",
             script(Say::invocation("b", event(7_000_000))),
-            ended("from the Runtime API: payload larger than 6291556 bytes", 2, 1),
+            counted("`a` answered, waits, reported Function.EventTooLarge", 3, 2, 2),
         ),
         Case::new(
             "second event: in segments of one byte",

@@ -29,7 +29,7 @@ fn verdicts() -> Vec<Case> {
     // What stands behind the answer is not dealt with by a server that has lost its senses.
     let wrong = |name: &'static str, bytes: &str, why: &str| {
         let plan = acts([Say::raw(bytes).into(), Act::Drain]);
-        Case::new(name, respond(plan), lost(&format!("from the Runtime API: {why}"), 3, 2, 2))
+        Case::new(name, respond(plan), lost(&format!("reply to response cannot be understood: {why}"), 3, 2, 2))
     };
     vec![
         Case::new("response: 202", respond(Say::Accepted), both(3, 2, 1)),
@@ -124,7 +124,7 @@ fn refusals() -> Vec<Case> {
             in_answer("oversize", []),
             counted(
                 &format!(
-                    "`a` lost: payload of 7000000 bytes, {PAYLOAD_BYTES} is the most, `b` answered, waits, reported Function.ResponseSizeTooLarge"
+                    "`a` lost: response cannot be sent: payload of 7000000 bytes, {PAYLOAD_BYTES} is the most, `b` answered, waits, reported Function.ResponseSizeTooLarge"
                 ),
                 3,
                 2,
@@ -135,7 +135,7 @@ fn refusals() -> Vec<Case> {
             "a response whose media type cannot be sent",
             in_answer("unfit", []),
             counted(
-                "`a` lost: the content type given cannot be sent, `b` answered, waits, reported Function.UnsendableResponse",
+                "`a` lost: response cannot be sent: the content type given cannot be sent, `b` answered, waits, reported Function.UnsendableResponse",
                 3,
                 2,
                 1,
@@ -227,7 +227,13 @@ fn starts() -> Vec<Case> {
         case("init error: 403", Say::refused(403, "").into(), ": init error refused with status 403", 1, 1),
         case("init error: 500", Say::refused(500, "").into(), ": init error refused with status 500", 1, 1),
         case("init error: reset without a reply", acts([Act::Reset]), "", 2, 2),
-        case("init error: garbage", raw("garbage\r\n\r\n"), ": from the Runtime API: first line is not HTTP/1", 1, 1),
+        case(
+            "init error: garbage",
+            raw("garbage\r\n\r\n"),
+            ": reply to init error cannot be understood: first line is not HTTP/1",
+            1,
+            1,
+        ),
     ]
 }
 
@@ -257,6 +263,11 @@ fn streams() -> Vec<Case> {
         Case::new(
             "a large stream: 413 at its head",
             early(Say::refused(413, "")),
+            lost("response refused with status 413", 3, 2, 2),
+        ),
+        Case::new(
+            "a stream of small pieces: 413 at its head, and no more is read",
+            stream("stream-small", Plan::new([Say::refused(413, "").into(), Act::Hold]).once(Once::Head)),
             lost("response refused with status 413", 3, 2, 2),
         ),
         Case::new(

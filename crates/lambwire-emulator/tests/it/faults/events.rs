@@ -64,8 +64,8 @@ fn bodies() -> Vec<Case> {
     let chunked = |len: u64, chunk: usize| {
         Script::new().next(Say::Invocation { id: "a".to_owned(), event: event(len), chunk: Some(chunk) })
     };
-    let wrong = |why: &str| ended(&format!("from the Runtime API: {why}"), 1, 0, 1);
-    let too_large = wrong("payload larger than 6291556 bytes");
+    let wrong = |why: &str| ended(&format!("reply to next cannot be understood: {why}"), 1, 0, 1);
+    let too_large = counted("waits, reported Function.EventTooLarge", 2, 1, 2);
     vec![
         Case::new("an empty event", Script::new().next(Say::invocation("a", "")), answered(2, 1, 1)),
         Case::new("an event in chunks of one byte", chunked(300, 1), answered(2, 1, 1)),
@@ -169,12 +169,12 @@ fn segments() -> Vec<Case> {
         Case::new(
             "nine interim replies first",
             behind(&interims(9)),
-            ended("from the Runtime API: too many interim replies", 1, 0, 1),
+            ended("reply to next cannot be understood: too many interim replies", 1, 0, 1),
         ),
         Case::new(
             "a switch of protocols",
             behind("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
-            ended("from the Runtime API: unusable status 101", 1, 0, 1),
+            ended("reply to next cannot be understood: unusable status 101", 1, 0, 1),
         ),
     ]
 }

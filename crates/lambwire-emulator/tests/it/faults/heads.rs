@@ -21,7 +21,7 @@ fn with(headers: impl AsRef<[u8]>) -> Script {
 }
 
 fn wrong(why: &str) -> String {
-    ended(&format!("from the Runtime API: {why}"), 1, 0, 1)
+    ended(&format!("reply to next cannot be understood: {why}"), 1, 0, 1)
 }
 
 fn first_lines() -> Vec<Case> {

@@ -80,7 +80,7 @@ fn between() -> Vec<Case> {
             in_answer("respond", [acts([Say::raw([accepted, "garbage\r\n\r\n"].concat()).into(), Act::Drain])]),
             both(3, 2, 2),
         )
-        .serve(ended_ahead("from the Runtime API: first line is not HTTP/1")),
+        .serve(ended_ahead("reply to next cannot be understood: first line is not HTTP/1")),
         Case::new(
             "the same invocation for two requests",
             Script::new().next(acts([good()])).next(acts([good()])),

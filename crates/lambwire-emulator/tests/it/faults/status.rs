@@ -76,7 +76,11 @@ const ROWS: &[Row] = &[
         status: "413",
         does: "says so, goes on, and never reports an error in its place",
         says: |did| did.contains(" refused with status 413, ") && goes_on_without(did) && did.contains(" 2 × answer, "),
-        cases: &["a stream: 413", "a large stream: 413 at its head"],
+        cases: &[
+            "a stream: 413",
+            "a large stream: 413 at its head",
+            "a stream of small pieces: 413 at its head, and no more is read",
+        ],
     },
     Row {
         to: "response, error",
@@ -156,7 +160,7 @@ const ENDS: &[&str] = &[
     "response refused with status 5",
     "error refused with status 5",
     "connection lost, ",
-    "from the Runtime API: ",
+    "reply to next cannot be understood: ",
 ];
 
 /// The rows as Markdown.

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::env;
 use std::fmt::Display;
-use std::io::Error as IoError;
 use std::net::SocketAddr;
 use std::process::{Command, exit};
 
-use lambwire::{Context, Error, ErrorReport, ReceiveError, Verb};
+use lambwire::{Chain, Context, ErrorReport, ReceiveError, Verb};
+use lambwire_mio::Error;
 
 /// Says that this process is to be a runtime, and which.
 const ROLE: &str = "LAMBWIRE_TEST_SUBJECT";
@@ -20,6 +20,9 @@ const LARGE: usize = 6_000_000;
 
 /// Bytes that a large stream sends at a time.
 const LARGE_PIECE: usize = 100_000;
+
+/// What a stream of small pieces sends at a time: sockets hold fewer of these than there are.
+const SMALL_PIECE: &[u8] = &[b' '; 20];
 
 /// Bytes of an answer that Lambda does not take.
 const OVERSIZE: usize = 7_000_000;
@@ -119,7 +122,7 @@ fn say(what: impl Display) {
 }
 
 /// Says what came of an answer, unless it ends the loop.
-fn conclude(id: &str, verdict: Result<(), Error<IoError>>) -> Result<(), Error<IoError>> {
+fn conclude(id: &str, verdict: Result<(), Error>) -> Result<(), Error> {
     match verdict {
         Err(error) if error.is_fatal() => return Err(error),
         Err(error) => say(format_args!("`{id}` lost: {}", Told(&error))),
@@ -129,15 +132,15 @@ fn conclude(id: &str, verdict: Result<(), Error<IoError>>) -> Result<(), Error<I
 }
 
 /// An error in words that do not depend on when the kernel told of it.
-struct Told<'a>(&'a Error<IoError>);
+struct Told<'a>(&'a Error);
 
 impl Display for Told<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            Error::Transport(_) | Error::Receive(ReceiveError::NoReply | ReceiveError::CutShort) => {
+            Error::Transport { .. } | Error::Receive { error: ReceiveError::NoReply | ReceiveError::CutShort, .. } => {
                 f.write_str("connection lost")
             }
-            error => error.fmt(f),
+            error => Chain(error).fmt(f),
         }
     }
 }
@@ -164,22 +167,22 @@ impl Open {
         }
     }
 
-    fn lose(&self, context: &Context<'_>, error: &Error<IoError>) {
+    fn lose(&self, context: &Context<'_>, error: &Error) {
         let id = context.request_id.as_str();
         assert_eq!(self.0.take().as_deref(), Some(id));
         say(format_args!("`{id}` lost: {}", Told(error)));
     }
 
     /// `serve` has ended, with a refusal of the answer or with an error of the question behind it.
-    fn end(&self, error: Error<IoError>) -> Error<IoError> {
-        if !matches!(&error, Error::Refused(refusal) if matches!(refusal.verb(), Verb::Response | Verb::Error)) {
+    fn end(&self, error: Error) -> Error {
+        if !matches!(&error, Error::Rejected(rejection) if matches!(rejection.verb(), Verb::Response | Verb::Error)) {
             self.answered();
         }
         error
     }
 }
 
-fn mio(api: &str, is_missing: bool, way: Way) -> Result<(), Error<IoError>> {
+fn mio(api: &str, is_missing: bool, way: Way) -> Result<(), Error> {
     let mut runtime = lambwire_mio::Runtime::connect(api)?;
     if is_missing {
         return runtime.init_error(&FAILURE);
@@ -187,7 +190,7 @@ fn mio(api: &str, is_missing: bool, way: Way) -> Result<(), Error<IoError>> {
     if way == Way::Serve {
         let open = Open::default();
         let observe = |context: &Context<'_>, error: &_| open.lose(context, error);
-        let Err(error) = runtime.serve(|event, context| mio_served(open.receive(context, event)), observe);
+        let error = runtime.serve_observed(|event, context| mio_served(open.receive(context, event)), observe);
         return Err(open.end(error));
     }
     let mut buf = Vec::new();
@@ -199,7 +202,7 @@ fn mio(api: &str, is_missing: bool, way: Way) -> Result<(), Error<IoError>> {
     }
 }
 
-fn mio_answer(invocation: lambwire_mio::Invocation<'_, '_>) -> Result<(), Error<IoError>> {
+fn mio_answer(invocation: lambwire_mio::Invocation<'_, '_>) -> Result<(), Error> {
     let stream = |pieces: usize, piece: &[u8], invocation: lambwire_mio::Invocation<'_, '_>| {
         let mut stream = invocation.stream("text/plain");
         (0..pieces).try_for_each(|_| stream.write(piece))?;
@@ -212,6 +215,7 @@ fn mio_answer(invocation: lambwire_mio::Invocation<'_, '_>) -> Result<(), Error<
         b"fail" => invocation.fail(&FAILURE),
         b"stream" => stream(2, PIECE, invocation),
         b"stream-large" => stream(LARGE / LARGE_PIECE, &[b' '; LARGE_PIECE], invocation),
+        b"stream-small" => stream(LARGE / SMALL_PIECE.len(), SMALL_PIECE, invocation),
         b"stream-fail" => {
             let mut stream = invocation.stream("text/plain");
             stream.write(PIECE)?;
@@ -221,22 +225,27 @@ fn mio_answer(invocation: lambwire_mio::Invocation<'_, '_>) -> Result<(), Error<
     }
 }
 
-fn mio_served(event: &[u8]) -> Result<lambwire_mio::Answer<'_>, lambwire_mio::Failure> {
-    use lambwire_mio::{Answer, Failure};
-    let failure = || Failure { error_type: FAILURE.error_type.into(), message: FAILURE.message.into() };
+fn mio_served(event: &[u8]) -> Result<lambwire_mio::Response<'_>, lambwire_mio::Failure> {
+    use lambwire_mio::{Failure, Response};
+    let failure = || Failure::new(FAILURE.error_type, FAILURE.message);
     Ok(match event {
         b"large" => vec![b' '; LARGE].into(),
         b"oversize" => vec![b' '; OVERSIZE].into(),
-        b"unfit" => Answer::new(UNFIT, b"{}".as_slice()),
+        b"unfit" => Response::new(UNFIT, b"{}".as_slice()),
         b"fail" => return Err(failure()),
-        b"stream" => Answer::stream("text/plain", [PIECE, PIECE].map(|piece| Ok(piece.to_vec()))),
-        b"stream-large" => Answer::stream("text/plain", (0..LARGE / LARGE_PIECE).map(|_| Ok(vec![b' '; LARGE_PIECE]))),
-        b"stream-fail" => Answer::stream("text/plain", [Ok(PIECE.to_vec()), Err(failure())]),
+        b"stream" => Response::stream("text/plain", [PIECE, PIECE].map(|piece| Ok(piece.to_vec()))),
+        b"stream-large" => {
+            Response::stream("text/plain", (0..LARGE / LARGE_PIECE).map(|_| Ok(vec![b' '; LARGE_PIECE])))
+        }
+        b"stream-small" => {
+            Response::stream("text/plain", (0..LARGE / SMALL_PIECE.len()).map(|_| Ok(SMALL_PIECE.to_vec())))
+        }
+        b"stream-fail" => Response::stream("text/plain", [Ok(PIECE.to_vec()), Err(failure())]),
         _ => b"{}".as_slice().into(),
     })
 }
 
-async fn smol(api: &str, is_missing: bool, way: Way) -> Result<(), Error<IoError>> {
+async fn smol(api: &str, is_missing: bool, way: Way) -> Result<(), Error> {
     let mut runtime = lambwire_smol::Runtime::connect(api).await?;
     if is_missing {
         return runtime.init_error(&FAILURE).await;
@@ -244,8 +253,8 @@ async fn smol(api: &str, is_missing: bool, way: Way) -> Result<(), Error<IoError
     if way == Way::Serve {
         let open = Open::default();
         let observe = |context: &Context<'_>, error: &_| open.lose(context, error);
-        let Err(error) = runtime.serve(async |event, context| smol_served(open.receive(context, event)), observe).await;
-        return Err(open.end(error));
+        let served = runtime.serve_observed(async |event, context| smol_served(open.receive(context, event)), observe);
+        return Err(open.end(served.await));
     }
     let mut buf = Vec::new();
     loop {
@@ -256,7 +265,7 @@ async fn smol(api: &str, is_missing: bool, way: Way) -> Result<(), Error<IoError
     }
 }
 
-async fn smol_answer(invocation: lambwire_smol::Invocation<'_, '_>) -> Result<(), Error<IoError>> {
+async fn smol_answer(invocation: lambwire_smol::Invocation<'_, '_>) -> Result<(), Error> {
     let stream = async |pieces: usize, piece: &[u8], invocation: lambwire_smol::Invocation<'_, '_>| {
         let mut stream = invocation.stream("text/plain");
         for _ in 0..pieces {
@@ -271,6 +280,7 @@ async fn smol_answer(invocation: lambwire_smol::Invocation<'_, '_>) -> Result<()
         b"fail" => invocation.fail(&FAILURE).await,
         b"stream" => stream(2, PIECE, invocation).await,
         b"stream-large" => stream(LARGE / LARGE_PIECE, &[b' '; LARGE_PIECE], invocation).await,
+        b"stream-small" => stream(LARGE / SMALL_PIECE.len(), SMALL_PIECE, invocation).await,
         b"stream-fail" => {
             let mut stream = invocation.stream("text/plain");
             stream.write(PIECE).await?;
@@ -280,20 +290,23 @@ async fn smol_answer(invocation: lambwire_smol::Invocation<'_, '_>) -> Result<()
     }
 }
 
-fn smol_served(event: &[u8]) -> Result<lambwire_smol::Answer<'_>, lambwire_smol::Failure> {
-    use lambwire_smol::{Answer, Failure};
+fn smol_served(event: &[u8]) -> Result<lambwire_smol::Response<'_>, lambwire_smol::Failure> {
+    use lambwire_smol::{Failure, Response};
     use smol::stream::iter;
-    let failure = || Failure { error_type: FAILURE.error_type.into(), message: FAILURE.message.into() };
+    let failure = || Failure::new(FAILURE.error_type, FAILURE.message);
     Ok(match event {
         b"large" => vec![b' '; LARGE].into(),
         b"oversize" => vec![b' '; OVERSIZE].into(),
-        b"unfit" => Answer::new(UNFIT, b"{}".as_slice()),
+        b"unfit" => Response::new(UNFIT, b"{}".as_slice()),
         b"fail" => return Err(failure()),
-        b"stream" => Answer::stream("text/plain", iter([PIECE, PIECE].map(|piece| Ok(piece.to_vec())))),
+        b"stream" => Response::stream("text/plain", iter([PIECE, PIECE].map(|piece| Ok(piece.to_vec())))),
         b"stream-large" => {
-            Answer::stream("text/plain", iter((0..LARGE / LARGE_PIECE).map(|_| Ok(vec![b' '; LARGE_PIECE]))))
+            Response::stream("text/plain", iter((0..LARGE / LARGE_PIECE).map(|_| Ok(vec![b' '; LARGE_PIECE]))))
         }
-        b"stream-fail" => Answer::stream("text/plain", iter([Ok(PIECE.to_vec()), Err(failure())])),
+        b"stream-small" => {
+            Response::stream("text/plain", iter((0..LARGE / SMALL_PIECE.len()).map(|_| Ok(SMALL_PIECE.to_vec()))))
+        }
+        b"stream-fail" => Response::stream("text/plain", iter([Ok(PIECE.to_vec()), Err(failure())])),
         _ => b"{}".as_slice().into(),
     })
 }

@@ -2,39 +2,29 @@
 
 use std::cell::{Cell, RefCell};
 
-use lambwire_runtime::lambwire::{Context, Objection};
-use lambwire_runtime::{Answer, Error, Failure, Runtime, Transport};
+use lambwire_runtime::lambwire::{Chain, Error, Objection};
 
-use crate::peer::{ID, Peer, with_peer};
+use super::adapter::{Failure, Response};
+use super::with_peer;
+use crate::peer::{ID, Peer};
 
 /// A failure of these words.
 pub(crate) fn failure(message: &str) -> Failure {
-    Failure { error_type: "Function.Test".into(), message: message.into() }
+    Failure::new("Function.Test", message)
 }
 
 /// Serves until the API refuses the next question with 500, as every script here does in the end.
-#[track_caller]
-fn serve<T: Transport>(
-    runtime: &mut Runtime<T>,
-    handler: impl for<'e> AsyncFn(&'e [u8], &Context<'e>) -> Result<Answer<'e, T::Pieces<'e>>, Failure>,
-    observe: impl Fn(&Context<'_>, &Error),
-) {
-    let error = T::block_on(runtime.serve(handler, observe)).unwrap_err();
-    assert!(error.to_string().starts_with("next refused with status 500"), "{error}");
+macro_rules! serve {
+    ($runtime:expr, $handler:expr, $observe:expr $(,)?) => {{
+        let error = wait!($runtime.serve_observed($handler, $observe));
+        assert!(error.to_string().starts_with("next refused with status 500"), "{error}");
+    }};
 }
 
-over_both! {
-    an_answer_and_the_next_question_go_out_together,
-    the_next_question_waits_for_the_reply_if_told_so,
-    a_refused_answer_is_told_and_the_loop_goes_on,
-    an_answer_that_ends_the_environment_ends_the_loop,
-    a_connection_that_dies_behind_an_answer_costs_nothing,
-    failures_and_panics_are_reported_and_the_loop_goes_on,
-}
-
-fn an_answer_and_the_next_question_go_out_together<T: Transport>() {
+#[test]
+fn an_answer_and_the_next_question_go_out_together() {
     const LARGE: usize = 100_000;
-    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"0");
         // No reply before both requests are here; then both replies at once.
@@ -47,22 +37,23 @@ fn an_answer_and_the_next_question_go_out_together<T: Transport>() {
         peer.refuse(Objection::InternalServerError);
     });
     let lengths = RefCell::new(Vec::new());
-    serve(
-        &mut runtime,
-        async |event, context| {
+    serve!(
+        runtime,
+        handler!(|event, context| {
             assert_eq!(context.request_id.as_str(), ID);
             lengths.borrow_mut().push(event.len());
             Ok(event.into())
-        },
+        }),
         |_, error| panic!("{error}"),
     );
     assert_eq!(lengths.into_inner(), [1, 1, 10, LARGE, 3]);
     peer.join().unwrap();
 }
 
-fn the_next_question_waits_for_the_reply_if_told_so<T: Transport>() {
+#[test]
+fn the_next_question_waits_for_the_reply_if_told_so() {
     for is_ahead in [true, false] {
-        let (mut runtime, peer) = with_peer::<T, _>(|listener| {
+        let (mut runtime, peer) = with_peer(|listener| {
             let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
             peer.request();
@@ -72,20 +63,21 @@ fn the_next_question_waits_for_the_reply_if_told_so<T: Transport>() {
             Peer::accept(listener).refuse(Objection::InternalServerError);
             rest
         });
-        runtime.set_one_ahead(is_ahead);
-        serve(&mut runtime, async |event, _| Ok(event.into()), |_, error| panic!("{error}"));
+        runtime.set_pipelining(is_ahead);
+        serve!(runtime, handler!(|event, _| Ok(event.into())), |_, error| panic!("{error}"));
         assert_eq!(peer.join().unwrap() > 0, is_ahead);
     }
 }
 
-fn a_refused_answer_is_told_and_the_loop_goes_on<T: Transport>() {
+#[test]
+fn a_refused_answer_is_told_and_the_loop_goes_on() {
     for objection in [
         Objection::InvalidRequestId,
         Objection::InvalidStateTransition { from: "A", to: "B" },
         Objection::InvokeTimeout,
         Objection::RequestEntityTooLarge,
     ] {
-        let (mut runtime, peer) = with_peer::<T, _>(move |listener| {
+        let (mut runtime, peer) = with_peer(move |listener| {
             let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
             peer.refuse(objection);
@@ -94,36 +86,33 @@ fn a_refused_answer_is_told_and_the_loop_goes_on<T: Transport>() {
             peer.refuse(Objection::InternalServerError);
         });
         let observed = Cell::new(0);
-        serve(
-            &mut runtime,
-            async |event, _| Ok(event.into()),
-            |context, error| {
-                assert_eq!(context.request_id.as_str(), ID);
-                assert!(matches!(error, Error::Refused(_)), "{error}");
-                observed.set(observed.get() + 1);
-            },
-        );
+        serve!(runtime, handler!(|event, _| Ok(event.into())), |context, error| {
+            assert_eq!(context.request_id.as_str(), ID);
+            assert!(matches!(error, Error::Rejected(_)), "{error}");
+            observed.set(observed.get() + 1);
+        },);
         assert_eq!(observed.get(), 1);
         peer.join().unwrap();
     }
 }
 
-fn an_answer_that_ends_the_environment_ends_the_loop<T: Transport>() {
-    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
+#[test]
+fn an_answer_that_ends_the_environment_ends_the_loop() {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.refuse(Objection::InternalServerError);
         peer.read_until(b"/invocation/next HTTP/1.1");
     });
-    let error =
-        T::block_on(runtime.serve(async |event, _| Ok(event.into()), |_, error| panic!("{error}"))).unwrap_err();
+    let error = wait!(runtime.serve_observed(handler!(|event, _| Ok(event.into())), |_, error| panic!("{error}")));
     assert!(error.to_string().starts_with("response refused with status 500"), "{error}");
     drop(runtime);
     peer.join().unwrap();
 }
 
-fn a_connection_that_dies_behind_an_answer_costs_nothing<T: Transport>() {
-    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
+#[test]
+fn a_connection_that_dies_behind_an_answer_costs_nothing() {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"first");
         let first = peer.take_answer();
@@ -139,12 +128,13 @@ fn a_connection_that_dies_behind_an_answer_costs_nothing<T: Transport>() {
         peer.refuse(Objection::InternalServerError);
         (first.1, second.1)
     });
-    serve(&mut runtime, async |event, _| Ok(event.into()), |_, error| panic!("{error}"));
+    serve!(runtime, handler!(|event, _| Ok(event.into())), |_, error| panic!("{error}"));
     assert_eq!(peer.join().unwrap(), (b"first".to_vec(), b"second".to_vec()));
 }
 
-fn failures_and_panics_are_reported_and_the_loop_goes_on<T: Transport>() {
-    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
+#[test]
+fn failures_and_panics_are_reported_and_the_loop_goes_on() {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         let answers = ["fail", "error", "panic", "too large", "fine"].map(|event| {
             peer.invoke(event.as_bytes());
@@ -154,16 +144,16 @@ fn failures_and_panics_are_reported_and_the_loop_goes_on<T: Transport>() {
         answers.map(|(said, body)| (said, String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned()))
     });
     let observed = RefCell::new(Vec::new());
-    serve(
-        &mut runtime,
-        async |event, _| match event {
+    serve!(
+        runtime,
+        handler!(|event, _| match event {
             b"fail" => Err(failure("told to fail")),
             b"error" => Ok("x".parse::<u8>()?.to_string().into()),
             b"panic" => panic!("told to panic"),
             b"too large" => Ok(vec![0; 7 << 20].into()),
-            event => Ok(Answer::new("text/plain", event)),
-        },
-        |_, error| observed.borrow_mut().push(error.to_string()),
+            event => Ok(Response::new("text/plain", event)),
+        }),
+        |_, error| observed.borrow_mut().push(Chain(error).to_string()),
     );
     let [fail, error, panic, too_large, fine] = peer.join().unwrap();
     assert_eq!(fail.0, "error Function.Test");
@@ -173,17 +163,17 @@ fn failures_and_panics_are_reported_and_the_loop_goes_on<T: Transport>() {
     let here = format!(r#"{{"errorMessage":"panicked at {}:"#, file!());
     assert!(panic.1.starts_with(&here) && panic.1.contains(": told to panic\""), "{}", panic.1);
     assert_eq!(too_large.0, "error Function.ResponseSizeTooLarge");
-    assert_eq!(observed.into_inner(), ["payload of 7340032 bytes, 6291556 is the most"]);
+    assert_eq!(observed.into_inner(), ["response cannot be sent: payload of 7340032 bytes, 6291556 is the most"]);
     assert_eq!(fine, ("response Buffered text/plain".into(), "fine".into()));
 }
 
 /// Has each of these events answered by a stream: `whole` and `http` with the event as its body, two bytes a piece;
 /// `fail` with a part, and a failure on the way; `panic` with the event, and a panic; `unsendable` with a media type that
 /// is none.
-pub(crate) fn streams_are_sent_in_pieces_and_end_as_their_pieces_do<T: Transport>(
-    stream: impl for<'e> Fn(&'e [u8]) -> Result<Answer<'e, T::Pieces<'e>>, Failure>,
+pub(crate) fn streams_are_sent_in_pieces_and_end_as_their_pieces_do(
+    stream: impl for<'e> Fn(&'e [u8]) -> Result<Response<'e>, Failure>,
 ) {
-    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         let answers = ["whole", "http", "fail", "panic", "unsendable"].map(|event| {
             peer.invoke(event.as_bytes());
@@ -193,7 +183,9 @@ pub(crate) fn streams_are_sent_in_pieces_and_end_as_their_pieces_do<T: Transport
         answers
     });
     let observed = RefCell::new(Vec::new());
-    serve(&mut runtime, async |event, _| stream(event), |_, error| observed.borrow_mut().push(error.to_string()));
+    serve!(runtime, handler!(|event, _| stream(event)), |_, error| observed
+        .borrow_mut()
+        .push(Chain(error).to_string()));
     let [whole, http, fail, panic, unsendable] = peer.join().unwrap();
     assert_eq!(whole, ("response Streaming a/b".into(), b"whole".to_vec()));
     assert!(http.1.starts_with(b"{\"statusCode\":201") && http.1.ends_with(b"\0\0\0\0\0\0\0\0http"));
@@ -202,5 +194,5 @@ pub(crate) fn streams_are_sent_in_pieces_and_end_as_their_pieces_do<T: Transport
     assert!(panic.0.starts_with("response Streaming a/b Function.Panic {") && panic.0.contains("no more"));
     assert_eq!(panic.1, b"panic");
     assert_eq!(unsendable.0, "error Function.UnsendableResponse");
-    assert_eq!(observed.into_inner(), ["the content type given cannot be sent"]);
+    assert_eq!(observed.into_inner(), ["response cannot be sent: the content type given cannot be sent"]);
 }

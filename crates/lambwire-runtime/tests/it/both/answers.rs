@@ -1,21 +1,13 @@
 //! What goes right: every kind of answer arrives as it was given.
 
-use lambwire_runtime::Transport;
 use lambwire_runtime::lambwire::{Error, ErrorReport, Prelude, SendError, limits};
 
-use crate::peer::{ID, Peer, with_peer};
+use super::with_peer;
+use crate::peer::{ID, Peer};
 
-over_both! {
-    events_are_answered_on_one_connection,
-    large_events_come_in_chunks_or_whole_and_go_back,
-    errors_are_reported_with_their_type,
-    a_report_that_is_too_long_is_shortened_and_sent,
-    responses_at_the_limit_are_sent_and_larger_ones_reported,
-    streams_arrive_in_pieces_with_prelude_or_error,
-}
-
-fn events_are_answered_on_one_connection<T: Transport>() {
-    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
+#[test]
+fn events_are_answered_on_one_connection() {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         let answers = ["first", "second", "third"].map(|event| {
             peer.invoke(event.as_bytes());
@@ -26,10 +18,10 @@ fn events_are_answered_on_one_connection<T: Transport>() {
     });
     let mut buf = Vec::new();
     for _ in 0..3 {
-        let invocation = T::block_on(runtime.next(&mut buf)).unwrap();
+        let invocation = wait!(runtime.next(&mut buf)).unwrap();
         assert_eq!(invocation.context.request_id.as_str(), ID);
         let event = invocation.payload;
-        T::block_on(invocation.respond(event)).unwrap();
+        wait!(invocation.respond(event)).unwrap();
     }
     drop(runtime);
     let said = "response Buffered application/json".to_owned();
@@ -37,10 +29,11 @@ fn events_are_answered_on_one_connection<T: Transport>() {
     assert_eq!(peer.join().unwrap(), expected);
 }
 
-fn large_events_come_in_chunks_or_whole_and_go_back<T: Transport>() {
+#[test]
+fn large_events_come_in_chunks_or_whole_and_go_back() {
     let event: Vec<u8> = (0..limits::PAYLOAD_BYTES).map(|index| (index % 251) as u8).collect();
     let sent = event.clone();
-    let (mut runtime, peer) = with_peer::<T, _>(move |listener| {
+    let (mut runtime, peer) = with_peer(move |listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(&sent);
         assert!(peer.take_answer().1 == sent);
@@ -52,17 +45,18 @@ fn large_events_come_in_chunks_or_whole_and_go_back<T: Transport>() {
     });
     let mut buf = Vec::new();
     for _ in 0..3 {
-        let invocation = T::block_on(runtime.next(&mut buf)).unwrap();
+        let invocation = wait!(runtime.next(&mut buf)).unwrap();
         let payload = invocation.payload;
         assert!(payload == event);
-        T::block_on(invocation.respond(payload)).unwrap();
+        wait!(invocation.respond(payload)).unwrap();
     }
     drop(runtime);
     peer.join().unwrap();
 }
 
-fn errors_are_reported_with_their_type<T: Transport>() {
-    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
+#[test]
+fn errors_are_reported_with_their_type() {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         let fail = peer.take_answer();
@@ -70,8 +64,8 @@ fn errors_are_reported_with_their_type<T: Transport>() {
         (fail, init)
     });
     let report = ErrorReport { message: "broke", error_type: "Function.Broken", stack_trace: &["here"] };
-    T::block_on(T::block_on(runtime.next(&mut Vec::new())).unwrap().fail(&report)).unwrap();
-    T::block_on(runtime.init_error(&ErrorReport::new("odd\ntype", "m"))).unwrap();
+    wait!(wait!(runtime.next(&mut Vec::new())).unwrap().fail(&report)).unwrap();
+    wait!(runtime.init_error(&ErrorReport::new("odd\ntype", "m"))).unwrap();
     let (fail, init) = peer.join().unwrap();
     let json = br#"{"errorMessage":"broke","errorType":"Function.Broken","stackTrace":["here"]}"#;
     assert_eq!(fail, ("error Function.Broken".into(), json.to_vec()));
@@ -79,41 +73,44 @@ fn errors_are_reported_with_their_type<T: Transport>() {
     assert_eq!(init.1, br#"{"errorMessage":"m","errorType":"odd\ntype"}"#);
 }
 
-fn a_report_that_is_too_long_is_shortened_and_sent<T: Transport>() {
-    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
+#[test]
+fn a_report_that_is_too_long_is_shortened_and_sent() {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
         peer.take_answer().1
     });
     let message = "x".repeat(3 << 20);
-    T::block_on(T::block_on(runtime.next(&mut Vec::new())).unwrap().fail(&ErrorReport::new("T", &message))).unwrap();
+    wait!(wait!(runtime.next(&mut Vec::new())).unwrap().fail(&ErrorReport::new("T", &message))).unwrap();
     let report = peer.join().unwrap();
     assert!(report.starts_with(br#"{"errorMessage":"xxx"#) && report.len() as u64 <= limits::ERROR_BYTES);
 }
 
-fn responses_at_the_limit_are_sent_and_larger_ones_reported<T: Transport>() {
+#[test]
+fn responses_at_the_limit_are_sent_and_larger_ones_reported() {
     for size in [limits::PAYLOAD_BYTES - 1, limits::PAYLOAD_BYTES, limits::PAYLOAD_BYTES + 1] {
-        let (mut runtime, peer) = with_peer::<T, _>(|listener| {
+        let (mut runtime, peer) = with_peer(|listener| {
             let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
             peer.take_answer()
         });
         let body = vec![b'x'; usize::try_from(size).unwrap()];
-        let verdict = T::block_on(T::block_on(runtime.next(&mut Vec::new())).unwrap().respond(&body));
+        let verdict = wait!(wait!(runtime.next(&mut Vec::new())).unwrap().respond(&body));
         let (said, sent) = peer.join().unwrap();
         if size <= limits::PAYLOAD_BYTES {
             assert!(verdict.is_ok() && sent == body);
         } else {
             let too_large = SendError::PayloadTooLarge { bytes: size, limit: limits::PAYLOAD_BYTES };
-            assert!(matches!(verdict, Err(Error::Send(error)) if error == too_large));
+            assert!(matches!(verdict, Err(Error::Send { error, .. }) if error == too_large));
             assert_eq!(said, "error Function.ResponseSizeTooLarge");
             assert!(String::from_utf8(sent).unwrap().contains("6291557 bytes"));
         }
     }
 }
 
-fn streams_arrive_in_pieces_with_prelude_or_error<T: Transport>() {
-    let (mut runtime, peer) = with_peer::<T, _>(|listener| {
+#[test]
+fn streams_arrive_in_pieces_with_prelude_or_error() {
+    let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         [0; 4].map(|_| {
             peer.invoke(b"{}");
@@ -122,23 +119,23 @@ fn streams_arrive_in_pieces_with_prelude_or_error<T: Transport>() {
     });
     let mut buf = Vec::new();
 
-    let mut stream = T::block_on(runtime.next(&mut buf)).unwrap().stream("text/plain");
+    let mut stream = wait!(runtime.next(&mut buf)).unwrap().stream("text/plain");
     for piece in ["a", "", "bc"] {
-        T::block_on(stream.write(piece.as_bytes())).unwrap();
+        wait!(stream.write(piece.as_bytes())).unwrap();
     }
-    T::block_on(stream.finish()).unwrap();
+    wait!(stream.finish()).unwrap();
 
     let prelude = Prelude { status_code: 200, headers: &[], multi_value_headers: &[], cookies: &[] };
-    let mut stream = T::block_on(T::block_on(runtime.next(&mut buf)).unwrap().stream_http(&prelude)).unwrap();
-    T::block_on(stream.write(b"body")).unwrap();
-    T::block_on(stream.finish()).unwrap();
+    let mut stream = wait!(wait!(runtime.next(&mut buf)).unwrap().stream_http(&prelude)).unwrap();
+    wait!(stream.write(b"body")).unwrap();
+    wait!(stream.finish()).unwrap();
 
-    let mut stream = T::block_on(runtime.next(&mut buf)).unwrap().stream("text/plain");
-    T::block_on(stream.write(b"part")).unwrap();
-    T::block_on(stream.fail(&ErrorReport::new("Function.Broken", "on the way"))).unwrap();
+    let mut stream = wait!(runtime.next(&mut buf)).unwrap().stream("text/plain");
+    wait!(stream.write(b"part")).unwrap();
+    wait!(stream.fail(&ErrorReport::new("Function.Broken", "on the way"))).unwrap();
 
-    let stream = T::block_on(runtime.next(&mut buf)).unwrap().stream("text/plain");
-    T::block_on(stream.fail(&ErrorReport::new("Function.Broken", "at once"))).unwrap();
+    let stream = wait!(runtime.next(&mut buf)).unwrap().stream("text/plain");
+    wait!(stream.fail(&ErrorReport::new("Function.Broken", "at once"))).unwrap();
 
     let [plain, http, failed, at_once] = peer.join().unwrap();
     assert_eq!(plain, ("response Streaming text/plain".into(), b"abc".to_vec()));

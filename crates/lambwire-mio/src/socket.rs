@@ -1,0 +1,184 @@
+//! One TCP socket that blocks, and what a turn asks of it.
+
+use std::io::{self, ErrorKind, IoSlice, Read};
+use std::net::SocketAddr;
+use std::thread::sleep;
+
+use lambwire::{Action, Api, Turn, limits};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
+
+/// Does what a turn asks for, until it is over. Returns what the socket says, if it has failed.
+pub(crate) fn drive(socket: &mut Option<Socket>, turn: &mut Turn<'_, '_, Vec<u8>>) -> Option<io::Error> {
+    let mut failure = None;
+    loop {
+        match turn.poll() {
+            Action::Done => return failure,
+            Action::Read(space) => match open(socket).and_then(|socket| socket.read(space)) {
+                Ok(len) => turn.read(len),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    turn.failed();
+                }
+            },
+            Action::Write(parts) => match open(socket).and_then(|socket| socket.write(parts)) {
+                Ok(Some(len)) => turn.written(len),
+                Ok(None) => turn.readable(),
+                Err(error) => {
+                    failure = Some(error);
+                    turn.failed();
+                }
+            },
+            Action::Connect(api) => {
+                *socket = None;
+                match Socket::connect(api) {
+                    Ok(connected) => {
+                        *socket = Some(connected);
+                        failure = None;
+                        turn.connected();
+                    }
+                    Err(error) => {
+                        failure = Some(error);
+                        turn.failed();
+                    }
+                }
+            }
+            Action::Sleep(pause) => {
+                sleep(pause);
+                turn.slept();
+            }
+            Action::Grow(len) => {
+                let buf = turn.buffer();
+                buf.reserve_exact(len.saturating_sub(buf.len()));
+                buf.resize(len, 0);
+            }
+        }
+    }
+}
+
+fn open(socket: &mut Option<Socket>) -> io::Result<&mut Socket> {
+    socket.as_mut().ok_or_else(|| ErrorKind::NotConnected.into())
+}
+
+#[derive(Debug)]
+pub(crate) struct Socket {
+    /// It blocks: what is to be read is read without asking whether it is there.
+    stream: TcpStream,
+    /// What a write waits with, once one had to wait.
+    poll: Option<Poll>,
+}
+
+/// A write takes what there is room for; one that waited would not see a refusal of the rest.
+const FLAGS: SendFlags = if cfg!(target_vendor = "apple") {
+    SendFlags::DONTWAIT
+} else {
+    SendFlags::from_bits_retain(SendFlags::DONTWAIT.bits() | NO_SIGNAL)
+};
+
+/// A peer that has hung up is an error, not a signal. (Apple's sockets have an option for that, which std sets.)
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: u32 = SendFlags::NOSIGNAL.bits();
+
+impl Socket {
+    fn connect(api: &Api) -> io::Result<Self> {
+        let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", api.host()));
+        for address in addresses(api)? {
+            match std::net::TcpStream::connect_timeout(&address, limits::CONNECT_TIMEOUT) {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(Self { stream: TcpStream::from_std(stream), poll: None });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.stream.read(space) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+
+    /// Writes some of these parts, and returns how much; `None` if there is something to read instead.
+    fn write(&mut self, parts: [&[u8]; 4]) -> io::Result<Option<usize>> {
+        let parts = parts.map(IoSlice::new);
+        loop {
+            let error: io::Error = match sendmsg(&self.stream, &parts, &mut SendAncillaryBuffer::default(), FLAGS) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => return Ok(Some(len)),
+                Err(error) => error.into(),
+            };
+            match error.kind() {
+                ErrorKind::Interrupted => {}
+                ErrorKind::WouldBlock if self.is_readable_first()? => return Ok(None),
+                ErrorKind::WouldBlock => {}
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// Waits until there is room, or something to read, and says whether it is the latter.
+    #[cold]
+    fn is_readable_first(&mut self) -> io::Result<bool> {
+        let poll = match &mut self.poll {
+            Some(poll) => poll,
+            none => {
+                let poll = Poll::new()?;
+                poll.registry().register(&mut self.stream, Token(0), Interest::READABLE | Interest::WRITABLE)?;
+                none.insert(poll)
+            }
+        };
+        match poll.poll(&mut Events::with_capacity(1), None) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        // An event may tell of bytes that have been read since.
+        match recv(&self.stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Err(error) if io::Error::from(error).kind() == ErrorKind::WouldBlock => Ok(false),
+            _ => Ok(true),
+        }
+    }
+}
+#[cfg(feature = "names")]
+fn addresses(api: &Api) -> io::Result<impl Iterator<Item = SocketAddr>> {
+    use std::net::ToSocketAddrs;
+    (api.host(), api.port()).to_socket_addrs()
+}
+
+/// Without names there is one that needs no looking up (RFC 6761, section 6.3).
+#[cfg(not(feature = "names"))]
+fn addresses(api: &Api) -> io::Result<impl Iterator<Item = SocketAddr>> {
+    use std::net::{IpAddr, Ipv4Addr};
+    let ip = if api.host() == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { api.host().parse() };
+    let ip = ip.map_err(|_| {
+        let message = format!("{} is a name, and this program takes addresses alone, such as 127.0.0.1", api.host());
+        io::Error::new(ErrorKind::InvalidInput, message)
+    })?;
+    Ok(std::iter::once(SocketAddr::new(ip, api.port())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_localhost_are_found_with_names_and_without() {
+        for api in ["127.0.0.1:9001", "[::1]:9001", "localhost:9001"] {
+            let found: Vec<SocketAddr> = addresses(&Api::new(api).unwrap()).unwrap().collect();
+            assert!(!found.is_empty(), "{api}");
+            assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 9001), "{found:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(not(feature = "names"))]
+    fn a_name_is_refused_where_none_is_looked_up() {
+        let error = addresses(&Api::new("emulator:9001").unwrap()).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "emulator is a name, and this program takes addresses alone, such as 127.0.0.1");
+    }
+}

@@ -1,0 +1,109 @@
+//! What a handler returns.
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use lambwire::{Chain, ErrorReport, HTTP_INTEGRATION, Prelude, SendError};
+
+use crate::stream::opening;
+
+/// What a handler responds with, which may be borrowed from the event. Bytes and text become JSON by `into`.
+#[derive(Debug)]
+pub struct Response<'e, P> {
+    /// Its media type.
+    pub content_type: Cow<'e, str>,
+    /// Its body.
+    pub body: ResponseBody<'e, P>,
+}
+
+/// The body of a response.
+#[derive(Debug)]
+pub enum ResponseBody<'e, P> {
+    /// All of it.
+    Whole(Cow<'e, [u8]>),
+    /// A stream.
+    Pieces {
+        /// Its first piece, if there is one before the others.
+        opening: Option<Vec<u8>>,
+        /// Its pieces, as they come about.
+        pieces: P,
+    },
+}
+
+impl<'e, P> Response<'e, P> {
+    /// A body of the media type `content_type`.
+    pub fn new(content_type: impl Into<Cow<'e, str>>, body: impl Into<Cow<'e, [u8]>>) -> Self {
+        Self { content_type: content_type.into(), body: ResponseBody::Whole(body.into()) }
+    }
+
+    /// A body that is sent piece by piece as it comes about. One that fails on the way arrives as failed.
+    pub fn stream(content_type: impl Into<Cow<'e, str>>, pieces: impl Into<P>) -> Self {
+        let body = ResponseBody::Pieces { opening: None, pieces: pieces.into() };
+        Self { content_type: content_type.into(), body }
+    }
+
+    /// A streamed response to HTTP: status and headers first, then the body.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::OutTooSmall`] for a prelude that is too long.
+    pub fn stream_http(prelude: &Prelude<'_>, pieces: impl Into<P>) -> Result<Self, SendError> {
+        let body = ResponseBody::Pieces { opening: Some(opening(prelude)?), pieces: pieces.into() };
+        Ok(Self { content_type: HTTP_INTEGRATION.into(), body })
+    }
+}
+
+impl<'e, P> From<&'e [u8]> for Response<'e, P> {
+    fn from(json: &'e [u8]) -> Self {
+        Self::new("application/json", json)
+    }
+}
+
+impl<P> From<Vec<u8>> for Response<'_, P> {
+    fn from(json: Vec<u8>) -> Self {
+        Self::new("application/json", json)
+    }
+}
+
+impl<'e, P> From<&'e str> for Response<'e, P> {
+    fn from(json: &'e str) -> Self {
+        json.as_bytes().into()
+    }
+}
+
+impl<P> From<String> for Response<'_, P> {
+    fn from(json: String) -> Self {
+        json.into_bytes().into()
+    }
+}
+
+/// Why a handler has no response.
+///
+/// Text and any error become one by `?` and `into`, of the type `Function.HandlerError`: the message of an error has its
+/// [sources](Error::source) behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// Type of the error, such as `Function.BadEvent`.
+    pub error_type: String,
+    /// What happened, for people.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of this type, such as `Function.BadEvent`.
+    pub fn new(error_type: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { error_type: error_type.into(), message: message.into() }
+    }
+
+    /// The report of it.
+    pub fn report(&self) -> ErrorReport<'_> {
+        ErrorReport::new(&self.error_type, &self.message)
+    }
+}
+
+impl<E: Into<Box<dyn Error>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new("Function.HandlerError", Chain(&*error.into()).to_string())
+    }
+}

@@ -1,0 +1,124 @@
+//! An event, and the response to it.
+
+use lambwire::{Context, ErrorReport, Headers, Pipelining, Prelude};
+use lambwire_runtime::Streaming;
+
+use crate::runtime::send;
+use crate::{Error, Runtime};
+
+/// An event, and the duty to respond to it: once.
+#[derive(Debug)]
+#[must_use = "an invocation without a response times out"]
+pub struct Invocation<'r, 'b> {
+    pub(crate) runtime: &'r mut Runtime,
+    /// Who asks, until when, on whose behalf.
+    pub context: Context<'b>,
+    /// The event, as it came.
+    pub payload: &'b [u8],
+    /// All headers of the event, as they came.
+    pub headers: Headers<'b>,
+}
+
+impl<'r, 'b> Invocation<'r, 'b> {
+    /// Responds with JSON.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`respond_as`](Self::respond_as).
+    pub async fn respond(self, body: &[u8]) -> Result<(), Error> {
+        self.respond_as("application/json", body).await
+    }
+
+    /// Responds with a body of the media type `content_type`.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::PayloadTooLarge`] if the body is larger than Lambda takes, [`SendError::Unsendable`] if the media
+    /// type cannot be sent: the invocation has then been answered with an error that says so. [`Error::Rejected`] if the
+    /// Runtime API did not take the response. Others if the connection was lost and it is not known what became of the
+    /// response. The invocation is over in every case; whether the loop should be as well, says
+    /// [`is_fatal`](lambwire::Error::is_fatal).
+    ///
+    /// [`SendError::PayloadTooLarge`]: lambwire::SendError::PayloadTooLarge
+    /// [`SendError::Unsendable`]: lambwire::SendError::Unsendable
+    pub async fn respond_as(self, content_type: &str, body: &[u8]) -> Result<(), Error> {
+        let Runtime { conversation, socket, .. } = self.runtime;
+        send(socket, conversation.respond(&self.context, content_type, body, Pipelining::Off)).await
+    }
+
+    /// Answers with an error.
+    ///
+    /// A report that is longer than Lambda takes is shortened: first its stack trace goes, then the end of its message.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`respond_as`](Self::respond_as).
+    pub async fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
+        self.runtime.fail(&self.context, report, Pipelining::Off).await
+    }
+
+    /// A response that is sent as it comes about. Nothing is sent before its first piece.
+    pub fn stream(self, content_type: &str) -> Stream<'r, 'b> {
+        Stream { runtime: self.runtime, streaming: Streaming::new(self.context, content_type) }
+    }
+
+    /// A streamed response to HTTP: status and headers first, then the body.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Stream::write`], and [`SendError::OutTooSmall`](lambwire::SendError::OutTooSmall) for a prelude that
+    /// is too long: the invocation has then been answered with an error that says so.
+    pub async fn stream_http(self, prelude: &Prelude<'_>) -> Result<Stream<'r, 'b>, Error> {
+        let Runtime { conversation, socket, .. } = &mut *self.runtime;
+        let (mut streaming, opening) = Streaming::http(self.context, prelude, conversation)?;
+        send(socket, Ok(opening)).await?;
+        streaming.resume();
+        Ok(Stream { runtime: self.runtime, streaming })
+    }
+}
+
+/// A streamed response under way. One that is dropped is cut off, and the next request has a new
+/// connection; so it is if the future of one of its methods is dropped.
+#[derive(Debug)]
+#[must_use = "a stream that is not finished is cut off"]
+pub struct Stream<'r, 'b> {
+    runtime: &'r mut Runtime,
+    streaming: Streaming<'b>,
+}
+
+impl Stream<'_, '_> {
+    /// Sends a piece, and returns when the socket has taken it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] if the Runtime API has refused the stream meanwhile, [`Error::Transport`] if the connection
+    /// was lost: the stream is over then. [`SendError::Unsendable`](lambwire::SendError::Unsendable) if the media type
+    /// cannot be sent: [`fail`](Self::fail) still answers the invocation.
+    pub async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
+        let Runtime { conversation, socket, .. } = &mut *self.runtime;
+        send(socket, self.streaming.piece(conversation, piece)).await?;
+        self.streaming.resume();
+        Ok(())
+    }
+
+    /// Ends the response.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Invocation::respond_as`].
+    pub async fn finish(mut self) -> Result<(), Error> {
+        let Runtime { conversation, socket, .. } = self.runtime;
+        send(socket, self.streaming.finish(conversation)).await
+    }
+
+    /// Ends the response with an error, and what was sent before is void. If nothing was, the invocation is answered with
+    /// an error, as [`Invocation::fail`] does it.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Invocation::respond_as`].
+    pub async fn fail(mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
+        let Runtime { conversation, socket, .. } = self.runtime;
+        send(socket, self.streaming.fail(conversation, report)).await
+    }
+}

@@ -1,0 +1,206 @@
+//! One TCP socket, and what a turn asks of it. Futures wait without a time-out.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::TcpStream;
+use std::task::Poll;
+
+use lambwire::{Action, Api, Turn, limits};
+use smol::{Async, Timer, future};
+
+/// Does what a turn asks for, until it is over. Returns what the socket says, if it has failed.
+///
+/// A future that is dropped half way takes the socket along, so that nothing is ever sent behind half a message.
+pub(crate) async fn drive(slot: &mut Option<Socket>, turn: &mut Turn<'_, '_, Vec<u8>>) -> Option<io::Error> {
+    let mut socket = slot.take();
+    let mut failure = None;
+    loop {
+        match turn.poll() {
+            Action::Done => break,
+            Action::Read(space) => match open(&mut socket) {
+                Ok(open) => match open.read(space).await {
+                    Ok(len) => turn.read(len),
+                    Err(error) => {
+                        failure.get_or_insert(error);
+                        turn.failed();
+                    }
+                },
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    turn.failed();
+                }
+            },
+            Action::Write(parts) => {
+                let written = match open(&mut socket) {
+                    Ok(open) => open.write(parts).await,
+                    Err(error) => Err(error),
+                };
+                match written {
+                    Ok(Some(len)) => turn.written(len),
+                    Ok(None) => turn.readable(),
+                    Err(error) => {
+                        failure = Some(error);
+                        turn.failed();
+                    }
+                }
+            }
+            Action::Connect(api) => {
+                drop(socket.take());
+                match Socket::connect(api).await {
+                    Ok(connected) => {
+                        socket = Some(connected);
+                        failure = None;
+                        turn.connected();
+                    }
+                    Err(error) => {
+                        failure = Some(error);
+                        turn.failed();
+                    }
+                }
+            }
+            Action::Sleep(pause) => {
+                Timer::after(pause).await;
+                turn.slept();
+            }
+            Action::Grow(len) => {
+                let buf = turn.buffer();
+                buf.reserve_exact(len.saturating_sub(buf.len()));
+                buf.resize(len, 0);
+            }
+        }
+    }
+    *slot = socket;
+    failure
+}
+
+fn open(socket: &mut Option<Socket>) -> io::Result<&mut Socket> {
+    socket.as_mut().ok_or_else(|| ErrorKind::NotConnected.into())
+}
+
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: Async<TcpStream>,
+    /// The stream may hold bytes that no event will tell of.
+    readable: bool,
+}
+
+impl Socket {
+    async fn connect(api: &Api) -> io::Result<Self> {
+        let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", api.host()));
+        for address in smol::net::resolve((api.host(), api.port())).await? {
+            let too_late = async {
+                Timer::after(limits::CONNECT_TIMEOUT).await;
+                Err(ErrorKind::TimedOut.into())
+            };
+            match future::or(Async::<TcpStream>::connect(address), too_late).await {
+                Ok(stream) => {
+                    stream.get_ref().set_nodelay(true)?;
+                    return Ok(Self { stream, readable: false });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Writes some of these parts, and returns how much; `None` if there is something to read instead.
+    async fn write(&mut self, parts: [&[u8]; 4]) -> io::Result<Option<usize>> {
+        loop {
+            match self.stream.get_ref().write_vectored(&parts.map(IoSlice::new)) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => return Ok(Some(len)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.is_readable_first().await? {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits until there is room, or something to read, and says whether it is the latter.
+    async fn is_readable_first(&mut self) -> io::Result<bool> {
+        poll_fn(|cx| {
+            while self.stream.poll_readable(cx)?.is_ready() {
+                // The reactor also tells of bytes that have been read since, without asking it.
+                match self.stream.get_ref().peek(&mut [0]) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    _ => {
+                        self.readable = true;
+                        return Poll::Ready(Ok(true));
+                    }
+                }
+            }
+            self.stream.poll_writable(cx).map_ok(|()| false)
+        })
+        .await
+    }
+
+    /// Reads what there is, or waits until there is something. 0 is the end of the connection.
+    async fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if !self.readable {
+                // A read before would find nothing: the reply to what was just written is not there yet.
+                poll_fn(|cx| self.stream.poll_readable(cx)).await?;
+                self.readable = true;
+            }
+            match self.stream.get_ref().read(space) {
+                Ok(len) => {
+                    // A read that leaves space has emptied the socket, and the next bytes make an event.
+                    self.readable = len == space.len();
+                    return Ok(len);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread::spawn;
+
+    use super::*;
+
+    /// More than the buffers of both sockets hold.
+    const LARGE: usize = 32 * 1024 * 1024;
+
+    #[test]
+    fn bytes_that_have_been_read_do_not_end_a_write() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let api = Api::new(&listener.local_addr().unwrap().to_string()).unwrap();
+        smol::block_on(async {
+            let mut socket = Socket::connect(&api).await.unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            let mut is_asked = false;
+            // The reactor is asked for bytes, and tells of them, which nobody listens to.
+            poll_fn(|cx| {
+                if is_asked {
+                    return Poll::Ready(());
+                }
+                assert!(socket.stream.poll_readable(cx).is_pending());
+                peer.write_all(b"!").unwrap();
+                is_asked = true;
+                Poll::Pending
+            })
+            .await;
+            socket.readable = true;
+            assert_eq!(socket.read(&mut [0]).await.unwrap(), 1);
+            let reader = spawn(move || {
+                let mut space = vec![0; LARGE];
+                peer.read_exact(&mut space).map(|()| space)
+            });
+            let body = vec![7; LARGE];
+            let mut written = 0;
+            while written < LARGE {
+                written += socket.write([&body[written..], b"", b"", b""]).await.unwrap().expect("nothing to read");
+            }
+            assert!(reader.join().unwrap().unwrap().iter().all(|&byte| byte == 7));
+        });
+    }
+}

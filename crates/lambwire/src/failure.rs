@@ -1,0 +1,110 @@
+//! Why a request came to nothing.
+
+use core::{error, fmt};
+
+use crate::error::{ReceiveError, SendError};
+use crate::message::Verb;
+use crate::refusal::Rejection;
+
+/// Why a request came to nothing, for a transport whose own errors are of type `E`, and a rejection whose body is kept in
+/// `B`.
+///
+/// As text, each says what happened to which request; what lies below is its [source](error::Error::source).
+/// [`Chain`] writes both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error<E, B> {
+    /// The connection failed, and trying again did not help, or is not allowed.
+    Transport {
+        /// What was to be sent, or was sent.
+        request: Verb,
+        /// What the transport says.
+        error: E,
+    },
+    /// What was to be sent cannot be.
+    Send {
+        /// What that is.
+        request: Verb,
+        /// Why not.
+        error: SendError,
+    },
+    /// What was received cannot be understood.
+    Receive {
+        /// What was sent.
+        request: Verb,
+        /// Why not.
+        error: ReceiveError,
+    },
+    /// The Runtime API said no.
+    Rejected(Rejection<B>),
+}
+
+impl<E, B> Error<E, B> {
+    /// The request that came to nothing.
+    pub fn request(&self) -> Verb {
+        match self {
+            Self::Transport { request, .. } | Self::Send { request, .. } | Self::Receive { request, .. } => *request,
+            Self::Rejected(rejection) => rejection.verb(),
+        }
+    }
+
+    /// Whether the loop should end.
+    ///
+    /// Any error of `next` is fatal: it was tried again as often as helps. One of a response or an error is about that
+    /// invocation alone, unless it [is a rejection](Rejection::is_fatal) which says that the execution environment is
+    /// broken.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Rejected(rejection) => rejection.is_fatal(),
+            error => !error.request().is_answer(),
+        }
+    }
+
+    /// The same, of other types.
+    pub fn map<F, C>(self, transport: impl FnOnce(E) -> F, body: impl FnOnce(B) -> C) -> Error<F, C> {
+        match self {
+            Self::Transport { request, error } => Error::Transport { request, error: transport(error) },
+            Self::Send { request, error } => Error::Send { request, error },
+            Self::Receive { request, error } => Error::Receive { request, error },
+            Self::Rejected(rejection) => Error::Rejected(rejection.map(body)),
+        }
+    }
+}
+
+impl<E, B: AsRef<[u8]>> fmt::Display for Error<E, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport { request, .. } => write!(f, "{request}: connection to the Runtime API failed"),
+            Self::Send { request, .. } => write!(f, "{request} cannot be sent"),
+            Self::Receive { request, .. } => write!(f, "reply to {request} cannot be understood"),
+            Self::Rejected(rejection) => rejection.fmt(f),
+        }
+    }
+}
+
+impl<E: error::Error + 'static, B: AsRef<[u8]> + fmt::Debug> error::Error for Error<E, B> {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Transport { error, .. } => Some(error),
+            Self::Send { error, .. } => Some(error),
+            Self::Receive { error, .. } => Some(error),
+            Self::Rejected(_) => None,
+        }
+    }
+}
+
+/// An error and what lies below it, as one line: each [source](error::Error::source) behind a colon.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain<'e>(pub &'e dyn error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.0, f)?;
+        let mut below = self.0.source();
+        while let Some(error) = below {
+            write!(f, ": {error}")?;
+            below = error.source();
+        }
+        Ok(())
+    }
+}

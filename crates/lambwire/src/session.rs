@@ -1,0 +1,607 @@
+//! A runtime's whole conversation with the Runtime API: what is sent again, when, and when no more.
+
+use core::time::Duration;
+
+use crate::api::Api;
+use crate::client::{Announced, Client};
+use crate::context::Context;
+use crate::error::{ReceiveError, SendError};
+use crate::failure::Error;
+use crate::field::{checked_error_type, write_error_trailers};
+use crate::inbox::{Inbox, Message, Progress};
+use crate::limits;
+use crate::message::{Reply, Request, Verb};
+use crate::refusal::Rejection;
+use crate::turn::Turn;
+use crate::wire::body::Body;
+use crate::wire::outgoing::{Frame, write_last_chunk};
+
+/// A runtime's whole conversation with the Runtime API, over one connection at a time.
+///
+/// It starts disconnected, holds no socket, no clock and no byte of a message, and says what to do: start a request, take a
+/// [`turn`](Self::turn), and perform the [`Action`](crate::Action)s of that. What holds when a connection is lost:
+///
+/// - `next` is sent again on another connection, as long as [`BACK_OFF`](limits::BACK_OFF) lasts. The Runtime API then
+///   gives the same event again.
+/// - A response or an error is sent again if nothing of it was written; once, if all of it was and no byte came back. The
+///   Runtime API takes no invocation's response twice, so a rejection of the second may mean that the first had arrived:
+///   it counts as success. A response of which part was written is lost.
+/// - A stream is sent again only if nothing was written, not even of its first piece.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub(crate) client: Client,
+    pub(crate) reader: Inbox,
+    pub(crate) stage: Stage,
+    /// The request under way.
+    request: Announced,
+    /// Length of its head; 0 once that was written with the first piece of a stream.
+    head_len: usize,
+    /// Length of the head of the pipelined `next`, behind the other in one buffer; 0 without one.
+    next_len: usize,
+    /// Length of the end of a stream, once that is written into the caller's buffer.
+    end_len: Option<usize>,
+    /// Length of the body, or of the part of it that this turn sends.
+    body_len: usize,
+    /// What goes around that.
+    frame: Frame,
+    /// Bytes of this turn written to this connection.
+    written: usize,
+    /// How many of [`BACK_OFF`](limits::BACK_OFF) are used up.
+    retries: usize,
+    /// The connection was lost once when all was written.
+    may_have_arrived: bool,
+}
+
+/// Whether `next` is sent behind a response, in the same write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pipelining {
+    /// It is sent when the response is accepted.
+    #[default]
+    Off,
+    /// It is sent with the response, and its reply comes behind that to the response (RFC 9112, section 9.3.2).
+    Next,
+}
+
+/// Where a turn stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// No request is under way.
+    Idle,
+    /// A request is to be sent, again or for the first time.
+    Start,
+    /// A connection is being made.
+    Connecting,
+    /// The request is being written.
+    Writing,
+    /// All is written, or as much as could be, and the reply is being read.
+    Reading,
+    /// Nothing happens before the request is sent again.
+    Pausing(Duration),
+    /// A piece of a stream is written, and the next one is due.
+    Streaming,
+    /// The turn is over.
+    Done(Outcome),
+}
+
+/// What came of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The reply is here, and says yes.
+    Accepted,
+    /// The reply is here, and says no.
+    Rejected,
+    /// What was to be done is done, and there is no reply to it.
+    Sent,
+    Lost(Loss),
+    /// The session was not used as it is meant to be.
+    Misused(SendError),
+}
+
+/// Why a request came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The connection failed; the caller knows how.
+    Transport,
+    Receive(ReceiveError),
+}
+
+/// How much of a request was written before the connection was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Nothing,
+    Part,
+    /// All, and no byte of a reply came back.
+    All,
+    /// All, and part of a reply came back.
+    Answered,
+}
+
+/// What the buffer for the reply needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// More bytes.
+    Input,
+    /// To be this long.
+    Space(usize),
+    /// Nothing: the stage has changed.
+    Nothing,
+}
+
+impl Session {
+    /// A session with the Runtime API at `api`, the value of `AWS_LAMBDA_RUNTIME_API`. It starts disconnected.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::BadApi`] if that is no address.
+    pub fn new(api: &str) -> Result<Self, SendError> {
+        Api::new(api).map(Self::at)
+    }
+
+    /// A session with the Runtime API at this address. It starts disconnected.
+    pub fn at(api: Api) -> Self {
+        let mut client = Client::at(api);
+        client.close();
+        Self {
+            client,
+            reader: Inbox::new(),
+            stage: Stage::Idle,
+            request: Announced::NEXT,
+            head_len: 0,
+            next_len: 0,
+            end_len: None,
+            body_len: 0,
+            frame: Frame::NONE,
+            written: 0,
+            retries: 0,
+            may_have_arrived: false,
+        }
+    }
+
+    /// Where to connect to.
+    pub fn api(&self) -> &Api {
+        self.client.api()
+    }
+
+    /// Starts making a connection, if there is none. Its [turn](Self::turn) has no head, no body and no reply.
+    pub fn start_connect(&mut self) {
+        self.begin(Announced::NEXT, 0, 0);
+    }
+
+    /// Starts a request other than [`Request::Next`]: writes its head into `heads`, with that of the pipelined `next` behind
+    /// it. Both have to stay there until the request is over; a [turn](Self::turn) sends them with the body, at every try.
+    ///
+    /// A body is [`Body::Exact`], and the turn takes all of it, or [`Body::Chunked`], and each turn takes a piece until
+    /// [`finish`](Self::finish). What was started before and never came to its end is given up with its connection.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::OutTooSmall`] if `heads` is, [`SendError::OutOfTurn`] for [`Request::Next`] or for a stream with
+    /// pipelining, and those of [`Client::send`]: nothing has changed then.
+    pub fn start(
+        &mut self,
+        request: &Request<'_>,
+        body: Body,
+        pipelining: Pipelining,
+        heads: &mut [u8],
+    ) -> Result<(), SendError> {
+        if *request == Request::Next || pipelining == Pipelining::Next && !may_pipeline(request, body) {
+            return Err(SendError::OutOfTurn);
+        }
+        self.write_heads(request, body, pipelining, heads)
+    }
+
+    /// Starts the request for the next invocation: writes its head into `heads`, though it may have been pipelined, since the
+    /// connection may be lost. Its turn is [`turn_next`](Self::turn_next).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::OutTooSmall`] if `heads` is: nothing has changed then.
+    pub fn start_next(&mut self, heads: &mut [u8]) -> Result<(), SendError> {
+        self.write_heads(&Request::Next, Body::Exact(0), Pipelining::Off, heads)
+    }
+
+    fn write_heads(
+        &mut self,
+        request: &Request<'_>,
+        body: Body,
+        pipelining: Pipelining,
+        heads: &mut [u8],
+    ) -> Result<(), SendError> {
+        let (head_len, announced) = self.client.write_head(request, body, heads)?;
+        let mut next_len = 0;
+        if pipelining == Pipelining::Next {
+            let behind = heads.get_mut(head_len..).ok_or(SendError::OutTooSmall { needed: head_len })?;
+            let next = self.client.write_head(&Request::Next, Body::Exact(0), behind);
+            (next_len, _) = next.map_err(|error| error.behind(head_len))?;
+        }
+        self.begin(announced, head_len, next_len);
+        Ok(())
+    }
+
+    fn begin(&mut self, request: Announced, head_len: usize, next_len: usize) {
+        // What was given up half way has left something on the connection.
+        if !matches!(self.stage, Stage::Idle | Stage::Start | Stage::Done(_)) {
+            self.client.close();
+        }
+        self.stage = Stage::Start;
+        (self.request, self.head_len, self.next_len) = (request, head_len, next_len);
+        self.end_len = None;
+        self.frame = Frame::NONE;
+        self.written = 0;
+        self.retries = 0;
+        self.may_have_arrived = false;
+    }
+
+    /// Ends a streamed response: writes its end into `out`, which the next [turn](Self::turn) sends as its body, and
+    /// returns its length. A response that failed on the way ends with trailers, which carry the error's type and its
+    /// report (JSON, sent as base64); what was sent before is void then.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::OutOfTurn`] if no piece is due, or for an error of a response that is not streamed;
+    /// [`SendError::Unsendable`] if the type cannot stand in a trailer; [`SendError::HeadTooLong`] for trailers longer than
+    /// [`TRAILERS_BYTES`](limits::TRAILERS_BYTES). Nothing has changed then.
+    pub fn finish(&mut self, error: Option<(&str, &[u8])>, out: &mut [u8]) -> Result<usize, SendError> {
+        let is_due = matches!(self.stage, Stage::Start | Stage::Streaming) && self.end_len.is_none();
+        if !is_due || self.request.body != Body::Chunked || error.is_some() && !self.request.has_trailers {
+            return Err(SendError::OutOfTurn);
+        }
+        let len = match error {
+            None => write_last_chunk(out, |_| ())?,
+            Some((error_type, report)) => {
+                let error_type = checked_error_type(error_type)?;
+                write_last_chunk(out, |writer| write_error_trailers(writer, error_type, report))?
+            }
+        };
+        self.end_len = Some(len);
+        Ok(len)
+    }
+
+    /// Takes a turn with what was started: sends a body, a piece of one or its end, and collects the reply, if one is due, in
+    /// `buf`. `heads` are those that were written at the start.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::OutOfTurn`] if nothing was started, or these are other heads; [`SendError::WrongLength`] for another
+    /// body than was announced; [`SendError::PayloadTooLarge`] for a piece too many.
+    pub fn turn<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>>(
+        &'s mut self,
+        heads: &'s [u8],
+        body: &'s [u8],
+        buf: &'b mut B,
+    ) -> Result<Turn<'s, 'b, B>, SendError> {
+        // Bytes of a pipelined reply would be lost.
+        if self.request.verb == Verb::Next && self.head_len > 0 {
+            return Err(SendError::OutOfTurn);
+        }
+        self.turn_with(heads, body, &[], buf)
+    }
+
+    fn turn_with<'s, 'b, B>(
+        &'s mut self,
+        heads: &'s [u8],
+        body: &'s [u8],
+        last: &'s [u8],
+        buf: &'b mut B,
+    ) -> Result<Turn<'s, 'b, B>, SendError> {
+        let (head, rest) = heads.split_at_checked(self.head_len).ok_or(SendError::OutOfTurn)?;
+        let next = rest.get(..self.next_len).ok_or(SendError::OutOfTurn)?;
+        let are_heads = [head, next].iter().all(|head| head.is_empty() || head.ends_with(b"\r\n\r\n"));
+        if !matches!(self.stage, Stage::Start | Stage::Streaming) || !are_heads {
+            return Err(SendError::OutOfTurn);
+        }
+        let given = body.len() as u64;
+        let announced = match (self.request.body, self.end_len) {
+            (Body::Exact(announced), _) => announced,
+            (_, Some(end)) => end as u64,
+            (_, None) if given > self.request.limit => {
+                return Err(SendError::PayloadTooLarge { bytes: given, limit: self.request.limit });
+            }
+            (_, None) => given,
+        };
+        if given != announced {
+            return Err(SendError::WrongLength { announced, given });
+        }
+        if self.stage == Stage::Streaming {
+            self.frame_part(body.len())?;
+            self.stage = Stage::Writing;
+        }
+        self.body_len = body.len();
+        Ok(Turn { session: self, head, body, next, last, buf })
+    }
+
+    /// Takes a turn for the next invocation, which is collected in `buf`. `last` is the buffer of the reply before: behind
+    /// that, part of a pipelined reply may stand.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::OutOfTurn`] if [`start_next`](Self::start_next) has not been called, these are other heads, or `last`
+    /// is another buffer.
+    pub fn turn_next<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>>(
+        &'s mut self,
+        heads: &'s [u8],
+        last: &'s [u8],
+        buf: &'b mut B,
+    ) -> Result<Turn<'s, 'b, B>, SendError> {
+        if self.request.verb != Verb::Next {
+            return Err(SendError::OutOfTurn);
+        }
+        let pipelined = if self.is_pipelined() { self.reader.rest(last) } else { Some(&[][..]) };
+        self.turn_with(heads, &[], pipelined.ok_or(SendError::OutOfTurn)?, buf)
+    }
+
+    /// Gives up the connection, as is due after the execution environment was restored from a snapshot. The next request
+    /// makes another.
+    pub fn disconnect(&mut self) {
+        self.client.close();
+    }
+
+    /// Whether the `next` that is due was sent behind a response, on this connection.
+    fn is_pipelined(&self) -> bool {
+        self.head_len > 0
+            && self.request.verb == Verb::Next
+            && self.client.is_open()
+            && self.client.awaits() == Some(Verb::Next)
+    }
+
+    /// Decides how the request goes out. `last` begins the reply to one that was pipelined.
+    pub(crate) fn depart(&mut self, last: &[u8], buf: &mut [u8]) -> Need {
+        if self.is_pipelined() {
+            let Some(front) = buf.get_mut(..last.len()) else {
+                return Need::Space(last.len());
+            };
+            front.copy_from_slice(last);
+            self.reader = Inbox::with_filled(last.len());
+            self.written = self.head_len;
+            self.stage = Stage::Reading;
+        } else if !self.client.is_ready() || !self.reader.is_empty() {
+            self.client.close();
+            self.stage = Stage::Connecting;
+        } else if self.head_len == 0 {
+            self.stage = Stage::Done(Outcome::Sent);
+        } else {
+            self.stage = Stage::Writing;
+            self.reader = Inbox::new();
+            if let Err(error) = self.begin_request() {
+                self.misused(error);
+            }
+        }
+        Need::Nothing
+    }
+
+    fn begin_request(&mut self) -> Result<(), SendError> {
+        self.client.begin_request(self.request)?;
+        self.frame_part(self.body_len)?;
+        if self.next_len > 0 {
+            self.client.begin_request(Announced::NEXT)?;
+        }
+        Ok(())
+    }
+
+    /// Frames what this turn sends of a body.
+    fn frame_part(&mut self, len: usize) -> Result<(), SendError> {
+        self.written = 0;
+        self.frame = match self.end_len {
+            None => self.client.frame(len)?,
+            Some(_) => {
+                self.client.end_body();
+                Frame::NONE
+            }
+        };
+        Ok(())
+    }
+
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    pub(crate) fn written(&self) -> usize {
+        self.written
+    }
+
+    pub(crate) fn add_written(&mut self, len: usize) {
+        self.written += len;
+    }
+
+    /// Bytes that this turn writes in all.
+    pub(crate) fn total(&self) -> usize {
+        self.request_len() + self.next_len
+    }
+
+    /// Those that are not of the pipelined `next`.
+    fn request_len(&self) -> usize {
+        self.head_len + self.frame.before().len() + self.body_len + self.frame.after().len()
+    }
+
+    /// Whether the write ended inside of the request, and not behind it in the pipelined `next`.
+    fn is_cut(&self) -> bool {
+        self.written < self.request_len()
+    }
+
+    /// Goes on when all is written.
+    pub(crate) fn wrote(&mut self) {
+        self.stage = match self.request {
+            // It wants no event, so no reply comes.
+            Announced { verb: Verb::ExtensionNext, .. } => Stage::Done(Outcome::Sent),
+            Announced { body: Body::Chunked, .. } if self.end_len.is_none() => {
+                self.head_len = 0;
+                Stage::Streaming
+            }
+            _ => Stage::Reading,
+        };
+    }
+
+    pub(crate) fn connected(&mut self) {
+        self.client = self.client.reconnected();
+        self.reader = Inbox::new();
+        self.stage = Stage::Start;
+    }
+
+    /// No connection came about.
+    pub(crate) fn not_connected(&mut self) {
+        self.lose(Extent::Nothing, Loss::Transport);
+    }
+
+    /// Bytes of the reply were read, 0 at the end of the connection.
+    pub(crate) fn read(&mut self, len: usize) {
+        if len > 0 {
+            self.reader.filled(len);
+        } else if let Err(error) = self.client.receive_eof() {
+            self.lost(Loss::Receive(error));
+        }
+    }
+
+    /// Goes on with the reply.
+    pub(crate) fn receive(&mut self, buf: &mut [u8]) -> Need {
+        if self.reader.is_beyond(buf) {
+            self.misused(SendError::OutOfTurn);
+            return Need::Nothing;
+        }
+        match self.reader.collect(&mut self.client, buf) {
+            Ok(Progress::Whole(())) => self.conclude(),
+            Ok(Progress::NeedInput) => return Need::Input,
+            Ok(Progress::NeedSpace { total }) => match roomier(buf.len(), total) {
+                Some(len) => return Need::Space(len),
+                None => self.unreadable(ReceiveError::PayloadTooLarge { limit: limits::PAYLOAD_BYTES }),
+            },
+            Err(error) => self.unreadable(error),
+        }
+        Need::Nothing
+    }
+
+    fn unreadable(&mut self, error: ReceiveError) {
+        self.client.close();
+        self.stage = Stage::Done(Outcome::Lost(Loss::Receive(error)));
+    }
+
+    /// Decides what a whole reply means.
+    fn conclude(&mut self) {
+        let (verb, status) = (self.request.verb, self.reader.status());
+        // Bytes behind the reply answer nothing that was asked, unless a request was pipelined.
+        let is_due = self.reader.is_empty() || self.client.awaits().is_some();
+        if self.written < self.total() || !is_due {
+            self.client.close();
+        }
+        self.stage = if Reply::is_refusal(verb, status) {
+            // To a response that may have arrived, one of these says that it had.
+            let is_of_repeat = self.may_have_arrived && Reply::is_of_repeat(verb, status);
+            Stage::Done(if is_of_repeat { Outcome::Accepted } else { Outcome::Rejected })
+        } else if self.is_cut() {
+            // What says yes to half a request is not to be believed.
+            return self.lose(self.extent_of_cut(), Loss::Transport);
+        } else if Reply::is_nothing_yet(verb, status) {
+            self.retries = 0;
+            Stage::Pausing(limits::NOTHING_YET_PAUSE)
+        } else {
+            Stage::Done(Outcome::Accepted)
+        };
+    }
+
+    /// The connection was lost. If not all was written, the reason for that counts.
+    #[cold]
+    pub(crate) fn lost(&mut self, why: Loss) {
+        if self.is_cut() {
+            self.lose(self.extent_of_cut(), Loss::Transport);
+        } else {
+            self.lose(if self.reader.is_empty() { Extent::All } else { Extent::Answered }, why);
+        }
+    }
+
+    fn extent_of_cut(&self) -> Extent {
+        // A later piece of a stream has no head before it.
+        if self.written == 0 && self.head_len > 0 { Extent::Nothing } else { Extent::Part }
+    }
+
+    /// Decides whether the request is sent again, and when.
+    #[cold]
+    fn lose(&mut self, extent: Extent, why: Loss) {
+        self.client.close();
+        let may_repeat = self.request.verb.is_question()
+            || match extent {
+                Extent::Nothing => true,
+                // Of a stream, the caller has no more than this part.
+                Extent::All => self.request.body != Body::Chunked && !self.may_have_arrived,
+                Extent::Part | Extent::Answered => false,
+            };
+        self.may_have_arrived |= extent == Extent::All;
+        let pause = limits::BACK_OFF.get(self.retries).filter(|_| may_repeat);
+        self.retries += 1;
+        self.stage = match pause {
+            None => Stage::Done(Outcome::Lost(why)),
+            Some(&Duration::ZERO) => Stage::Start,
+            Some(&pause) => Stage::Pausing(pause),
+        };
+    }
+
+    /// Ends the turn with an error of the caller.
+    #[cold]
+    pub(crate) fn misused(&mut self, error: SendError) {
+        self.client.close();
+        self.stage = Stage::Done(Outcome::Misused(error));
+    }
+
+    /// The outcome of the turn, after which another request can be started.
+    pub(crate) fn take_outcome(&mut self) -> Outcome {
+        match self.stage {
+            Stage::Done(outcome) => {
+                self.stage = Stage::Idle;
+                outcome
+            }
+            Stage::Streaming => Outcome::Sent,
+            _ => Outcome::Misused(SendError::OutOfTurn),
+        }
+    }
+
+    /// The error that goes with an outcome.
+    #[cold]
+    pub(crate) fn error<'b>(&self, outcome: Outcome, buf: &'b [u8]) -> Error<(), &'b [u8]> {
+        let request = self.request.verb;
+        match outcome {
+            Outcome::Lost(Loss::Transport) => Error::Transport { request, error: () },
+            Outcome::Lost(Loss::Receive(error)) => Error::Receive { request, error },
+            Outcome::Misused(error) => Error::Send { request, error },
+            Outcome::Rejected => Error::Rejected(self.rejection(buf)),
+            // Nothing was said that could be read.
+            Outcome::Accepted | Outcome::Sent => Error::Send { request, error: SendError::OutOfTurn },
+        }
+    }
+
+    fn rejection<'b>(&self, buf: &'b [u8]) -> Rejection<&'b [u8]> {
+        let sent_bytes = match self.request.body {
+            Body::Exact(len) if !self.request.verb.is_question() => Some(len),
+            _ => None,
+        };
+        Rejection::new(self.request.verb, self.reader.status(), self.reader.body(buf)).of(sent_bytes)
+    }
+
+    /// The reply that is whole.
+    pub(crate) fn message<'b>(&self, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, Error<(), &'b [u8]>> {
+        let receive = |error| Error::Receive { request: self.request.verb, error };
+        self.reader.reply().read(buf).map_err(receive)
+    }
+
+    /// The invocation whose event was too large, as far as its head says.
+    pub(crate) fn oversized<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
+        let Stage::Done(Outcome::Lost(Loss::Receive(ReceiveError::PayloadTooLarge { .. }))) = self.stage else {
+            return None;
+        };
+        self.reader.context(buf)
+    }
+}
+
+/// Whether `next` may be sent behind this, before the reply to this has come.
+fn may_pipeline(request: &Request<'_>, body: Body) -> bool {
+    request.verb().is_answer() && matches!(body, Body::Exact(_))
+}
+
+/// How long a buffer of `len` bytes should become, of which `total` bytes are the least; `None` if that is too much.
+fn roomier(len: usize, total: usize) -> Option<usize> {
+    let roomier = (len + len.clamp(FIRST_SPACE, LARGEST_STEP)).min(limits::MESSAGE_BYTES).max(total);
+    (total <= limits::MESSAGE_BYTES).then_some(roomier)
+}
+
+/// First size of a buffer, in bytes. Most messages fit.
+const FIRST_SPACE: usize = 8 * 1024;
+
+/// Most by which a buffer grows when the length of a message is not known, in bytes.
+const LARGEST_STEP: usize = 256 * 1024;

@@ -1,0 +1,187 @@
+//! One turn of a session: what the caller has to do, and how it tells what came of that.
+
+use core::time::Duration;
+
+use crate::api::Api;
+use crate::context::Context;
+use crate::error::SendError;
+use crate::failure::Error;
+use crate::inbox::Message;
+use crate::message::Reply;
+use crate::session::{Loss, Need, Outcome, Session, Stage};
+
+/// One turn of a [`Session`]: a request, or a piece of a streamed one, and the reply if one is due.
+///
+/// Ask [`poll`](Self::poll) what to do, do it, report how it went, and ask again, until it says [`Action::Done`]. The buffer
+/// for the reply is borrowed until then. A turn that is dropped before is given up, with its connection.
+///
+/// A report that was not asked for is an error: the turn is over, and [`finish`](Self::finish) returns
+/// [`SendError::OutOfTurn`].
+#[derive(Debug)]
+#[must_use = "a turn does nothing by itself"]
+pub struct Turn<'s, 'b, B> {
+    pub(crate) session: &'s mut Session,
+    pub(crate) head: &'s [u8],
+    pub(crate) body: &'s [u8],
+    /// The head of the pipelined `next`.
+    pub(crate) next: &'s [u8],
+    /// Begins the reply to a `next` that was pipelined.
+    pub(crate) last: &'s [u8],
+    pub(crate) buf: &'b mut B,
+}
+
+/// What is to be done, and how to report it.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Action<'t> {
+    /// Close the connection, if there is one, and open another: [`connected`](Turn::connected) or
+    /// [`failed`](Turn::failed).
+    Connect(&'t Api),
+    /// Wait so long: [`slept`](Turn::slept).
+    Sleep(Duration),
+    /// Write some of these parts, best in one call: [`written`](Turn::written) or [`failed`](Turn::failed). A write that
+    /// has to wait waits for input as well: [`readable`](Turn::readable) if there is some, since the other end is about to
+    /// refuse the rest.
+    Write([&'t [u8]; 4]),
+    /// Read into this: [`read`](Turn::read) or [`failed`](Turn::failed).
+    Read(&'t mut [u8]),
+    /// Make [the buffer](Turn::buffer) so many bytes long, with what is in it. There is nothing to report.
+    Grow(usize),
+    /// Nothing: the turn is over, and [`finish`](Turn::finish) or [`accepted`](Turn::accepted) says how it ended.
+    Done,
+}
+
+impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
+    /// What to do next: the same again until it is reported.
+    pub fn poll(&mut self) -> Action<'_> {
+        loop {
+            let need = match self.session.stage {
+                Stage::Start => self.session.depart(self.last, self.buf.as_mut()),
+                Stage::Reading => self.session.receive(self.buf.as_mut()),
+                Stage::Writing if self.session.written() == self.session.total() => {
+                    self.session.wrote();
+                    Need::Nothing
+                }
+                Stage::Writing => return Action::Write(self.unwritten()),
+                Stage::Connecting => return Action::Connect(self.session.api()),
+                Stage::Pausing(pause) => return Action::Sleep(pause),
+                Stage::Idle | Stage::Streaming | Stage::Done(_) => return Action::Done,
+            };
+            match need {
+                Need::Nothing => {}
+                Need::Input => return Action::Read(self.session.reader.space(self.buf.as_mut())),
+                Need::Space(len) => return Action::Grow(len),
+            }
+        }
+    }
+
+    fn unwritten(&self) -> [&[u8]; 4] {
+        let frame = self.session.frame();
+        // No chunk goes before a pipelined request.
+        let behind = if self.next.is_empty() { frame.after() } else { self.next };
+        let mut parts = [self.head, frame.before(), self.body, behind];
+        let mut written = self.session.written();
+        for part in &mut parts {
+            let len = written.min(part.len());
+            *part = part.get(len..).unwrap_or(part);
+            written -= len;
+        }
+        parts
+    }
+
+    /// Reports that there is a connection, which is new.
+    pub fn connected(&mut self) {
+        match self.session.stage {
+            Stage::Connecting => self.session.connected(),
+            _ => self.session.misused(SendError::OutOfTurn),
+        }
+    }
+
+    /// Reports that the time is over.
+    pub fn slept(&mut self) {
+        match self.session.stage {
+            Stage::Pausing(_) => self.session.stage = Stage::Start,
+            _ => self.session.misused(SendError::OutOfTurn),
+        }
+    }
+
+    /// Reports that so many bytes were written. A connection that takes none [has failed](Self::failed).
+    pub fn written(&mut self, len: usize) {
+        let left = self.session.total().saturating_sub(self.session.written());
+        match self.session.stage {
+            Stage::Writing if (1..=left).contains(&len) => self.session.add_written(len),
+            _ => self.session.misused(SendError::OutOfTurn),
+        }
+    }
+
+    /// Reports that there is something to read while a write waits.
+    pub fn readable(&mut self) {
+        match self.session.stage {
+            Stage::Writing => self.session.stage = Stage::Reading,
+            _ => self.session.misused(SendError::OutOfTurn),
+        }
+    }
+
+    /// Reports that so many bytes were read, 0 at the end of the connection.
+    pub fn read(&mut self, len: usize) {
+        let space = self.session.reader.space(self.buf.as_mut()).len();
+        match self.session.stage {
+            Stage::Reading if space > 0 && len <= space => self.session.read(len),
+            _ => self.session.misused(SendError::OutOfTurn),
+        }
+    }
+
+    /// Reports that connecting, writing or reading has failed, for a reason that the caller keeps: a connection that is made
+    /// forgets the reason before, a write that fails replaces it, a read that fails does not.
+    pub fn failed(&mut self) {
+        match self.session.stage {
+            Stage::Connecting => self.session.not_connected(),
+            // A server that hung up may have said why before.
+            Stage::Writing => self.session.stage = Stage::Reading,
+            Stage::Reading => self.session.lost(Loss::Transport),
+            _ => self.session.misused(SendError::OutOfTurn),
+        }
+    }
+
+    /// The buffer for the reply, to make it longer. One that is handed back shorter than what is in it is an error.
+    pub fn buffer(&mut self) -> &mut B {
+        self.buf
+    }
+
+    /// The reply, in the buffer that it was collected in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], by which the turn came to nothing. [`SendError::OutOfTurn`] if it is not over, or has no reply.
+    pub fn finish(self) -> Result<Message<'b, Reply<'b>>, Error<(), &'b [u8]>> {
+        let buf: &'b B = self.buf;
+        match self.session.take_outcome() {
+            Outcome::Accepted => self.session.message(buf.as_ref()),
+            outcome => Err(self.session.error(outcome, buf.as_ref())),
+        }
+    }
+
+    /// Whether the reply says yes, or what had to be done is done.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`finish`](Self::finish), but that there need not be a reply.
+    pub fn accepted(self) -> Result<(), Error<(), &'b [u8]>> {
+        let buf: &'b B = self.buf;
+        match self.session.take_outcome() {
+            Outcome::Accepted | Outcome::Sent => Ok(()),
+            outcome => Err(self.session.error(outcome, buf.as_ref())),
+        }
+    }
+
+    /// The invocation that came with an event larger than [`PAYLOAD_BYTES`](crate::limits::PAYLOAD_BYTES), which is why the
+    /// turn came to nothing: it can be answered with an error.
+    pub fn oversized(&self) -> Option<Context<'_>> {
+        self.session.oversized(self.buf.as_ref())
+    }
+
+    /// Gives back the buffer of a turn that is over.
+    pub fn into_buffer(self) -> &'b mut B {
+        self.buf
+    }
+}

@@ -216,15 +216,15 @@ FAULTS = {
         ("large", "Function.ResponseSizeTooLarge", ["6291556"]),
     ],
     "perl.pl": [
-        ("die", "Died", ["on purpose", "perl.pl:13"]),
-        ("hash", "Died", ['{\\"code\\":7}']),
+        ("die", "Error", ["on purpose", "perl.pl:13"]),
+        ("hash", "Error", ['{\\"code\\":7}']),
         ("object", "My::Error", ["perl.pl:15"]),
-        ("undefined", "Died", ["no_such_function", "perl.pl:16"]),
-        ("divide", "Died", ["division by zero", "perl.pl line 17"]),
+        ("undefined", "Error", ["no_such_function", "perl.pl:16"]),
+        ("divide", "Error", ["division by zero", "perl.pl line 17"]),
         ("exit", "Runtime.ExitError", ["exited with status 3"]),
-        ("unsayable", "Died", ["CODE"]),
+        ("unsayable", "Error", ["CODE"]),
         ("signal", "Runtime.ExitError", ["SIGABRT"]),
-        ("stream", "Died", ["half way", "perl.pl:22"]),
+        ("stream", "Error", ["half way", "perl.pl:22"]),
     ],
     "python.py": [
         ("raise", "ValueError", ["on purpose", "line 18, in fault"]),
@@ -280,7 +280,7 @@ TRACE_ID = 'Root=1-a;"\\t\\\\"\té€'
 # Files that do not load.
 UNLOADABLE = {
     "bad_php.php": ("<?php\nfunction f() {\n", "ParseError", "bad_php.php:"),
-    "bad_pl.pl": ("sub f {\n", "Died", "bad_pl.pl line"),
+    "bad_pl.pl": ("sub f {\n", "Error", "bad_pl.pl line"),
     "bad_py.py": ("def f():\nreturn 1\n", "Runtime.UserCodeSyntaxError", "bad_py.py"),
     "bad_mjs.mjs": ("export const f = (;\n", "SyntaxError", "bad_mjs.mjs:1"),
     "bad_rb.rb": ("def f(\n", "SyntaxError", "bad_rb.rb:"),

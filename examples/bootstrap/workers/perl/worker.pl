@@ -1,63 +1,350 @@
-# Speaks the worker protocol for a function in a Perl file.
+# Serves a handler in a Perl file by the worker protocol (docs/worker-protocol.md). The bootstrap has `perl -e` run this.
+# Between two events it relies on nothing that a handler may have changed: $/ $\ $, $| and the like, %SIG, %ENV, @INC,
+# the selected handle, the working directory.
+use strict;
+use warnings;
+
+# What a handler is told of its invocation: by key, or by methods.
 package Lambwire::Context {
-    sub AUTOLOAD { $_[0]{ our $AUTOLOAD =~ s/.*:://r } }
-    sub DESTROY { } sub TO_JSON { +{ %{$_[0]} } }
+    for my $name (qw(function_name function_version invoked_function_arn memory_limit_in_mb aws_request_id log_group_name
+        log_stream_name deadline_ms trace_id x_amzn_trace_id tenant_id identity client_context)) {
+        no strict 'refs';
+        *$name = sub { $_[0]{$name} };
+    }
+
+    # Without a deadline, which an invocation by hand may lack, the time is endless: so many milliseconds as doubles count.
+    sub get_remaining_time_in_millis {
+        my $deadline = $_[0]{deadline_ms} // return 2**53;
+        my $left = int($deadline - 1000 * Time::HiRes::time());
+        return $left > 0 ? $left : 0;
+    }
+
+    sub TO_JSON { return { %{$_[0]} } }
 }
+
+# What AWS::Lambda hands to a handler that answers in pieces, and PSGI applications write to.
+package Lambwire::Writer {
+    # Between the prelude of an HTTP answer and its body.
+    use constant SEPARATOR => "\0" x 8;
+
+    sub write {
+        my ($self, $data) = @_;
+        die "write failed: already closed\n" if $self->{closed};
+        return '0E0' unless defined $data && length $data;
+        if (defined $self->{prelude}) {
+            $self->{prelude} .= $data;
+            return 1 if (my $end = index $self->{prelude}, SEPARATOR) < 0;
+            ($data, my $prelude) = (substr($self->{prelude}, $end + length SEPARATOR), substr $self->{prelude}, 0, $end);
+            undef $self->{prelude};
+            Lambwire::write_frame('prelude', $self->{id}, $prelude);
+        }
+        Lambwire::write_frame('chunk', $self->{id}, Lambwire::bytes($data)) if length $data;
+        return 1;
+    }
+
+    sub close {
+        my ($self) = @_;
+        $self->{closed} = 1;
+        return 1;
+    }
+}
+
+# JSON::PP, but that numbers keep all of their digits, and what came as a number or a string goes as such.
+package Lambwire::JSON {
+    our @ISA = 'JSON::PP';
+    my $was_number = defined &builtin::created_as_number ? \&builtin::created_as_number : sub {
+        my $flags = B::svref_2object(\$_[0])->FLAGS;
+        return $flags & (B::SVp_IOK() | B::SVp_NOK()) && !($flags & B::SVp_POK());
+    };
+    my $was_boolean = defined &builtin::is_bool ? \&builtin::is_bool : sub { 0 };
+
+    sub value_to_json {
+        my ($self, $value) = @_;
+        # builtin's functions are experimental in some versions.
+        no warnings;
+        return 'null' unless defined $value;
+        return $self->SUPER::value_to_json($value) if ref $value;
+        return $value ? 'true' : 'false' if $was_boolean->($value);
+        return $self->string_to_json($value) unless $was_number->($value);
+        die "JSON has no number for $value\n" if $value - $value != 0;
+        return "$value" if "$value" == $value;
+        my ($exact) = grep { $_ == $value } map { sprintf "%.${_}g", $value } 16, 17;
+        return $exact;
+    }
+}
+
 package Lambwire {
-    use strict; use warnings; use IO::Handle;
-    my $codec = eval { require JSON::XS; 'JSON::XS' } || do { require JSON::PP; 'JSON::PP' };
-    my $json = $codec->new->utf8->allow_nonref->canonical->convert_blessed;
+    # Most levels of JSON.
+    use constant DEPTH => 10_000;
+    # What a pipe holds.
+    use constant READ_BYTES => 65_536;
+    # How long to wait at most before signals are looked for again, in seconds: one may come just before the wait.
+    use constant WAIT_S => 0.1;
+    use constant EINTR => 4;
+
+    require Time::HiRes;
+    my $json = do {
+        if (eval { require JSON::XS }) { JSON::XS->new }
+        else { require B; require JSON::PP; Lambwire::JSON->new }
+    };
+    $json->utf8->allow_nonref->canonical->convert_blessed->max_depth(DEPTH);
+
+    my ($file, $name) = @ENV{qw(LAMBWIRE_FILE LAMBWIRE_FUNCTION)};
     open my $events,  '<&=', $ENV{LAMBWIRE_EVENTS_FD}  or die "events: $!";
     open my $answers, '>&=', $ENV{LAMBWIRE_ANSWERS_FD} or die "answers: $!";
-    binmode $_ for $events, $answers; $_->autoflush(1) for $answers, *STDOUT;
-    my @stack;
+    binmode $_ for $events, $answers;
+    delete @ENV{qw(LAMBWIRE_FILE LAMBWIRE_FUNCTION LAMBWIRE_EVENTS_FD LAMBWIRE_ANSWERS_FD)};
+    my $pid = $$;
+    my (@stack, @before, @after, $handler);
+    # The invocation under way.
     my $id = '-';
-    sub tell_of {
-        my ($kind, $body) = (@_, '');
-        utf8::encode($body) if utf8::is_utf8($body);
-        print {$answers} "$kind $id ", length $body, "\n", $body;
-    }
-    sub piece { ref $_[0] ? tell_of('prelude', $json->encode($_[0])) : tell_of('chunk', $_[0]) }
-    sub report {
-        my ($type, $message, @lines) = @_;
-        tell_of('error', $json->encode({ errorType => $type, errorMessage => "$message", stackTrace => \@lines }));
-    }
-    sub fail {
-        my ($error, @where) = (@_, @stack);
-        return report(ref $error, eval { $error->message } // "$error", @where) if ref $error && ref $error ne 'HASH';
-        report('Died', ref $error ? $json->encode($error) : $error =~ s/\n\z//r, @where);
-    }
-    sub next_event {
-        (undef, $id, my ($context_length, $event_length)) = split ' ', readline($events) // exit;
-        read $events, my $context = '', $context_length;
-        read $events, my $event = '', $event_length;
-        return ($context, $event);
-    }
-    sub context {  # JSON::PP takes its time, and is only needed from the first value on that is escaped or nested.
-        my ($text, %context) = @_;
-        $context{$1} = defined $3 ? 0 + $3 : $2 while $text =~ /\G[{,]"(\w+)":(?:"([^"\\\x80-\xff]*)"|(\d+)|null)/gc;
-        %context = (%context, %{ $json->decode('{' . substr $text, 1 + (pos $text // 0)) }) if $text !~ /\G\}/gc;
+
+    # JSON::PP takes its time. What is flat and has no escapes, which mostly is all, is read without it. JSON that cannot
+    # be read was sent by the caller, and is left as text.
+    sub read_context {
+        my ($line) = @_;
+        my %context;
+        $context{$1} = defined $3 ? 0 + $3 : $2 while $line =~ /\G[{,]"(\w+)":(?:"([^"\\\x80-\xff]*)"|(\d+)|null)/gc;
+        if ($line !~ /\G\}/gc) {
+            my $rest = '{' . substr $line, 1 + (pos $line // 0);
+            my $others = eval { $json->decode($rest) } // read_apart($rest);
+            %context = (%context, %$others);
+        }
         return bless \%context, 'Lambwire::Context';
     }
-    sub answer {
-        my ($handler, $context, $event) = @_;
-        if (defined(my $trace_id = $context->{trace_id})) { utf8::encode($trace_id); $ENV{_X_AMZN_TRACE_ID} = $trace_id }
-        else                                              { delete $ENV{_X_AMZN_TRACE_ID} }
-        my $result = $handler->($json->decode($event), $context);
-        return $result->(\&piece), tell_of('end') if ref $result eq 'CODE';
-        my $encoded = $json->encode($result);
-        $encoded =~ /^"/ ? tell_of('text', $result) : tell_of('result', $encoded);
+
+    sub read_apart {
+        my ($own, %texts);
+        ($own, @texts{qw(identity client_context)}) = $_[0] =~ /\A(.*?)(?:[{,]"identity":(.*?))?[{,]"client_context":(.*)\}\n\z/s;
+        my $context = length $own ? $json->decode("$own}") : {};
+        for my $key (grep { defined $texts{$_} } keys %texts) {
+            my $read = eval { [$json->decode($texts{$key})] } // [$texts{$key}];
+            $context->{$key} = $read->[0];
+        }
+        return $context;
     }
-    $SIG{__DIE__} = sub {
+
+    # The next thing to do: its kind, id, context and body. The process ends when there will be none.
+    sub read_frame {
+        my ($received, $end) = ('', -1);
+        receive($received), $end = index $received, "\n" while $end < 0;
+        my ($kind, $about, $context, $body) = split / /, substr $received, 0, $end++;
+        receive($received) while length $received < $end + $context + $body;
+        return ($kind, $about, substr($received, $end, $context), substr $received, $end + $context);
+    }
+
+    # Appends what there is to its argument.
+    sub receive {
+        my $term = $SIG{TERM};
+        wait_with_signals() if $term && $term ne 'DEFAULT' && $term ne 'IGNORE';
+        my $read = sysread $events, $_[0], READ_BYTES, length $_[0];
+        return if $read;
+        exit 0 if defined $read;
+        die "events: $!\n" if $! != EINTR;
+    }
+
+    # A signal that comes in between a look for it and a read is seen when the read ends; after a wait it is seen soon.
+    sub wait_with_signals {
+        vec(my $set = '', fileno $events, 1) = 1;
+        1 while select(my $ready = $set, undef, undef, WAIT_S) <= 0;
+    }
+
+    # In a child that a handler has forked it ends the child: the answer is its parent's to give.
+    sub write_frame {
+        my ($kind, $about, $body) = @_;
+        end_child() if $$ != $pid;
+        my $frame = "$kind $about " . length($body) . "\n" . $body;
+        for (my $written = 0; $written < length $frame;) {
+            my $more = syswrite $answers, $frame, length($frame) - $written, $written;
+            if (defined $more) { $written += $more }
+            # The bootstrap is gone.
+            elsif ($! != EINTR) { exit 1 }
+        }
+    }
+
+    # `exit` would run what the parent has set up for its own end.
+    sub end_child {
+        no warnings;
+        exec { '/bin/true' } 'true';
+        kill KILL => $$;
+    }
+
+    # Characters become UTF-8, and bytes stay what they are.
+    sub bytes {
+        my ($text) = @_;
+        utf8::encode($text) if utf8::is_utf8($text);
+        return $text;
+    }
+
+    sub report {
+        my ($type, $message, $stack, $cause) = @_;
+        return { errorType => $type, errorMessage => "$message", stackTrace => $stack, $cause ? (cause => $cause) : () };
+    }
+
+    # What is told of an error: a text, a hash, or an object of any class. Two names are usual for what it came from.
+    sub report_of {
+        my ($error, @where) = @_;
+        if (!ref $error) {
+            @where = ("$1:$2") if !@where && $error =~ m{ at (/\S+) line (\d+)};
+            return report('Error', $error =~ s/\n\z//r, \@where);
+        }
+        return report('Error', eval { $json->encode($error) } // "$error", \@where) unless UNIVERSAL::can($error, 'can');
+        my ($cause) = grep { defined } map { $error->can($_) ? eval { $error->$_ } : () } qw(previous_exception cause);
+        return report(ref $error, eval { $error->message } // "$error", \@where, $cause && report_of($cause));
+    }
+
+    # Called by `die`, while the calls that led there can still be told.
+    sub remember {
         @stack = ();
-        for (my $at = 0; my @call = caller $at; $at++) { push @stack, "$call[1]:$call[2]" if $call[1] ne '-e' }
-    };
-    my ($file, $name) = @ENV{qw(LAMBWIRE_FILE LAMBWIRE_FUNCTION)};
-    unshift @INC, '.', $file =~ s{/[^/]*\z}{}r;
-    { package main; do $file }
-    fail($@), exit 1 if $@;
-    my $handler = do { no strict 'refs'; my $full = $name =~ s{\.}{::}gr; $full = "main::$full" if $full !~ /::/; defined &$full ? \&$full : undef };
-    report('Runtime.HandlerNotFound', "no function $name in $file"), exit 1 unless $handler;
-    tell_of('ready');
-    for (;;) { my ($context, $event) = next_event(); eval { answer($handler, context($context), $event); 1 } or fail($@) }
+        for (my $at = 0; my @call = caller $at; $at++) {
+            next if $call[1] eq '-e';
+            my $within = (caller $at + 1)[3] // '';
+            push @stack, "$call[1]:$call[2]" . ($within =~ /^(?:\(eval\)|Lambwire::.*|)\z/ ? '' : " in $within");
+        }
+    }
+
+    sub end {
+        my ($report) = @_;
+        write_frame('fatal', $id, $json->encode($report));
+        exit 1;
+    }
+
+    sub load {
+        open my $readable, '<', $file or end(report('Runtime.UnreadableFile', "cannot read $file: $!", []));
+        close $readable;
+        unshift @INC, '.', $file =~ s{/[^/]*\z}{}r;
+        my $returned = do { package main; do $file };
+        end(report_of($@, @stack)) if $@;
+        my $full = $name =~ s{\.}{::}gr;
+        $full = "main::$full" if $full !~ /::/;
+        { no strict 'refs'; $handler = defined &$full ? \&$full : ref $returned eq 'CODE' ? $returned : undef }
+        end(report('Runtime.HandlerNotFound', "$file has no function $name, and returns none", [])) unless $handler;
+        # Code that looks for AWS::Lambda's context is content with ours.
+        @Lambwire::Context::ISA = 'AWS::Lambda::Context' if $INC{'AWS/Lambda/Context.pm'};
+    }
+
+    # Calls a function of the handler's. `next`, `last` and `redo` in it would go on with whichever loop is around it.
+    sub call {
+        my ($function, @arguments) = @_;
+        my ($called, $returned, $result);
+        for my $once (1) {
+            last if $called++;
+            $result = $function->(@arguments);
+            $returned = 1;
+        }
+        return $result if $returned;
+        die "the handler was left by next, last or redo, which is no answer\n";
+    }
+
+    sub answer {
+        my ($line, $body) = @_;
+        my $context = read_context($line);
+        if (defined(my $trace_id = $context->{trace_id})) { $ENV{_X_AMZN_TRACE_ID} = bytes($trace_id) }
+        else                                              { delete $ENV{_X_AMZN_TRACE_ID} }
+        no warnings 'once';
+        $AWS::Lambda::context = $context;
+        my $event = eval { [$json->decode($body)] } or refuse('event cannot be read', $@);
+        my $result = call($handler, $event->[0], $context);
+        if (ref $result eq 'CODE') {
+            call(sub { $result->(responder()); 1 });
+            return ('end', '');
+        }
+        my $encoded = encode(result => $result);
+        return $encoded =~ /^"/ ? ('text', text($result)) : ('result', $encoded);
+    }
+
+    sub encode {
+        my ($what, $value) = @_;
+        return eval { $json->encode($value) } // refuse("$what cannot be written", $@);
+    }
+
+    # Where in our own code or that of JSON::PP it was found out is of no use to anybody.
+    sub refuse {
+        my ($what, $why) = @_;
+        die "the $what as JSON: " . $why =~ s/(?: at \S+ line \d+\.?)?\n\z//r . "\n";
+    }
+
+    # A string may be of characters, or of bytes that are UTF-8, such as JSON; bytes that are not are characters of Latin-1.
+    sub text {
+        my ($text) = @_;
+        my $copy = $text;
+        utf8::encode($text) if utf8::is_utf8($text) || !utf8::decode($copy);
+        return $text;
+    }
+
+    # What a handler that answers in pieces is given: a function that takes a piece. The one of AWS::Lambda takes a media
+    # type, and returns a writer; so does this when it is given one first, and its caller wants something back.
+    sub responder {
+        my $pieces = 0;
+        return sub {
+            my ($piece) = @_;
+            if (!$pieces++ && defined wantarray && !ref $piece && $piece =~ m{^[\w.+-]+/[\w.+-]+(?:\s*;.*)?\z}) {
+                my $has_prelude = $piece =~ m{^application/vnd\.awslambda\.http-integration-response};
+                return bless { id => $id, prelude => $has_prelude ? '' : undef }, 'Lambwire::Writer';
+            }
+            die "a piece of an answer is a string\n" if !defined $piece || ref $piece && $pieces > 1;
+            ref $piece ? write_frame('prelude', $id, encode(prelude => $piece)) : write_frame('chunk', $id, bytes($piece));
+            return 1;
+        };
+    }
+
+    # With AWS_LAMBDA_LOG_FORMAT=JSON, warnings are lines as Lambda's own runtimes write them.
+    sub set_log {
+        return if ($ENV{AWS_LAMBDA_LOG_FORMAT} // '') ne 'JSON';
+        my $is_told = ($ENV{AWS_LAMBDA_LOG_LEVEL} // '') !~ /^(?:ERROR|FATAL)\z/i;
+        $SIG{__WARN__} = sub {
+            return unless $is_told;
+            my $now = Time::HiRes::time();
+            my ($s, $min, $h, $day, $month, $year) = gmtime $now;
+            my $time = sprintf '%d-%02d-%02dT%02d:%02d:%02d.%03dZ', $year + 1900, $month + 1, $day, $h, $min, $s, 1000 * ($now - int $now);
+            my $line = $json->encode({ timestamp => $time, level => 'WARN', message => "$_[0]" =~ s/\n\z//r, requestId => $id });
+            local ($\, $,);
+            print STDERR "$line\n";
+        };
+    }
+
+    # Has a function called before a snapshot of the process is taken (SnapStart).
+    sub register_before_snapshot { push @before, @_ }
+
+    # Has a function called in each process that is restored from a snapshot, before its first event.
+    sub register_after_restore { push @after, @_ }
+
+    sub run_hooks {
+        my ($kind) = @_;
+        # What was set up last is taken down first.
+        $_->() for $kind eq 'before-snapshot' ? reverse @before : @after;
+        # All that are restored from one snapshot would draw the same numbers.
+        srand if $kind eq 'after-restore';
+        return ('done', '');
+    }
+
+    # What was printed by now goes to the log, whatever has become of $|.
+    sub flush {
+        my $selected = select STDOUT;
+        $| = 1;
+        select $selected;
+    }
+
+    sub serve {
+        my %traits = (@before || @after ? (snapshot => \1) : (), ref $SIG{TERM} ? (sigterm => \1) : ());
+        write_frame('ready', '-', %traits ? $json->encode(\%traits) : '');
+        while (1) {
+            my ($kind, $about, $context, $body) = read_frame();
+            ($id, @stack) = ($about);
+            my @said;
+            if (!eval { @said = $kind eq 'event' ? answer($context, $body) : run_hooks($kind); 1 }) {
+                my $report = report_of($@, @stack);
+                print STDERR "in a process that the handler has forked: $report->{errorMessage}\n" if $$ != $pid;
+                @said = ('error', $json->encode($report));
+            }
+            flush();
+            write_frame($said[0], $id, $said[1]);
+            $id = '-';
+        }
+    }
+
+    flush();
+    set_log();
+    $SIG{__DIE__} = \&remember;
+    eval { load(); serve(); 1 } or end(report_of($@, @stack));
 }

@@ -1,62 +1,543 @@
 <?php
-// Speaks the worker protocol for a function in a PHP file.
-(function () {
-    $events = fopen('php://fd/' . getenv('LAMBWIRE_EVENTS_FD'), 'rb');
-    $answers = fopen('php://fd/' . getenv('LAMBWIRE_ANSWERS_FD'), 'wb');
-    $id = '-';
-    $say = function (string $kind, string $body = '') use ($answers, &$id) {
-        fwrite($answers, "$kind $id " . strlen($body) . "\n$body");
-    };
-    $encode = fn ($value) => json_encode($value, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE
-        | JSON_PRESERVE_ZERO_FRACTION | JSON_THROW_ON_ERROR);
-    $report = fn (string $type, string $message, array $stack, $kind = 'error') => $say($kind, json_encode(
-        ['errorType' => $type, 'errorMessage' => $message, 'stackTrace' => $stack],
-        JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE));
-    $fail = fn (Throwable $e) => $report(get_class($e), $e->getMessage(),
-        [$e->getFile() . ':' . $e->getLine(), ...explode("\n", $e->getTraceAsString())]);
+// Serves a handler in a PHP file by the worker protocol (docs/worker-protocol.md). The bootstrap has `php -r` run this.
+// Between two events it relies on nothing that a handler may have changed: settings, error handlers, output buffers,
+// signals, globals, the working directory.
 
-    // A fatal error, such as memory that has run out, leaves nothing to catch. What is kept makes room to tell of it.
-    $kept = str_repeat('x', 65536);
-    register_shutdown_function(function () use ($report, &$kept) {
-        $kept = null;
-        $error = error_get_last();
-        if ($error && $error['type'] & (E_ERROR | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR)) {
-            $type = str_contains($error['message'], 'Allowed memory size') ? 'Runtime.OutOfMemory' : 'FatalError';
-            $report($type, $error['message'], ["{$error['file']}:{$error['line']}"], 'fatal');
+namespace Lambwire {
+
+use function explode, fread, fwrite, getmypid, ini_get, is_int, is_string, json_decode, json_encode, ob_get_level, putenv, strlen, strpos, substr;
+
+// Most levels of JSON. PHP's parser has room for some 3,300, and calls more a syntax error.
+const DEPTH = 3000;
+
+// Most bytes of the first read of an event, which mostly has all of it, and of those that follow: what a pipe holds.
+const FIRST_READ_BYTES = 8192;
+const READ_BYTES = 65536;
+
+// Memory that is kept to tell that there is none, in bytes.
+const SPARE_BYTES = 65536;
+
+// How long to wait at most before signals are looked for again, in microseconds: one may come just before the wait.
+const WAIT_US = 100000;
+
+// Linux's request to close a descriptor when another program is run.
+const FIOCLEX = 0x5451;
+
+// What handlers hand in and out: integers that PHP has no room for are strings, and 1.0 stays what it is.
+const READ = JSON_BIGINT_AS_STRING;
+const WRITE = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_PRESERVE_ZERO_FRACTION;
+
+/** What a handler is told of its invocation: by key, as a property, or by the methods that bref's context has. */
+final class Context implements \ArrayAccess, \Countable, \IteratorAggregate, \JsonSerializable
+{
+    private ?array $fields = null;
+
+    /** `$line` is read when it is looked into. */
+    public function __construct(private string $line)
+    {
+    }
+
+    public function getArrayCopy(): array
+    {
+        return $this->fields ??= json_decode($this->line, true, DEPTH, READ) ?? $this->readApart();
+    }
+
+    /** What the caller sent may be JSON that PHP does not take, such as half of a surrogate pair. It is left as text. */
+    private function readApart(): array
+    {
+        [$own, $foreign] = explode(',"identity":', substr($this->line, 0, -2), 2);
+        $fields = json_decode("$own}", true);
+        [$texts['identity'], $texts['client_context']] = explode(',"client_context":', $foreign, 2);
+        foreach ($texts as $key => $text) {
+            $fields[$key] = json_decode($text, true, DEPTH, READ) ?? ($text === 'null' ? null : $text);
         }
-    });
-    try {
-        require getenv('LAMBWIRE_FILE');
-        $function = str_replace('.', '::', getenv('LAMBWIRE_FUNCTION'));
-        if (!is_callable($function)) {
-            $report('Runtime.HandlerNotFound', "no function $function in " . getenv('LAMBWIRE_FILE'), []);
-            exit(1);
+        return $fields;
+    }
+
+    public function offsetExists(mixed $key): bool
+    {
+        return isset($this->getArrayCopy()[$key]);
+    }
+
+    public function offsetGet(mixed $key): mixed
+    {
+        return $this->getArrayCopy()[$key];
+    }
+
+    public function offsetSet(mixed $key, mixed $value): void
+    {
+        $this->fields = [$key => $value] + $this->getArrayCopy();
+    }
+
+    public function offsetUnset(mixed $key): void
+    {
+        $this->fields = array_diff_key($this->getArrayCopy(), [$key => null]);
+    }
+
+    public function __isset(string $key): bool
+    {
+        return $this->offsetExists($key);
+    }
+
+    public function __get(string $key): mixed
+    {
+        return $this->offsetGet($key);
+    }
+
+    public function __set(string $key, mixed $value): void
+    {
+        $this->offsetSet($key, $value);
+    }
+
+    public function count(): int
+    {
+        return count($this->getArrayCopy());
+    }
+
+    public function getIterator(): \Iterator
+    {
+        return new \ArrayIterator($this->getArrayCopy());
+    }
+
+    public function jsonSerialize(): array
+    {
+        return $this->getArrayCopy();
+    }
+
+    /** What is left until the deadline. An invocation by hand may have none. */
+    public function getRemainingTimeInMillis(): int
+    {
+        $deadline = $this['deadline_ms'];
+        return $deadline === null ? PHP_INT_MAX : max(0, $deadline - (int) (microtime(true) * 1000));
+    }
+
+    public function getAwsRequestId(): string
+    {
+        return $this['aws_request_id'];
+    }
+
+    public function getInvokedFunctionArn(): string
+    {
+        return $this['invoked_function_arn'] ?? '';
+    }
+
+    public function getTraceId(): string
+    {
+        // Every event asks for it. What others have written stands behind it, and need not be read.
+        [, $rest] = explode(',"trace_id":', $this->line, 2);
+        $trace = substr($rest, 1, strpos($rest, '"', 1) - 1);
+        return $rest[0] === '"' && strpos($trace, '\\') === false ? $trace : $this['trace_id'] ?? '';
+    }
+
+    public function toBref(): \Bref\Context\Context
+    {
+        return new \Bref\Context\Context($this->getAwsRequestId(), $this['deadline_ms'] ?? PHP_INT_MAX,
+            $this->getInvokedFunctionArn(), $this->getTraceId());
+    }
+}
+
+/** The two pipes to the bootstrap. */
+final class Frames
+{
+    private $events;
+    private $answers;
+    private int $pid;
+    private bool $hasSignals;
+
+    public function __construct()
+    {
+        $this->pid = getmypid();
+        $this->hasSignals = function_exists('pcntl_signal_get_handler');
+        $this->events = self::open('LAMBWIRE_EVENTS_FD', 'rb');
+        $this->answers = self::open('LAMBWIRE_ANSWERS_FD', 'wb');
+        stream_set_read_buffer($this->events, 0);
+    }
+
+    /** Opens a pipe that children do not inherit, if there is FFI to say so, for PHP has no way. Without it a child may
+        write to the pipe, but has no request id to answer with. */
+    private static function open(string $variable, string $mode)
+    {
+        $number = (int) getenv($variable);
+        try {
+            $libc = \FFI::cdef('int dup(int); int close(int); int ioctl(int, unsigned long, ...);');
+            $copy = $libc->dup($number);
+            $libc->close($copy);
+        } catch (\Throwable) {
+            $libc = null;
         }
-    } catch (Throwable $e) {
-        $fail($e);
+        // This makes another copy, which gets the same number: the lowest that is free.
+        $pipe = fopen("php://fd/$number", $mode);
+        $libc?->ioctl($copy, FIOCLEX);
+        $libc?->close($number);
+        return $pipe;
+    }
+
+    /** The next thing to do: its kind, id, context and body. The process ends when there will be none. */
+    public function read(): array
+    {
+        for ($received = ''; ($end = strpos($received, "\n")) === false;) {
+            $received .= $this->receive(FIRST_READ_BYTES);
+        }
+        [$kind, $id, $context, $body] = explode(' ', substr($received, 0, $end));
+        for ($missing = ++$end + $context + $body - strlen($received); $missing > 0; $missing -= strlen($read)) {
+            $received .= $read = $this->receive($missing < READ_BYTES ? $missing : READ_BYTES);
+        }
+        return [$kind, $id, substr($received, $end, (int) $context), substr($received, $end + $context)];
+    }
+
+    private function receive(int $most): string
+    {
+        if ($this->hasSignals && !is_int(pcntl_signal_get_handler(SIGTERM))) {
+            $this->waitWithSignals();
+        }
+        $read = fread($this->events, $most);
+        if ($read === '' && feof($this->events)) {
+            exit(0);
+        }
+        return (string) $read;
+    }
+
+    public function hasHandlerOfSigterm(): bool
+    {
+        return $this->hasSignals && !is_int(pcntl_signal_get_handler(SIGTERM));
+    }
+
+    /** Runs handlers of signals at once, which `fread` does not: it begins anew after a signal. */
+    private function waitWithSignals(): void
+    {
+        do {
+            // A signal is a warning to PHP, and a warning an exception to many error handlers.
+            set_error_handler(static fn () => true);
+            [$read, $none] = [[$this->events], null];
+            $ready = stream_select($read, $none, $none, 0, WAIT_US);
+            restore_error_handler();
+            pcntl_signal_dispatch();
+        } while (!$ready);
+    }
+
+    /** Writes a frame; in a child that a handler has forked, it ends the child: the answer is its parent's to give. */
+    public function write(string $kind, string $id, string $body = ''): void
+    {
+        if (getmypid() !== $this->pid) {
+            self::endChild();
+        }
+        for ($frame = "$kind $id " . strlen($body) . "\n$body"; $frame !== ''; $frame = substr($frame, $written)) {
+            $written = fwrite($this->answers, $frame);
+            // The bootstrap is gone.
+            $written === false && exit(1);
+        }
+    }
+
+    public function areOfParent(): bool
+    {
+        return getmypid() !== $this->pid;
+    }
+
+    /** PHP's own exit would run what the parent has registered for its end. */
+    private static function endChild(): never
+    {
+        set_error_handler(null);
+        function_exists('pcntl_exec') && @pcntl_exec('/bin/true');
+        posix_kill(getmypid(), 9);
         exit(1);
     }
-    $say('ready');
-    for (;;) {
-        [, $next, $context_length, $event_length] = explode(' ', fgets($events) ?: exit);
-        $context = stream_get_contents($events, (int) $context_length);
-        $event = (int) $event_length ? stream_get_contents($events, (int) $event_length) : '';
-        $id = $next;
-        $context = new ArrayObject(json_decode($context, true), ArrayObject::ARRAY_AS_PROPS);
-        $trace = $context['trace_id'];
-        putenv('_X_AMZN_TRACE_ID' . ($trace === null ? '' : "=$trace"));
-        try {
-            $result = $function(json_decode($event, true, 512, JSON_THROW_ON_ERROR), $context);
-            if ($result instanceof Generator) {
-                foreach ($result as $piece) {
-                    is_array($piece) ? $say('prelude', $encode($piece)) : $say('chunk', (string) $piece);
-                }
-                $say('end');
-            } else {
-                is_string($result) ? $say('text', $result) : $say('result', $encode($result));
+}
+
+/** What is told of an error. */
+final class Report
+{
+    public static function of(\Throwable $error): string
+    {
+        for ($chain = []; $error; $error = $error->getPrevious()) {
+            array_unshift($chain, $error);
+        }
+        foreach ($chain as $error) {
+            // Behind a NUL, a class without a name has its place.
+            $report = self::members(strtok(get_class($error), "\0"), $error->getMessage(), self::stack($error))
+                + (isset($report) ? ['cause' => $report] : []);
+        }
+        return self::encode($report);
+    }
+
+    public static function plain(string $type, string $message, array $stack = []): string
+    {
+        return self::encode(self::members($type, $message, $stack));
+    }
+
+    private static function members(string $type, string $message, array $stack): array
+    {
+        return ['errorType' => $type, 'errorMessage' => $message, 'stackTrace' => $stack];
+    }
+
+    private static function encode(array $report): string
+    {
+        return json_encode($report, WRITE | JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR, DEPTH);
+    }
+
+    /** From where it was thrown outward, as far as the handler's own files go. */
+    private static function stack(\Throwable $error): array
+    {
+        $lines = [];
+        $place = ['file' => $error->getFile(), 'line' => $error->getLine()];
+        foreach ([...$error->getTrace(), []] as $call) {
+            $file = $place['file'] ?? '[internal function]';
+            if ($file === __FILE__) {
+                break;
             }
-        } catch (Throwable $e) {
-            $fail($e);
+            $name = ($call['class'] ?? '') . ($call['type'] ?? '') . ($call['function'] ?? '');
+            $lines[] = $file . (isset($place['line']) ? ":{$place['line']}" : '') . ($name === '' ? '' : " in $name");
+            $place = $call;
+        }
+        return $lines;
+    }
+}
+
+/** The handler, and how it is called. */
+final class Handler
+{
+    private \Closure $call;
+    private bool $takesObjects;
+    private bool $takesBref;
+
+    private function __construct(callable $callable, bool $isReturned)
+    {
+        $this->call = \Closure::fromCallable($callable);
+        $parameters = (new \ReflectionFunction($this->call))->getParameters();
+        $types = self::types($parameters[0] ?? null);
+        $this->takesObjects = array_intersect($types, ['stdClass', 'object']) && !in_array('array', $types);
+        $types = self::types($parameters[1] ?? null);
+        $this->takesBref = in_array('Bref\Context\Context', $types)
+            || $isReturned && $types === [] && class_exists('Bref\Context\Context');
+    }
+
+    private static function types(?\ReflectionParameter $parameter): array
+    {
+        return array_filter(preg_split('/[|&?]/', (string) $parameter?->getType()), fn ($type) => !in_array($type, ['', 'mixed']));
+    }
+
+    /** A function or static method of the file by this name, or else what the file returns; `null` if that is no handler. */
+    public static function find(string $name, mixed $returned): ?self
+    {
+        if (is_callable($function = str_replace('.', '::', $name))) {
+            return new self($function, false);
+        }
+        if (is_array($returned) && isset($returned[$name])) {
+            $returned = $returned[$name];
+        }
+        if ($returned instanceof \Psr\Http\Server\RequestHandlerInterface && class_exists('Bref\Event\Http\Psr15Handler')) {
+            $returned = new \Bref\Event\Http\Psr15Handler($returned);
+        }
+        $method = [$returned, $returned instanceof \Bref\Event\Handler ? 'handle' : $name];
+        foreach ([$returned, $method] as $callable) {
+            if (!is_string($callable) && is_callable($callable)) {
+                return new self($callable, true);
+            }
+        }
+        return null;
+    }
+
+    /** Calls it, sends what comes in pieces, and gives the kind and the body of the last frame. */
+    public function invoke(Context $context, string $body, Frames $frames, string $id): array
+    {
+        if ($this->takesBref) {
+            $context = $context->toBref();
+            $_SERVER['LAMBDA_INVOCATION_CONTEXT'] = json_encode($context);
+        }
+        $event = json_decode($body, !$this->takesObjects, DEPTH, READ);
+        if ($event === null && json_last_error()) {
+            throw new \JsonException('the event cannot be read as JSON: ' . json_last_error_msg());
+        }
+        $result = ($this->call)($event, $context);
+        if (is_string($result)) {
+            return ['text', $result];
+        }
+        return $result instanceof \Generator ? self::sendPieces($result, $frames, $id) : ['result', self::encode($result, 'result')];
+    }
+
+    private static function encode(mixed $value, string $what): string
+    {
+        // With another precision, numbers lose digits or are given some.
+        $precision = ini_get('serialize_precision');
+        $precision === '-1' || ini_set('serialize_precision', '-1');
+        $json = json_encode($value, WRITE, DEPTH);
+        $precision === '-1' || ini_set('serialize_precision', $precision);
+        return $json === false ? throw new \JsonException("the $what cannot be written as JSON: " . json_last_error_msg()) : $json;
+    }
+
+    private static function sendPieces(\Generator $pieces, Frames $frames, string $id): array
+    {
+        $isFirst = true;
+        foreach ($pieces as $piece) {
+            if (is_string($piece) || is_int($piece) || is_float($piece) || $piece instanceof \Stringable) {
+                $frames->write('chunk', $id, (string) $piece);
+            } elseif ($isFirst && (is_array($piece) || is_object($piece))) {
+                $frames->write('prelude', $id, self::encode($piece, 'prelude'));
+            } else {
+                throw new \UnexpectedValueException('a piece of an answer is a string, not ' . get_debug_type($piece));
+            }
+            $isFirst = false;
+        }
+        return ['end', ''];
+    }
+}
+
+/** With AWS_LAMBDA_LOG_FORMAT=JSON, PHP's warnings and notices are lines as Lambda's own runtimes write them. */
+final class Log
+{
+    private const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+    private static int $least;
+    private static $stderr;
+
+    public static function set(): void
+    {
+        if (getenv('AWS_LAMBDA_LOG_FORMAT') === 'JSON') {
+            $least = array_search(strtoupper((string) getenv('AWS_LAMBDA_LOG_LEVEL')), self::LEVELS);
+            self::$least = $least === false ? 2 : $least;
+            self::$stderr = fopen('php://stderr', 'wb');
+            set_error_handler(self::write(...));
         }
     }
-})();
+
+    /** PHP calls this. `false` has it go on as without. */
+    private static function write(int $number, string $message, string $file, int $line): bool
+    {
+        if (!(error_reporting() & $number) || $number & (E_USER_ERROR | E_RECOVERABLE_ERROR)) {
+            return false;
+        }
+        $level = $number & (E_WARNING | E_USER_WARNING) ? 'WARN' : 'INFO';
+        if (array_search($level, self::LEVELS) >= self::$least) {
+            $time = gmdate('Y-m-d\TH:i:s') . substr(sprintf('%.3F', fmod(microtime(true), 1)), 1) . 'Z';
+            $line = ['timestamp' => $time, 'level' => $level, 'message' => $message, 'requestId' => Worker::$id, 'location' => "$file:$line"];
+            fwrite(self::$stderr, json_encode($line, WRITE | JSON_INVALID_UTF8_SUBSTITUTE) . "\n");
+        }
+        return true;
+    }
+}
+
+/** What runs around a snapshot of the process (SnapStart). */
+final class Hooks
+{
+    public static array $before = [];
+    public static array $after = [];
+
+    public static function run(string $kind): void
+    {
+        // What was set up last is taken down first.
+        foreach ($kind === 'before-snapshot' ? array_reverse(self::$before) : self::$after as $hook) {
+            $hook();
+        }
+        if ($kind === 'after-restore') {
+            // All that are restored from one snapshot would draw the same numbers.
+            mt_srand(random_int(0, PHP_INT_MAX));
+        }
+    }
+}
+
+/** Has `$hook` called before a snapshot is taken. */
+function register_before_snapshot(callable $hook): void
+{
+    Hooks::$before[] = $hook;
+}
+
+/** Has `$hook` called in each process that is restored from a snapshot, before its first event. */
+function register_after_restore(callable $hook): void
+{
+    Hooks::$after[] = $hook;
+}
+
+/** What happens from the start to the end. */
+final class Worker
+{
+    private static Frames $frames;
+    private static ?string $spare;
+    private static string $function;
+    public static string $file;
+    /** The invocation under way. */
+    public static string $id = '-';
+
+    public static function start(): void
+    {
+        self::$frames = new Frames;
+        self::$file = getenv('LAMBWIRE_FILE');
+        self::$function = getenv('LAMBWIRE_FUNCTION');
+        foreach (['EVENTS_FD', 'ANSWERS_FD', 'FILE', 'FUNCTION'] as $name) {
+            putenv("LAMBWIRE_$name");
+            unset($_SERVER["LAMBWIRE_$name"], $_ENV["LAMBWIRE_$name"]);
+        }
+        Log::set();
+        self::$spare = str_repeat('x', SPARE_BYTES);
+        register_shutdown_function(self::tellFatal(...));
+    }
+
+    /** A fatal error, such as memory that has run out, leaves nothing to catch. */
+    private static function tellFatal(): void
+    {
+        self::$spare = null;
+        $error = error_get_last();
+        $fatal = E_ERROR | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
+        if ($error && $error['type'] & $fatal && !self::$frames->areOfParent()) {
+            $type = str_contains($error['message'], 'Allowed memory size') ? 'Runtime.OutOfMemory' : 'FatalError';
+            self::end(Report::plain($type, $error['message'], ["{$error['file']}:{$error['line']}"]));
+        }
+    }
+
+    public static function end(string $report): never
+    {
+        self::$frames->write('fatal', self::$id, $report);
+        exit(1);
+    }
+
+    public static function serve(mixed $returned): never
+    {
+        $handler = Handler::find(self::$function, $returned);
+        if (!$handler) {
+            $message = self::$file . ' has no function ' . self::$function . ', and returns no handler';
+            self::end(Report::plain('Runtime.HandlerNotFound', $message));
+        }
+        $traits = array_filter(['sigterm' => self::$frames->hasHandlerOfSigterm(), 'snapshot' => Hooks::$before || Hooks::$after]);
+        self::$frames->write('ready', '-', $traits ? json_encode($traits) : '');
+        for ($buffers = ob_get_level();;) {
+            [$kind, self::$id, $context, $body] = self::$frames->read();
+            try {
+                if ($kind === 'event') {
+                    $context = new Context($context);
+                    self::prepare($context);
+                    [$kind, $body] = $handler->invoke($context, $body, self::$frames, self::$id);
+                } else {
+                    Hooks::run($kind);
+                    $kind = 'done';
+                }
+                // What is left in buffers is of this event's log.
+                while (ob_get_level() > $buffers && ob_end_flush());
+            } catch (\Throwable $error) {
+                self::$frames->areOfParent() && error_log("in a process that the handler has forked: $error");
+                [$kind, $body] = ['error', Report::of($error)];
+            }
+            self::$frames->write($kind, self::$id, $body);
+            self::$id = '-';
+        }
+    }
+
+    private static function prepare(Context $context): void
+    {
+        $trace = $context->getTraceId();
+        putenv($trace === '' ? '_X_AMZN_TRACE_ID' : "_X_AMZN_TRACE_ID=$trace");
+        $_SERVER['_X_AMZN_TRACE_ID'] = $trace;
+        // A time limit is meant for each event.
+        if ($limit = (int) ini_get('max_execution_time')) {
+            set_time_limit($limit);
+        }
+    }
+}
+
+}
+
+namespace {
+    \Lambwire\Worker::start();
+    try {
+        // Not within a function: what the file has in variables is global to its functions.
+        \Lambwire\Worker::serve(require \Lambwire\Worker::$file);
+    } catch (\Throwable $error) {
+        \Lambwire\Worker::end(\Lambwire\Report::of($error));
+    }
+}

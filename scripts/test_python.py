@@ -74,6 +74,7 @@ ROWS = [
         for name in """decimals not_a_number named_tuples named_tuple rows whole_bytes bytes_within bytes_that_are_no_text
         keys tuple_keys subclasses nothing text text_of_json lone_surrogate numbers sets objects circular deep""".split()
     ),
+    Row("results.long_texts", events=[*map(str, range(28)), "null"]),
     Row("results.unicode", "results.text", env={"AWS_EXECUTION_ENV": "AWS_Lambda_python3.13"}),
     Row("events.values", "results.echo", VALUES),
     Row("events.kinds", "results.kinds", VALUES),

@@ -70,6 +70,13 @@ def text_of_json(event, context):
     return '{"a": 1}'
 
 
+def long_texts(event, context):
+    kinds = ["x", '"', "\\", "\n", "\0", "\x7f", "é", "\u2028", "😀"]
+    texts = {f"{length} {number}": "x" * (length - 1) + kind for length in (4095, 4096, 4097) for number, kind in enumerate(kinds)}
+    few = [{key: text, "more": [text, 1]} for key, text in texts.items()]
+    return [*few, texts][event] if isinstance(event, int) else texts["4096 1"]
+
+
 def lone_surrogate(event, context):
     return "\ud800"
 

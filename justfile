@@ -102,9 +102,9 @@ counts:
 bench: counts
     scripts/bench.sh
 
-# What an invocation of a handler in PHP and Perl costs, beside loops with curl and HTTP::Tiny
-bench-languages:
-    scripts/bench-languages.sh
+# What a start and an invocation of handlers cost, beside AWS's clients for Python and Node and loops in PHP and Perl
+bench-languages *languages:
+    scripts/bench-languages.sh {{languages}}
 
 # What an invocation costs a caller of our emulator, of AWS's and of cargo-lambda's
 bench-emulators:

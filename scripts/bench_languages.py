@@ -1,12 +1,14 @@
-"""Measures what an invocation of a handler in PHP and in Perl costs, run by the bootstrap and by the loops that
-articles have: `bench_languages.py BOOTSTRAP [--once]`.
+"""Measures what a start and an invocation cost with the bootstrap, beside AWS's own clients for Python and Node, and
+beside the loops that articles have for PHP and Perl: `bench_languages.py BOOTSTRAP PIP NPM [--once] [LANGUAGE...]`.
 
-The subjects take turns on one processor, and what is printed are medians, and medians of the ratios within a round. No
+The subjects take turns on one processor, which the server shares: it answers at once, and checks an answer when its
+time has been taken. What is printed are medians, and medians of the ratios within a round, to the peer of the language. No
 figure passes or fails; a wrong answer or a connection that is not kept ends the run.
 """
 
 import json
 import os
+import re
 import socket
 import statistics
 import subprocess
@@ -15,80 +17,145 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from counts import ACCEPTED, EVENT, HEAD, requests
+from counts import ACCEPTED, HEAD
 
-WARM_UP, INVOCATIONS, ROUNDS = 100, 500, 7
+ROUNDS, STARTS_A_ROUND = 5, 3
 
 # Longest wait for a subject, in seconds.
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 PLACE = Path(__file__).parent.parent / "bench" / "languages"
-ANSWER = {"hello": json.loads(EVENT)["name"]}
+PYTHON = Path(sys.executable)
 
 
-class Outcome(NamedTuple):
-    """Of all processes of a subject together, for each invocation; `answer_us` and `turn_us` are medians: from the
-    event to the answer, and to the next question, until which AWS bills."""
+class Plan(NamedTuple):
+    """How often an event of so many bytes is sent: at first without looking, and then measured, but no longer than
+    `BUDGET_S`."""
 
+    name: str
+    size: int
+    warm_up: int
+    invocations: int
+
+
+SMALL = [Plan("64 B", 64, 500, 2000), Plan("10 KiB", 10 << 10, 200, 1000)]
+PLANS = [*SMALL, Plan("1 MiB", 1 << 20, 5, 40), Plan("6 MiB", 6 << 20, 2, 10)]
+BUDGET_S = 3
+
+
+class Figures(NamedTuple):
+    """Of one event's size. Times are from the event to the next question, until which AWS bills."""
+
+    rate: float
+    p99_us: float
     cpu_us: float
-    answer_us: float
-    turn_us: float
-    rss_kib: int
 
 
-def run(handler, command, invocations):
+class Subject(NamedTuple):
+    handler: str
+    command: list
+    variables: dict = {}
+
+
+class Connection:
+    """The connection of a subject, and its requests."""
+
+    def __init__(self, listener):
+        self.socket, _ = listener.accept()
+        self.socket.settimeout(PATIENCE_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.got = b""
+
+    def body(self):
+        """The body of the next request."""
+        while (end := self.got.find(b"\r\n\r\n")) < 0:
+            self.got += self.more()
+        head, self.got = self.got[:end], self.got[end + 4 :]
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        length = int(length[1]) if length else 0
+        if len(self.got) < length:
+            if b"100-continue" in head.lower():
+                self.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.fill(length)
+        body, self.got = self.got[:length], self.got[length:]
+        return body
+
+    def fill(self, length):
+        pieces, missing = [self.got], length - len(self.got)
+        while missing > 0:
+            pieces.append(self.more())
+            missing -= len(pieces[-1])
+        self.got = b"".join(pieces)
+
+    def more(self):
+        return self.socket.recv(1 << 20) or sys.exit("a subject hung up")
+
+
+def run(subject, plans):
+    """How long a start takes in milliseconds, the figures of each plan, and the memory of all processes in KiB."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         listener.settimeout(PATIENCE_S)
         env = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{PYTHON.parent}:{os.environ['PATH']}",
             "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % listener.getsockname()[1],
             "AWS_LAMBDA_FUNCTION_NAME": "hello",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
-            "_HANDLER": handler,
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/hello",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "2026/11/29/[$LATEST]0",
+            "_HANDLER": subject.handler,
             "LAMBDA_TASK_ROOT": str(PLACE),
+            **subject.variables,
         }
-        with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL) as process:
+        begin = time.perf_counter()
+        null = subprocess.DEVNULL
+        with subprocess.Popen(subject.command, env=env, stdin=null, stdout=null, cwd=PLACE) as process:
             try:
-                connection, _ = listener.accept()
-                connection.settimeout(PATIENCE_S)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return measure(connection, process.pid, invocations)
+                connection = Connection(listener)
+                connection.body()
+                start_ms = (time.perf_counter() - begin) * 1e3
+                pids = tree(process.pid)
+                figures = {plan.name: measure(connection, pids, plan) for plan in plans}
+                return start_ms, figures, sum(map(rss_kib, pids))
             finally:
                 # Before the connection is closed, of which the subject would complain.
-                process.kill()
+                for pid in tree(process.pid):
+                    os.kill(pid, 9)
 
 
-def measure(connection, pid, invocations):
-    invocation = HEAD + b"Content-Length: %d\r\n\r\n" % len(EVENT) + EVENT
-    bodies = requests(connection)
-    next(bodies)
-    pids = tree(pid)
-    answers, turns = [], []
-    for number in range(WARM_UP + invocations):
-        if number == WARM_UP:
-            before = cpu_s(pids)
+def measure(connection, pids, plan):
+    event = {"name": "Ada", "note": ""}
+    event["note"] = "x" * (plan.size - len(json.dumps(event)))
+    encoded = json.dumps(event).encode()
+    invocation = HEAD + b"Content-Length: %d\r\n\r\n" % len(encoded) + encoded
+    turns = []
+    for number in range(plan.warm_up + plan.invocations):
+        if number == plan.warm_up:
+            cpu_before = cpu_s(pids)
         begin = time.perf_counter()
-        connection.sendall(invocation)
-        answer = next(bodies)
-        answers.append(time.perf_counter() - begin)
-        if json.loads(answer) != ANSWER:
-            sys.exit(f"a wrong answer: {answer}")
-        connection.sendall(ACCEPTED)
-        next(bodies)
-        turns.append(time.perf_counter() - begin)
-    return Outcome(
-        (cpu_s(pids) - before) / invocations * 1e6,
-        statistics.median(answers[WARM_UP:]) * 1e6,
-        statistics.median(turns[WARM_UP:]) * 1e6,
-        sum(map(rss_kib, pids)),
-    )
+        connection.socket.sendall(invocation)
+        answer = connection.body()
+        connection.socket.sendall(ACCEPTED)
+        connection.body()
+        turn = time.perf_counter() - begin
+        if len(answer) < plan.size / 2 or json.loads(answer) != event:
+            sys.exit(f"a wrong answer: {answer[:200]}")
+        if number >= plan.warm_up:
+            turns.append(turn)
+            if sum(turns) > BUDGET_S:
+                break
+    cpu_us = (cpu_s(pids) - cpu_before) / len(turns) * 1e6
+    p99 = sorted(turns)[len(turns) * 99 // 100]
+    return Figures(len(turns) / sum(turns), p99 * 1e6, cpu_us)
 
 
 def tree(pid):
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []
     return [pid, *(each for child in children for each in tree(int(child)))]
 
 
@@ -103,35 +170,75 @@ def rss_kib(pid):
     return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
 
 
-def table(subjects, rounds):
-    titles = ["CPU", "to the answer", "to the next question", "RSS"]
-    units = ["µs", "µs", "µs", "KiB"]
-    heads = [f"{title} × loop" for title in titles] + [f"{title} {unit}" for title, unit in zip(titles, units)]
-    print(f"| | {' | '.join(heads)} |\n|---|{'---:|' * len(heads)}")
-    for name, (*_, loop) in subjects.items():
-        median = lambda figure: [statistics.median(figure(taken, at) for taken in rounds) for at in range(len(titles))]
-        ratios = median(lambda taken, at: taken[name][at] / taken[loop][at])
-        values = median(lambda taken, at: taken[name][at])
-        cells = [f"{ratio:.2f}" for ratio in ratios] + [f"{value:.0f}" for value in values]
-        print(f"| {name} | {' | '.join(cells)} |")
+def languages(bootstrap, pip, npm):
+    """The subjects of each language, of which the second is what the others are compared with, and their plans."""
+    curl, tiny = PLACE / "curl_loop.php", PLACE / "http_tiny_loop.pl"
+    awslambdaric = [PYTHON, "-m", "awslambdaric", "python_echo.handler"]
+    ric = ["node", f"{npm}/node_modules/aws-lambda-ric/bin/index.mjs", "node_echo.handler"]
+    python = {
+        "bootstrap": Subject("python_echo.handler", [bootstrap]),
+        "awslambdaric": Subject("python_echo.handler", awslambdaric, {"PYTHONPATH": pip}),
+    }
+    node = {
+        "bootstrap": Subject("node_echo.handler", [bootstrap]),
+        "aws-lambda-ric": Subject("node_echo.handler", ric),
+    }
+    php = {
+        "bootstrap": Subject("app.handler", [bootstrap]),
+        "curl": Subject("app.handler", ["php", curl]),
+    }
+    perl = {
+        "bootstrap": Subject("handler.handle", [bootstrap]),
+        "HTTP::Tiny": Subject("handler.handle", ["perl", tiny]),
+        "HTTP::Tiny, `TCP_NODELAY`": Subject("handler.handle", ["perl", tiny, "nodelay"]),
+        "bootstrap, context looked into": Subject("handler.look", [bootstrap]),
+    }
+    # JSON::PP, which the loop has, takes seconds for what is larger.
+    return {"Python": (python, PLANS), "Node": (node, PLANS), "PHP": (php, PLANS), "Perl": (perl, SMALL)}
 
 
-def main(bootstrap, *options):
+def figures(run):
+    """All figures of a run, by their titles."""
+    start_ms, by_plan, rss = run
+    flat = {"start ms": start_ms, "RSS KiB": rss}
+    for name, each in by_plan.items():
+        flat |= {f"{name}: a second": each.rate, f"{name}: p99 µs": each.p99_us, f"{name}: CPU µs": each.cpu_us}
+    return flat
+
+
+def table(language, names, rounds):
+    """Each figure, and behind it how many times that of the peer it is."""
+    print(f"\n| {language} | {' | '.join(names)} |\n|---|{'---:|' * len(names)}")
+    peer = names[1]
+    for title in rounds[0][peer]:
+        cells = []
+        for name in names:
+            value = statistics.median(taken[name][title] for taken in rounds)
+            ratio = statistics.median(taken[name][title] / taken[peer][title] for taken in rounds)
+            cells.append(f"{value:,.0f}" if name == peer else f"{value:,.0f}, {ratio:.2f} ×")
+        print(f"| {title} | {' | '.join(cells)} |")
+
+
+def a_round(subjects, plans, starts):
+    taken = {name: figures(run(subject, plans)) for name, subject in subjects.items()}
+    more = [{name: run(subject, [])[0] for name, subject in subjects.items()} for _ in range(starts)]
+    for name, each in taken.items():
+        each["start ms"] = statistics.median([each["start ms"], *(starts[name] for starts in more)])
+    return taken
+
+
+def main(bootstrap, pip, npm, *options):
     # Those of what is started are the same.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    curl, tiny = PLACE / "curl_loop.php", PLACE / "http_tiny_loop.pl"
-    # The handler, what runs it, and the loop that this is compared with.
-    subjects = {
-        "PHP, bootstrap": ("app.handler", [bootstrap], "PHP, curl"),
-        "PHP, curl": ("app.handler", ["php", curl], "PHP, curl"),
-        "Perl, bootstrap": ("handler.handle", [bootstrap], "Perl, HTTP::Tiny"),
-        "Perl, bootstrap, context looked into": ("handler.look", [bootstrap], "Perl, HTTP::Tiny"),
-        "Perl, HTTP::Tiny": ("handler.handle", ["perl", tiny], "Perl, HTTP::Tiny"),
-        "Perl, HTTP::Tiny, `TCP_NODELAY`": ("handler.handle", ["perl", tiny, "nodelay"], "Perl, HTTP::Tiny"),
-    }
-    rounds, invocations = (1, 5) if options == ("--once",) else (ROUNDS, INVOCATIONS)
-    in_turn = lambda: {name: run(handler, command, invocations) for name, (handler, command, _) in subjects.items()}
-    table(subjects, [in_turn() for _ in range(rounds)])
+    wanted = [option for option in options if option != "--once"]
+    for language, (subjects, plans) in languages(bootstrap, pip, npm).items():
+        if wanted and language not in wanted:
+            continue
+        if "--once" in options:
+            rounds = [a_round(subjects, [plan._replace(warm_up=1, invocations=3) for plan in plans], 0)]
+        else:
+            rounds = [a_round(subjects, plans, STARTS_A_ROUND) for _ in range(ROUNDS)]
+        table(language, list(subjects), rounds)
 
 
 if __name__ == "__main__":

@@ -2,5 +2,5 @@
 
 function handler($event, $context)
 {
-    return ['hello' => $event['name']];
+    return $event;
 }

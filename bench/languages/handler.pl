@@ -3,7 +3,7 @@ use warnings;
 
 sub handle {
     my ($event, $context) = @_;
-    return +{hello => $event->{name}};
+    return $event;
 }
 
 sub look {

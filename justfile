@@ -76,6 +76,7 @@ languages:
 # The worker of each language by itself, over two pipes
 workers:
     python3 scripts/test_worker_python.py
+    python3 scripts/test_worker_node.py
 
 # The images of the examples, built and confined, each asked with curl
 images:

@@ -1,0 +1,259 @@
+"""The worker for JavaScript, over two pipes: what does not depend on who is at their other end. `test_worker_node.py
+[NODE]` runs it by another Node.
+"""
+
+import json
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from worker_pipes import PATIENCE, SIZES, WORKERS, Ended, Worker, check
+
+# What is logged at once, more than the 64 KiB that a pipe holds.
+LOG_BYTES = 300_000
+# Most memory of a process that answers in many pieces, in KiB: Node has about half of that when it starts.
+STREAMING_RSS_KIB = 110_000
+PIECES, PIECE_BYTES = 2000, 65536
+
+HANDLERS = r"""
+const { execFileSync, fork } = require('child_process');
+exports.empty = async (event) => ({ keys: Object.keys(event).length });
+exports.echo = async (event) => event;
+exports.count = async (event) => ({ bytes: Buffer.byteLength(JSON.stringify(event)) });
+exports.make = async ({ bytes }) => ({ text: 'x'.repeat(bytes) }).text;
+exports.changes = async (event, context) => {
+  if (event.look) return [context.getRemainingTimeInMillis() > 0, event];
+  process.removeAllListeners();
+  process.chdir('/');
+  process.umask(0o777);
+  process.exit = process.nextTick = process.on = () => { throw new Error('process'); };
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  const broken = () => { throw new Error('broken'); };
+  const owners = [Array, Buffer, Uint8Array, String, Function, RegExp, Date, Map, Set, Number, Error];
+  for (const owner of [...owners.map((owner) => owner.prototype), JSON, Reflect, Math, Atomics, Buffer, Date, console,
+    require('fs'), require('util'), require('net'), require('net').Socket.prototype, Promise.prototype]) {
+    for (const name of Object.getOwnPropertyNames(owner)) {
+      if (name === 'constructor') continue;
+      try { if (typeof owner[name] === 'function') owner[name] = broken; } catch {}
+    }
+  }
+  const globals = ['JSON', 'Buffer', 'Promise', 'process', 'setTimeout', 'setImmediate', 'queueMicrotask', 'Symbol',
+    'console', 'Object', 'Error', 'Date', 'awslambda'], scope = globalThis;
+  delete Array.prototype[Symbol.iterator];
+  Object.prototype.polluted = 'polluted';
+  for (let at = 0; at < globals.length; at++) scope[globals[at]] = undefined;
+  return 'changed';
+};
+exports.children = async () => {
+  const descriptors = execFileSync('ls', ['-l', '/proc/self/fd'], { encoding: 'utf8' });
+  const forked = await new Promise((done) => fork(__dirname + '/child.js').once('message', done));
+  return { pipes: (descriptors.match(/pipe:/g) ?? []).length, forked };
+};
+process.on('exit', () => { if (process.env.LAMBWIRE_FILE === undefined) require('fs').writeSync(1, 'ended\n'); });
+exports.logs = async () => { console.log('x'.repeat(300000)); process.exit(3); };
+exports.large = async function* () { for (let at = 0; at < 2000; at++) yield Buffer.alloc(65536, 'x'); };
+exports.overlap = async ({ wait }, { awsRequestId }) => {
+  await new Promise((done) => setTimeout(done, wait));
+  console.log(awsRequestId);
+  return [awsRequestId, awslambda.InvokeStore.getRequestId()];
+};
+exports.rejects = async () => { setTimeout(() => Promise.reject(new Error('nobody waits')), 10); return 'answered'; };
+exports.throws = async () => { setTimeout(() => { throw new RangeError('behind the answer'); }, 10); return 'answered'; };
+exports.number = function* () { yield 5; };
+exports.half = async function* () { yield 'a'; throw new RangeError('half way'); };
+exports.context = async (event, context) =>
+  event === 'names' ? [context.function_name, context.deadline_ms > 0, context.aws_request_id === context.awsRequestId] : context;
+"""
+TERM = r"""
+process.on('SIGTERM', () => { console.log('flushed'); process.exit(0); });
+exports.handler = async () => 'served';
+"""
+HOOKS = r"""
+const ran = [];
+awslambda.registerBeforeSnapshot(() => { ran.push('before 1'); });
+awslambda.registerBeforeSnapshot(async () => { ran.push('before 2'); });
+awslambda.registerAfterRestore(() => { ran.push('after 1'); });
+awslambda.registerAfterRestore(() => { if (process.env.FAIL) throw new TypeError('no restoring'); ran.push('after 2'); });
+exports.handler = async () => ran;
+"""
+MODULE = r"""
+const name = await Promise.resolve('awaited');
+export const handler = async () => ({ name, require: typeof require, dirname: typeof __dirname, fs: typeof fs });
+"""
+FILES = {
+    "app.js": HANDLERS,
+    "child.js": "process.send(Object.keys(process.env).filter((name) => name.startsWith('LAMBWIRE_')).concat(process.execArgv))",
+    "term.js": TERM,
+    "hooks.js": HOOKS,
+    "module.mjs": MODULE,
+    "typed/app.js": MODULE,
+    "typed/package.json": '{"type":"module"}',
+}
+
+
+def is_error(heard, error_type):
+    return heard[0] in ("error", "fatal") and json.loads(heard[-1])["errorType"] == error_type
+
+
+def sizes(start):
+    with start("app.js", "empty") as worker:
+        worker.ready()
+        check("an event of 0 bytes", worker.invoke(b""), ("result", b'{"keys":0}'))
+    with start("app.js", "echo") as worker:
+        worker.ready()
+        for size in [*SIZES, SIZES[-1] - 1]:
+            wide = ('["é%s"]' % ("é" * ((size - 6) // 2))).encode()
+            for event in [b'"%s"' % (b"x" * (size - 2)), wide] if size > 6 else [b"7"]:
+                kind, body = worker.invoke(event)
+                check(f"{size} bytes", (kind, body == event), ("result", True))
+    with start("app.js", "make") as worker:
+        worker.ready()
+        for size in SIZES[2:]:
+            kind, body = worker.invoke(json.dumps({"bytes": size - 2}))
+            check(f"an answer of {size} bytes", (kind, body == b'"%s"' % (b"x" * (size - 2))), ("result", True))
+    with start("app.js", "count") as worker:
+        worker.ready()
+        write = worker.write
+        worker.write = lambda data: [write(data[at : at + 1]) for at in range(len(data))]
+        check("an event in pieces of a byte", worker.invoke('{"a":[1,2]}'), ("result", b'{"bytes":11}'))
+
+
+def surroundings(start):
+    with start("app.js", "changes") as worker:
+        worker.ready()
+        check("changes everything", worker.invoke("{}"), ("result", b'"changed"'))
+        for at in range(3):
+            event = json.dumps({"look": 1, "more": "x" * 70000 * at}, separators=(",", ":"))
+            kind, body = worker.invoke(event)
+            check("after all has changed", (kind, json.loads(body)), ("result", [True, json.loads(event)]))
+    with start("app.js", "children") as worker:
+        worker.ready()
+        body = json.loads(worker.invoke("{}")[1])
+        check("what children find", body, {"pipes": 0, "forked": []})
+    for file in ("module.mjs", "typed/app.js"):
+        with start(file, "handler") as worker:
+            worker.ready()
+            found = {"name": "awaited", "require": "undefined", "dirname": "undefined", "fs": "undefined"}
+            check(f"{file}: scope", json.loads(worker.invoke("{}")[1]), found)
+
+
+def ends(start):
+    with start("app.js", "echo") as worker:
+        worker.ready()
+        check("end of the events", (worker.end(), worker.logged()), (0, "ended\n"))
+    with start("app.js", "logs") as worker:
+        worker.ready()
+        worker.send("{}")
+        check("status of who exits", worker.process.wait(PATIENCE), 3)
+        check("the log of who exits is whole", worker.logged().count("x"), LOG_BYTES)
+    with start("term.js", "handler") as worker:
+        check("SIGTERM is wanted", worker.ready(), {"sigterm": True})
+        check("before SIGTERM", worker.invoke("{}"), ("result", b'"served"'))
+        worker.process.send_signal(signal.SIGTERM)
+        check("SIGTERM while waiting", worker.process.wait(PATIENCE), 0)
+        check("SIGTERM is handled", "flushed" in worker.logged(), True)
+    with start("app.js", "echo") as worker:
+        check("SIGTERM is not wanted", worker.ready(), {})
+        worker.process.send_signal(signal.SIGTERM)
+        check("SIGTERM without a handler", worker.process.wait(PATIENCE), -signal.SIGTERM)
+    with start("app.js", "rejects") as worker:
+        worker.ready()
+        for at in range(3):
+            check("a rejection behind the answer", worker.invoke("{}"), ("result", b'"answered"'))
+            give_up_at = time.monotonic() + PATIENCE
+            while late_lines(worker) <= at and time.monotonic() < give_up_at:
+                time.sleep(0.05)
+        check("each is logged, and the process stays", (late_lines(worker), worker.end()), (3, 0))
+    with start("app.js", "throws") as worker:
+        worker.ready()
+        check("an exception behind the answer", worker.invoke("{}"), ("result", b'"answered"'))
+        heard = worker.hear()
+        check("it is told", (heard[:2], is_error(heard, "RangeError")), (("fatal", "-"), True))
+        check("and ends the process", worker.process.wait(PATIENCE), 129)
+
+
+def late_lines(worker):
+    return sum("Unhandled Promise Rejection" in line and "app.js" in line for line in worker.logged().splitlines())
+
+
+def streams(start):
+    with start("app.js", "number") as worker:
+        worker.ready()
+        check("a generator of numbers", is_error(worker.invoke("{}"), "TypeError"), True)
+    with start("app.js", "half") as worker:
+        worker.ready()
+        for _ in range(2):
+            frames = worker.stream("{}")
+            check("half a stream", (frames[0], is_error(frames[1], "RangeError")), (("chunk", b"a"), True))
+    with start("app.js", "large") as worker:
+        worker.ready()
+        worker.send("{}")
+        status = Path(f"/proc/{worker.process.pid}/status")
+        resident = lambda: next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmRSS" in line)
+        # Time in which a generator that is not held back makes all of its pieces.
+        time.sleep(1)
+        check("a generator waits for who reads", resident() < STREAMING_RSS_KIB, True)
+        length = 0
+        while (frame := worker.hear())[0] == "chunk":
+            length += len(frame[2])
+        check("a large stream", (frame[0], length), ("end", PIECES * PIECE_BYTES))
+
+
+def concurrent(start):
+    with start("app.js", "overlap", LAMBWIRE_CONCURRENCY="3") as worker:
+        check("concurrency", worker.ready(), {"concurrency": 3})
+        ids = [worker.send(json.dumps({"wait": wait})) for wait in (300, 150, 0)]
+        answers = {request_id: json.loads(body) for _, request_id, body in (worker.hear() for _ in ids)}
+        check("each has its own", answers, {request_id: [request_id, request_id] for request_id in ids})
+        worker.end()
+        logged = [line.split("\t") for line in worker.logged().splitlines() if "\t" in line]
+        check("each line has its id", sorted((fields[1], fields[3]) for fields in logged), [(each, each) for each in ids])
+
+
+def hooks(start):
+    with start("hooks.js", "handler") as worker:
+        check("hooks", worker.ready(), {"snapshot": True})
+        for kind in ("before-snapshot", "after-restore"):
+            check(kind, worker.hooks(kind), ("done", "-", b""))
+        check("order of hooks", json.loads(worker.invoke("{}")[1]), ["before 2", "before 1", "after 1", "after 2"])
+    with start("hooks.js", "handler", FAIL="1") as worker:
+        worker.ready()
+        check("a hook that fails", is_error(worker.hooks("after-restore"), "TypeError"), True)
+    with start("app.js", "echo") as worker:
+        worker.ready()
+        check("no hooks", worker.hooks("before-snapshot"), ("done", "-", b""))
+
+
+def contexts(start):
+    with start("app.js", "context") as worker:
+        worker.ready()
+        deep = "[" * 1300 + "]" * 1300
+        kind, body = worker.invoke("{}", client_context=deep)
+        check("a deep client context", (kind, deep in body.decode()), ("result", True))
+        check("the next caller", worker.invoke("{}")[0], "result")
+        named = json.loads(worker.invoke('"names"')[1])
+        check("names that all languages share", named, ["pipes", True, True])
+
+
+def main(node="node"):
+    parts = [sizes, surroundings, ends, streams, concurrent, hooks, contexts]
+    text = Path(WORKERS, "node", "worker.cjs").read_text()
+    with tempfile.TemporaryDirectory() as root:
+        for name, content in FILES.items():
+            path = Path(root, name)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(content)
+        start = lambda name, function, **variables: Worker([node, "-e"], text, (str(Path(root, name)), function), variables)
+        for part in parts:
+            try:
+                part(start)
+            except Ended as ended:
+                sys.exit(f"the worker has ended: {ended}")
+            print(f"node worker: {part.__name__} ... ok", flush=True)
+    print(f"{len(parts)} passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

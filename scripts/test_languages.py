@@ -148,7 +148,7 @@ export const fault = async (event) => {
     "ruby.rb": r"""require 'json'
 def query(event:, context:)
   puts context.to_h.to_json
-  JSON.generate(statusCode: 200, body: "queryStringParameters, #{JSON.generate(event['queryStringParameters'])}")
+  { statusCode: 200, body: "queryStringParameters, #{JSON.generate(event['queryStringParameters'])}" }
 end
 def hello(event, _context) = { 'hello' => 'lambda' }
 def context(event:, context:) = context.to_h
@@ -250,18 +250,18 @@ FAULTS = {
         ("memory", "Runtime.OutOfMemory", ["SIGABRT", "OutOfMemory"]),
     ],
     "ruby.rb": [
-        ("raise", "ArgumentError", ["on purpose", "ruby.rb:12"]),
-        ("nil", "NoMethodError", ["none", "ruby.rb:13"]),
-        ("deep", "SystemStackError", ["ruby.rb:9"]),
+        ("raise", "Function<ArgumentError>", ["on purpose", "ruby.rb:12"]),
+        ("nil", "Function<NoMethodError>", ["none", "ruby.rb:13"]),
+        ("deep", "Function<SystemStackError>", ["ruby.rb:9"]),
         ("exit", "Runtime.ExitError", ["exited with status 3"]),
         ("signal", "Runtime.ExitError", ["SIGKILL"]),
-        ("nan", "JSON::GeneratorError", ["NaN"]),
+        ("nan", "Function<JSON::GeneratorError>", ["NaN"]),
     ],
     "lua.lua": [
         ("error", "Error", ["on purpose", "lua.lua:9"]),
         ("nil", "Error", ["lua.lua:10", "nil value"]),
         ("exit", "Runtime.ExitError", ["exited with status 3"]),
-        ("unsayable", "Error", ["no JSON for a function"]),
+        ("unsayable", "Runtime.MarshalError", ["value[1]: no JSON for a function"]),
     ],
     "sh.sh": [
         ("return", "Function.ExitStatus", ["status 3", "oh no"]),
@@ -282,7 +282,7 @@ UNLOADABLE = {
     "bad_pl.pl": ("sub f {\n", "Error", "bad_pl.pl line"),
     "bad_py.py": ("def f():\nreturn 1\n", "Runtime.UserCodeSyntaxError", "bad_py.py"),
     "bad_mjs.mjs": ("export const f = (;\n", "Runtime.UserCodeSyntaxError", "bad_mjs.mjs:1"),
-    "bad_rb.rb": ("def f(\n", "SyntaxError", "bad_rb.rb:"),
+    "bad_rb.rb": ("def f(\n", "Init<SyntaxError>", "bad_rb.rb:"),
     "bad_lua.lua": ("function f(\n", "Error", "bad_lua.lua:"),
     "bad_sh.sh": ("f() {\n", "Runtime.ExitError", "bad_sh.sh"),
 }

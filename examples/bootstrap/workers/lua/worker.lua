@@ -1,62 +1,276 @@
--- Speaks the worker protocol for a function in a Lua file: a global, or one in the table that the file returns.
-local getenv, trace_id = os.getenv, nil
-local file, name = getenv("LAMBWIRE_FILE"), getenv("LAMBWIRE_FUNCTION")
-local function open(which, mode) return assert(io.open("/proc/self/fd/" .. getenv("LAMBWIRE_" .. which .. "_FD"), mode)) end
-local events, answers = open("EVENTS", "rb"), open("ANSWERS", "wb")
--- Lua cannot change its environment.
-os.getenv = function(key) if key == "_X_AMZN_TRACE_ID" then return trace_id end return getenv(key) end
-io.stdout:setvbuf("no")
 
-local id = "-"
-local function say(kind, body)
-  answers:write(kind, " ", id, " ", #body, "\n", body)
-  answers:flush()
+-- The worker for a function in a Lua file: a global, or one in the table that the file returns. It speaks the worker
+-- protocol. `lambwire` is what it offers besides `json`.
+
+local assert, loadfile = assert, loadfile
+local execute, exit, getenv, popen, time = os.execute, os.exit, os.getenv, io.popen, os.time
+local open, stdout, stderr, traceback, randomseed = io.open, io.stdout, io.stderr, debug.traceback, math.randomseed
+local gmatch, ipairs, insert, max, json_array = string.gmatch, ipairs, table.insert, math.max, json.array
+
+-- Read at once, in bytes: what a pipe holds.
+local READ_BYTES = 65536
+-- Most bytes of a piece of a stream in one frame: there is a largest frame, but no largest piece.
+local PIECE_BYTES = 1024 * 1024
+-- An error's cause has a cause in turn: so many are told.
+local CAUSES = 10
+-- A system call was interrupted by a signal (errno(3)).
+local EINTR = 4
+-- Lines of a stack that are told.
+local STACK_LINES = 100
+
+local file, name = getenv("LAMBWIRE_FILE"), getenv("LAMBWIRE_FUNCTION")
+
+-- --- Context
+
+-- Lua's clock has seconds, /proc's has hundredths, but from another beginning. How far they are apart is somewhere
+-- between these, in milliseconds, and more exactly so with each look.
+local least_apart, most_apart
+
+local function now()
+  local wall, uptime_file = time() * 1000, open("/proc/uptime", "r")
+  if not uptime_file then return wall + 1000 end
+  local text = uptime_file:read("*l")
+  uptime_file:close()
+  local seconds, hundredths = match(text or "", "^([0-9]+)%.([0-9][0-9])")
+  if not seconds then return wall + 1000 end
+  local uptime = tonumber(seconds) * 1000 + tonumber(hundredths) * 10
+  local least, most = wall - uptime - 10, wall + 1000 - uptime
+  -- If they do not overlap, the clock was set.
+  if not least_apart or least >= most_apart or most <= least_apart then least_apart, most_apart = least, most end
+  least_apart, most_apart = max(least, least_apart), most < most_apart and most or most_apart
+  return uptime + 10 + most_apart
 end
-local function report(kind, message, stack)
-  say("error", ('{"errorType":%s,"errorMessage":%s,"stackTrace":[%s]}'):format(
-    json.encode(kind), json.encode(message), table.concat(stack, ",")))
+
+local function context_of(text)
+  local context = decode(text)
+  -- What is behind the context is no part of it when it is written as JSON.
+  return setmetatable(context, { __jsontype = "object", __index = {
+    get_remaining_time_in_millis = function() return floor(max(0, context.deadline_ms - now())) end,
+  } })
 end
-local function caught(error)
-  local stack, message = {}, type(error) == "table" and error.message or error
-  for line in debug.traceback("", 2):gmatch("[^\n]+") do
-    if line:find(":%d+:") and not line:find("command line", 1, true) then
-      stack[#stack + 1] = json.encode((line:gsub("^%s+", "")))
+
+-- --- Frames
+
+-- Lua can open files alone. Where there is no /proc to find a pipe by its number, a process of its own reaches it.
+local function open_pipe(variable, mode)
+  local number = getenv(variable)
+  local way = mode == "r" and "exec cat <&" or "exec cat >&"
+  return open("/proc/self/fd/" .. number, mode .. "b") or assert(popen(way .. number, mode))
+end
+
+local events, answers = open_pipe("LAMBWIRE_EVENTS_FD", "r"), open_pipe("LAMBWIRE_ANSWERS_FD", "w")
+-- The methods of files may be replaced, too.
+local close, flush, read, write = events.close, events.flush, events.read, events.write
+events:setvbuf("full", READ_BYTES)
+answers:setvbuf("full", READ_BYTES)
+stdout:setvbuf("line")
+
+-- The number of this process, where there is a /proc.
+local function own_pid()
+  local stat = open("/proc/self/stat", "r")
+  if not stat then return nil end
+  local text = read(stat, "*l")
+  close(stat)
+  return match(text or "", "^[0-9]+")
+end
+
+local pid = own_pid()
+
+-- Reads a line, or so many bytes; nil at the end of the events.
+local function read_whole(what)
+  local found = ""
+  repeat
+    local piece, _, code = read(events, what)
+    found = found .. (piece or "")
+    if type(what) == "number" then what = what - #(piece or "") end
+  until piece and (what == "*l" or what == 0) or not piece and code ~= EINTR
+  return (type(what) == "string" and found ~= "" or what == 0) and found or nil
+end
+
+local function receive()
+  local head = read_whole("*l")
+  local kind, id, context_length, body_length = match(head or "", "^([a-z-]+) ([^ ]+) ([0-9]+) ([0-9]+)$")
+  if not kind then return nil end
+  context_length, body_length = tonumber(context_length), tonumber(body_length)
+  local context = context_length > 0 and read_whole(context_length) or ""
+  return kind, id, context, body_length > 0 and read_whole(body_length) or ""
+end
+
+local function tell(kind, id, body)
+  -- A child that was forked by the handler, and has come out of it, has nothing to say.
+  if own_pid() ~= pid then exit(0) end
+  pcall(flush, stdout)
+  write(answers, kind, " ", id, " ", format("%d", #body), "\n", body)
+  flush(answers)
+end
+
+-- --- Reports
+
+local function stack_here()
+  local lines = json_array()
+  for line in gmatch(traceback("", 3), "[^\n]+") do
+    local is_own = find(line, "(command line)", 1, true) or find(line, '[string "', 1, true) or not find(line, ":[0-9]+:")
+    if not is_own and #lines < STACK_LINES then lines[#lines + 1] = gsub(line, "^[ \t]+", "") end
+  end
+  return lines
+end
+
+-- What bytes that are no UTF-8 become, as there is no other way to tell them.
+local function printable(text)
+  return pcall(encode, text) and text or (gsub(text, "[\128-\255]", "?"))
+end
+
+-- An error may be anything: mostly text, or a table with `type`, `message` and `cause`.
+local function report(err, stack, causes)
+  local fields = type(err) == "table" and err or {}
+  local message = fields.message
+  if message == nil then
+    local mark = type(err) == "table" and getmetatable(err)
+    local is_told, text = pcall(type(err) == "table" and not (mark and mark.__tostring) and encode or tostring, err)
+    message = is_told and text or "an error of type " .. type(err)
+  end
+  local told = {
+    errorType = type(fields.type) == "string" and printable(fields.type) or "Error",
+    errorMessage = printable(tostring(message)), stackTrace = stack,
+  }
+  if fields.cause ~= nil and causes > 0 then told.cause = report(fields.cause, json_array(), causes - 1) end
+  return told
+end
+
+-- What `xpcall` calls where an error is raised.
+local function caught(err)
+  return { caught = report(err, stack_here(), CAUSES) }
+end
+
+-- When there is no room left to call that, the error comes as text.
+local function report_of(err)
+  return type(err) == "table" and err.caught or report(err, json_array(), 0)
+end
+
+local function fault(error_type, message)
+  return report({ type = error_type, message = message }, json_array(), 0)
+end
+
+local function tell_error(kind, id, told)
+  tell(kind, id, encode(told))
+end
+
+-- --- Load
+
+-- `lambwire.take_bytes()` and its like say at load what the handler wants.
+local wishes, hooks = {}, { ["before-snapshot"] = {}, ["after-restore"] = {} }
+lambwire = {
+  take_bytes = function() wishes.bytes = true end,
+  handles_sigterm = function() wishes.sigterm = true end,
+  before_snapshot = function(hook) insert(hooks["before-snapshot"], 1, hook) wishes.snapshot = true end,
+  after_restore = function(hook) insert(hooks["after-restore"], hook) wishes.snapshot = true end,
+}
+
+local function give_up(told)
+  tell_error("fatal", "-", told)
+  exit(1)
+end
+
+local function load_handler()
+  local is_loaded, module = xpcall(function() return assert(loadfile(file))() end, caught)
+  if not is_loaded then give_up(report_of(module)) end
+  local found = type(module) == "table" and module or _G
+  for key in gmatch(name, "[^.]+") do found = type(found) == "table" and found[key] or nil end
+  if type(found) == "function" then return found end
+  give_up(fault("Runtime.HandlerNotFound", "no function " .. name .. " in " .. file))
+end
+
+-- --- Invocations
+
+-- Lua cannot change its environment, so that this stands in for it, and in front of the commands that a handler runs:
+-- they are not to have the worker's pipes, whose numbers are below 10, and two more that Lua has opened.
+local trace_id
+local HIDDEN = { LAMBWIRE_FILE = true, LAMBWIRE_FUNCTION = true, LAMBWIRE_EVENTS_FD = true, LAMBWIRE_ANSWERS_FD = true }
+
+local function command_line(command)
+  local trace = trace_id and "export _X_AMZN_TRACE_ID='" .. gsub(trace_id, "'", "'\\''") .. "'" or "unset _X_AMZN_TRACE_ID"
+  local pipes = "exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-; unset LAMBWIRE_FILE LAMBWIRE_FUNCTION LAMBWIRE_EVENTS_FD LAMBWIRE_ANSWERS_FD"
+  return pipes .. "; " .. trace .. "; " .. command
+end
+
+function os.getenv(key)
+  if key == "_X_AMZN_TRACE_ID" then return trace_id end
+  return not HIDDEN[key] and getenv(key) or nil
+end
+function os.execute(command)
+  if command == nil then return execute() end
+  return execute(command_line(command))
+end
+function io.popen(command, mode)
+  return popen(command_line(command), mode)
+end
+
+local function stream(id, pieces)
+  local index = 0
+  for piece in pieces do
+    index = index + 1
+    if type(piece) == "table" and index == 1 then
+      tell("prelude", id, encode(piece))
+    elseif type(piece) == "string" then
+      for at = 1, #piece, PIECE_BYTES do tell("chunk", id, sub(piece, at, at + PIECE_BYTES - 1)) end
+    else
+      error(format("a stream has strings, after a table if that comes first; its piece %d is a %s", index, type(piece)), 0)
     end
   end
-  return { kind = type(error) == "table" and error.type or "Error", message = tostring(message), stack = stack }
-end
-local function fail(error) report(error.kind, error.message, error.stack) end
-local function next_event()
-  local head = events:read("*l") or os.exit(0)
-  local next_id, context_length, event_length = head:match("^%S+ (%S+) (%d+) (%d+)$")
-  local context = events:read(tonumber(context_length))
-  local event = tonumber(event_length) > 0 and events:read(tonumber(event_length)) or ""
-  id = next_id
-  return json.decode(context), event
-end
-local function answer(handler, context, event)
-  trace_id = context.trace_id ~= json.null and context.trace_id or nil
-  local result = handler(json.decode(event), context)
-  if type(result) == "string" then return say("text", result) end
-  if type(result) ~= "function" then return say("result", json.encode(result)) end
-  for piece in result do
-    if type(piece) == "table" then say("prelude", json.encode(piece)) else say("chunk", piece) end
-  end
-  say("end", "")
+  tell("end", id, "")
 end
 
-package.path = "./?.lua;" .. package.path
-local is_loaded, module = xpcall(function() return assert(loadfile(file))() end, caught)
-if not is_loaded then fail(module) os.exit(1) end
-local handler = type(module) == "table" and module or _G
-for key in name:gmatch("[^.]+") do handler = type(handler) == "table" and handler[key] or nil end
-if type(handler) ~= "function" then
-  report("Runtime.HandlerNotFound", "no function " .. name .. " in " .. file, {})
-  os.exit(1)
+local function answer(handler, id, context, body)
+  context = context_of(context)
+  trace_id = context.trace_id ~= null and context.trace_id or nil
+  local is_read, event = true, body
+  if not wishes.bytes then is_read, event = pcall(decode, body) end
+  if not is_read then return tell_error("error", id, fault("Runtime.UnmarshalError", "event is not JSON: " .. tostring(event))) end
+  local result = handler(event, context)
+  if type(result) == "string" then return tell("text", id, result) end
+  if type(result) == "function" then return stream(id, result) end
+  local is_written, text = pcall(encode, result)
+  if not is_written then return tell_error("error", id, fault("Runtime.MarshalError", text)) end
+  tell("result", id, text)
 end
-say("ready", "")
+
+local function serve(handler, id, context, body)
+  local is_answered, err = xpcall(function() return answer(handler, id, context, body) end, caught)
+  if is_answered then return end
+  if own_pid() ~= pid then
+    write(stderr, report_of(err).errorMessage, "\n")
+    exit(1)
+  end
+  tell_error("error", id, report_of(err))
+end
+
+-- --- Hooks
+
+-- Whoever is started from the same snapshot has the same state.
+local function renew_seed()
+  local random = open("/dev/urandom", "rb")
+  local seed = time()
+  if random then
+    local a, b, c = byte(random:read(3), 1, 3)
+    seed = seed + a * 65536 + b * 256 + c
+    random:close()
+  end
+  randomseed(seed)
+end
+
+local function run_hooks(kind)
+  if kind == "after-restore" then renew_seed() end
+  local has_run, err = xpcall(function() for _, hook in ipairs(hooks[kind]) do hook() end end, caught)
+  if has_run then tell("done", "-", "") else tell_error("error", "-", report_of(err)) end
+end
+
+-- --- Main loop
+
+package.path = "./?.lua;./?/init.lua;" .. package.path
+local handler = load_handler()
+tell("ready", "-", next(wishes) and encode(wishes) or "")
 while true do
-  local context, event = next_event()
-  local is_answered, error = xpcall(function() answer(handler, context, event) end, caught)
-  if not is_answered then fail(error) end
+  local kind, id, context, body = receive()
+  if not kind then break end
+  if kind == "event" then serve(handler, id, context, body) else run_hooks(kind) end
 end

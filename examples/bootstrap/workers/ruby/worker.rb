@@ -1,63 +1,369 @@
-# Speaks the worker protocol for a function in a Ruby file.
+# The worker for a function in a Ruby file. It speaks the worker protocol, and calls the function as AWS's client for
+# Ruby does. What it needs of Ruby it takes before the file is loaded: the file may redefine it.
 require 'json'
+require 'logger'
+require 'stringio'
+require 'time'
+
+# AWS's client has these loaded, so that there are functions that use them without asking for them.
+autoload :Net, 'net/http'
+autoload :URI, 'uri'
+
+# --- Context
+
+# What a function is told about its invocation: all that AWS's class of this name has, and the trace.
+class LambdaContext
+  NAMES = %i[aws_request_id invoked_function_arn log_group_name log_stream_name function_name memory_limit_in_mb
+             function_version identity tenant_id client_context deadline_ms trace_id x_amzn_trace_id].freeze
+  CLOCK = Process.method(:clock_gettime)
+  REAL, STEADY = Process::CLOCK_REALTIME, Process::CLOCK_MONOTONIC
+  private_constant :NAMES, :CLOCK, :REAL, :STEADY
+  attr_reader(*NAMES)
+
+  def initialize(fields)
+    NAMES.each { |name| instance_variable_set(:"@#{name}", fields[name.to_s]) }
+    # A clock that is set meanwhile does not change what is left.
+    @clock_diff = milliseconds(REAL) - milliseconds(STEADY)
+  end
+
+  def get_remaining_time_in_millis
+    [@deadline_ms.to_i - milliseconds(STEADY) - @clock_diff, 0].max
+  end
+
+  def to_h
+    NAMES.to_h { |name| [name, public_send(name)] }
+  end
+
+  private
+
+  def milliseconds(clock)
+    CLOCK.call(clock, :millisecond)
+  end
+end
+
+# What a function may change to have events read and results written in another way, as with AWS's client.
+module AwsLambda
+  # An event as it came.
+  Request = Struct.new(:body) do
+    def [](name)
+      name.to_s.casecmp?('content-type') ? 'application/json' : nil
+    end
+  end
+
+  class Marshaller
+    class << self
+      # As deep as Ruby's own parser and generator go on a stack of 8 MiB, with room to spare.
+      MAX_NESTING = 10_000
+      PARSE = JSON.method(:parse)
+
+      def marshall_request(request)
+        PARSE.call(request.body, max_nesting: MAX_NESTING)
+      end
+
+      # JSON, or an object that is read and sent as it stands, with its content type.
+      def marshall_response(response)
+        case response
+        when StringIO, IO then [response, 'application/unknown']
+        when Hash, Array then response.to_json(max_nesting: MAX_NESTING)
+        else response.to_json
+        end
+      end
+    end
+  end
+end
 
 module Lambwire
-  EVENTS = IO.for_fd(ENV['LAMBWIRE_EVENTS_FD'].to_i, 'rb').binmode
-  ANSWERS = IO.for_fd(ENV['LAMBWIRE_ANSWERS_FD'].to_i, 'wb').binmode
-  FILE, NAME = ENV.values_at('LAMBWIRE_FILE', 'LAMBWIRE_FUNCTION')
+  PID = Process.pid
+  FILE, FUNCTION = ENV.values_at('LAMBWIRE_FILE', 'LAMBWIRE_FUNCTION')
+  EVENTS = IO.for_fd(Integer(ENV['LAMBWIRE_EVENTS_FD']), 'rb')
+  ANSWERS = IO.for_fd(Integer(ENV['LAMBWIRE_ANSWERS_FD']), 'wb')
+  [EVENTS, ANSWERS].each { |pipe| pipe.close_on_exec = true }
+  ANSWERS.sync = true
+  %w[LAMBWIRE_FILE LAMBWIRE_FUNCTION LAMBWIRE_EVENTS_FD LAMBWIRE_ANSWERS_FD].each { |name| ENV.delete(name) }
 
-  def self.tell(kind, body = '')
-    ANSWERS.write("#{kind} #{@id || '-'} #{body.bytesize}\n", body)
-    ANSWERS.flush
-  end
+  # A method that is taken from an object stays what it is when its class is changed.
+  READ_SOME, READ_ALL, WRITE = EVENTS.method(:readpartial), EVENTS.method(:read), ANSWERS.method(:write)
+  PARSE, GENERATE = JSON.method(:parse), JSON.method(:generate)
 
-  def self.report(type, message, stack = [])
-    tell('error', JSON.generate(errorType: type, errorMessage: message.dup.force_encoding('UTF-8').scrub, stackTrace: stack))
-  end
+  # Read at once, in bytes: what a pipe holds.
+  READ_BYTES = 65_536
+  # Most bytes of a piece of a stream in one frame: there is a largest frame, but no largest piece.
+  PIECE_BYTES = 1024 * 1024
+  # Of a stack, as many lines as AWS's client tells.
+  STACK_LINES = 100
+  # An error's cause has a cause in turn: so many are told.
+  CAUSES = 10
+  # What ends the process: the bootstrap is to know that another has to take the next event.
+  UNREADABLE = [JSON::ParserError, SystemStackError].freeze
+  ENDS = [SystemExit, SignalException, NoMemoryError].freeze
 
-  def self.fail(error)
-    report(error.class.name, error.message, (error.backtrace || []).reject { |line| line.start_with?('-e:') })
-  end
+  @received = String.new(capacity: READ_BYTES)
+  @hooks = { 'before-snapshot' => [], 'after-restore' => [] }
+  @own_bytes = nil
 
-  def self.next_event
-    _, id, *lengths = (EVENTS.gets || exit).split
-    context, event = lengths.map { |length| EVENTS.read(length.to_i) }
-    @id = id
-    [JSON.parse(context), event]
-  end
+  class << self
+    # --- Frames
 
-  def self.context(fields)
-    Struct.new(*fields.keys.map(&:to_sym)) do
-      def get_remaining_time_in_millis = [deadline_ms.to_i - (Time.now.to_f * 1000).to_i, 0].max
-    end.new(*fields.values)
-  end
-
-  def self.answer(handler, fields, event)
-    ENV['_X_AMZN_TRACE_ID'] = fields['trace_id']
-    event = JSON.parse(event)
-    has_keywords = handler.parameters.any? { |kind, name| %i[key keyreq].include?(kind) && name == :event }
-    arguments = [event, context(fields)].first(handler.arity.negative? ? 2 : handler.arity)
-    result = has_keywords ? handler.call(event: event, context: context(fields)) : handler.call(*arguments)
-    if result.is_a?(Enumerator)
-      result.each { |piece| piece.is_a?(Hash) ? tell('prelude', JSON.generate(piece)) : tell('chunk', piece) }
-      return tell('end')
+    # Kind, id, context and body of the next frame; nil when there will be none.
+    def receive
+      head = nil
+      @received << READ_SOME.call(READ_BYTES) until (head = @received.index("\n"))
+      kind, id, *lengths = @received.slice!(0, head + 1).split(' ')
+      context_length, body_length = lengths.map(&:to_i)
+      missing = context_length + body_length - @received.bytesize
+      @received << READ_ALL.call(missing) if missing.positive?
+      context = @received.slice!(0, context_length)
+      body = @received
+      @received = String.new(capacity: READ_BYTES)
+      [kind, id, context, body]
+    rescue EOFError
+      nil
     end
-    result.is_a?(String) ? tell('text', result) : tell('result', JSON.generate(result))
+
+    def tell(kind, id, body = '')
+      # A child that was forked by the handler, and has come out of it, has nothing to say.
+      exit!(0) if $$ != PID
+      WRITE.call("#{kind} #{id} #{body.bytesize}\n", body)
+    end
+
+    # --- Reports
+
+    # An error as AWS's client tells it: its class within `Function<...>`, or `Init<...>` while the file is loaded.
+    def report(error, where, causes = CAUSES)
+      told = { errorMessage: message_of(error), errorType: "#{where}<#{error.class}>", stackTrace: stack_of(error) }
+      told[:cause] = report(error.cause, where, causes - 1) if error.cause && causes.positive?
+      told
+    end
+
+    def tell_error(kind, id, told)
+      tell(kind, id, GENERATE.call(told, max_nesting: 0))
+    end
+
+    def fault(type, message)
+      { errorMessage: utf8(message), errorType: type, stackTrace: [] }
+    end
+
+    # Whatever is raised has a message, which may be no text, or fail itself.
+    def message_of(error)
+      utf8(error.message.to_s)
+    rescue StandardError => other
+      "#{error.class}, whose message raises #{other.class}"
+    end
+
+    def stack_of(error)
+      lines = (error.backtrace || []).reject { |line| line.start_with?('-e:') }
+      lines.first(STACK_LINES).map { |line| utf8(line) }
+    end
+
+    # JSON is UTF-8, and text may say that it is of another encoding than it is.
+    def utf8(text)
+      is_marked_otherwise = ![Encoding::UTF_8, Encoding::BINARY, Encoding::US_ASCII].include?(text.encoding)
+      return text.encode('UTF-8', invalid: :replace, undef: :replace) if is_marked_otherwise
+
+      text.dup.force_encoding('UTF-8').scrub
+    end
+
+    # --- Load
+
+    def load_handler
+      $LOAD_PATH.unshift(Dir.pwd) unless $LOAD_PATH.include?(Dir.pwd)
+      require FILE
+      return if handler
+
+      give_up(fault('Runtime.HandlerNotFound', "no method #{FUNCTION} in #{FILE}"))
+    rescue SystemExit => error
+      tell_error('fatal', '-', report(error, 'Init'))
+      raise
+    rescue SignalException
+      raise
+    rescue Exception => error
+      give_up(report(error, 'Init'))
+    end
+
+    def give_up(told)
+      tell_error('fatal', '-', told)
+      # Not `exit`, which would raise once more.
+      @is_given_up = true
+    end
+
+    # What is to be called: a method of the object that a file is run in, or of a class, or a constant that has `call`.
+    # It is looked for at each event, since libraries put methods of their own in the place of others.
+    def handler
+      *path, name = FUNCTION.split('.')
+      owner = path.empty? ? TOPLEVEL_BINDING.receiver : Object.const_get(path.join('::'))
+      return owner.method(name) if owner.respond_to?(name, true)
+
+      space = path.empty? ? Object : owner
+      space.const_get(name).method(:call) if name.match?(/\A[A-Z]/) && space.const_defined?(name)
+    rescue NameError
+      nil
+    end
+
+    # --- Invocations
+
+    def serve(id, context, event)
+      context = LambdaContext.new(PARSE.call(context, max_nesting: false))
+      $_global_aws_request_id = id
+      ENV['_X_AMZN_TRACE_ID'] = context.trace_id
+      event = read_event(id, event) or return
+      answer(id, call(handler, event.first, context))
+    rescue *ENDS => error
+      end_child(error)
+      tell_error('fatal', id, report(error, 'Function'))
+      raise
+    rescue Exception => error
+      end_child(error)
+      tell_error('error', id, report(error, 'Function'))
+    end
+
+    # The event in an array, or nil after the answer that it cannot be read.
+    def read_event(id, event)
+      return [event] if @wants_bytes
+
+      [AwsLambda::Marshaller.marshall_request(AwsLambda::Request.new(event.force_encoding('UTF-8')))]
+    rescue *UNREADABLE => error
+      tell_error('error', id, fault('Runtime.UnmarshalError', "event cannot be read as JSON: #{message_of(error)}"))
+      nil
+    end
+
+    # Calls with the keywords `event` and `context`, as AWS's client does: a method without keywords finds them in one
+    # hash. Where that would fail, because it has two parameters or none or one of the keywords, it gets what it takes.
+    def call(callable, event, context)
+      given = { event: event, context: context }
+      parameters = callable.owner == Proc ? callable.receiver.parameters : callable.parameters
+      kinds = parameters.map(&:first)
+      return callable.call(**given) if kinds.include?(:keyrest)
+
+      if kinds.any? { |kind| %i[key keyreq].include?(kind) }
+        taken = parameters.select { |kind, _| %i[key keyreq].include?(kind) }.map(&:last)
+        return callable.call(**given.slice(*taken))
+      end
+      # All parameters of a block are optional.
+      needed = kinds.count(callable.owner == Proc && !callable.receiver.lambda? ? :opt : :req)
+      return callable.call(event, context) if needed >= 2
+
+      (kinds & %i[req opt rest]).empty? ? callable.call : callable.call(given)
+    end
+
+    def answer(id, result)
+      return stream(id, result) if Enumerator === result
+
+      text, type = AwsLambda::Marshaller.marshall_response(result)
+      return tell('result', id, text) unless type
+
+      tell('bytes', id, type == 'application/unknown' ? text.read.to_s : text)
+    end
+
+    # An Enumerator is an answer in pieces; the first may be a Hash of status, headers and cookies.
+    def stream(id, pieces)
+      pieces.each_with_index do |piece, index|
+        if piece.is_a?(Hash) && index.zero?
+          tell('prelude', id, piece.to_json)
+        elsif piece.is_a?(String)
+          (0...piece.bytesize).step(PIECE_BYTES) { |at| tell('chunk', id, piece.byteslice(at, PIECE_BYTES)) }
+        else
+          raise TypeError, "a stream has Strings, after a Hash if that comes first; its piece #{index} is a #{piece.class}"
+        end
+      end
+      tell('end', id)
+    end
+
+    # A forked child has taken an error out of the handler, and ends as a program of its own would, but for what the
+    # worker runs at its end.
+    def end_child(error)
+      return if $$ == PID
+
+      exit!(error.status) if error.is_a?(SystemExit)
+      warn(error.full_message(highlight: false))
+      exit!(1)
+    end
+
+    # --- Hooks
+
+    def before_snapshot(&hook)
+      @hooks['before-snapshot'].unshift(hook)
+    end
+
+    def after_restore(&hook)
+      @hooks['after-restore'].push(hook)
+    end
+
+    def run_hooks(kind)
+      # Whoever is started from the same snapshot has the same state.
+      srand if kind == 'after-restore'
+      @hooks[kind].each(&:call)
+      tell('done', '-')
+    rescue Exception => error
+      tell_error('error', '-', report(error, 'Function'))
+      raise if ENDS.any? { |kind| kind === error }
+    end
+
+    # Has events handed over as they come, as Strings of bytes.
+    def take_bytes
+      @wants_bytes = true
+    end
+
+    # --- Main loop
+
+    def run
+      load_handler
+      exit(1) if @is_given_up
+      tell('ready', '-', GENERATE.call(wishes))
+      while (kind, id, context, body = receive)
+        kind == 'event' ? serve(id, context, body) : run_hooks(kind)
+      end
+    end
+
+    def wishes
+      previous = trap('TERM', 'DEFAULT')
+      trap('TERM', previous)
+      { sigterm: previous.is_a?(Proc), bytes: @wants_bytes, snapshot: @hooks.values.flatten.any? }.select { |_, is_so| is_so }
+    end
   end
 end
-$stdout.sync = true
-$LOAD_PATH.unshift(Dir.pwd)
-begin
-  load Lambwire::FILE
-  *owner, name = Lambwire::NAME.split('.')
-  owner = owner.empty? ? self : Object.const_get(owner.join('::'))
-  Lambwire.report('Runtime.HandlerNotFound', "no method #{Lambwire::NAME} in #{Lambwire::FILE}") || exit(1) unless owner.respond_to?(name, true)
-rescue StandardError, ScriptError, NoMemoryError => error
-  Lambwire.fail(error) || exit(1)
+
+# --- Logging
+
+# Loggers that write to standard output or standard error do so as with AWS's client, or as JSON.
+module LambwireLogger
+  IS_JSON = ENV['AWS_LAMBDA_LOG_FORMAT'].to_s.casecmp?('json')
+  LEVEL = ENV['AWS_LAMBDA_LOG_LEVEL'].to_s.downcase.sub('trace', 'debug')[/\A(debug|info|warn|error|fatal)\z/] || 'debug'
+
+  # The lines of AWS's client: with the request's id before the name of the program.
+  class TextFormatter < Logger::Formatter
+    def call(severity, time, program, message)
+      head = "#{severity[0]}, [#{format_datetime(time)} ##{$$}] #{severity.rjust(5)} #{$_global_aws_request_id}"
+      Lambwire.utf8("#{head} -- #{program}: #{msg2str(message)}\n")
+    end
+  end
+
+  class JsonFormatter < Logger::Formatter
+    def call(severity, time, program, message)
+      line = { timestamp: time.getutc.iso8601(3), level: severity == 'ANY' ? 'INFO' : severity }
+      line[:message] = message.is_a?(Hash) ? message : Lambwire.utf8(message.is_a?(Exception) ? Lambwire.message_of(message) : msg2str(message))
+      line[:logger] = program if program
+      line[:requestId] = $_global_aws_request_id if $_global_aws_request_id
+      line.update(errorType: message.class.to_s, stackTrace: Lambwire.stack_of(message)) if message.is_a?(Exception)
+      "#{line.to_json}\n"
+    end
+  end
+
+  def initialize(device, *rest, level: LEVEL, formatter: nil, **options)
+    is_log = device.equal?($stdout) || device.equal?($stderr) || device.equal?(STDOUT) || device.equal?(STDERR)
+    formatter ||= (IS_JSON ? JsonFormatter : TextFormatter).new if is_log
+    super(device, *rest, level: level, formatter: formatter, **options)
+  end
 end
-Lambwire.tell('ready')
-loop do
-  fields, event = Lambwire.next_event
-  begin Lambwire.answer(owner.method(name), fields, event)
-  rescue StandardError, ScriptError, NoMemoryError, SystemStackError => error then Lambwire.fail(error) end
+
+Logger.prepend(LambwireLogger)
+$stdout.sync = true
+begin
+  Lambwire.run
+rescue SystemExit, SignalException
+  raise
+rescue Exception => error
+  # Between events: raised by a signal's trap, or by a thread.
+  exit!(1) if $$ != Lambwire::PID
+  Lambwire.tell_error('fatal', '-', Lambwire.report(error, 'Function'))
+  exit(1)
 end

@@ -1,41 +1,322 @@
-# Speaks the worker protocol for a function in a shell script. Its first argument is the event, its second the context;
-# what it prints is the answer. It runs in a process of its own for every event.
-eval "exec 9>&$LAMBWIRE_ANSWERS_FD 8<&$LAMBWIRE_EVENTS_FD"
-for lambwire_fd in "$LAMBWIRE_EVENTS_FD" "$LAMBWIRE_ANSWERS_FD"; do
-    case $lambwire_fd in [0-7]) eval "exec $lambwire_fd<&-" ;; esac
+# The worker for a function in a shell script, in whichever shell runs this. It speaks the worker protocol.
+#
+# The script is loaded into this very shell, so that it may change all that a shell has: options, IFS, functions and
+# aliases with the names of commands, traps, PATH, descriptors. So the loop consists of syntax alone, which nothing of
+# that changes: assignments, `case`, subshells. Whatever needs a command is done in a subshell that has been cleaned.
+# The function runs in a subshell of its own, too: what it changes is gone before the next event.
+#
+# Descriptor 7 is for events and 8 for answers, wherever they have been: scripts like to use 3, 4 and 9.
+for lambwire_spare in 3 4 5 6 9; do
+    case $lambwire_spare in "$LAMBWIRE_EVENTS_FD" | "$LAMBWIRE_ANSWERS_FD") ;; *) break ;; esac
 done
+eval "exec $lambwire_spare<&$LAMBWIRE_EVENTS_FD 8>&$LAMBWIRE_ANSWERS_FD 7<&$lambwire_spare $lambwire_spare<&-"
+for lambwire_spare in "$LAMBWIRE_EVENTS_FD" "$LAMBWIRE_ANSWERS_FD"; do
+    case $lambwire_spare in [34569]) eval "exec $lambwire_spare<&-" ;; esac
+done
+lambwire_file=$LAMBWIRE_FILE lambwire_function=$LAMBWIRE_FUNCTION
+unset LAMBWIRE_FILE LAMBWIRE_FUNCTION LAMBWIRE_EVENTS_FD LAMBWIRE_ANSWERS_FD LAMBWIRE_BYTES
+lambwire_path=$PATH lambwire_turn=0 lambwire_lang=${LC_ALL-}
+lambwire_newline='
+'
+# A letter of two bytes.
+lambwire_letter=$(printf '\303\251')
 
-lambwire_id=-
-lambwire_tell() {
-    printf '%s %s %s\n%s' "$1" "$lambwire_id" "$(LC_ALL=C && echo ${#2})" "$2" >&9
-}
-lambwire_report() {
-    lambwire_tell error "{\"errorType\":\"$1\",\"errorMessage\":\"$2\"}"
+# In a subshell: undoes what the script may have changed that matters to this file. The variable has bash prefer its own
+# `unset` to a function of that name, and ksh makes no process of a subshell before it is asked for a limit.
+lambwire_clean() {
+    POSIXLY_CORRECT=1
+    case ${KSH_VERSION-} in *93*) ulimit -t unlimited 2>&- ;; esac
+    unset -f read printf print test head sed tr wc cat date command exec exit export unalias 2>&-
+    unalias -a 2>&-
+    IFS=' ' PATH=$lambwire_path
+    # yash takes bytes for text by the locale that it was started with.
+    case ${YASH_VERSION-} in '') LC_ALL=C ;; *) LC_ALL=$lambwire_lang ;; esac
+    export PATH LC_ALL
 }
 
-. "$LAMBWIRE_FILE"
-case $(command -v "$LAMBWIRE_FUNCTION") in
-"$LAMBWIRE_FUNCTION") ;;
-*)
-    lambwire_report Runtime.HandlerNotFound "no function $LAMBWIRE_FUNCTION in $LAMBWIRE_FILE"
-    exit 1
-    ;;
+# `printf` is no part of mksh, and a program takes no long argument.
+case ${KSH_VERSION-} in
+'') lambwire_print() { printf %s "$1"; } ;;
+*) lambwire_print() { print -rn -- "$1"; } ;;
 esac
-lambwire_tell ready ''
-while read -r lambwire_kind lambwire_id lambwire_context lambwire_length <&8 && IFS= read -r lambwire_context <&8; do
-    lambwire_event=$(head -c "$lambwire_length" <&8)
-    _X_AMZN_TRACE_ID=${lambwire_context#*'"trace_id":'}
-    case $_X_AMZN_TRACE_ID in
-    '"'*)
-        _X_AMZN_TRACE_ID=${_X_AMZN_TRACE_ID#'"'}
-        export _X_AMZN_TRACE_ID="${_X_AMZN_TRACE_ID%%'"'*}"
+
+# --- Context
+
+# The text of a string in JSON that begins behind its first quotation mark; sets `lambwire_text`.
+lambwire_unescape() {
+    lambwire_text= lambwire_rest=$1
+    while :; do
+        lambwire_part=${lambwire_rest%%[\\\"]*}
+        lambwire_text=$lambwire_text$lambwire_part
+        lambwire_rest=${lambwire_rest#"$lambwire_part"}
+        case $lambwire_rest in
+        '\u'*) lambwire_unescape_code ;;
+        '\'[bfnrt]*) lambwire_text="$lambwire_text " lambwire_rest=${lambwire_rest#??} ;;
+        '\'*)
+            lambwire_rest=${lambwire_rest#?}
+            lambwire_part=${lambwire_rest%"${lambwire_rest#?}"}
+            lambwire_text=$lambwire_text$lambwire_part lambwire_rest=${lambwire_rest#?}
+            ;;
+        *) return ;;
+        esac
+    done
+}
+
+# The same for an escape such as \u00e9. What is beyond ASCII comes as it is, but for what nobody can see.
+lambwire_unescape_code() {
+    lambwire_rest=${lambwire_rest#??}
+    lambwire_part=${lambwire_rest%"${lambwire_rest#????}"}
+    lambwire_rest=${lambwire_rest#????}
+    case $lambwire_part in
+    00[2-7]?) lambwire_text=$lambwire_text$(printf "\\$(printf %o "$((0x$lambwire_part))")") ;;
+    *) lambwire_text="$lambwire_text " ;;
+    esac
+}
+
+# What a function may ask: how long the invocation may last, in milliseconds.
+get_remaining_time_in_millis() (
+    lambwire_deadline=${lambwire_context#*'"deadline_ms":'}
+    lambwire_deadline=${lambwire_deadline%%[!0-9]*}
+    lambwire_now=${EPOCHREALTIME-}
+    lambwire_clean
+    case $lambwire_now in
+    *[.,]???*)
+        lambwire_part=${lambwire_now#*[.,]}
+        lambwire_now=${lambwire_now%%[.,]*}${lambwire_part%"${lambwire_part#???}"}
         ;;
+    # There are `date`s that know seconds alone.
+    *)
+        lambwire_now=$(date +%s%3N)
+        case $lambwire_now in *[!0-9]*) lambwire_now=$(date +%s)999 ;; esac
+        ;;
+    esac
+    lambwire_left=$((${lambwire_deadline:-0} - lambwire_now))
+    case $lambwire_left in -*) lambwire_left=0 ;; esac
+    lambwire_print "$lambwire_left$lambwire_newline"
+)
+
+# --- Frames
+
+# How many bytes a text has. Not every shell can be brought to count bytes.
+lambwire_length() {
+    case ${#lambwire_letter} in
+    2) lambwire_bytes=${#1} ;;
+    *) lambwire_bytes=$(($(lambwire_print "$1" | wc -c))) ;;
+    esac
+}
+
+# Writes a frame: its kind, its id and its body.
+lambwire_tell() {
+    lambwire_length "$3"
+    lambwire_print "$1 $2 $lambwire_bytes$lambwire_newline$3" >&8
+}
+
+# Waits for the next frame, and prints its kind and id, its length, the trace, the context, and the event with a dot
+# behind it: the ends of lines at the end of an output are lost.
+lambwire_receive() {
+    lambwire_clean
+    read -r lambwire_kind lambwire_id lambwire_part lambwire_size <&7 || exit 1
+    lambwire_context= lambwire_trace=-
+    case $lambwire_part in 0) ;; *) read -r lambwire_context <&7 ;; esac
+    # The first is ours: those of the caller come later.
+    lambwire_part=${lambwire_context#*'"trace_id":'}
+    case $lambwire_part in '"'*) lambwire_unescape "${lambwire_part#?}" && lambwire_trace="=$lambwire_text" ;; esac
+    {
+        lambwire_print "$lambwire_kind $lambwire_id$lambwire_newline$lambwire_size$lambwire_newline"
+        lambwire_print "$lambwire_trace$lambwire_newline$lambwire_context$lambwire_newline"
+        case ${LAMBWIRE_BYTES:+bytes} in bytes) ;; *) head -c "$lambwire_size" <&7 ;; esac
+        lambwire_print .
+    } >&3
+}
+
+# --- Reports
+
+lambwire_escape() {
+    lambwire_print "$1" | sed 's/["\\]/\\&/g' | tr '\001-\037' ' '
+}
+
+# Tells an error: the kind of the frame, its id, the type and the message.
+lambwire_report() {
+    lambwire_tell "$1" "$2" "{\"errorType\":\"$3\",\"errorMessage\":\"$(lambwire_escape "$4")\",\"stackTrace\":[]}"
+}
+
+# --- Load
+
+lambwire_check() {
+    lambwire_clean
+    for lambwire_part in head sed tr cat; do
+        case $(command -v "$lambwire_part") in '') lambwire_missing=$lambwire_part ;; esac
+    done
+    case ${lambwire_missing+missing} in missing)
+        lambwire_report fatal - Runtime.NoProgram "the worker for shells needs $lambwire_missing, which is not in PATH"
+        exit 1
+        ;;
+    esac
+}
+
+# In a subshell: says that the function is there, and what the script wants besides.
+lambwire_ready() {
+    lambwire_part=$(command -v "$lambwire_function")
+    case $lambwire_part in
+    "$lambwire_function") ;;
+    *)
+        lambwire_report fatal - Runtime.HandlerNotFound "no function $lambwire_function in $lambwire_file"
+        exit 1
+        ;;
+    esac
+    lambwire_part=
+    # Some shells tell no traps in a subshell.
+    case $1$(sed -n '/^[^#]*trap /p' "$lambwire_file") in *TERM* | *' 15'*) lambwire_part=',"sigterm":true' ;; esac
+    case $(command -v before_snapshot)$(command -v after_restore) in ?*) lambwire_part="$lambwire_part,\"snapshot\":true" ;; esac
+    case ${LAMBWIRE_BYTES:+bytes} in bytes) lambwire_part="$lambwire_part,\"bytes\":true" ;; esac
+    case $lambwire_part in ?*) lambwire_part="{${lambwire_part#,}}" ;; esac
+    lambwire_tell ready - "$lambwire_part"
+}
+
+# --- Invocations
+
+# Takes apart what was received, and has the function answer. The event is its first argument and its standard input,
+# the context its second argument. A pipe leads from the function to the answer. It has an end that is told from the
+# end of the pipe: a job that is left in the background may hold that open, and what it writes later goes to the log.
+lambwire_invoke() {
+    lambwire_id=${lambwire_head#event }
+    lambwire_size=${lambwire_frame%%"$lambwire_newline"*} lambwire_frame=${lambwire_frame#*"$lambwire_newline"}
+    lambwire_trace=${lambwire_frame%%"$lambwire_newline"*} lambwire_frame=${lambwire_frame#*"$lambwire_newline"}
+    lambwire_context=${lambwire_frame%%"$lambwire_newline"*} lambwire_event=${lambwire_frame#*"$lambwire_newline"}
+    lambwire_event=${lambwire_event%.} lambwire_frame= lambwire_turn=$((lambwire_turn + 1))
+    # Some shells have the same random numbers in each subshell, unless one is drawn here.
+    lambwire_random=${RANDOM-}
+    case ${LAMBWIRE_BYTES:+bytes}${#lambwire_event} in
+    bytes* | "$lambwire_size") lambwire_status=0 ;;
+    *) (lambwire_is_whole) && lambwire_status=0 || lambwire_status=1 ;;
+    esac
+    case $lambwire_status in
+    0)
+        (lambwire_feed) | {
+            (lambwire_call) 7<&- 8>&-
+            (lambwire_mark "$?")
+        } | (lambwire_answer)
+        ;;
+    esac
+    lambwire_event=
+}
+
+# Whether the event is what was sent, or else the error that it is not.
+lambwire_is_whole() {
+    lambwire_clean
+    lambwire_length "$lambwire_event"
+    case $lambwire_bytes in "$lambwire_size") return 0 ;; esac
+    lambwire_report error "$lambwire_id" Runtime.UnmarshalError "the event of $lambwire_size bytes is $lambwire_bytes bytes \
+long in a variable, which holds no NUL: set LAMBWIRE_BYTES=1 in $lambwire_file, and read the event from standard input"
+    return 1
+}
+
+# Writes the event into a pipe that the function need not read.
+lambwire_feed() {
+    lambwire_clean
+    case ${LAMBWIRE_BYTES:+bytes}$lambwire_size in
+    bytes*) head -c "$lambwire_size" <&7 ;;
+    # As much as a pipe holds, so that nobody has to wait.
+    ? | ?? | ??? | [123]???) lambwire_print "$lambwire_event" ;;
+    *) lambwire_print "$lambwire_event" & ;;
+    esac 2>&-
+}
+
+# In a subshell as the script has left it.
+lambwire_call() {
+    case $lambwire_trace in
+    '='*) _X_AMZN_TRACE_ID=${lambwire_trace#?} && export _X_AMZN_TRACE_ID ;;
     *) unset _X_AMZN_TRACE_ID ;;
     esac
-    lambwire_answer=$("$LAMBWIRE_FUNCTION" "$lambwire_event" "$lambwire_context" 8<&- 9>&-)
-    lambwire_status=$?
+    case $lambwire_flags in *e*) set -e ;; esac
+    case $lambwire_flags in *u*) set -u ;; esac
+    case $lambwire_flags in *a*) set -a ;; esac
+    case $lambwire_flags in *v*) set -v ;; esac
+    case $lambwire_flags in *x*) set -x ;; esac
+    "$lambwire_function" "$lambwire_event" "$lambwire_context"
+    # If this were the call, zsh would wait for the jobs in the background.
+    return "$?"
+}
+
+# Says that the function has ended, and with which status.
+lambwire_mark() {
+    lambwire_clean
+    # What the function has not read must not be taken for the next event. Not every shell waits for all of a pipeline.
+    case ${LAMBWIRE_BYTES:+bytes} in bytes) lambwire_part=$(wc -c) ;; esac
+    lambwire_print "${lambwire_newline}lambwire-end $$ $lambwire_turn $1$lambwire_newline"
+}
+
+lambwire_answer() {
+    lambwire_clean
+    # A variable would lose a NUL without a word; this way it is no text, which the bootstrap says.
+    lambwire_text=$(sed "/^lambwire-end $$ $lambwire_turn [0-9]*\$/q" | tr '\000' '\377')
+    lambwire_status=${lambwire_text##*" "}
+    lambwire_text=${lambwire_text%"$lambwire_newline"lambwire-end *}
+    while :; do
+        case $lambwire_text in *"$lambwire_newline") lambwire_text=${lambwire_text%"$lambwire_newline"} ;; *) break ;; esac
+    done
     case $lambwire_status in
-    0) lambwire_tell text "$lambwire_answer" ;;
-    *) lambwire_report Function.ExitStatus "$LAMBWIRE_FUNCTION exited with status $lambwire_status" ;;
+    0) lambwire_tell text "$lambwire_id" "$lambwire_text" ;;
+    *) lambwire_report error "$lambwire_id" Function.ExitStatus "$lambwire_function exited with status $lambwire_status" ;;
     esac
-done
+    # A job in the background has an empty standard input, wherever this one leads.
+    exec 3<&0
+    cat <&3 >&2 7<&- 8>&- &
+    # Lest zsh wait for that.
+    exit 0
+}
+
+# --- Hooks
+
+# They run in this shell, since what they change is to last.
+lambwire_hook() {
+    case $lambwire_head in
+    before-snapshot*) lambwire_part=before_snapshot ;;
+    *) lambwire_part=after_restore && lambwire_renew_random ;;
+    esac
+    lambwire_status=0
+    case $(lambwire_clean && command -v "$lambwire_part") in
+    '') ;;
+    *) "$lambwire_part" >&2 7<&- 8>&- || lambwire_status=$? ;;
+    esac
+    (lambwire_tell_hook)
+}
+
+# Whoever is started from the same snapshot has the same state.
+lambwire_renew_random() {
+    case ${RANDOM-} in
+    "${RANDOM-}") ;;
+    *) RANDOM=$(lambwire_clean && head -c 8 /dev/urandom | cksum | sed 's/^[0-9]*\([0-9]\{4\}\) .*/1\1/') ;;
+    esac
+}
+
+lambwire_tell_hook() {
+    lambwire_clean
+    case $lambwire_status in
+    0) lambwire_tell 'done' - '' ;;
+    *) lambwire_report error - Function.ExitStatus "$lambwire_part exited with status $lambwire_status" ;;
+    esac
+}
+
+# --- Main loop
+
+lambwire_main() {
+    lambwire_part=$(trap)
+    (lambwire_clean && lambwire_ready "$lambwire_part") || exit 1
+    # What a trap prints, or the trace of what is executed, does not come among what is received.
+    while lambwire_frame=$(lambwire_receive 3>&1 >&2); do
+        lambwire_head=${lambwire_frame%%"$lambwire_newline"*} lambwire_frame=${lambwire_frame#*"$lambwire_newline"}
+        case $lambwire_head in
+        event\ *) lambwire_invoke ;;
+        *) lambwire_hook ;;
+        esac
+    done
+}
+
+(lambwire_check) || exit 1
+# Both are put back when this has ended, whatever the script does to them.
+{ . "$lambwire_file"; } 7<&- 8>&-
+lambwire_flags=$-
+# From here on there may be aliases, which nothing in quotation marks is.
+"set" +aeuvx
+"lambwire_main"

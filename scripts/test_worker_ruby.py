@@ -1,0 +1,302 @@
+"""The worker for Ruby over two pipes: `test_worker_ruby.py [RUBY]...`."""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+
+from worker_pipes import WORKERS, Worker, check, check_sizes
+
+with open(os.path.join(WORKERS, "ruby/worker.rb")) as file:
+    TEXT = file.read()
+
+# Each is a file, the function, and what `{"n":1}` is answered with, as AWS's client does but where it says otherwise.
+SHAPES = {
+    "keywords": ("def h(event:, context:) = [event, context.class.to_s]", "h", [{"n": 1}, "LambdaContext"]),
+    "all keywords": ("def h(**opts) = opts.keys", "h", ["event", "context"]),
+    "one and the rest": ("def h(event:, **rest) = [event, rest.keys]", "h", [{"n": 1}, ["context"]]),
+    "one hash": ("def h(given) = [given[:event], given.keys]", "h", [{"n": 1}, ["event", "context"]]),
+    "any": ("def h(*given) = [given.size, given[0][:event]]", "h", [1, {"n": 1}]),
+    "optional": ("def h(given = nil) = given.keys", "h", ["event", "context"]),
+    "more keywords": ("def h(event:, context:, more: 3) = more", "h", 3),
+    "forwarded": ("def i(event:, context:) = event\ndef h(...) = i(...)", "h", {"n": 1}),
+    "class method": ("module M; class C; def self.h(event:, context:) = event; end; end", "M::C.h", {"n": 1}),
+    "private class method": ("class C; def self.h(event:, context:) = event; private_class_method :h; end", "C.h", {"n": 1}),
+    "module function": ("module M; module_function\ndef h(event:, context:) = event; end", "M.h", {"n": 1}),
+    "defined": ("define_method(:h) { |event:, context:| event }", "h", {"n": 1}),
+    "replaced": ("def h(event:, context:) = Object.define_method(:h) { |event:, context:| 2 }.to_s", "h", "h"),
+    # AWS's client fails at these.
+    "two": ("def h(event, context) = [event, context.class.to_s]", "h", [{"n": 1}, "LambdaContext"]),
+    "none": ("def h = 7", "h", 7),
+    "event alone": ("def h(event:) = event", "h", {"n": 1}),
+    "lambda": ("H = ->(event:, context:) { event }", "H", {"n": 1}),
+    "proc": ("module M; H = proc { |event, context| [event, context.class.to_s] }; end", "M.H", [{"n": 1}, "LambdaContext"]),
+    "callable": ("class C; def self.call(event:, context:) = event; end", "C", {"n": 1}),
+}
+
+# What is done, and the kind, the type and a part of the message of the report.
+FAULTS = {
+    "raise ArgumentError, 'on purpose'": ("error", "Function<ArgumentError>", "on purpose"),
+    "raise": ("error", "Function<RuntimeError>", ""),
+    "raise Class.new(StandardError) { def message = nil }": ("error", "Function<#<Class:", ""),
+    "raise Class.new(StandardError) { def message = raise('no') }": ("error", "Function<#<Class:", "whose message raises"),
+    "raise StandardError, { a: 1 }.inspect.encode('UTF-16LE')": ("error", "Function<StandardError>", "a"),
+    "raise \"caf\\xe9\"": ("error", "Function<RuntimeError>", "caf\ufffd"),
+    "raise Exception, 'no StandardError'": ("error", "Function<Exception>", "no StandardError"),
+    "raise NotImplementedError": ("error", "Function<NotImplementedError>", "NotImplementedError"),
+    "eval('(')": ("error", "Function<SyntaxError>", "eval"),
+    "def deep(n) = deep(n + 1) + 1\ndeep(0)": ("error", "Function<SystemStackError>", "stack level too deep"),
+    "nil.none": ("error", "Function<NoMethodError>", "none"),
+    "throw :none": ("error", "Function<UncaughtThrowError>", "none"),
+    "raise StopIteration": ("error", "Function<StopIteration>", ""),
+    "proc { return 1 }.then { |p| Thread.new(&p).join }": ("error", "Function<LocalJumpError>", ""),
+    "Float::NAN": ("error", "Function<JSON::GeneratorError>", "NaN"),
+    "[\"\\xff\"]": ("error", "Function<JSON::GeneratorError>", ""),
+    "ring = []; ring << ring": ("error", "Function<", "nesting"),
+    "[0].each": ("error", "Function<TypeError>", "its piece 0 is a Integer"),
+    "exit 3": ("fatal", "Function<SystemExit>", "exit"),
+    "abort 'given up'": ("fatal", "Function<SystemExit>", "given up"),
+    "Thread.exit": ("fatal", "Function<SystemExit>", ""),
+    "raise NoMemoryError, 'no more'": ("fatal", "Function<NoMemoryError>", "no more"),
+    "Process.kill(:INT, $$); sleep": ("fatal", "Function<Interrupt>", ""),
+    "Process.kill(:TERM, $$); sleep": ("fatal", "Function<SignalException>", "SIGTERM"),
+}
+
+# What a process ends with that says before that it will.
+ENDS = {"exit 3": 3, "Thread.exit": 0, "Process.kill(:INT, $$); sleep": -2, "Process.kill(:TERM, $$); sleep": -15}
+
+# All that a handler can change in its process, before its second event.
+CHANGES = r"""
+require 'tmpdir'
+def handler(event:, context:)
+  $/ = nil; $\ = "!"; $, = ';'; $; = 'e'
+  Dir.chdir('/'); File.umask(0o777)
+  Encoding.default_internal = Encoding::UTF_16LE rescue nil
+  Encoding.default_external = Encoding::ISO_8859_1
+  $stdout = StringIO.new; $stderr = StringIO.new; $stdin = StringIO.new
+  ENV.clear; $LOAD_PATH.clear; $LOADED_FEATURES.clear
+  GC.disable; srand(1); trap('INT', 'IGNORE'); Thread.report_on_exception = false
+  Object.send(:remove_const, :Process) if event['n'] == 0
+  Kernel.module_eval('def puts(*) = raise; def loop = raise; def exit(*) = raise; def raise(*) = 1; def rand(*) = 1; def warn(*) = raise')
+  IO.class_eval('def read(*) = 1; def write(*) = 1; def readpartial(*) = 1; def sysread(*) = 1; def gets(*) = 1; def syswrite(*) = 1')
+  Time.class_eval('def self.now = 1')
+  JSON.module_eval('def self.parse(*) = 1; def self.generate(*) = 1') if event['n'] == 3
+  { ok: event['n'] }
+end
+"""
+
+
+def is_told(what, answer, fault):
+    kind, error_type, message = fault
+    told = json.loads(answer[1])
+    check(f"{what}: {told}", (answer[0], told["errorType"].startswith(error_type)), (kind, True))
+    check(f"{what}: {told}", message in told["errorMessage"], True)
+
+
+def main(ruby):
+    passed = 0
+    with tempfile.TemporaryDirectory() as root:
+
+        def worker(source, function="handler", **variables):
+            path = os.path.join(root, "app.rb")
+            with open(path, "w") as file:
+                file.write(source)
+            return Worker([ruby, "-e"], TEXT, (path, function), {"AWS_LAMBDA_LOG_FORMAT": "", **variables})
+
+        def one(what, source, event, expected, **fields):
+            nonlocal passed
+            with worker(source) as running:
+                running.ready()
+                kind, body = running.invoke(event, **fields)
+                check(what, (kind, json.loads(body)), ("result", expected))
+            passed += 1
+
+        for name, (source, function, expected) in SHAPES.items():
+            with worker(source, function) as running:
+                check(name, running.ready(), {})
+                kind, body = running.invoke('{"n":1}')
+                check(name, (kind, json.loads(body)), ("result", expected))
+            passed += 1
+
+        does = "def handler(event:, context:) = eval(event['do'])"
+        with worker(does) as running:
+            running.ready()
+            for do, fault in FAULTS.items():
+                if fault[0] == "error":
+                    is_told(do, running.invoke(json.dumps({"do": do})), fault)
+            check("after faults", running.invoke('{"do":"1"}'), ("result", b"1"))
+        for do, fault in FAULTS.items():
+            if fault[0] == "fatal":
+                with worker(does) as running:
+                    running.ready()
+                    is_told(do, running.invoke(json.dumps({"do": do})), fault)
+                    check(do, running.process.wait(60), ENDS.get(do, 1))
+        passed += len(FAULTS)
+
+        chain = "def handler(event:, context:)\n begin; raise KeyError, 'inner'; rescue KeyError; raise 'outer'; end\nend"
+        with worker(chain) as running:
+            running.ready()
+            told = json.loads(running.invoke("{}")[1])
+            check("cause", (told["errorMessage"], told["cause"]["errorMessage"]), ("outer", "inner"))
+            check("cause's type", told["cause"]["errorType"], "Function<KeyError>")
+            check("stack", "app.rb:2:in" in told["stackTrace"][0] and len(told["stackTrace"]) < 4, True)
+            passed += 1
+
+        with worker(CHANGES) as running:
+            running.ready()
+            for n in range(5):
+                check("changes", running.invoke(f'{{"n":{n}}}'), ("result", f'{{"ok":{n}}}'.encode()))
+            passed += 1
+        with worker('$, = " "; $\\ = "\\n"; $/ = nil; $; = "e"\ndef handler(event:, context:) = { ok: 1 }') as running:
+            running.ready()
+            check("separators at the top", [running.invoke("{}") for _ in range(2)], [("result", b'{"ok":1}')] * 2)
+            passed += 1
+
+        one("string", "def handler(event:, context:) = '{\"a\":1}'", "{}", '{"a":1}')
+        one("nil", "def handler(event:, context:) = nil", "{}", None)
+        one("big", "require 'bigdecimal'\ndef handler(event:, context:) = [event, BigDecimal('1.5')]",
+            '{"n":123456789012345678901234567890,"f":0.30000000000000004}',
+            [{"n": 123456789012345678901234567890, "f": 0.30000000000000004}, "0.15e1"])  # fmt: skip
+        deep = "[" * 1300 + "]" * 1300
+        with worker("def handler(event:, context:) = context.client_context.flatten.size") as running:
+            running.ready()
+            for client_context in (deep, "null", deep):
+                kind, _ = running.invoke("{}", client_context=client_context)
+                check("deep client context", kind, "error" if client_context == "null" else "result")
+            passed += 1
+        with worker("def handler(event:, context:) = event") as running:
+            running.ready()
+            for depth, kind in ((9_999, "result"), (10_000, "result"), (10_001, "error"), (3_000_000, "error")):
+                told = running.invoke("[" * depth + "]" * depth)
+                check(f"{depth} deep", told[0], kind)
+                check(f"{depth} deep", kind == "result" or json.loads(told[1])["errorType"], kind == "result" or "Runtime.UnmarshalError")
+            check("no JSON", json.loads(running.invoke("{a")[1])["errorType"], "Runtime.UnmarshalError")
+            check("then", running.invoke("1"), ("result", b"1"))
+            passed += 5
+
+        context = """def handler(event:, context:)
+          [context.aws_request_id, context.function_name, context.memory_limit_in_mb, context.log_group_name, context.identity,
+           context.client_context, context.tenant_id, context.get_remaining_time_in_millis.between?(1, 60_000),
+           context.deadline_ms.class.to_s, ENV['_X_AMZN_TRACE_ID'], ENV.keys.grep(/LAMBWIRE/), $_global_aws_request_id]
+        end"""
+        with worker(context) as running:
+            running.ready()
+            given = {"client_context": '{"custom":{"a":1}}', "identity": {"cognitoIdentityId": "i"}, "tenant_id": "t"}
+            request_id = running.send("{}", trace_id='Root=1;"\\é', **given)
+            told = json.loads(running.hear()[2])
+            expected = [request_id, "pipes", "128", "/aws/lambda/pipes", {"cognitoIdentityId": "i"}, {"custom": {"a": 1}}, "t",
+                        True, "Integer", 'Root=1;"\\é', [], request_id]  # fmt: skip
+            check("context", told, expected)
+            told = json.loads(running.invoke("{}", deadline_ms=1)[1])
+            check("no trace, no time", (told[9], told[7]), (None, False))
+            passed += 1
+
+        with worker("def handler(event:, context:) = Enumerator.new { |y| y << { statusCode: 201 } << 'a' << \"\\xff\".b << 'x' * 3_000_000 }") as running:
+            running.ready()
+            frames = running.stream("{}")
+            kinds = [kind for kind, _ in frames]
+            check("stream", (kinds[0], kinds[-1], b"".join(body for kind, body in frames if kind == "chunk")),
+                  ("prelude", "end", b"a\xff" + b"x" * 3_000_000))  # fmt: skip
+            passed += 1
+        with worker("def handler(event:, context:) = StringIO.new(\"\\xff\\n\".b)") as running:
+            running.ready()
+            check("bytes", running.invoke("{}"), ("bytes", b"\xff\n"))
+            passed += 1
+        with worker("Lambwire.take_bytes\ndef handler(event:, context:) = event.bytes") as running:
+            check("takes bytes", running.ready(), {"bytes": True})
+            check("bytes", running.invoke(b"\0\xff"), ("result", b"[0,255]"))
+            check("no bytes", running.invoke(b""), ("result", b"[]"))
+            passed += 1
+
+        fork = """def handler(event:, context:)
+          if event['fork']
+            if fork.nil? then sleep 0.2; event['fork'] == 'raise' ? raise('child') : (return 'of caller A') end
+            return 'first'
+          end
+          Process.waitall
+          `ls -l /proc/self/fd`.lines.size.to_s + 'of caller B'
+        end
+        at_exit { $stderr.puts "ended #{$$ == PARENT}" }
+        PARENT = $$"""
+        with worker(fork) as running:
+            running.ready()
+            for do in ("return", "raise"):
+                check("fork", running.invoke(json.dumps({"fork": do})), ("result", b'"first"'))
+                kind, body = running.invoke("{}")
+                # The total, 0, 1, 2, and the directory.
+                check("fork", (kind, body), ("result", b'"5of caller B"'))
+            check("end", (running.end(), running.logged().count("ended true"), running.logged().count("ended false")), (0, 1, 0))
+            passed += 2
+
+        term = "trap('TERM') { $stderr.puts 'flushed'; exit 0 }\ndef handler(event:, context:) = 1"
+        with worker(term) as running:
+            check("sigterm", running.ready(), {"sigterm": True})
+            running.invoke("{}")
+            running.process.send_signal(signal.SIGTERM)
+            check("sigterm", (running.process.wait(60), "flushed" in running.logged()), (0, True))
+            passed += 1
+        with worker("def handler(event:, context:) = 1") as running:
+            running.ready()
+            running.process.send_signal(signal.SIGTERM)
+            check("sigterm by default", running.process.wait(60), -signal.SIGTERM)
+            passed += 1
+        late = "def handler(event:, context:) = Thread.new { sleep 0.1; Thread.main.raise(IOError, 'late') } && 1"
+        with worker(late) as running:
+            running.ready()
+            running.invoke("{}")
+            kind, request_id, body = running.hear()
+            check("late", (kind, request_id, json.loads(body)["errorMessage"]), ("fatal", "-", "late"))
+            check("late", running.process.wait(60), 1)
+            passed += 1
+
+        for source, error_type in (("def h(\n", "Init<SyntaxError>"), ("require 'none'", "Init<LoadError>"), ("exit 4", "Init<SystemExit>"),
+                                   ("raise 'at the top'", "Init<RuntimeError>"), ("1", "Runtime.HandlerNotFound")):  # fmt: skip
+            with worker(source) as running:
+                kind, request_id, body = running.hear()
+                check(source, (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", error_type))
+                check(source, running.process.wait(60), 4 if source == "exit 4" else 1)
+            passed += 1
+
+        hooks = """Lambwire.before_snapshot { puts 'before 1' }
+        Lambwire.before_snapshot { puts 'before 2' }
+        Lambwire.after_restore { puts 'after' }
+        Lambwire.after_restore { raise 'no network' if ENV['FAILS'] }
+        srand(1)
+        def handler(event:, context:) = rand"""
+        with worker(hooks) as running:
+            check("hooks", running.ready(), {"snapshot": True})
+            check("hooks", [running.hooks("before-snapshot"), running.hooks("after-restore")], [("done", "-", b"")] * 2)
+            check("hooks", running.logged(), "before 2\nbefore 1\nafter\n")
+            check("seed", running.invoke("{}")[1] != b"0.417022004702574", True)
+            passed += 1
+        with worker(hooks, FAILS="1") as running:
+            running.ready()
+            kind, request_id, body = running.hooks("after-restore")
+            check("hook fails", (kind, request_id, json.loads(body)["errorMessage"]), ("error", "-", "no network"))
+            passed += 1
+
+        logs = "L = Logger.new($stdout)\ndef handler(event:, context:) = L.info('told') && L.debug { 'more' } && L.error(KeyError.new('k'))"
+        with worker(logs) as running:
+            running.ready()
+            running.invoke("{}")
+            check("log", " INFO 00000001-0000-4000-8000-000000000000 -- : told\n" in running.logged(), True)
+            passed += 1
+        with worker(logs, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="INFO") as running:
+            running.ready()
+            running.invoke("{}")
+            lines = [json.loads(line) for line in running.logged().splitlines()]
+            check("log", [(line["level"], line["message"], line["requestId"][:8]) for line in lines],
+                  [("INFO", "told", "00000001"), ("ERROR", "k", "00000001")])  # fmt: skip
+            check("log", (lines[1]["errorType"], lines[0]["timestamp"][-1]), ("KeyError", "Z"))
+            passed += 1
+
+        with worker("def handler(event:, context:) = event.is_a?(String) ? event.bytesize : 'x' * event['size']") as running:
+            running.ready()
+            passed += check_sizes("ruby", running)
+    print(f"ruby ({ruby}): {passed} passed, 0 failed")
+
+
+if __name__ == "__main__":
+    for each in sys.argv[1:] or ["ruby"]:
+        main(each)

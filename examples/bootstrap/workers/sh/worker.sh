@@ -9,7 +9,10 @@
 for lambwire_spare in 3 4 5 6 9; do
     case $lambwire_spare in "$LAMBWIRE_EVENTS_FD" | "$LAMBWIRE_ANSWERS_FD") ;; *) break ;; esac
 done
-eval "exec $lambwire_spare<&$LAMBWIRE_EVENTS_FD 8>&$LAMBWIRE_ANSWERS_FD 7<&$lambwire_spare $lambwire_spare<&-"
+# Some shells know no number of two digits.
+case $LAMBWIRE_EVENTS_FD in ?) lambwire_from="<&$LAMBWIRE_EVENTS_FD" ;; *) lambwire_from="</proc/self/fd/$LAMBWIRE_EVENTS_FD" ;; esac
+case $LAMBWIRE_ANSWERS_FD in ?) lambwire_to=">&$LAMBWIRE_ANSWERS_FD" ;; *) lambwire_to=">/proc/self/fd/$LAMBWIRE_ANSWERS_FD" ;; esac
+eval "exec $lambwire_spare$lambwire_from 8$lambwire_to 7<&$lambwire_spare $lambwire_spare<&-"
 for lambwire_spare in "$LAMBWIRE_EVENTS_FD" "$LAMBWIRE_ANSWERS_FD"; do
     case $lambwire_spare in [34569]) eval "exec $lambwire_spare<&-" ;; esac
 done

@@ -35,6 +35,9 @@ Options:
   --deadline-margin MS
                       Answer with an error this long before the deadline, and
                       replace the handler's process
+  --sigterm           Have Lambda send SIGTERM before the end: it goes to the
+                      handler's process. Without this, where a handler in a file
+                      waits for it when it is loaded
   --listen ADDRESS    Where the emulator is to listen for callers. Otherwise
                       127.0.0.1:8080, and 0.0.0.0:8080 as a container's first
                       process
@@ -65,6 +68,8 @@ pub(crate) struct Options {
     pub(crate) interpreter: Option<PathBuf>,
     pub(crate) margin: Option<Duration>,
     pub(crate) listen: Option<OsString>,
+    /// Lambda is to send SIGTERM before the end.
+    pub(crate) wants_sigterm: bool,
 }
 
 impl Options {
@@ -91,6 +96,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Req
             Long("exec") => options.is_exec = true,
             Long("interpreter") => options.interpreter = Some(parser.value()?.into()),
             Long("deadline-margin") => options.margin = Some(Duration::from_millis(parser.value()?.parse()?)),
+            Long("sigterm") => options.wants_sigterm = true,
             Long("listen") => options.listen = Some(parser.value()?),
             Value(value) if value == "invoke" && values.is_empty() && !is_invoke => is_invoke = true,
             Value(value) if values.len() < if is_invoke { 2 } else { 1 } => values.push(value),

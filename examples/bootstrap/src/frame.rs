@@ -147,6 +147,11 @@ impl fmt::Display for BadFrame {
     }
 }
 
+/// The first line that asks a worker to run its hooks.
+pub(crate) fn hook(name: &str) -> String {
+    format!("{name} {NO_ID} 0 0\n")
+}
+
 /// Replaces what is in `buf` by all that goes before the bytes of an event: the first line, and the context.
 pub(crate) fn announce(buf: &mut Vec<u8>, id: &str, context: &[u8], event_len: usize) {
     buf.clear();

@@ -6,6 +6,8 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, read, write};
 
+use crate::telemetry;
+
 /// How much of a log is remembered, in bytes: two screenfuls.
 const TAIL_BYTES: usize = 4096;
 
@@ -19,6 +21,9 @@ const PIECE_BYTES: usize = 4096;
 /// for.
 const PIECES: usize = 16;
 
+/// Longest line that is one frame, in bytes: as much as CloudWatch takes as one event (AWS, "CloudWatch Logs quotas").
+const LINE_BYTES: usize = 1024 * 1024;
+
 /// The log of one program.
 pub(crate) struct Log {
     streams: Vec<Stream>,
@@ -29,12 +34,36 @@ pub(crate) struct Log {
 pub(crate) struct Stream {
     from: OwnedFd,
     to: BorrowedFd<'static>,
+    /// A line that has not come to its end, where lines are frames.
+    line: Vec<u8>,
 }
 
 impl Stream {
     /// `from` does not block.
     pub(crate) fn new(from: OwnedFd, to: BorrowedFd<'static>) -> Self {
-        Self { from, to }
+        Self { from, to, line: Vec::new() }
+    }
+
+    fn pass_on(&mut self, piece: &[u8]) {
+        if !telemetry::is_on() {
+            // Whoever has closed the other end does not want to read.
+            let _ = write_all(self.to, piece);
+            return;
+        }
+        for part in piece.split_inclusive(|&byte| byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") || self.line.len() >= LINE_BYTES {
+                self.end_line();
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        if !line.is_empty() {
+            telemetry::write(false, None, line);
+        }
     }
 }
 
@@ -52,14 +81,16 @@ impl Log {
     pub(crate) fn forward(&mut self) {
         let mut piece = Vec::with_capacity(PIECE_BYTES);
         let tail = &mut self.tail;
-        self.streams.retain(|stream| {
+        self.streams.retain_mut(|stream| {
             for _ in 0..PIECES {
                 piece.clear();
                 match read(&stream.from, spare_capacity(&mut piece)) {
-                    Ok(0) => return false,
+                    Ok(0) => {
+                        stream.end_line();
+                        return false;
+                    }
                     Ok(_) => {
-                        // Whoever has closed the other end does not want to read.
-                        let _ = write_all(stream.to, &piece);
+                        stream.pass_on(&piece);
                         tail.extend_from_slice(&piece);
                         tail.drain(..tail.len().saturating_sub(TAIL_BYTES));
                     }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
@@ -9,14 +10,16 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lambwire_mio::lambwire::{API_VARIABLE, Chain, Context, RequestId, Verb, limits};
-use lambwire_mio::{Error, Runtime};
-use rustix::stdio::{stderr, stdin, stdout};
+use lambwire_mio::{Error, Runtime, is_snap_start};
+use rustix::stdio::{stdin, stdout};
 
 mod answer;
 mod args;
+mod console;
 mod context;
 mod diagnosis;
 mod elf;
@@ -31,14 +34,18 @@ mod language;
 mod log;
 mod process;
 mod program;
+mod ready;
 mod server;
+mod shutdown;
+mod telemetry;
 mod worker;
 
 use answer::Answer;
 use args::{HELP, Options, Request};
+use console::Level;
 use failure::Failure;
 use program::Descriptors;
-use server::Server;
+use server::{Hook, Server};
 
 /// The handler failed, or could not be loaded.
 const HANDLER_FAILED: u8 = 1;
@@ -70,25 +77,23 @@ fn tell(text: &str) -> ExitCode {
 }
 
 fn complain(status: u8, what: impl fmt::Display) -> ExitCode {
-    say(what);
+    console::say(Level::Error, None, what);
     ExitCode::from(status)
-}
-
-/// On standard error. One that takes nothing is no reason to leave an event unanswered.
-fn say(what: impl fmt::Display) {
-    let _ = log::write_all(stderr(), format!("bootstrap: {what}\n").as_bytes());
 }
 
 /// Answers what Lambda asks, for as long as it does.
 fn serve(options: &Options) -> ExitCode {
+    if let Err(error) = shutdown::watch() {
+        console::say(Level::Warn, None, format_args!("cannot wait for SIGTERM: {error}"));
+    }
     let loaded = load(options, false);
     let runtime = Runtime::from_env();
     let served = match (loaded, runtime) {
-        (Ok(mut server), Ok(mut runtime)) => server.serve(&mut runtime),
+        (Ok(mut server), Ok(mut runtime)) => begin(&mut server, &mut runtime, options),
         (Err(failure), runtime) => {
-            let status = complain(HANDLER_FAILED, &failure);
+            console::say_failure(None, &failure);
             return match runtime.and_then(|mut runtime| failure.report(|report| runtime.init_error(report))) {
-                Ok(()) => status,
+                Ok(()) => ExitCode::from(HANDLER_FAILED),
                 Err(error) => complain(HANDLER_FAILED, format_args!("cannot tell Lambda so: {}", Chain(&error))),
             };
         }
@@ -98,6 +103,26 @@ fn serve(options: &Options) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(HANDLER_FAILED, Chain(&error)),
     }
+}
+
+fn begin(server: &mut Server, runtime: &mut Runtime, options: &Options) -> Result<(), Error> {
+    if is_snap_start() {
+        let server = RefCell::new(&mut *server);
+        runtime.restore(
+            || server.borrow_mut().run_hooks(Hook::BeforeSnapshot),
+            || server.borrow_mut().run_hooks(Hook::AfterRestore),
+        )?;
+    }
+    if options.wants_sigterm || server.wishes().sigterm {
+        // The signal is waited for already, by whom the handler is told of it. This is so that Lambda sends it.
+        let api = env::var(API_VARIABLE).unwrap_or_default();
+        lambwire_mio::on_sigterm(&api, || {
+            loop {
+                thread::park();
+            }
+        })?;
+    }
+    server.serve(runtime)
 }
 
 /// Hands one event to the handler.
@@ -110,7 +135,10 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
         Ok(mut server) => {
             answer_once(&mut server, &event).unwrap_or_else(|error| complain(HANDLER_FAILED, Chain(&error)))
         }
-        Err(failure) => complain(HANDLER_FAILED, failure),
+        Err(failure) => {
+            console::say_failure(None, &failure);
+            ExitCode::from(HANDLER_FAILED)
+        }
     }
 }
 

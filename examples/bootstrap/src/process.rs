@@ -1,9 +1,10 @@
 //! A program that runs beside this one: what it is given, what it answers, what it logs, and its end, waited for all at
 //! once.
 
+use std::fs;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
@@ -16,6 +17,7 @@ use rustix::process::{
 use crate::exit::Exit;
 use crate::file;
 use crate::log::Log;
+use crate::shutdown;
 
 /// How long a wait lasts at most where the kernel has no descriptors for processes (before Linux 5.3): it cannot tell of
 /// an end then, so that one has to look.
@@ -30,12 +32,15 @@ pub(crate) struct Process {
     /// Readable when the program has ended.
     pidfd: Option<OwnedFd>,
     exit: Option<Exit>,
-    events: Option<OwnedFd>,
+    events: Events,
     answers: Option<OwnedFd>,
     pub(crate) log: Log,
     /// What was read of its answers.
     pub(crate) received: Vec<u8>,
 }
+
+/// Where a program reads events from, until it is to read no more. Whoever ends the program closes it, too.
+pub(crate) type Events = Arc<Mutex<Option<OwnedFd>>>;
 
 /// Bytes on their way to a program, in two parts.
 pub(crate) struct Outgoing<'a> {
@@ -71,9 +76,11 @@ impl Process {
         for fd in log.sources().chain([events.as_fd(), answers.as_fd()]) {
             ioctl_fionbio(fd, true)?;
         }
+        let events = Arc::new(Mutex::new(Some(events)));
+        shutdown::started(pid, &events);
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
         let received = Vec::new();
-        Ok(Self { pid, pidfd, exit: None, events: Some(events), answers: Some(answers), log, received })
+        Ok(Self { pid, pidfd, exit: None, events, answers: Some(answers), log, received })
     }
 
     /// Waits until something has come about, and passes on the log meanwhile.
@@ -134,7 +141,7 @@ impl Process {
 
     /// Ends what the program is given.
     pub(crate) fn close_events(&mut self) {
-        self.events = None;
+        *open(&self.events) = None;
     }
 
     /// Waits for the end of a program that is about to end by itself; ends it, if it is not.
@@ -154,8 +161,9 @@ impl Process {
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
         let mut watched = Vec::with_capacity(5);
         watched.extend(self.answers.iter().map(|fd| (Source::Answers, PollFd::new(fd, PollFlags::IN))));
+        let events = open(&self.events);
         if is_sending {
-            watched.extend(self.events.iter().map(|fd| (Source::Events, PollFd::new(fd, PollFlags::OUT))));
+            watched.extend(events.iter().map(|fd| (Source::Events, PollFd::new(fd, PollFlags::OUT))));
         }
         watched.extend(self.pidfd.iter().map(|fd| (Source::End, PollFd::new(fd, PollFlags::IN))));
         let log = self.log.sources().map(|fd| (Source::Log, PollFd::from_borrowed_fd(fd, PollFlags::IN)));
@@ -193,11 +201,12 @@ impl Process {
 
     /// Writes once, and says whether that was the last of it. A program that does not read is given no more.
     fn send(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<bool> {
-        let Some(events) = &self.events else { return Ok(false) };
-        match writev(events, &outgoing.parts.map(IoSlice::new)) {
+        let mut events = open(&self.events);
+        let Some(fd) = events.as_ref() else { return Ok(false) };
+        match writev(fd, &outgoing.parts.map(IoSlice::new)) {
             Ok(len) => outgoing.advance(len),
             Err(Errno::INTR | Errno::AGAIN) => {}
-            Err(Errno::PIPE) => self.events = None,
+            Err(Errno::PIPE) => *events = None,
             Err(error) => return Err(error.into()),
         }
         Ok(outgoing.is_empty())
@@ -207,6 +216,7 @@ impl Process {
     fn reap(&mut self) {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid == self.pid {
+                shutdown::ended(pid);
                 self.exit = Some(Exit::from_wait(status.as_raw()));
             }
         }
@@ -223,24 +233,34 @@ enum Source {
 }
 
 impl Drop for Process {
-    /// Ends the program and all that it has left running, which has come to be this process's, the nearest that reaps.
+    /// Ends the program and all that it has left running.
     fn drop(&mut self) {
+        shutdown::ended(self.pid);
         if self.exit.is_none() {
             let _ = kill_process(self.pid, Signal::KILL);
             let _ = waitpid(Some(self.pid), WaitOptions::empty());
         }
-        let inherited = INHERITED.get().map(Vec::as_slice).unwrap_or_default();
-        loop {
-            let mut killed = children();
-            killed.retain(|child| !inherited.contains(child) && kill_process(*child, Signal::KILL).is_ok());
-            if killed.is_empty() {
-                return;
-            }
-            for child in killed {
-                let _ = waitpid(Some(child), WaitOptions::empty());
-            }
+        end_descendants();
+    }
+}
+
+/// Ends whatever programs have left running, which has come to be this process's, the nearest that reaps.
+pub(crate) fn end_descendants() {
+    let inherited = INHERITED.get().map(Vec::as_slice).unwrap_or_default();
+    loop {
+        let mut killed = children();
+        killed.retain(|child| !inherited.contains(child) && kill_process(*child, Signal::KILL).is_ok());
+        if killed.is_empty() {
+            return;
+        }
+        for child in killed {
+            let _ = waitpid(Some(child), WaitOptions::empty());
         }
     }
+}
+
+fn open(events: &Events) -> MutexGuard<'_, Option<OwnedFd>> {
+    events.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Has what a program leaves behind become a child of this process, where that is possible. Those that it has by now were
@@ -252,10 +272,13 @@ pub(crate) fn adopt() {
 
 static INHERITED: OnceLock<Vec<Pid>> = OnceLock::new();
 
-/// The children of this process, if there is a `/proc` to say so.
+/// The children of this process, whichever of its threads has them, if there is a `/proc` to say so.
 fn children() -> Vec<Pid> {
-    let listed = file::read_text("/proc/thread-self/children");
-    listed.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+    let Ok(threads) = fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let listed = threads.flatten().map(|thread| file::read_text(thread.path().join("children")));
+    let listed: Vec<String> = listed.collect();
+    let numbers = listed.iter().flat_map(|pids| pids.split_ascii_whitespace());
+    numbers.filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 impl Outgoing<'_> {

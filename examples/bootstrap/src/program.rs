@@ -19,6 +19,7 @@ use crate::diagnosis;
 use crate::failure::Failure;
 use crate::log::{Log, Stream};
 use crate::process::Process;
+use crate::telemetry;
 
 /// Where a worker finds the number of the descriptor that it reads events from.
 const EVENTS_FD: &str = "LAMBWIRE_EVENTS_FD";
@@ -57,6 +58,11 @@ impl Descriptors {
 impl Program {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, arguments: Vec::new(), variables: Vec::new() }
+    }
+
+    /// Whether it is the worker of a language, with a handler in a file.
+    pub(crate) fn is_language(&self) -> bool {
+        !self.variables.is_empty()
     }
 
     /// Starts the program as a worker.
@@ -109,7 +115,8 @@ impl Program {
         attributes.set_sigmask(&SigSet::empty())?;
         attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK)?;
         let arguments = iter::once(self.path.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
-        let inherited = env::vars_os().filter(|(name, _)| variables.iter().all(|(own, _)| name != own));
+        let inherited = env::vars_os()
+            .filter(|(name, _)| name != telemetry::VARIABLE && variables.iter().all(|(own, _)| name != own));
         let own = variables.iter().filter_map(|(name, value)| Some((OsString::from(name), value.clone()?)));
         let environment = inherited.chain(own).map(|(mut variable, value)| {
             variable.push("=");

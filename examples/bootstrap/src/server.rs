@@ -6,14 +6,16 @@ use lambwire_mio::lambwire::Context;
 use lambwire_mio::{Error, Runtime};
 
 use crate::answer::Answer;
+use crate::console::{self, Level};
 use crate::context::Function;
 use crate::diagnosis;
 use crate::failure::Failure;
-use crate::frame::{BODY_BYTES, BadFrame, HEAD_BYTES, announce};
+use crate::frame::{BODY_BYTES, BadFrame, HEAD_BYTES, announce, hook as hook_line};
 use crate::json;
 use crate::process::{Outgoing, Progress};
 use crate::program::{Descriptors, Program};
-use crate::say;
+use crate::ready::Wishes;
+use crate::shutdown;
 use crate::worker::{Said, Worker};
 
 /// Most room for an event that is kept when it is over, in bytes.
@@ -27,6 +29,8 @@ pub(crate) struct Server {
     mode: Mode,
     descriptors: Descriptors,
     worker: Option<Worker>,
+    /// What the worker asked for that was loaded last.
+    wishes: Wishes,
     function: Function,
     /// How long before the deadline a handler is given up, if it is.
     margin: Option<Duration>,
@@ -42,21 +46,83 @@ pub(crate) enum Mode {
     Exec,
 }
 
+/// What a worker is asked to do around a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    BeforeSnapshot,
+    AfterRestore,
+}
+
+impl Hook {
+    /// The kind of its frame.
+    fn name(self) -> &'static str {
+        match self {
+            Self::BeforeSnapshot => "before-snapshot",
+            Self::AfterRestore => "after-restore",
+        }
+    }
+
+    /// As Lambda has it (AWS, "Runtime hooks for Lambda SnapStart").
+    fn error_type(self) -> &'static str {
+        match self {
+            Self::BeforeSnapshot => "Runtime.BeforeSnapshotError",
+            Self::AfterRestore => "Runtime.AfterRestoreError",
+        }
+    }
+}
+
 impl Server {
     pub(crate) fn new(program: Program, mode: Mode, descriptors: Descriptors, margin: Option<Duration>) -> Self {
         let function = Function::from_env();
-        Self { program, mode, descriptors, worker: None, function, margin, context: Vec::new() }
+        Self {
+            program,
+            mode,
+            descriptors,
+            worker: None,
+            wishes: Wishes::default(),
+            function,
+            margin,
+            context: Vec::new(),
+        }
     }
 
     /// Finds out whether the handler can be run: loads it, or looks at the program that is to be run for every event.
     pub(crate) fn load(&mut self) -> Result<(), Failure> {
         match self.mode {
             Mode::Worker => self.worker(None).map(|_| ()),
-            Mode::Exec if !self.program.variables.is_empty() => {
+            Mode::Exec if self.program.is_language() => {
                 let message = "--exec takes a program, and this handler is a function in a file";
                 Err(Failure::new("Runtime.MalformedHandlerName", message))
             }
             Mode::Exec => diagnosis::of_program(&self.program.path).map_or(Ok(()), Err),
+        }
+    }
+
+    /// What the handler asks for.
+    pub(crate) fn wishes(&self) -> Wishes {
+        self.wishes
+    }
+
+    /// Has the worker run its hooks. Programs of users have none, unless they say so.
+    pub(crate) fn run_hooks(&mut self, hook: Hook) -> Result<(), lambwire_mio::Failure> {
+        let ran = match self.mode {
+            Mode::Worker if self.program.is_language() || self.wishes.snapshot => self.try_hooks(hook),
+            Mode::Worker | Mode::Exec => Ok(()),
+        };
+        ran.map_err(|failure| {
+            console::say_failure(None, &failure);
+            lambwire_mio::Failure::new(hook.error_type(), failure.to_string())
+        })
+    }
+
+    fn try_hooks(&mut self, hook: Hook) -> Result<(), Failure> {
+        let line = hook_line(hook.name());
+        let mut outgoing = Outgoing { parts: [line.as_bytes(), b""] };
+        let worker = self.worker(None)?;
+        match worker.next(&mut outgoing, None)? {
+            Said::Done => Ok(()),
+            Said::Error(failure) => Err(failure),
+            said => Err(said.out_of_turn()),
         }
     }
 
@@ -65,12 +131,14 @@ impl Server {
         let mut buf = Vec::new();
         loop {
             let invocation = runtime.next(&mut buf)?;
+            shutdown::set_answering(true);
             let (context, event) = (invocation.context, invocation.payload);
             match self.answer(&context, event, &mut Answer::Lambda(Box::new(invocation))) {
                 Err(error) if error.is_fatal() => return Err(error),
-                Err(error) => say(error),
+                Err(error) => console::say(Level::Error, Some(context.request_id.as_str()), error),
                 Ok(()) => {}
             }
+            shutdown::set_answering(false);
             if buf.capacity() > KEPT_BYTES {
                 buf = Vec::new();
             }
@@ -93,7 +161,7 @@ impl Server {
         };
         match failed? {
             Some(failure) => {
-                say(format_args!("RequestId: {} {failure}", context.request_id));
+                console::say_failure(Some(context.request_id.as_str()), &failure);
                 answer.fail(&failure)
             }
             None => Ok(()),
@@ -108,8 +176,8 @@ impl Server {
         deadline: Option<Instant>,
         answer: &mut Answer<'_, '_>,
     ) -> Result<Option<Failure>, Error> {
-        // The variables of a program are those of a handler in a file: what takes JSON, and nothing is none.
-        let event = if event.is_empty() && !self.program.variables.is_empty() { EMPTY_EVENT } else { event };
+        let takes_empty = self.wishes.bytes || !self.program.is_language();
+        let event = if event.is_empty() && !takes_empty { EMPTY_EVENT } else { event };
         let mut announcement = Vec::with_capacity(self.context.len() + HEAD_BYTES);
         announce(&mut announcement, id, &self.context, event.len());
         let mut outgoing = Outgoing { parts: [&announcement, event] };
@@ -172,13 +240,13 @@ impl Server {
             Some(worker) => worker,
             None => Worker::start(&self.program, &self.descriptors)?,
         };
-        worker.load(&self.program, deadline)?;
+        self.wishes = worker.load(&self.program, deadline)?;
         Ok(self.worker.insert(worker))
     }
 
     /// Starts another worker while there is nothing to do, if one is needed. If that fails, the next event will tell.
     fn start_again(&mut self) {
-        if self.mode == Mode::Worker && self.worker.is_none() {
+        if self.mode == Mode::Worker && self.worker.is_none() && !shutdown::is_ending() {
             self.worker = Worker::start(&self.program, &self.descriptors).ok();
         }
     }

@@ -3,13 +3,14 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::console::{self, Level};
 use crate::diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::frame::{BadFrame, Head, Kind, NO_ID};
 use crate::process::{Outgoing, Process, Progress};
 use crate::program::{Descriptors, Program};
-use crate::say;
+use crate::ready::Wishes;
 
 /// How long a worker that has closed its answers may take to end by itself.
 const END_GRACE: Duration = Duration::from_millis(500);
@@ -19,7 +20,8 @@ const KEPT_BYTES: usize = 256 * 1024;
 
 pub(crate) struct Worker {
     process: Process,
-    is_ready: bool,
+    /// What it asked for when its handler was loaded; nothing before that.
+    ready: Option<Wishes>,
     /// How long the frame is that was given out last. It stands at the front of what was received.
     given_len: usize,
     /// The request id of the event that it was given, or [`NO_ID`].
@@ -29,7 +31,8 @@ pub(crate) struct Worker {
 /// What a worker says.
 #[derive(Debug)]
 pub(crate) enum Said<'a> {
-    Ready,
+    /// The handler is loaded: what the worker asks for.
+    Ready(&'a [u8]),
     /// All of an answer: JSON.
     Result(&'a [u8]),
     /// All of an answer, whatever it is.
@@ -56,23 +59,28 @@ enum Broken {
 impl Worker {
     pub(crate) fn start(program: &Program, descriptors: &Descriptors) -> Result<Self, Failure> {
         let process = program.start(descriptors)?;
-        Ok(Self { process, is_ready: false, given_len: 0, in_flight: NO_ID.to_owned() })
+        Ok(Self { process, ready: None, given_len: 0, in_flight: NO_ID.to_owned() })
     }
 
-    /// Waits until the handler is loaded.
-    pub(crate) fn load(&mut self, program: &Program, deadline: Option<Instant>) -> Result<(), Failure> {
-        if self.is_ready {
-            return Ok(());
+    /// Waits until the handler is loaded, and says what it asks for.
+    pub(crate) fn load(&mut self, program: &Program, deadline: Option<Instant>) -> Result<Wishes, Failure> {
+        if let Some(wishes) = self.ready {
+            return Ok(wishes);
         }
         let broken = match self.await_frame(&mut Outgoing::nothing(), deadline) {
             Ok(head) => {
-                let loaded = match self.give(head) {
-                    Said::Ready => Ok(()),
+                let wishes = match self.give(head) {
+                    Said::Ready(json) => Wishes::read(json).map_err(|error| {
+                        Failure::new(
+                            "Runtime.BadFrame",
+                            format!("body of a frame 'ready' is not what it may be: {error}"),
+                        )
+                    }),
                     Said::Error(failure) => Err(failure),
                     said => Err(said.out_of_turn()),
-                };
-                self.is_ready = loaded.is_ok();
-                return loaded;
+                }?;
+                self.ready = Some(wishes);
+                return Ok(wishes);
             }
             Err(broken) => broken,
         };
@@ -89,33 +97,27 @@ impl Worker {
             self.process.received = Vec::new();
         }
         let is_running = self.process.is_running();
-        if !self.is_ready {
+        if self.ready.is_none() {
             return true;
         }
-        let is_idle = match self.received_frame() {
-            Ok(None) if self.process.received.is_empty() => is_running,
-            Ok(None) => {
-                say("the worker has said something between two events that is not whole, and is replaced");
-                false
-            }
-            Ok(Some(head)) => {
-                let what = match self.give(head) {
-                    Said::Error(failure) => failure,
-                    said => said.out_of_turn(),
-                };
-                say(format_args!("the worker is replaced, since it has said between two events: {what}"));
-                false
-            }
-            Err(bad) => {
-                say(format_args!("the worker is replaced: {bad}"));
-                false
-            }
+        let said = match self.received_frame() {
+            Ok(None) if self.process.received.is_empty() => None,
+            Ok(None) => Some(Failure::new("Runtime.BadFrame", "a frame that is not whole")),
+            Ok(Some(head)) => Some(match self.give(head) {
+                Said::Error(failure) => failure,
+                said => said.out_of_turn(),
+            }),
+            Err(bad) => Some(Failure::new("Runtime.BadFrame", bad.to_string())),
         };
-        if !is_running && let Some(exit) = self.process.exit() {
-            say(format_args!("the worker {exit} between two events"));
+        if let Some(failure) = &said {
+            console::say_failure(None, failure);
+            console::say(Level::Warn, None, "the worker said that between two events, and is replaced");
+        }
+        if let Some(exit) = self.process.exit() {
+            console::say(Level::Error, None, format_args!("the worker {exit} between two events"));
         }
         self.process.log.forget();
-        is_idle
+        is_running && said.is_none()
     }
 
     /// The answers are to be those to this event.
@@ -164,10 +166,9 @@ impl Worker {
             if id == self.in_flight.as_bytes() || id == NO_ID.as_bytes() {
                 return Ok(Some(head));
             }
-            say(format_args!(
-                "RequestId: {} answer of the worker refused: this event is not its own",
-                id.escape_ascii()
-            ));
+            let id = String::from_utf8_lossy(id);
+            let what = "an answer of the worker is refused: it came after the answer to this event";
+            console::say(Level::Warn, Some(&id), what);
             received.drain(..head.len());
         }
         Ok(None)
@@ -181,7 +182,7 @@ impl Worker {
         self.given_len = head.len();
         let body = head.body(&self.process.received);
         match head.kind {
-            Kind::Ready => Said::Ready,
+            Kind::Ready => Said::Ready(body),
             Kind::Result => Said::Result(body),
             Kind::Bytes => Said::Bytes(body),
             Kind::Done => Said::Done,
@@ -217,7 +218,7 @@ impl Said<'_> {
     /// What is wrong when a worker says this at another time.
     pub(crate) fn out_of_turn(&self) -> Failure {
         let kind = match self {
-            Self::Ready => "ready",
+            Self::Ready(_) => "ready",
             Self::Result(_) => "result",
             Self::Bytes(_) => "bytes",
             Self::Done => "done",

@@ -7,5 +7,6 @@ mod exec;
 mod invoke;
 mod root;
 mod shell;
+mod shutdown;
 mod start;
 mod worker;

@@ -1,0 +1,126 @@
+//! SIGTERM: the handler is told, ends, and nothing is left.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::root::{BOOTSTRAP, Root};
+
+/// A worker whose handler is told by a signal, and says so in a file.
+const CAREFUL: &str = r#"#!/bin/sh
+trap 'echo told > told; exit 0' TERM
+eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
+setsid sleep 300 & echo $! > left
+printf 'ready - %s\n%s' 16 '{"sigterm":true}' >&9
+while read -r _ id _ length <&8; do :; done & wait
+"#;
+
+fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < patience, "{what} never came about");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// Starts the bootstrap with a Runtime API that never answers.
+fn start(root: &Root, arguments: &[&str]) -> (std::process::Child, TcpListener) {
+    let api = TcpListener::bind("127.0.0.1:0").unwrap();
+    let child = Command::new(BOOTSTRAP)
+        .args(arguments)
+        .env("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string())
+        .env("LAMBDA_TASK_ROOT", root.path(""))
+        .env_remove("_HANDLER")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    (child, api)
+}
+
+#[test]
+fn a_handler_is_told_and_nothing_is_left() {
+    let root = Root::new().with_program("worker", CAREFUL);
+    let (mut child, api) = start(&root, &["worker"]);
+    let _events = api.accept().unwrap();
+    let (mut extension, _) = api.accept().unwrap();
+    expect(&mut extension, "POST /2020-01-01/extension/register");
+    wait_for("the worker", || root.path("left").exists());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(fs::read_to_string(root.path("told")).unwrap(), "told\n");
+    let left = fs::read_to_string(root.path("left")).unwrap();
+    assert!(!Path::new("/proc").join(left.trim()).exists());
+}
+
+#[test]
+fn a_worker_that_waits_for_no_signal_ends_by_it() {
+    let root = Root::new().with("app.sh", "echo $$ > pid\nhandler() { echo 1; }\n");
+    let (mut child, api) = start(&root, &["app.handler"]);
+    let _asking = api.accept().unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    let pid = fs::read_to_string(root.path("pid")).unwrap();
+    assert!(!Path::new("/proc").join(pid.trim()).exists());
+}
+
+#[test]
+fn a_worker_that_is_still_loading_is_ended() {
+    let root = Root::new().with("app.sh", "echo $$ > pid\nsleep 300\nhandler() { echo 1; }\n");
+    let (mut child, _api) = start(&root, &["app.handler"]);
+    wait_for("the worker", || fs::read_to_string(root.path("pid")).is_ok_and(|pid| pid.ends_with('\n')));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    child.wait().unwrap();
+    let pid = fs::read_to_string(root.path("pid")).unwrap();
+    assert!(!Path::new("/proc").join(pid.trim()).exists());
+}
+
+#[test]
+fn what_ends_between_two_events_is_told() {
+    let root = Root::new().with_program(
+        "worker",
+        r#"#!/bin/sh
+eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
+tell() { printf '%s %s %s\n%s' "$1" "$2" "${#3}" "$3" >&9; }
+tell ready - ''
+read -r _ id _ length <&8 && read -r _ <&8 && head -c "$length" <&8
+tell result "$id" 1
+tell fatal - '{"errorType":"Late","errorMessage":"too late","stackTrace":["a:1"]}'
+echo > ended
+exit 7
+"#,
+    );
+    let (mut child, api) = start(&root, &["worker"]);
+    let (mut connection, _) = api.accept().unwrap();
+    answer_next(&mut connection, "first");
+    expect(&mut connection, "POST /2018-06-01/runtime/invocation/first/response");
+    wait_for("its end", || root.path("ended").exists());
+    connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
+    answer_next(&mut connection, "second");
+    expect(&mut connection, "POST /2018-06-01/runtime/invocation/second/response");
+    child.kill().unwrap();
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    child.wait().unwrap();
+    for part in ["Late: too late\n    a:1", "exited with status 7 between two events"] {
+        assert!(log.contains(part), "{part} is not in {log}");
+    }
+}
+
+fn answer_next(connection: &mut TcpStream, id: &str) {
+    expect(connection, "GET /2018-06-01/runtime/invocation/next");
+    let head = format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: {id}\r\nContent-Length: 2\r\n\r\n{{}}");
+    connection.write_all(head.as_bytes()).unwrap();
+}
+
+/// Reads one request, whose head and body come at once.
+fn expect(connection: &mut TcpStream, line: &str) {
+    let mut request = [0; 4096];
+    let len = connection.read(&mut request).unwrap();
+    assert!(request[..len].starts_with(line.as_bytes()), "{}", request[..len].escape_ascii());
+}

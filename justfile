@@ -75,12 +75,14 @@ languages:
 
 # The worker of each language by itself, over two pipes
 workers:
-    scripts/install.sh python3 ruby luas shells
+    scripts/install.sh php perl python3 ruby luas shells
     python3 scripts/test_worker_python.py
     python3 scripts/test_worker_node.py
     python3 scripts/test_worker_ruby.py
     python3 scripts/test_worker_lua.py
     python3 scripts/test_worker_sh.py
+    python3 scripts/test_worker_php.py
+    python3 scripts/test_worker_perl.py
 
 # The images of the examples, built and confined, each asked with curl
 images:

@@ -1,0 +1,406 @@
+"""The worker for PHP over two pipes: `test_worker_php.py [PHP]`. What needs an extension is left out where it is lacking,
+and that is told."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from worker_pipes import WORKERS, Ended, Worker, check, check_sizes
+
+with open(os.path.join(WORKERS, "php", "worker.php")) as file:
+    TEXT = "\n" + file.read().removeprefix("<?php")
+
+SIZED = "<?php function handler($event) { return is_array($event) ? str_repeat('x', $event['size']) : strlen($event); }"
+SAME = "<?php function handler(stdClass|array|string|int|float|bool|null $event) { return $event; }"
+OBJECTS = "<?php function handler(object $event) { return $event; }"
+ARRAYS = "<?php function handler($event) { return $event; }"
+
+# What a handler that takes objects hands back byte for byte.
+KEPT = [
+    '{"request":{"validationData":{}},"response":{},"list":[],"map":{"0":"a","1":"b"}}', '{"":1,"a b":[{},[],[{}]]}',
+    '{"n":[0,-1,9007199254740993,9223372036854775807,0.1,0.30000000000000004,3.141592653589793,1.0,1.0e+300,-0.0,5.0e-324]}',
+    '{"s":["","é€😀","\\u0000\\u001f\\"\\\\","/"],"b":[true,false,null]}',
+]  # fmt: skip
+# What arrays make of it. Digits are kept, if not the type.
+CHANGED = {
+    '{"a":{}}': '{"a":[]}', '{"0":"a","1":"b"}': '["a","b"]', "12345678901234567890": "12345678901234567890",
+    "[12345678901234567890,-9223372036854775809]": '["12345678901234567890","-9223372036854775809"]', "[1e2]": "[100.0]",
+}  # fmt: skip
+
+# What a handler does, and what kind of frame says what about it.
+RESULTS = {
+    "return new stdClass;": ("result", "{}"), "return ['a' => (object) []];": ("result", '{"a":{}}'), "return;": ("result", "null"),
+    "return 'text';": ("text", "text"), "return [0.1 + 0.2, 1.0];": ("result", "[0.30000000000000004,1.0]"),
+    "ini_set('serialize_precision', 5); return 0.1 + 0.2;": ("result", "0.30000000000000004"),
+    "return new class implements JsonSerializable { function jsonSerialize(): mixed { return 7; } };": ("result", "7"),
+    "return [new DateTimeZone('UTC')];": ("result", '[{"timezone_type":3,"timezone":"UTC"}]'),
+    "return NAN;": ("error", "the result cannot be written as JSON: Inf and NaN"), "return [INF];": ("error", "Inf and NaN"),
+    "return [\"\\xff\"];": ("error", "UTF-8"), "$a = []; $a[0] = &$a; return $a;": ("error", "cannot be written as JSON"),
+    "return fopen('/dev/null', 'r');": ("error", "not supported"),
+    "throw new DomainException('on purpose');": ("error", '"errorType":"DomainException","errorMessage":"on purpose"'),
+    "throw new class('mine') extends Exception {};": ("error", '"errorType":"Exception@anonymous","errorMessage":"mine"'),
+    "throw new Exception(\"\\xff\");": ("error", "\ufffd"),
+    "return strlen([]);": ("error", '"TypeError"'), "return 1 % 0;": ("error", '"DivisionByZeroError"'),
+    "return $context->typo;": ("result", "null"), "return isset($context['typo'], $context->typo);": ("result", "false"),
+    "return [isset($context['trace_id']), empty($context->aws_request_id), count($context)];": ("result", "[false,false,13]"),
+    "$context['mine'] = 1; unset($context['identity']); return [$context->mine, count($context)];": ("result", "[1,13]"),
+    "foreach ($context as $key => $value) $keys[] = $key; return $keys[0];": ("text", "function_name"),
+    "return $context->getRemainingTimeInMillis() > 0 && $context->getRemainingTimeInMillis() <= 60000;": ("result", "true"),
+    "return $context->getAwsRequestId() === $context['aws_request_id'];": ("result", "true"),
+    "return [$context->getTraceId(), getenv('_X_AMZN_TRACE_ID'), $context->getInvokedFunctionArn() !== ''];":
+        ("result", '["",false,true]'),
+    "return [getenv('LAMBWIRE_FILE'), getenv('LAMBWIRE_EVENTS_FD'), isset($_SERVER['LAMBWIRE_ANSWERS_FD'])];":
+        ("result", "[false,false,false]"),
+    "return Context::no;": ("error", 'Class \\"Context\\" not found'),
+}  # fmt: skip
+# What a generator yields, and the frames.
+PIECES = {
+    "yield 'a'; yield 'é'; yield 1; yield 1.5;": [("chunk", b"a"), ("chunk", "é".encode()), ("chunk", b"1"), ("chunk", b"1.5"), ("end", b"")],
+    "yield ['statusCode' => 201]; yield 'a';": [("prelude", b'{"statusCode":201}'), ("chunk", b"a"), ("end", b"")],
+    "yield (object) ['headers' => new stdClass];": [("prelude", b'{"headers":{}}'), ("end", b"")],
+    "return; yield;": [("end", b"")],
+    "yield 'a'; yield ['statusCode' => 201];": [("chunk", b"a"), ("error", b"a piece of an answer is a string, not array")],
+    "yield 'a'; throw new LogicException('half way');": [("chunk", b"a"), ("error", b"half way")],
+    "yield null;": [("error", b"not null")],
+}  # fmt: skip
+# Files, and the function that is asked for, and its answer.
+FOUND = {
+    ("return fn ($event) => 'returned';", "handler"): "returned",
+    ("return new class { function __invoke() { return 'invoked'; } };", "handler"): "invoked",
+    ("return new class { function handler() { return 'method'; } };", "handler"): "method",
+    ("return ['handler' => fn () => 'first', 'other' => fn () => 'second'];", "other"): "second",
+    ("class A { static function b() { return 'static'; } }", "A.b"): "static",
+    ("class A { static function b() { return 'static'; } }", "A::b"): "static",
+    ("namespace N; function f() { return 'namespace'; }", "N\\f"): "namespace",
+    ("function handler() { return 'named'; } return fn () => 'returned';", "handler"): "named",
+    ("$db = 'global'; function handler() { global $db; return $db; }", "handler"): "global",
+    # What bref's package has, as far as a handler sees.
+    ("""namespace Bref\\Event { interface Handler {} } namespace { class H implements Bref\\Event\\Handler {
+        function handle($event, $context) { return 'handled'; } } return new H; }""", "handler"): "handled",
+}  # fmt: skip
+BREF = """<?php namespace Bref\\Context { final class Context { function __construct(private string $id, private int $deadline,
+    private string $arn, private string $trace) {} function all() { return [$this->id !== '', $this->deadline > 1e12, $this->trace]; } } }
+namespace { %s }"""
+BREF_GIVEN = {
+    "return fn ($event, $context) => $context->all();": '[true,true,"Root=1"]',
+    "function handler($event, Bref\\Context\\Context $context) { return $context->all(); }": '[true,true,"Root=1"]',
+    "function handler($event, $context) { return get_class($context); }": "Lambwire\\Context",
+    "return fn ($event, Lambwire\\Context $context) => get_class($context);": "Lambwire\\Context",
+    "return fn ($event, ArrayAccess $context) => get_class($context);": "Lambwire\\Context",
+}
+# Files that do not load, and why.
+UNLOADABLE = {
+    "function f() {": ("ParseError", "app.php:"), "throw new Exception('top');": ("Exception", "top"),
+    "": ("Runtime.HandlerNotFound", "no function handler"), "return 7;": ("Runtime.HandlerNotFound", "returns no handler"),
+    "class A { function handler() {} }": ("Runtime.HandlerNotFound", "handler"), "return 'strlen';": ("Runtime.HandlerNotFound", ""),
+    "no_such();": ("Error", "no_such"), "ini_set('memory_limit', '4M'); str_repeat('x', 1 << 30);": ("Runtime.OutOfMemory", "memory size"),
+}  # fmt: skip
+# What ends the process during an event: the type that is told, or the status alone.
+FATAL = {
+    "ini_set('memory_limit', '32M'); return str_repeat('x', 1 << 30);": ("Runtime.OutOfMemory", "app.php:2"),
+    "ini_set('memory_limit', '16M'); for (;;) $all[] = new stdClass;": ("Runtime.OutOfMemory", "app.php:2"),
+    "trigger_error('given up', E_USER_ERROR);": ("FatalError", "given up"),
+    "class_alias('no', 'such'); interface_exists('x'); eval('class B extends A {} class A { final function f() {} } class C extends A { function f() {} }');":
+        ("FatalError", "final"),
+    "exit(3);": (None, 3), "die('last words');": (None, 0),
+}  # fmt: skip
+
+# A handler that changes all that it can, and looks afterwards whether it is asked again.
+SPOILS = r"""<?php
+function handler($event) {
+    static $events = 0;
+    if ($events++) {
+        return ['events' => $events, 'sum' => 0.1 + 0.2, 'event' => $event];
+    }
+    set_exception_handler(fn () => exit(9));
+    error_reporting(0);
+    foreach (['serialize_precision' => 3, 'precision' => 3, 'display_errors' => 1, 'memory_limit' => '64M', 'default_charset' => 'ISO-8859-1',
+        'open_basedir' => '/tmp', 'pcre.backtrack_limit' => 1, 'user_agent' => 'x', 'auto_detect_line_endings' => 1,
+        'zend.assertions' => 1, 'error_log' => '/nowhere/at/all', 'log_errors' => 1, 'include_path' => '/nowhere'] as $key => $value) {
+        @ini_set($key, $value);
+    }
+    setlocale(LC_ALL, 'C.UTF-8');
+    ob_start();
+    echo 'in a buffer';
+    ob_start(fn ($text) => strtoupper($text));
+    echo ' in another';
+    chdir('/');
+    umask(0777);
+    putenv('PATH=');
+    $_SERVER = $_ENV = [];
+    foreach (array_keys($GLOBALS) as $key) {
+        unset($GLOBALS[$key]);
+    }
+    date_default_timezone_set('Asia/Tokyo');
+    set_time_limit(1);
+    stream_wrapper_unregister('php');
+    stream_wrapper_unregister('file');
+    fclose(STDIN);
+    gc_disable();
+    mt_srand(1);
+    spl_autoload_register(fn ($class) => throw new Exception("autoload $class"));
+    if (function_exists('pcntl_signal')) {
+        pcntl_async_signals(true);
+        foreach ([SIGHUP, SIGINT, SIGUSR1, SIGUSR2, SIGALRM, SIGCHLD, SIGTERM] as $signal) {
+            pcntl_signal($signal, fn () => 0);
+        }
+        pcntl_alarm(1);
+    }
+    set_error_handler(function ($number, $message) { throw new ErrorException($message); });
+    return 'spoilt';
+}
+"""
+SIGNAL = """<?php
+pcntl_signal(SIGTERM, function () { echo "flushed\\n"; %s });
+register_shutdown_function(function () { echo "shut down\\n"; });
+function handler() { return 'well'; }
+"""
+FORKS = """<?php
+register_shutdown_function(function () { echo "shut down\\n"; });
+function handler($event) {
+    if ($event === 'raw') { return exec('for fd in 3 4 5 6 7 8 9; do echo result x 0 2>/dev/null >&$fd; done; echo $?'); }
+    if (pcntl_fork() === 0) {
+        usleep(100000);
+        if ($event === 'throw') { throw new Exception('of a child'); }
+        if ($event === 'exit') { exit(0); }
+        if ($event === 'memory') { ini_set('memory_limit', '16M'); return str_repeat('x', 1 << 30); }
+        return 'of a child';
+    }
+    if ($event !== 'late') { pcntl_wait($status); }
+    return 'of the parent';
+}
+"""
+HOOKS = """<?php
+Lambwire\\register_before_snapshot(function () { echo "first registered, last run\\n"; });
+Lambwire\\register_before_snapshot(function () { echo "before\\n"; });
+Lambwire\\register_after_restore(function () { echo "after\\n"; if (getenv('FAIL')) throw new Exception('not restored'); });
+mt_srand(7);
+function handler() { return mt_rand(); }
+"""
+LOGS = """<?php function handler($event) { trigger_error($event, E_USER_WARNING); trigger_error('a notice', E_USER_NOTICE); @strlen($none);
+    error_log('as it is'); return 'well'; }"""
+
+
+class Root:
+    """Files of handlers, and PHP to run them."""
+
+    def __init__(self, php):
+        self.php = php
+        self.directory = tempfile.TemporaryDirectory()
+        names = subprocess.run([php, "-m"], capture_output=True, text=True, check=True).stdout.lower().split()
+        self.extensions = {name for name in ("pcntl", "posix", "ffi") if name in names}
+
+    def start(self, text, function="handler", **variables):
+        path = os.path.join(self.directory.name, "app.php")
+        with open(path, "w") as file:
+            file.write(text)
+        return Worker([self.php, "-r"], TEXT, (path, function), variables)
+
+    def serve(self, text, function="handler", **variables):
+        worker = self.start(text, function, **variables)
+        worker.told = worker.ready()
+        return worker
+
+    def handler(self, body):
+        return self.serve("<?php function handler($event, $context = null) {\n" + body + "\n}")
+
+
+def is_told(what, frame, kind, part):
+    check(what, (frame[0], part in frame[-1].decode()), (kind, True)) if part else check(what, frame[0], kind)
+
+
+def sizes(root):
+    with root.serve(SIZED) as running:
+        return check_sizes("php", running)
+
+
+def values(root):
+    for text in (OBJECTS, "<?php return fn (?stdClass $event) => $event;"):
+        with root.serve(text) as running:
+            for event in KEPT:
+                check(f"objects: {event}", running.invoke(event), ("result", event.encode()))
+    for text in (ARRAYS, SAME):
+        with root.serve(text) as running:
+            for event, expected in CHANGED.items():
+                kind, body = running.invoke(event)
+                check(f"arrays: {event}", body.decode(), expected)
+            is_told("no JSON", running.invoke("{"), "error", "the event cannot be read as JSON: Syntax error")
+            for levels, expected in ((3000, "result"), (3001, "error"), (100_000, "error")):
+                kind, body = running.invoke("[" * (levels - 1) + "]" * (levels - 1))
+                check(f"{levels - 1} levels", kind, "result" if levels <= 3000 else "error")
+            is_told("too deep", running.invoke("[" * 3001 + "]" * 3001), "error", "depth")
+    return 2 * (len(KEPT) + len(CHANGED) + 5)
+
+
+def results(root):
+    for body, (kind, part) in RESULTS.items():
+        with root.handler(body) as running:
+            is_told(body, running.invoke("{}"), kind, part)
+            check(f"after {body}", running.invoke("{}")[0], kind)
+    for body, frames in PIECES.items():
+        with root.handler(body) as running:
+            for (kind, part), (said, told) in zip(frames, running.stream("{}"), strict=True):
+                check(body, (said, told == part if kind != "error" else part in told), (kind, True))
+    return len(RESULTS) + len(PIECES)
+
+
+def handlers(root):
+    for (text, function), expected in FOUND.items():
+        with root.serve("<?php " + text, function) as running:
+            check(text, running.invoke("{}"), ("text", expected.encode()))
+    for text, expected in BREF_GIVEN.items():
+        with root.serve(BREF % text) as running:
+            check(text, running.invoke("{}", trace_id="Root=1")[1].decode(), expected)
+    for text, (error_type, part) in UNLOADABLE.items():
+        with root.start("<?php " + text) as running:
+            kind, request_id, body = running.hear()
+            check(text, (kind, request_id, json.loads(body)["errorType"], part in body.decode()), ("fatal", "-", error_type, True))
+    for body, (error_type, expected) in FATAL.items():
+        with root.handler(body) as running:
+            if error_type:
+                kind, report = running.invoke("{}")
+                check(body, (kind, json.loads(report)["errorType"], expected in report.decode()), ("fatal", error_type, True))
+            else:
+                running.send("{}")
+                check(body, running.process.wait(), expected)
+    return len(FOUND) + len(BREF_GIVEN) + len(UNLOADABLE) + len(FATAL)
+
+
+def causes(root):
+    body = "try { throw new DomainException('inner'); } catch (Exception $e) { throw new LogicException('outer', 0, $e); }"
+    with root.handler(body) as running:
+        report = json.loads(running.invoke("{}")[1])
+        check("types", (report["errorType"], report["cause"]["errorType"]), ("LogicException", "DomainException"))
+        for each in (report, report["cause"]):
+            check("stack", [line.rsplit("/", 1)[1] for line in each["stackTrace"]], ["app.php:2 in handler"])
+    return 1
+
+
+def contexts(root):
+    """What a caller sends along concerns that caller alone."""
+    text = "<?php function handler($event, $context) { return $context['client_context']; }"
+    deep = "[" * 1300 + "]" * 1300
+    with root.serve(text) as running:
+        for sent, expected in {
+            deep: ("result", deep), '"\\ud800"': ("text", '"\\ud800"'), "[[]": ("text", "[[]"), "null": ("result", "null"),
+            '{"identity":1,"client_context":2}': ("result", '{"identity":1,"client_context":2}'), "[]": ("result", "[]"),
+        }.items():  # fmt: skip
+            check(sent[:40], running.invoke("{}", client_context=sent), (expected[0], expected[1].encode()))
+            check(f"after {sent[:40]}", running.invoke("{}"), ("result", b"null"))
+    trace = 'Root=1-a;"\\\t"é€'
+    with root.serve("<?php function handler($event, $context) { return [getenv('_X_AMZN_TRACE_ID'), $context->trace_id]; }") as running:
+        for sent in (trace, "Root=1", None, trace):
+            kind, body = running.invoke("{}", trace_id=sent, client_context='{"a":0,"trace_id":"theirs"}')
+            check(f"trace {sent}", json.loads(body), [sent or False, sent])
+    return 16
+
+
+def spoiled(root):
+    with root.serve(SPOILS) as running:
+        check("spoils", running.invoke("{}"), ("text", b"spoilt"))
+        time.sleep(1.5)
+        for events in (2, 3):
+            expected = f'{{"events":{events},"sum":0.30000000000000004,"event":[1.5]}}'.encode()
+            check("spoilt", running.invoke("[1.5]"), ("result", expected))
+        check("buffers", "in a buffer IN ANOTHER" in running.logged(), True)
+        check("ends", running.end(), 0)
+    return 1
+
+
+def children(root):
+    if not {"pcntl", "posix"} <= root.extensions:
+        return 0
+    with root.serve(FORKS) as running:
+        kinds = ["return", "throw", "exit", "memory", "late", "late"] + (["raw"] if "ffi" in root.extensions else [])
+        for kind in kinds:
+            expected = b"of the parent" if kind != "raw" else b"2"
+            check(kind, running.invoke(json.dumps(kind))[1], expected)
+        time.sleep(0.5)
+        check("after all", running.invoke('"return"'), ("text", b"of the parent"))
+        check("told", "in a process that the handler has forked: Exception: of a child" in running.logged(), True)
+        check("ends", running.end(), 0)
+        # That of the child that exits, that whose memory ran out, and the parent's.
+        check("shut down", running.logged().count("shut down"), 3)
+    return len(kinds)
+
+
+def signals(root):
+    if "pcntl" not in root.extensions:
+        return 0
+    for ending, status in (("exit(7);", 7), ("throw new Exception('at the end');", 1)):
+        with root.serve(SIGNAL % ending) as running:
+            check("traits", running.told, {"sigterm": True})
+            running.invoke("{}")
+            running.process.send_signal(signal.SIGTERM)
+            check("status", running.process.wait(20), status)
+            check("log", running.logged(), "flushed\nshut down\n")
+            if status == 1:
+                check("told", running.hear()[:2], ("fatal", "-"))
+    with root.serve(SIGNAL % "") as running:
+        for _ in range(3):
+            running.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            check("goes on", running.invoke("{}"), ("text", b"well"))
+    with root.serve(ARRAYS) as running:
+        running.process.terminate()
+        check("without a handler", running.process.wait(20), -signal.SIGTERM)
+    return 4
+
+
+def snapshots(root):
+    with root.serve(HOOKS) as running:
+        check("traits", running.told, {"snapshot": True})
+        check("before", running.hooks("before-snapshot"), ("done", "-", b""))
+        check("after", running.hooks("after-restore"), ("done", "-", b""))
+        check("order", running.logged(), "before\nfirst registered, last run\nafter\n")
+        drawn = running.invoke("{}")
+    with root.serve(HOOKS, FAIL="1") as running:
+        check("another seed", running.invoke("{}") == drawn, False)
+        kind, request_id, body = running.hooks("after-restore")
+        check("fails", (kind, request_id, "not restored" in body.decode()), ("error", "-", True))
+    return 3
+
+
+def logs(root):
+    with root.serve(LOGS, AWS_LAMBDA_LOG_FORMAT="JSON") as running:
+        check("answer", running.invoke('"careful \\u00e9"'), ("text", b"well"))
+        lines = running.logged().splitlines()
+        told = [json.loads(line) for line in lines if line.startswith("{")]
+        check("lines", [(line["level"], line["message"]) for line in told], [("WARN", "careful é"), ("INFO", "a notice")])
+        check("members", [bool(told[0][key]) for key in ("timestamp", "requestId", "location")], [True] * 3)
+        check("error_log", "as it is" in lines[-1], True)
+    with root.serve(LOGS, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="ERROR") as running:
+        running.invoke('"careful"')
+        check("level", "careful" in running.logged(), False)
+    return 2
+
+
+def ends(root):
+    with root.serve("<?php register_shutdown_function(function () { echo 'shut down'; }); function handler() { return 1; }") as running:
+        running.invoke("{}")
+        check("status", running.end(), 0)
+        check("log", running.logged(), "shut down")
+        try:
+            running.hear()
+            raise AssertionError("a frame after the end")
+        except Ended:
+            pass
+    return 1
+
+
+def main(php="php"):
+    root = Root(php)
+    passed = 0
+    for test in (sizes, values, results, handlers, causes, contexts, spoiled, children, signals, snapshots, logs, ends):
+        count = test(root)
+        print(f"php: {test.__name__} ... {'ok' if count else 'left out: there is no pcntl'}", flush=True)
+        passed += count
+    print(f"{passed} passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

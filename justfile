@@ -1,7 +1,7 @@
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # Everything that has to hold before a change is merged
-check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie cargo-lambda workers languages counts fuzz-seeds simulate simulate-bugs images
+check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie cargo-lambda workers languages counts fuzz-seeds simulate simulate-bugs images conformance-quick
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -64,6 +64,10 @@ unsafe:
 # What a package is built from, as CycloneDX
 sbom package="lambwire":
     python3 scripts/sbom.py {{package}}
+
+# Our runtimes and our emulator hold every must of the conformance kit
+conformance-quick:
+    scripts/conformance-quick.sh
 
 # The runtimes against AWS's own emulator
 rie:

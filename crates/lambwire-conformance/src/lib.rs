@@ -8,6 +8,7 @@ mod process;
 pub mod report;
 pub mod requirement;
 pub mod runtime;
+pub mod server;
 pub mod show;
 
 mod suites;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lambwire_conformance::outcome::Outcome;
 use lambwire_conformance::report;
-use lambwire_conformance::requirement::{Need, Requirement, Suite, runtime_suites};
-use lambwire_conformance::runtime;
+use lambwire_conformance::requirement::{Need, Requirement, Suite, runtime_suites, server_suites};
+use lambwire_conformance::{runtime, server};
 
 /// Bytes of a message that are kept for --explain.
 const KEEP: usize = 64 * 1024;
@@ -29,6 +30,14 @@ struct Cli {
 enum What {
     /// Plays the Runtime API to a runtime, which is started anew for each requirement
     Runtime(Runtime),
+    /// Plays a runtime and a caller to a server, which is started anew for each requirement if it is a program
+    Server(Server),
+    /// Is the runtime that a server starts
+    #[command(hide = true)]
+    Agent {
+        /// Where the kit listens
+        kit: SocketAddr,
+    },
 }
 
 #[derive(Args)]
@@ -40,6 +49,25 @@ struct Runtime {
     handler: String,
     /// The runtime with a function that keeps the kit's contract
     #[arg(last = true, required_unless_present = "list", value_name = "PROGRAM")]
+    program: Vec<String>,
+}
+
+#[derive(Args)]
+struct Server {
+    #[command(flatten)]
+    options: Options,
+    /// Where callers are heard
+    #[arg(default_value = "http://127.0.0.1:{port}")]
+    url: String,
+    /// Where the Runtime API is, if the server does not tell the runtime that it starts
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
+    /// The function's name, as callers say it
+    #[arg(long, default_value = "function")]
+    function: String,
+    /// The server. {port} and {api-port} stand for free ports, {bootstrap} for the runtime that it is to start, and
+    /// {timeout} for the seconds that a function may take
+    #[arg(last = true, value_name = "PROGRAM")]
     program: Vec<String>,
 }
 
@@ -80,6 +108,7 @@ struct Options {
 #[derive(Clone, Copy, ValueEnum)]
 enum With {
     Concurrency,
+    Restore,
     ResponseStream,
     Extensions,
 }
@@ -87,6 +116,8 @@ enum With {
 fn main() -> ExitCode {
     let tried = match Cli::parse().what {
         What::Runtime(runtime) => try_runtime(&runtime),
+        What::Server(server) => try_server(&server),
+        What::Agent { kit } => return server::agent(kit).map_or(ExitCode::FAILURE, ExitCode::from),
     };
     match tried {
         Ok(true) => ExitCode::SUCCESS,
@@ -126,6 +157,35 @@ fn try_runtime(args: &Runtime) -> Result<bool, String> {
     args.options.run(&args.program.join(" "), &chosen, try_one)
 }
 
+fn try_server(args: &Server) -> Result<bool, String> {
+    let suites = server_suites()?;
+    if args.options.list {
+        return print(&report::list(&suites)).map(|()| true);
+    }
+    if args.program.is_empty() && args.url.contains('{') {
+        return Err("neither the address of a server nor a program that is one; see --help".into());
+    }
+    let settings = server::Settings {
+        program: args.program.clone(),
+        url: args.url.clone(),
+        // A server that runs already has nobody to tell.
+        api: args.api.clone().or_else(|| args.program.is_empty().then(|| args.url.clone())),
+        function: args.function.clone(),
+        timeout: Duration::from_secs(args.options.timeout),
+        keep: args.options.keep(),
+    };
+    let mut has = args.options.needs();
+    if !has.contains(&Need::Concurrency) {
+        has.push(Need::OneAtATime);
+    }
+    if settings.api.is_none() {
+        has.push(Need::Starts);
+    }
+    let chosen = args.options.chosen(&suites)?;
+    let subject = if args.program.is_empty() { args.url.clone() } else { args.program.join(" ") };
+    args.options.run(&subject, &chosen, |suite, requirement| server::run(&settings, suite, requirement, &has))
+}
+
 type Chosen<'s, S> = Vec<(&'s Suite<S>, &'s Requirement<S>)>;
 
 impl Options {
@@ -136,6 +196,7 @@ impl Options {
     fn needs(&self) -> Vec<Need> {
         let need = |with: &With| match with {
             With::Concurrency => Need::Concurrency,
+            With::Restore => Need::Restore,
             With::ResponseStream => Need::ResponseStream,
             With::Extensions => Need::Extensions,
         };

@@ -90,6 +90,8 @@ pub enum ReadError {
     Cut(Vec<u8>),
     /// It is no HTTP/1.1.
     Malformed(String, Vec<u8>),
+    /// Nothing came until the time limit of the connection.
+    Silent,
 }
 
 impl fmt::Display for ReadError {
@@ -97,6 +99,7 @@ impl fmt::Display for ReadError {
         match self {
             Self::Cut(bytes) => write!(f, "the connection ended after {} bytes of a message", bytes.len()),
             Self::Malformed(what, _) => write!(f, "no HTTP/1.1: {what}"),
+            Self::Silent => f.write_str("nothing came"),
         }
     }
 }
@@ -110,12 +113,13 @@ pub struct Reader<R> {
     /// Bytes of `buf` that have been read.
     at: usize,
     ended: bool,
+    silent: bool,
 }
 
 impl<R: Read> Reader<R> {
     /// A reader of what one end writes.
     pub fn new(source: R, kind: Kind) -> Self {
-        Self { source, kind, buf: Vec::new(), at: 0, ended: false }
+        Self { source, kind, buf: Vec::new(), at: 0, ended: false, silent: false }
     }
 
     /// The next head, or nothing if the connection has ended between two messages. [`body`](Self::body) has to follow.
@@ -134,7 +138,7 @@ impl<R: Read> Reader<R> {
                 return Err(self.malformed("its head does not end"));
             }
             if !self.fill() {
-                return if self.buf.is_empty() { Ok(None) } else { Err(ReadError::Cut(self.buf.clone())) };
+                return if self.buf.is_empty() && !self.silent { Ok(None) } else { Err(self.cut()) };
             }
         }
     }
@@ -286,7 +290,11 @@ impl<R: Read> Reader<R> {
     }
 
     fn need(&mut self) -> Result<(), ReadError> {
-        if self.fill() { Ok(()) } else { Err(ReadError::Cut(self.buf.clone())) }
+        if self.fill() { Ok(()) } else { Err(self.cut()) }
+    }
+
+    fn cut(&self) -> ReadError {
+        if self.silent { ReadError::Silent } else { ReadError::Cut(self.buf.clone()) }
     }
 
     fn fill(&mut self) -> bool {
@@ -297,6 +305,10 @@ impl<R: Read> Reader<R> {
         let read = loop {
             match self.source.read(&mut piece) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    self.silent = true;
+                    return false;
+                }
                 other => break other.unwrap_or_default(),
             }
         };

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::requirement::Severity;
+use crate::requirement::{Requirement, Severity, Suite};
 
 /// Whether a requirement holds.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
@@ -95,4 +95,20 @@ pub struct Outcome {
     pub output: String,
     /// How long it took, in milliseconds.
     pub millis: u64,
+}
+
+impl Outcome {
+    /// That of a requirement which holds unless something else is found.
+    pub(crate) fn new<S>(suite: &Suite<S>, requirement: &Requirement<S>) -> Self {
+        Self {
+            number: requirement.number.clone(),
+            title: requirement.title.clone(),
+            suite: (suite.number, suite.title.clone()),
+            severity: requirement.severity,
+            verdict: Verdict::Held,
+            transcript: Vec::new(),
+            output: String::new(),
+            millis: 0,
+        }
+    }
 }

@@ -250,6 +250,9 @@ pub struct ServerStep {
     pub raw: Option<String>,
     /// Bytes that are sent, where not all are.
     pub at: Option<usize>,
+    /// Environment variables that the server gives the runtime: patterns.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
     /// What the reply has to be. It is waited for.
     pub expect: Option<ExpectedReply>,
 }

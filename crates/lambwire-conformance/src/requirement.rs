@@ -91,6 +91,8 @@ pub enum Need {
     Restore,
     /// The runtime takes as many invocations at a time as `AWS_LAMBDA_MAX_CONCURRENCY` says.
     Concurrency,
+    /// The server hands out one invocation at a time (servers).
+    OneAtATime,
     /// The server passes streams on while they come (servers).
     ResponseStream,
     /// The server starts extensions, or lets them register (servers).
@@ -110,8 +112,9 @@ impl Need {
             Self::Context => "the function does not tell its context",
             Self::Stream => "the function does not stream",
             Self::InitFails => "the function's start does not fail when asked to",
-            Self::Restore => "the runtime knows no SnapStart",
+            Self::Restore => "no SnapStart",
             Self::Concurrency => "not asked for: --with concurrency",
+            Self::OneAtATime => "the server hands out several invocations at a time",
             Self::ResponseStream => "not asked for: --with response-stream",
             Self::Extensions => "not asked for: --with extensions",
             Self::Starts => "the server does not start the runtime",

@@ -22,4 +22,17 @@ pub(crate) const RUNTIME: &[File] = &[
 ];
 
 /// What is required of servers.
-pub(crate) const SERVER: &[File] = &[];
+pub(crate) const SERVER: &[File] = &[
+    ("server-21-turns.toml", include_str!("../requirements/server-21-turns.toml")),
+    ("server-22-context.toml", include_str!("../requirements/server-22-context.toml")),
+    ("server-23-sizes.toml", include_str!("../requirements/server-23-sizes.toml")),
+    ("server-24-refusals.toml", include_str!("../requirements/server-24-refusals.toml")),
+    ("server-25-streams.toml", include_str!("../requirements/server-25-streams.toml")),
+    ("server-26-init.toml", include_str!("../requirements/server-26-init.toml")),
+    ("server-27-restore.toml", include_str!("../requirements/server-27-restore.toml")),
+    ("server-28-concurrency.toml", include_str!("../requirements/server-28-concurrency.toml")),
+    ("server-29-connections.toml", include_str!("../requirements/server-29-connections.toml")),
+    ("server-30-callers.toml", include_str!("../requirements/server-30-callers.toml")),
+    ("server-31-extensions.toml", include_str!("../requirements/server-31-extensions.toml")),
+    ("server-32-malformed.toml", include_str!("../requirements/server-32-malformed.toml")),
+];

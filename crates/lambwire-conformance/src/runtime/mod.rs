@@ -12,6 +12,7 @@ use std::time::Instant;
 
 pub use stage::Settings;
 use stage::Stage;
+pub(crate) use wire::{string_of, write};
 
 use crate::message::Message;
 use crate::outcome::{Outcome, Verdict};
@@ -84,16 +85,7 @@ pub fn run(
     has: &[Need],
 ) -> Result<Outcome, String> {
     let start = Instant::now();
-    let mut outcome = Outcome {
-        number: requirement.number.clone(),
-        title: requirement.title.clone(),
-        suite: (suite.number, suite.title.clone()),
-        severity: requirement.severity,
-        verdict: Verdict::Held,
-        transcript: Vec::new(),
-        output: String::new(),
-        millis: 0,
-    };
+    let mut outcome = Outcome::new(suite, requirement);
     if let Some(missing) = requirement.needs.iter().find(|need| !has.contains(need)) {
         outcome.verdict = Verdict::Skipped(missing.missing().into());
         return Ok(outcome);

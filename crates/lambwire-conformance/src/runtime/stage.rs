@@ -333,7 +333,7 @@ impl<'s> Stage<'s> {
                     }
                 }
                 Ok(Happening::Closed(connection)) => self.forget(connection),
-                Ok(Happening::Broken(connection, ReadError::Cut(_))) => self.forget(connection),
+                Ok(Happening::Broken(connection, ReadError::Cut(_) | ReadError::Silent)) => self.forget(connection),
                 Ok(Happening::Broken(connection, error @ ReadError::Malformed(..))) => {
                     self.broken(connection, &error)?;
                 }

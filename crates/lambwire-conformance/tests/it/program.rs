@@ -78,6 +78,23 @@ fn wrong_usage_is_told() {
 }
 
 #[test]
+fn a_server_that_is_none_is_told() {
+    check(&["server"], 2, "neither the address of a server nor a program");
+    check(&["server", "ftp://127.0.0.1"], 2, "ftp://127.0.0.1 is no address");
+    check(&["server", "--timeout", "5", "--", "sh", "-c", "exit 3"], 2, "the server has ended with exit status: 3");
+}
+
+#[test]
+fn a_server_that_misses_a_must_is_told() {
+    // It hands out no event to anybody.
+    let nobody = "import http.server as h, sys\n\
+        h.HTTPServer(('127.0.0.1', int(sys.argv[1])), h.BaseHTTPRequestHandler).serve_forever()\n";
+    let args =
+        ["server", "--api", "http://127.0.0.1:{port}", "--only", "21-1", "--", "python3", "-c", nobody, "{port}"];
+    check(&args, 1, "the status is 501, not 200");
+}
+
+#[test]
 fn outcomes_are_written_for_programs() {
     let dir = tempfile::tempdir().unwrap();
     let [xml, lines] = ["out.xml", "out.jsonl"].map(|name| dir.path().join(name));

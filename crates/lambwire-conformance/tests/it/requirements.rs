@@ -7,6 +7,8 @@ use lambwire_conformance::requirement::{Suite, parse, runtime_suites, server_sui
 
 /// Requirements of runtimes that there are at least.
 const RUNTIME: usize = 150;
+/// Requirements of servers that there are at least.
+const SERVER: usize = 80;
 
 fn root(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
@@ -22,8 +24,11 @@ fn all() -> Vec<(String, String, String)> {
 
 #[test]
 fn there_are_as_many_as_are_promised() {
-    let count = runtime_suites().unwrap().iter().map(|suite| suite.requirements.len()).sum::<usize>();
-    assert!(count >= RUNTIME, "{count}");
+    fn count<S>(suites: &[Suite<S>]) -> usize {
+        suites.iter().map(|suite| suite.requirements.len()).sum()
+    }
+    let counts = [count(&runtime_suites().unwrap()), count(&server_suites().unwrap())];
+    assert!(counts[0] >= RUNTIME && counts[1] >= SERVER, "{counts:?}");
 }
 
 #[test]

@@ -1,0 +1,399 @@
+//! One play with one process of a server.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::agent::{self, Agent};
+use super::wire::{self, To};
+use super::{Settings, check};
+use crate::message::{Kind, Message, ReadError, Reader};
+use crate::outcome::{Entry, From, Verdict};
+use crate::pattern::{Variables, matches};
+use crate::play::{ExpectedReply, Sent, ServerStep};
+use crate::process::Process;
+use crate::runtime::write;
+
+/// Between two tries to connect to a server that has just been started.
+const RETRY: Duration = Duration::from_millis(20);
+/// Seconds that a function may take, where a requirement says nothing.
+const FUNCTION_SECONDS: &str = "60";
+const TIMEOUT_VARIABLE: &str = "AWS_LAMBDA_FUNCTION_TIMEOUT";
+
+/// A connection, and the names of the requests on it that wait for a reply.
+struct Line {
+    stream: TcpStream,
+    reader: Reader<TcpStream>,
+    pending: VecDeque<(String, Sent, bool)>,
+}
+
+impl Line {
+    /// Whether bytes have come that nobody has read.
+    fn has_come(&self) -> bool {
+        let _ = self.stream.set_nonblocking(true);
+        let come = matches!(self.stream.peek(&mut [0]), Ok(1));
+        let _ = self.stream.set_nonblocking(false);
+        come
+    }
+
+    /// Waits until the server has read what was sent: a caller comes before what the runtime does next.
+    fn wait_until_read(&self, timeout: Duration) {
+        let ports = [self.stream.peer_addr(), self.stream.local_addr()].map(|address| address.map(|a| a.port()));
+        let [Ok(server), Ok(own)] = ports else { return };
+        let start = Instant::now();
+        while has_unread(server, own) && start.elapsed() < timeout {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Whether the kernel holds bytes for the other end of a connection over the loopback interface.
+fn has_unread(server: u16, own: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let ends = |field: Option<&str>, port: u16| field.is_some_and(|address| address.ends_with(&format!(":{port:04X}")));
+    table.lines().any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let is_it = ends(fields.next(), server) && ends(fields.next(), own);
+        // State, then bytes to be sent and bytes to be read.
+        is_it && fields.nth(1).is_some_and(|queues| !queues.ends_with(":00000000"))
+    })
+}
+
+/// One play under way.
+pub(crate) struct Stage<'s> {
+    settings: &'s Settings,
+    /// Killed when it is dropped.
+    process: Option<Process>,
+    ended: Arc<Mutex<Option<String>>>,
+    agents: Option<Receiver<Agent>>,
+    agent: Option<Agent>,
+    callers: String,
+    api: Option<(String, String)>,
+    lines: BTreeMap<String, Line>,
+    invocations: usize,
+    variables: Variables,
+    misses: Vec<String>,
+    pub(crate) transcript: Vec<Entry>,
+    _files: tempfile::TempDir,
+}
+
+impl<'s> Stage<'s> {
+    /// Starts the server, if it is to be started, and waits until it takes connections.
+    pub(crate) fn start(settings: &'s Settings, env: &BTreeMap<String, String>) -> Result<Self, String> {
+        let files = tempfile::tempdir().map_err(|error| format!("no place for files: {error}"))?;
+        let bootstrap = files.path().join("bootstrap");
+        let ports = free_ports().map_err(|error| format!("no port: {error}"))?;
+        let seconds = env.get(TIMEOUT_VARIABLE).map_or(FUNCTION_SECONDS, String::as_str);
+        let filled = |text: &str| {
+            text.replace("{port}", &ports[0].to_string())
+                .replace("{api-port}", &ports[1].to_string())
+                .replace("{timeout}", seconds)
+                .replace("{bootstrap}", &bootstrap.display().to_string())
+        };
+        let ended = Arc::new(Mutex::new(None));
+        let mut agents = None;
+        let mut process = None;
+        if !settings.program.is_empty() {
+            agents = Some(agent::prepare(&bootstrap).map_err(|error| format!("no runtime to start: {error}"))?);
+            let program: Vec<String> = settings.program.iter().map(|word| filled(word)).collect();
+            let mut all = BTreeMap::from([(TIMEOUT_VARIABLE.to_owned(), seconds.to_owned())]);
+            all.extend(env.clone());
+            let told = ended.clone();
+            let on_end = move |status: std::process::ExitStatus| {
+                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(status.to_string());
+            };
+            let started = Process::start(&program, all, on_end);
+            process = Some(started.map_err(|error| format!("{} cannot be started: {error}", program.join(" ")))?);
+        }
+        let callers = authority(&filled(&settings.url))?.0;
+        let api = settings.api.as_deref().map(|api| authority(&filled(api))).transpose()?;
+        let mut variables = Variables::from([
+            ("function".to_owned(), settings.function.clone()),
+            ("callers".to_owned(), callers.clone()),
+        ]);
+        variables.extend(api.iter().map(|(api, _)| ("api".to_owned(), api.clone())));
+        let stage = Self {
+            settings,
+            process,
+            ended,
+            agents,
+            agent: None,
+            callers,
+            api,
+            lines: BTreeMap::new(),
+            invocations: 0,
+            variables,
+            misses: Vec::new(),
+            transcript: Vec::new(),
+            _files: files,
+        };
+        stage.connect(&stage.callers)?;
+        Ok(stage)
+    }
+
+    /// Plays it.
+    pub(crate) fn play(&mut self, steps: &[ServerStep]) -> Verdict {
+        for step in steps {
+            if let Err(verdict) = self.step(step) {
+                let misses = self.misses.join("; ");
+                return if self.misses.is_empty() { verdict } else { Verdict::Missed(misses) };
+            }
+        }
+        if self.misses.is_empty() { Verdict::Held } else { Verdict::Missed(self.misses.join("; ")) }
+    }
+
+    /// What the server has written.
+    pub(crate) fn output(&mut self) -> String {
+        self.process.as_mut().map(Process::output).unwrap_or_default()
+    }
+
+    fn step(&mut self, step: &ServerStep) -> Result<(), Verdict> {
+        if let Some(name) = &step.close {
+            self.lines.remove(name);
+        }
+        if let Some(status) = step.exit {
+            self.agent()?;
+            if let Some(agent) = self.agent.take() {
+                agent.exit(status);
+            }
+        }
+        if step.restarted {
+            self.agent = None;
+            self.lines.retain(|name, _| name.starts_with("caller"));
+            self.agent()?;
+        }
+        self.check_environment(step)?;
+        let mut awaited = step.awaited.clone();
+        if let Some(sent) = step.send {
+            let name = self.send(step, sent)?;
+            awaited = step.expect.is_some().then_some(name);
+        }
+        match awaited {
+            Some(name) => self.expect(&name, &step.expect.clone().unwrap_or_default()),
+            None => Ok(()),
+        }
+    }
+
+    fn check_environment(&mut self, step: &ServerStep) -> Result<(), Verdict> {
+        if step.env.is_empty() {
+            return Ok(());
+        }
+        self.api()?;
+        for (name, pattern) in &step.env {
+            let environment = self.agent.as_ref().map(|agent| &agent.environment);
+            let value = environment.and_then(|environment| environment.get(name)).map_or("", String::as_str);
+            if !matches(pattern, value, &self.variables).map_err(Verdict::Missed)? {
+                self.misses.push(format!("{name} is {value:?}, not {pattern:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, step: &ServerStep, sent: Sent) -> Result<String, Verdict> {
+        let name = step.name.clone().unwrap_or_else(|| format!("{sent:?}").to_lowercase());
+        let to = wire::to(sent);
+        let (address, prefix) = if to == To::Callers { (self.callers.clone(), String::new()) } else { self.api()? };
+        let usual = if to == To::Callers { format!("caller {name}") } else { "runtime".to_owned() };
+        let line = step.on.clone().unwrap_or(usual);
+        self.variables.insert("prefix".into(), prefix.clone());
+        let mut bytes = wire::request(step, sent, &prefix, &self.variables).map_err(Verdict::Missed)?;
+        bytes.truncate(step.at.unwrap_or(usize::MAX));
+        if to == To::Callers && step.on.is_none() {
+            self.lines.remove(&line);
+        }
+        if !self.lines.contains_key(&line) {
+            let stream = self.connect(&address).map_err(Verdict::Missed)?;
+            let _ = stream.set_read_timeout(Some(self.settings.timeout));
+            let _ = stream.set_write_timeout(Some(self.settings.timeout));
+            let reading = stream.try_clone().map_err(|error| Verdict::Missed(error.to_string()))?;
+            let new = Line { stream, reader: Reader::new(reading, Kind::Reply), pending: VecDeque::new() };
+            self.lines.insert(line.clone(), new);
+        }
+        if let Some(open) = self.lines.get_mut(&line) {
+            // A server that has closed the connection is found out by what follows.
+            let _ = write(&open.stream, &bytes, step.segment);
+            let _ = open.stream.flush();
+            open.pending.push_back((name.clone(), sent, bytes.starts_with(b"HEAD")));
+            if to == To::Callers {
+                open.wait_until_read(self.settings.timeout);
+            }
+        }
+        bytes.truncate(self.settings.keep);
+        self.note(&line, From::Kit, Vec::new(), Vec::new(), bytes, "");
+        Ok(name)
+    }
+
+    fn expect(&mut self, name: &str, expected: &ExpectedReply) -> Result<(), Verdict> {
+        let found = self.lines.iter().find(|(_, line)| line.pending.iter().any(|(is, ..)| is == name));
+        let Some(key) = found.map(|(key, _)| key.clone()) else {
+            return Err(Verdict::Missed(format!("no request is called {name}")));
+        };
+        let lines = check::expectation(expected);
+        while let Some(line) = self.lines.get_mut(&key) {
+            let Some((is, sent, to_head)) = line.pending.pop_front() else { break };
+            let read = reply(&mut line.reader, to_head);
+            let closed = expected.closed && matches!(line.reader.head(), Ok(None) | Err(ReadError::Cut(_)));
+            match read {
+                Ok(Some(message)) => {
+                    self.learn(&message, sent, expected);
+                    if is != name {
+                        continue;
+                    }
+                    let mut misses = Vec::new();
+                    if !expected.anything {
+                        misses = check::differences(expected, &message, &self.variables).map_err(Verdict::Missed)?;
+                    }
+                    if expected.closed && !closed {
+                        misses.push("the connection is not closed".into());
+                    }
+                    self.misses.extend(misses.clone());
+                    let bytes = message.raw.get(..self.settings.keep).unwrap_or(&message.raw).to_vec();
+                    self.note(&key, From::Program, lines, misses.clone(), bytes, "");
+                    // What follows an unexpected status would be told for what it is not.
+                    let unexpected = misses.iter().any(|miss| miss.starts_with("the status"));
+                    return if unexpected { Err(Verdict::Missed(String::new())) } else { Ok(()) };
+                }
+                Ok(None) if expected.anything || expected.closed => {
+                    self.note(&key, From::Program, lines, Vec::new(), Vec::new(), "the connection ended");
+                    self.lines.remove(&key);
+                    return Ok(());
+                }
+                Err(ReadError::Cut(_) | ReadError::Malformed(..)) if expected.anything => {
+                    self.lines.remove(&key);
+                    return Ok(());
+                }
+                Ok(None) => return Err(self.gone(&key, lines, name, "the connection ended without a reply")),
+                Err(ReadError::Silent) => return Err(self.silent(&key, lines, name)),
+                Err(error) => return Err(self.gone(&key, lines, name, &error.to_string())),
+            }
+        }
+        Err(Verdict::Missed(format!("there is no reply to {name}")))
+    }
+
+    fn silent(&mut self, key: &str, lines: Vec<String>, name: &str) -> Verdict {
+        let what = format!("no reply came to {name}");
+        self.note(key, From::Program, lines, vec![what.clone()], Vec::new(), "");
+        let answered = self.lines.values().find(|line| line.has_come());
+        match answered.and_then(|line| line.pending.front()) {
+            Some((other, ..)) => Verdict::Missed(format!("{what}, and one to {other}")),
+            None => Verdict::Hung(what),
+        }
+    }
+
+    fn gone(&mut self, key: &str, lines: Vec<String>, name: &str, why: &str) -> Verdict {
+        let what = format!("{why} to {name}");
+        self.note(key, From::Program, lines, vec![what.clone()], Vec::new(), "");
+        // The end of a process may be known a little later than that of its connections.
+        thread::sleep(RETRY);
+        match self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            Some(status) => Verdict::Ended(format!("the server ended with {status}")),
+            None => Verdict::Missed(what),
+        }
+    }
+
+    /// Keeps what later steps may name.
+    fn learn(&mut self, message: &Message, sent: Sent, expected: &ExpectedReply) {
+        let head = &message.head;
+        if let Some(id) = head.header("Lambda-Extension-Identifier") {
+            self.variables.insert("extension".into(), id.to_owned());
+        }
+        let id = head.header("Lambda-Runtime-Aws-Request-Id").filter(|_| sent == Sent::Next && head.status == 200);
+        let Some(id) = id else { return };
+        let count = u8::try_from(self.invocations % 26).unwrap_or_default();
+        let name = expected.name.clone().unwrap_or_else(|| char::from(b'a' + count).to_string());
+        self.invocations += 1;
+        let nonce = head.header("Lambda-Runtime-Invocation-Id").unwrap_or_default();
+        for (variable, value) in [("id", id), ("invocation-id", nonce)] {
+            self.variables.insert(variable.to_owned(), value.to_owned());
+            self.variables.insert(format!("{variable}:{name}"), value.to_owned());
+        }
+    }
+
+    /// Address and path of the Runtime API, as the server tells a runtime.
+    fn api(&mut self) -> Result<(String, String), Verdict> {
+        if let Some(api) = &self.api {
+            return Ok(api.clone());
+        }
+        self.agent()?;
+        let environment = self.agent.as_ref().map(|agent| &agent.environment);
+        let variable = environment.and_then(|environment| environment.get("AWS_LAMBDA_RUNTIME_API"));
+        let api = variable.ok_or_else(|| Verdict::Missed("AWS_LAMBDA_RUNTIME_API is not set".into()))?;
+        let api = authority(api).map_err(Verdict::Missed)?;
+        self.variables.insert("api".into(), api.0.clone());
+        self.api = Some(api.clone());
+        Ok(api)
+    }
+
+    fn agent(&mut self) -> Result<(), Verdict> {
+        if self.agent.is_some() {
+            return Ok(());
+        }
+        let Some(agents) = &self.agents else { return Ok(()) };
+        match agents.recv_timeout(self.settings.timeout) {
+            Ok(agent) => {
+                self.agent = Some(agent);
+                Ok(())
+            }
+            Err(_) => Err(Verdict::Hung("the server does not start the runtime".into())),
+        }
+    }
+
+    fn connect(&self, address: &str) -> Result<TcpStream, String> {
+        let start = Instant::now();
+        loop {
+            let resolved: Vec<SocketAddr> = address.to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+            let error = match TcpStream::connect(resolved.as_slice()) {
+                Ok(stream) => {
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Err(error) => error,
+            };
+            if let Some(status) = self.ended.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                return Err(format!("the server has ended with {status}"));
+            }
+            if start.elapsed() > self.settings.timeout {
+                return Err(format!("nobody listens at {address}: {error}"));
+            }
+            thread::sleep(RETRY);
+        }
+    }
+
+    fn note(&mut self, line: &str, from: From, expected: Vec<String>, misses: Vec<String>, bytes: Vec<u8>, note: &str) {
+        let (connection, note) = (line.to_owned(), note.to_owned());
+        self.transcript.push(Entry { connection, from, expected, misses, bytes, note });
+    }
+}
+
+/// The next reply that is no interim one.
+fn reply(reader: &mut Reader<TcpStream>, to_head: bool) -> Result<Option<Message>, ReadError> {
+    loop {
+        let Some(head) = reader.head()? else { return Ok(None) };
+        let interim = (100..200).contains(&head.status) && head.status != 101;
+        let message = reader.body(head, to_head)?;
+        if !interim {
+            return Ok(Some(message));
+        }
+    }
+}
+
+/// `host:port` and path of an address, with or without its scheme.
+fn authority(address: &str) -> Result<(String, String), String> {
+    let rest = address.strip_prefix("http://").unwrap_or(address);
+    let (authority, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
+    if authority.is_empty() || rest.contains("://") {
+        return Err(format!("{address} is no address such as http://127.0.0.1:8080"));
+    }
+    let authority = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
+    let path = path.trim_end_matches('/');
+    Ok((authority, if path.is_empty() { String::new() } else { format!("/{path}") }))
+}
+
+fn free_ports() -> std::io::Result<[u16; 2]> {
+    let listeners = [TcpListener::bind(("127.0.0.1", 0))?, TcpListener::bind(("127.0.0.1", 0))?];
+    Ok([listeners[0].local_addr()?.port(), listeners[1].local_addr()?.port()])
+}

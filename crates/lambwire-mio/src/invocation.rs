@@ -11,6 +11,7 @@ use crate::{Error, Runtime};
 #[must_use = "an invocation without a response times out"]
 pub struct Invocation<'r, 'b> {
     pub(crate) runtime: &'r mut Runtime,
+    pub(crate) pipelining: Pipelining,
     /// Who asks, until when, on whose behalf.
     pub context: Context<'b>,
     /// The event, as it came.
@@ -20,6 +21,13 @@ pub struct Invocation<'r, 'b> {
 }
 
 impl<'r, 'b> Invocation<'r, 'b> {
+    /// Has the response, or the error, take the request for the next event along in the same write, as
+    /// [`Runtime::serve`] does. [`Runtime::next`] then reads what came. Streams are sent as they are.
+    pub fn pipelined(mut self) -> Self {
+        self.pipelining = Pipelining::Next;
+        self
+    }
+
     /// Responds with JSON.
     ///
     /// # Errors
@@ -43,7 +51,7 @@ impl<'r, 'b> Invocation<'r, 'b> {
     /// [`SendError::Unsendable`]: lambwire::SendError::Unsendable
     pub fn respond_as(self, content_type: &str, body: &[u8]) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
-        send(socket, conversation.respond(&self.context, content_type, body, Pipelining::Off))
+        send(socket, conversation.respond(&self.context, content_type, body, self.pipelining))
     }
 
     /// Answers with an error.
@@ -54,7 +62,7 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// As those of [`respond_as`](Self::respond_as).
     pub fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
-        self.runtime.fail(&self.context, report, Pipelining::Off)
+        self.runtime.fail(&self.context, report, self.pipelining)
     }
 
     /// A response that is sent as it comes about. Nothing is sent before its first piece.

@@ -69,7 +69,14 @@ impl Runtime {
             let Reply::Invocation(context) = message.head else {
                 return Err(Error::Receive { request: Verb::Next, error: ReceiveError::NoRequestId });
             };
-            return Ok(Invocation { runtime: self, context, payload: message.body, headers: message.headers });
+            let pipelining = Pipelining::Off;
+            return Ok(Invocation {
+                runtime: self,
+                pipelining,
+                context,
+                payload: message.body,
+                headers: message.headers,
+            });
         }
     }
 

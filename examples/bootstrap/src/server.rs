@@ -133,7 +133,7 @@ impl Server {
             let invocation = runtime.next(&mut buf)?;
             shutdown::set_answering(true);
             let (context, event) = (invocation.context, invocation.payload);
-            match self.answer(&context, event, &mut Answer::Lambda(Box::new(invocation))) {
+            match self.answer(&context, event, &mut Answer::Lambda(Box::new(invocation.pipelined()))) {
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => console::say(Level::Error, Some(context.request_id.as_str()), error),
                 Ok(()) => {}

@@ -97,11 +97,13 @@ exit 7
     );
     let (mut child, api) = start(&root, &["worker"]);
     let (mut connection, _) = api.accept().unwrap();
-    answer_next(&mut connection, "first");
+    expect(&mut connection, "GET /2018-06-01/runtime/invocation/next");
+    give(&mut connection, "first");
     expect(&mut connection, "POST /2018-06-01/runtime/invocation/first/response");
     wait_for("its end", || root.path("ended").exists());
+    // The request for the second has come with the response to the first.
     connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
-    answer_next(&mut connection, "second");
+    give(&mut connection, "second");
     expect(&mut connection, "POST /2018-06-01/runtime/invocation/second/response");
     child.kill().unwrap();
     let mut log = String::new();
@@ -112,13 +114,12 @@ exit 7
     }
 }
 
-fn answer_next(connection: &mut TcpStream, id: &str) {
-    expect(connection, "GET /2018-06-01/runtime/invocation/next");
+fn give(connection: &mut TcpStream, id: &str) {
     let head = format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: {id}\r\nContent-Length: 2\r\n\r\n{{}}");
     connection.write_all(head.as_bytes()).unwrap();
 }
 
-/// Reads one request, whose head and body come at once.
+/// Reads what comes at once, which begins so.
 fn expect(connection: &mut TcpStream, line: &str) {
     let mut request = [0; 4096];
     let len = connection.read(&mut request).unwrap();

@@ -128,7 +128,7 @@ fn usual_places() -> Vec<PathBuf> {
     places
 }
 
-fn first_line(path: &Path) -> Option<Vec<u8>> {
+pub(crate) fn first_line(path: &Path) -> Option<Vec<u8>> {
     let mut line = file::read(path, FIRST_LINE_BYTES).ok()?;
     let len = line.iter().position(|&byte| byte == b'\n').unwrap_or(line.len());
     line.truncate(len);

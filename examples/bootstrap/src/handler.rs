@@ -6,6 +6,7 @@ use crate::diagnosis;
 use crate::failure::Failure;
 use crate::language::{LANGUAGES, Language, find_program};
 use crate::program::Program;
+use crate::shebang;
 
 /// Where a shim finds which file to load.
 const FILE: &str = "LAMBWIRE_FILE";
@@ -37,12 +38,17 @@ pub(crate) fn resolve(handler: &str, root: &Path, interpreter: Option<&Path>) ->
     if function.is_empty() {
         return Err(malformed(format!("handler '{handler}' names no function: write {handler}handler")));
     }
-    let mut program = Program::new(find_interpreter(language, interpreter, &file)?);
-    program.arguments = language.arguments();
-    if language.extension == "sh" {
-        if let Some(failure) = diagnosis::of_line_ends(&file) {
-            return Err(failure);
-        }
+    let is_shell = language.extension == "sh";
+    if is_shell && let Some(failure) = diagnosis::of_line_ends(&file) {
+        return Err(failure);
+    }
+    let named = if is_shell && interpreter.is_none() { shebang::shell_of(&file).transpose()? } else { None };
+    let mut program = match named {
+        Some(shell) => Program { arguments: shell.options, ..Program::new(shell.path) },
+        None => Program::new(find_interpreter(language, interpreter, &file)?),
+    };
+    program.arguments.extend(language.arguments());
+    if is_shell {
         // What a shell calls itself in its messages.
         program.arguments.push(file.clone().into());
     }

@@ -36,6 +36,7 @@ mod process;
 mod program;
 mod ready;
 mod server;
+mod shebang;
 mod shutdown;
 mod telemetry;
 mod worker;

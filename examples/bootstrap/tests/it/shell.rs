@@ -117,3 +117,16 @@ fn a_handler_out_of_time_is_reported_with_its_log_and_replaced() {
     expect_error(&running, "0", "Function.TimedOut", &["stuck in here"]);
     expect_answer(&running, "1", "1");
 }
+
+#[test]
+fn the_first_line_names_the_shell_and_its_options() {
+    let root = Root::new()
+        .with(
+            "rich.sh",
+            "#!/usr/bin/env bash\nset -euo pipefail\nIFS=$'\\n\\t'\nhandler() { [[ $1 == *n* ]] && echo \"$1\"; }\n",
+        )
+        .with("strict.sh", "#!/bin/sh -u\nhandler() { echo \"$NONE\"; }\n");
+    expect_answer(&root.serve(&["rich.handler"]), r#"{"n":1}"#, r#"{"n":1}"#);
+    expect_error(&root.serve(&["strict.handler"]), "1", "Function.ExitStatus", &["strict.sh", "NONE"]);
+    expect_answer(&root.serve(&["--interpreter", "bash", "strict.handler"]), "1", "\"\"");
+}

@@ -82,9 +82,13 @@ fn an_interpreter_that_is_not_there_is_named() {
     let root = Root::new()
         .with_program("app", "#!/nowhere/python\n")
         .with_program("env", "#!/usr/bin/env -S no-such-program -x\n")
-        .with("app.lua", "");
+        .with("app.lua", "")
+        .with("fish.sh", "#!/usr/bin/fish\n")
+        .with("lksh.sh", "#!/nowhere/loksh\n");
     check(&root, &["app"], "Runtime.NoInterpreter", &["/nowhere/python"]);
     check(&root, &["--exec", "env"], "Runtime.NoInterpreter", &["no-such-program"]);
+    check(&root, &["fish.handler"], "Runtime.NoInterpreter", &["/usr/bin/fish", "none of sh", "--interpreter"]);
+    check(&root, &["lksh.handler"], "Runtime.NoInterpreter", &["/nowhere/loksh", "no loksh in PATH"]);
     check(&root, &["--interpreter", "no-lua", "app.handler"], "Runtime.NoInterpreter", &["no no-lua in PATH", "Lua"]);
     check(&root, &["--interpreter", "/no/lua", "app.handler"], "Runtime.NoSuchFile", &["there is no /no/lua"]);
 }

@@ -4,6 +4,7 @@ use lambwire_mio::lambwire::{HTTP_INTEGRATION, PRELUDE_SEPARATOR, Verb};
 use lambwire_mio::{Error, Invocation, Stream};
 use rustix::stdio::stdout;
 
+use crate::console::{self, Level};
 use crate::failure::Failure;
 use crate::log;
 
@@ -27,7 +28,7 @@ impl Answer<'_, '_> {
     pub(crate) fn respond(&mut self, body: &[u8]) -> Result<(), Error> {
         match self.take(true) {
             Self::Lambda(invocation) => invocation.respond(body),
-            _ => print(body).and_then(|()| print(b"\n")),
+            _ => self.print(&[body, b"\n"]),
         }
     }
 
@@ -52,7 +53,7 @@ impl Answer<'_, '_> {
         }
         match self {
             Self::Streaming(stream) => stream.write(piece),
-            _ => print(piece),
+            _ => self.print(&[piece]),
         }
     }
 
@@ -61,7 +62,7 @@ impl Answer<'_, '_> {
         match self.take(true) {
             Self::Lambda(invocation) => invocation.stream(STREAM_TYPE).finish(),
             Self::Streaming(stream) => stream.finish(),
-            _ => print(b"\n"),
+            _ => self.print(&[b"\n"]),
         }
     }
 
@@ -74,7 +75,7 @@ impl Answer<'_, '_> {
             _ => {
                 let mut json = vec![0; report.json_len()];
                 report.write(&mut json).map_err(|error| Error::Send { request: Verb::Error, error })?;
-                print(&json).and_then(|()| print(b"\n"))
+                self.print(&[&json, b"\n"])
             }
         })
     }
@@ -82,8 +83,13 @@ impl Answer<'_, '_> {
     fn take(&mut self, is_success: bool) -> Self {
         std::mem::replace(self, Self::Given { is_success })
     }
-}
 
-fn print(bytes: &[u8]) -> Result<(), Error> {
-    log::write_all(stdout(), bytes).map_err(|error| Error::Transport { request: Verb::Response, error: error.into() })
+    /// To standard output. If that takes nothing, the answer is none, and there is nobody else to be told.
+    fn print(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
+        if let Err(error) = parts.iter().try_for_each(|part| log::write_all(stdout(), part)) {
+            console::say(Level::Error, None, format_args!("cannot write the answer to standard output: {error}"));
+            *self = Self::Given { is_success: false };
+        }
+        Ok(())
+    }
 }

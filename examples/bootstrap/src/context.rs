@@ -7,6 +7,7 @@ use lambwire_mio::lambwire::Context;
 use crate::json;
 
 /// What a handler is told of its function, which the environment says once and for all.
+#[derive(Default)]
 pub(crate) struct Function {
     name: Option<String>,
     version: Option<String>,
@@ -34,6 +35,21 @@ impl Function {
             log_group: variable("AWS_LAMBDA_LOG_GROUP_NAME"),
             log_stream: variable("AWS_LAMBDA_LOG_STREAM_NAME"),
         }
+    }
+
+    /// Where nobody says it, a handler that is invoked by hand finds what the emulator would say.
+    pub(crate) fn or_by_hand(mut self) -> Self {
+        let name = self.name.get_or_insert_with(|| "function".to_owned());
+        self.log_group.get_or_insert_with(|| format!("/aws/lambda/{name}"));
+        self.version.get_or_insert_with(|| "$LATEST".to_owned());
+        self.memory_mb.get_or_insert_with(|| "128".to_owned());
+        self
+    }
+
+    /// The name of the function that is invoked, as callers have it.
+    pub(crate) fn arn(&self) -> String {
+        let region = env::var("AWS_REGION").unwrap_or_else(|_| "us-east-1".to_owned());
+        format!("arn:aws:lambda:{region}:012345678912:function:{}", self.name.as_deref().unwrap_or("function"))
     }
 
     /// One line.

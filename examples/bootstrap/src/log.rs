@@ -102,6 +102,11 @@ impl Log {
         });
     }
 
+    /// Passes on the beginning of a line as one, since no more of it is to be expected.
+    pub(crate) fn end_lines(&mut self) {
+        self.streams.iter_mut().for_each(Stream::end_line);
+    }
+
     /// Forgets what was written up to here.
     pub(crate) fn forget(&mut self) {
         self.tail.clear();

@@ -145,9 +145,11 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
 
 fn answer_once(server: &mut Server, event: &[u8]) -> Result<ExitCode, Error> {
     let id = RequestId::new("invoke").map_err(|error| Error::Send { request: Verb::Next, error })?;
+    let arn = server.invoked_by_hand();
     let mut context = Context::new(id);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     context.deadline_ms = u64::try_from(now.as_millis()).ok().map(|now_ms| now_ms + INVOKE_MS);
+    context.invoked_function_arn = Some(&arn);
     let mut answer = Answer::Console;
     server.answer(&context, event, &mut answer)?;
     let is_success = matches!(answer, Answer::Given { is_success: true });

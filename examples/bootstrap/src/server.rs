@@ -1,5 +1,6 @@
 //! One event after another, handed to the handler, and its answer to whoever asked.
 
+use std::mem;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lambwire_mio::lambwire::Context;
@@ -98,6 +99,12 @@ impl Server {
         }
     }
 
+    /// Has the context say what a handler that is invoked by hand expects of it. Returns the function's ARN.
+    pub(crate) fn invoked_by_hand(&mut self) -> String {
+        self.function = mem::take(&mut self.function).or_by_hand();
+        self.function.arn()
+    }
+
     /// What the handler asks for.
     pub(crate) fn wishes(&self) -> Wishes {
         self.wishes
@@ -153,7 +160,13 @@ impl Server {
         event: &[u8],
         answer: &mut Answer<'_, '_>,
     ) -> Result<(), Error> {
-        let deadline = self.margin.and_then(|margin| deadline(context, margin));
+        let deadline = match self.margin.map(|margin| deadline(context, margin)).transpose() {
+            Ok(deadline) => deadline.flatten(),
+            Err(failure) => {
+                console::say_failure(Some(context.request_id.as_str()), &failure);
+                return answer.fail(&failure);
+            }
+        };
         self.context = self.function.context_line(context);
         let failed = match self.mode {
             Mode::Worker => self.answer_by_worker(context.request_id.as_str(), event, deadline, answer),
@@ -317,9 +330,16 @@ fn json_of(text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
     Ok(Some(json).filter(|json| !json.is_empty()))
 }
 
-/// When a handler is given up. A deadline that has passed is none: some servers send another number in its place.
-fn deadline(context: &Context<'_>, margin: Duration) -> Option<Instant> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    let left = Duration::from_millis(context.deadline_ms?).checked_sub(now).filter(|left| !left.is_zero())?;
-    Instant::now().checked_add(left.saturating_sub(margin))
+/// When a handler is given up. A deadline that has passed is none: some servers send another number in its place. One
+/// that leaves a handler no time at all is a failure.
+fn deadline(context: &Context<'_>, margin: Duration) -> Result<Option<Instant>, Failure> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let left = context.deadline_ms.and_then(|deadline_ms| Duration::from_millis(deadline_ms).checked_sub(now));
+    let Some(left) = left.filter(|left| !left.is_zero()) else { return Ok(None) };
+    let time = left.checked_sub(margin).ok_or_else(|| {
+        let (left, margin) = (left.as_millis(), margin.as_millis());
+        let message = format!("{left} ms are left, less than the {margin} ms of --deadline-margin");
+        Failure::new("Function.TimedOut", message)
+    })?;
+    Ok(Instant::now().checked_add(time))
 }

@@ -179,6 +179,9 @@ impl Worker {
         if !matches!(head.kind, Kind::Chunk) {
             self.process.log.forward();
         }
+        if !matches!(head.kind, Kind::Prelude | Kind::Chunk) {
+            self.process.log.end_lines();
+        }
         self.given_len = head.len();
         let body = head.body(&self.process.received);
         match head.kind {

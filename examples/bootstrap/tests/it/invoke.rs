@@ -39,6 +39,68 @@ fn a_failure_is_told_where_nothing_can_be_logged() {
 }
 
 #[test]
+fn an_answer_that_nothing_takes_is_a_failure_that_says_so() {
+    let root = Root::new().with("app.sh", "handler() { echo 1; }\n");
+    let mut command = root.command(&["invoke", "app.handler"]);
+    let output = command.stdout(File::create("/dev/full").unwrap()).output().unwrap();
+    let said = "bootstrap: cannot write the answer to standard output: No space left on device (os error 28)\n";
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), said.to_owned()));
+}
+
+#[test]
+fn a_handler_that_is_invoked_by_hand_has_a_name() {
+    let root = Root::new().with("app.sh", "handler() { printf %s \"$2\"; }\n");
+    let context = text(&root.run(&["invoke", "app.handler"]).stdout);
+    for part in [
+        r#""function_name":"function","function_version":"$LATEST""#,
+        r#""invoked_function_arn":"arn:aws:lambda:us-east-1:012345678912:function:function","memory_limit_in_mb":"128""#,
+        r#""log_group_name":"/aws/lambda/function""#,
+    ] {
+        assert!(context.contains(part), "{part} is not in {context}");
+    }
+}
+
+#[test]
+fn own_lines_are_json_where_lambda_asks_for_it() {
+    let root = Root::new().with("app.sh", "handler() { return 3; }\n");
+    let run = |level: &str| {
+        let mut command = root.command(&["invoke", "app.handler"]);
+        command.env("AWS_LAMBDA_LOG_FORMAT", "JSON").env("AWS_LAMBDA_LOG_LEVEL", level);
+        text(&command.output().unwrap().stderr)
+    };
+    let said = run("ERROR");
+    let expected = r#""level":"ERROR","message":"handler exited with status 3","errorType":"Function.ExitStatus","#;
+    assert!(said.starts_with(r#"{"timestamp":"20"#) && said.contains(expected), "{said}");
+    assert!(said.ends_with("\"requestId\":\"invoke\"}\n"), "{said}");
+    assert_eq!(run("FATAL"), "");
+}
+
+#[test]
+fn log_lines_are_frames_where_lambda_takes_those() {
+    let root = Root::new().with("app.sh", "handler() { echo one >&2; printf two >&2; return 3; }\n");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$0\" invoke app.handler 7>frames"]).arg(root.bootstrap_alone());
+    shell
+        .current_dir(&root)
+        .env("LAMBDA_TASK_ROOT", root.path(""))
+        .env("_LAMBDA_TELEMETRY_LOG_FD", "7")
+        .output()
+        .unwrap();
+    let frames = fs::read(root.path("frames")).unwrap();
+    let mut rest = frames.as_slice();
+    let mut lines = Vec::new();
+    while let Some((head, body)) = rest.split_at_checked(16) {
+        let len = u32::from_be_bytes(head[4..8].try_into().unwrap()) as usize;
+        lines.push((head[..4].to_vec(), text(&body[..len])));
+        rest = &body[len..];
+    }
+    let texts: Vec<&str> = lines.iter().map(|(_, line)| line.as_str()).collect();
+    assert_eq!(texts[..2], ["one", "two"], "{texts:?}");
+    assert!(texts[2].starts_with("bootstrap: RequestId: invoke Function.ExitStatus"), "{texts:?}");
+    assert_eq!((lines[0].0.as_slice(), lines[2].0.as_slice()), (&b"\xa5\x5a\0\x03"[..], &b"\xa5\x5a\0\x17"[..]));
+}
+
+#[test]
 fn an_event_at_the_limit_is_taken_and_one_byte_more_is_not() {
     let limit = usize::try_from(limits::PAYLOAD_BYTES).unwrap();
     let root = Root::new().with_program("count", "#!/bin/sh\nexec wc -c\n");

@@ -130,3 +130,10 @@ fn the_first_line_names_the_shell_and_its_options() {
     expect_error(&root.serve(&["strict.handler"]), "1", "Function.ExitStatus", &["strict.sh", "NONE"]);
     expect_answer(&root.serve(&["--interpreter", "bash", "strict.handler"]), "1", "\"\"");
 }
+
+#[test]
+fn a_margin_that_leaves_no_time_is_named() {
+    let root = Root::new().with("app.sh", "handler() { echo 1; }\n");
+    let running = root.serve(&["--deadline-margin", "60000", "app.handler"]);
+    expect_error(&running, "1", "Function.TimedOut", &["ms are left, less than the 60000 ms of --deadline-margin"]);
+}

@@ -61,6 +61,7 @@ exports.overlap = async ({ wait }, { awsRequestId }) => {
 };
 exports.rejects = async () => { setTimeout(() => Promise.reject(new Error('nobody waits')), 10); return 'answered'; };
 exports.throws = async () => { setTimeout(() => { throw new RangeError('behind the answer'); }, 10); return 'answered'; };
+exports.caused = async () => { throw new RangeError('outer', { cause: new TypeError('inner', { cause: 'a text' }) }); };
 exports.number = function* () { yield 5; };
 exports.half = async function* () { yield 'a'; throw new RangeError('half way'); };
 exports.context = async (event, context) =>
@@ -178,6 +179,19 @@ def late_lines(worker):
     return sum("Unhandled Promise Rejection" in line and "app.js" in line for line in worker.logged().splitlines())
 
 
+def reports(start):
+    with start("app.js", "caused") as worker:
+        worker.ready()
+        kind, body = worker.invoke("{}")
+        told = [kind]
+        report = json.loads(body)
+        while report:
+            has_place = any("app.js:" in line for line in report["trace"])
+            told.append((report["errorType"], report["errorMessage"], has_place, "[eval]" in str(report)))
+            report = report.get("cause")
+        check("causes", told, ["error", ("RangeError", "outer", True, False), ("TypeError", "inner", True, False), ("string", "a text", False, False)])
+
+
 def streams(start):
     with start("app.js", "number") as worker:
         worker.ready()
@@ -238,7 +252,7 @@ def contexts(start):
 
 
 def main(node="node"):
-    parts = [sizes, surroundings, ends, streams, concurrent, hooks, contexts]
+    parts = [sizes, surroundings, ends, reports, streams, concurrent, hooks, contexts]
     text = Path(WORKERS, "node", "worker.cjs").read_text()
     with tempfile.TemporaryDirectory() as root:
         for name, content in FILES.items():

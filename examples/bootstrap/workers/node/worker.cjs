@@ -8,7 +8,7 @@
   'use strict';
   const nodeRequire = require;
   const { Buffer, Date, Error, Function, JSON, Number, Object, Promise, String, Symbol, SyntaxError, TypeError, Uint8Array,
-    console, process } = globalThis;
+    console, process, setImmediate } = globalThis;
   const { isArray } = globalThis.Array;
   const bare = (method) => Function.prototype.call.bind(method);
   const methods = (prototype, ...names) => names.map((name) => bare(prototype[name]));
@@ -747,7 +747,7 @@
     if (isError(reason)) error.stack = `${error.name}: ${reason.stack}`;
     assign(error, { reason, promise });
     logError('Unhandled Promise Rejection', error);
-    if (running() !== null || handler === null) fatal(error, REJECTION_STATUS);
+    if (running() !== null || events === null) fatal(error, REJECTION_STATUS);
   }
 
   /** Nothing is left to wait for. */
@@ -781,6 +781,8 @@
     } catch (error) {
       return fatal(error, EXCEPTION_STATUS);
     }
+    // A promise that was rejected meanwhile is told of before this.
+    await new Promise(setImmediate);
     const wishes = {};
     if (listenerCount(process, 'SIGTERM') > 0) wishes.sigterm = true;
     if (storage !== null) wishes.concurrency = concurrency;
@@ -793,5 +795,6 @@
     on(events, 'error', () => exit(1));
   }
 
-  main();
+  // By then Node has put into the global scope what it puts there.
+  process.nextTick(main);
 })();

@@ -1,0 +1,2 @@
+exports.handler = () => {};
+throw new RangeError('while loading');

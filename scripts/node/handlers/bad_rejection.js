@@ -1,0 +1,2 @@
+exports.handler = () => {};
+Promise.reject(new RangeError('while loading'));

@@ -1,0 +1,1 @@
+export const handler = async () => [typeof require, import.meta.url.split('/').pop()];

@@ -3,6 +3,15 @@ export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 # Everything that has to hold before a change is merged
 check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie cargo-lambda workers languages counts fuzz-seeds simulate simulate-bugs images conformance-quick
 
+# What a change has to pass anywhere: nothing but Rust is needed
+quick: fmt
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo test --workspace
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# What takes longer, or builds much of other people's
+nightly: soak-languages publishable msrv wheel actionlint
+
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
     cargo fmt --all --check
@@ -68,6 +77,30 @@ sbom package="lambwire":
 # Our runtimes and our emulator hold every must of the conformance kit
 conformance-quick:
     scripts/conformance-quick.sh
+
+# Packages as they would be published: what is in them, and that they do for a stranger
+publishable:
+    scripts/publishable.sh
+
+# The published crates build with the oldest Rust that they state
+msrv:
+    scripts/msrv.sh
+
+# The workflows are what GitHub takes
+actionlint:
+    scripts/actionlint.sh
+
+# The wheel with both static programs, tried in a fresh environment
+wheel:
+    scripts/build-wheel.sh
+
+# What a release consists of on Linux
+dist:
+    scripts/dist.sh
+
+# A version: changelog, versions, tag; nothing is pushed
+release version:
+    scripts/release.sh {{version}}
 
 # The runtimes against AWS's own emulator
 rie:
@@ -142,6 +175,12 @@ simulate-bugs:
 # Many invocations, eight at a time: each is answered once, and memory stays flat; and ten million simulated runs
 soak count="100000" seed="1": (simulate "10000000")
     cargo run --release -p lambwire-emulator --example soak -- {{count}} {{seed}}
+
+# Handlers in every language with faults at random: each caller its own answer, and nothing is left
+soak-languages count="100000" seed="1":
+    scripts/install.sh php perl python3 node ruby lua
+    cargo build -q --release -p bootstrap -p lambwire-emulator
+    python3 scripts/soak_languages.py "${CARGO_TARGET_DIR:-target}/release/lambwire-emulator" "${CARGO_TARGET_DIR:-target}/release/bootstrap" {{count}} {{seed}}
 
 # Install whatever this machine lacks for all of the above
 tools:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mutants valgrind strace unzip
+# Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mutants semver-checks valgrind strace unzip
 # curl llvm-22 musl musl-debian musl-aarch64 podman postgresql go-native, and interpreters: php perl python3 node ruby
 # lua, luas (every version), shells, and php-curl; what npm builds aws-lambda-ric with; and a busybox that is linked to
 # nothing.
@@ -11,6 +11,7 @@ DENY=0.20.2
 FUZZ=0.13.2
 LLVM_COV=0.9.1
 MUTANTS=27.1.0
+SEMVER_CHECKS=0.45.0
 # What scripts/musl.sh builds a standard library from.
 MUSL_DEBIAN=(gcc libc6-dev musl-tools rustc-web cargo-web rust-web-src)
 # What it needs besides to link for another architecture, and what runs the result.
@@ -24,6 +25,7 @@ main() {
         deny) cargo_tool cargo-deny "$DENY" ;;
         fuzz) cargo_tool cargo-fuzz "$FUZZ" ;;
         coverage) cargo_tool cargo-llvm-cov "$LLVM_COV" ;;
+        semver-checks) cargo_tool cargo-semver-checks "$SEMVER_CHECKS" ;;
         mutants) cargo_tool cargo-mutants "$MUTANTS" ;;
         valgrind | strace | unzip | curl) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         llvm-*) [ -x "/usr/lib/$tool/bin/llvm-cov" ] || packages+=("$tool") ;;

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Builds the published crates with the oldest compiler that the workspace states, taken from Debian's packages into
+# .tools/ without being installed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+VERSION=1.85.0+dfsg3-1~deb12u3
+PACKAGES=("rustc-web=$VERSION" "cargo-web=$VERSION" "libstd-rust-web-dev=$VERSION" "libstd-rust-web-1.85=$VERSION" libllvm19)
+
+stated=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+[[ $VERSION == "$stated".* ]] || { echo "msrv.sh: Cargo.toml states Rust $stated, and this builds with ${VERSION%%+*}" >&2; exit 1; }
+
+root=$PWD/.tools/rust-$stated
+if [ ! -x "$root/usr/bin/cargo" ]; then
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    chmod 755 "$work"
+    (cd "$work" && apt-get -q update >&2 && apt-get -q download "${PACKAGES[@]}" >&2)
+    for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/root"; done
+    mkdir -p .tools
+    mv "$work/root" "$root"
+fi
+libraries=$root/usr/lib/$(uname -m)-linux-gnu
+export LD_LIBRARY_PATH=$libraries:$root/usr/lib/llvm-19/lib RUSTC=$root/usr/bin/rustc
+"$RUSTC" --version
+# The published crates in a workspace of their own, with the newest dependencies that this compiler takes: whoever has it
+# would get those.
+copy=$(mktemp -d)
+trap 'rm -rf "$copy" "${work:-}"' EXIT
+git ls-files crates | tar -c --files-from=- | tar -x -C "$copy"
+sed 's/^members = .*/members = ["crates\/*"]/; /^exclude/d' Cargo.toml >"$copy/Cargo.toml"
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")/msrv
+cd "$copy"
+export CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback
+"$root/usr/bin/cargo" check --quiet --target-dir "$target" -p lambwire -p lambwire-runtime -p lambwire-mio -p lambwire-smol
+echo "the core and the transports build with Rust $stated"

@@ -32,6 +32,8 @@ Options:
   --exec              Run the program anew for every event: the event is its
                       standard input, the answer its standard output
   --interpreter PATH  What runs the file, instead of what is found in PATH
+  --worker FILE       A file that makes a language known, as files in workers/
+                      beside the handler do. It may be given several times
   --deadline-margin MS
                       Answer with an error this long before the deadline, and
                       replace the handler's process
@@ -66,6 +68,8 @@ pub(crate) struct Options {
     pub(crate) handler: Option<String>,
     pub(crate) is_exec: bool,
     pub(crate) interpreter: Option<PathBuf>,
+    /// Files that make languages known.
+    pub(crate) workers: Vec<PathBuf>,
     pub(crate) margin: Option<Duration>,
     pub(crate) listen: Option<OsString>,
     /// Lambda is to send SIGTERM before the end.
@@ -95,6 +99,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Req
             Long("version") | Short('V') => return Ok(Request::Version),
             Long("exec") => options.is_exec = true,
             Long("interpreter") => options.interpreter = Some(parser.value()?.into()),
+            Long("worker") => options.workers.push(parser.value()?.into()),
             Long("deadline-margin") => options.margin = Some(Duration::from_millis(parser.value()?.parse()?)),
             Long("sigterm") => options.wants_sigterm = true,
             Long("listen") => options.listen = Some(parser.value()?),
@@ -136,11 +141,13 @@ mod tests {
         let expected = Options {
             is_exec: true,
             interpreter: Some("/opt/php".into()),
+            workers: vec!["r".into(), "/opt/tcl".into()],
             margin: Some(Duration::from_millis(50)),
             listen: Some("0.0.0.0:80".into()),
             ..options("x")
         };
-        let line = "--exec x --interpreter /opt/php --deadline-margin=50 --listen 0.0.0.0:80";
+        let line =
+            "--exec x --interpreter /opt/php --worker r --worker=/opt/tcl --deadline-margin=50 --listen 0.0.0.0:80";
         assert_eq!(parsed(line), Ok(Request::Serve(expected)));
         assert_eq!(parsed("x --help"), Ok(Request::Help));
     }

@@ -2,26 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::declared;
 use crate::diagnosis;
 use crate::failure::Failure;
-use crate::language::{LANGUAGES, Language, find_program};
-use crate::program::Program;
+use crate::language::{self, EMBEDDED, Language, find_program};
+use crate::program::{Function, Program};
 use crate::shebang;
 
-/// Where a shim finds which file to load.
-const FILE: &str = "LAMBWIRE_FILE";
-
-/// Where a shim finds which function of it to call.
-const FUNCTION: &str = "LAMBWIRE_FUNCTION";
-
-/// Finds what `handler` names below `root`: a program, or a function in a file as `path/to/file.function`.
-pub(crate) fn resolve(handler: &str, root: &Path, interpreter: Option<&Path>) -> Result<Program, Failure> {
+/// Finds what `handler` names below `root`: a program, or a function in a file as `path/to/file.function`. `workers` are
+/// files that make languages known.
+pub(crate) fn resolve(
+    handler: &str,
+    root: &Path,
+    interpreter: Option<&Path>,
+    workers: &[PathBuf],
+) -> Result<Program, Failure> {
     if handler.is_empty() {
         return Err(malformed("no handler: name one as an argument or in _HANDLER, such as app.handler"));
     }
     let path = root.join(handler);
+    let mut languages = declared::languages(workers, root, &path)?;
+    languages.extend(&EMBEDDED);
     if path.is_file() {
-        return match (Language::of(&path), diagnosis::of_mode(&path)) {
+        return match (language::of(&path, &languages), diagnosis::of_mode(&path)) {
             (Some(_), Some(failure)) => Err(Failure {
                 message: format!("{}, and to call a function in it, name that: file.function", failure.message),
                 ..failure
@@ -29,57 +32,63 @@ pub(crate) fn resolve(handler: &str, root: &Path, interpreter: Option<&Path>) ->
             _ => Ok(Program::new(path)),
         };
     }
-    let Some((language, file, function)) = find_file(handler, root) else {
-        return Err(not_found(handler, root, &path));
+    let Some((language, file, name)) = find_file(handler, root, &languages) else {
+        return Err(not_found(handler, root, &path, &languages));
     };
     if file.is_dir() {
         return Err(Failure::new("Runtime.IsDirectory", format!("{} is a directory, not a file", file.display())));
     }
-    if function.is_empty() {
+    if name.is_empty() {
         return Err(malformed(format!("handler '{handler}' names no function: write {handler}handler")));
     }
-    let is_shell = language.extension == "sh";
-    if is_shell && let Some(failure) = diagnosis::of_line_ends(&file) {
+    if language.is_shell()
+        && let Some(failure) = diagnosis::of_line_ends(&file)
+    {
         return Err(failure);
     }
-    let named = if is_shell && interpreter.is_none() { shebang::shell_of(&file).transpose()? } else { None };
-    let mut program = match named {
-        Some(shell) => Program { arguments: shell.options, ..Program::new(shell.path) },
-        None => Program::new(find_interpreter(language, interpreter, &file)?),
+    let is_its_choice = language.is_shell() && interpreter.is_none();
+    let named = if is_its_choice { shebang::shell_of(&file).transpose()? } else { None };
+    let (path, options) = match named {
+        Some(shell) => (shell.path, shell.options),
+        None => (find_interpreter(language, interpreter, &file)?, Vec::new()),
     };
-    program.arguments.extend(language.arguments());
-    if is_shell {
-        // What a shell calls itself in its messages.
-        program.arguments.push(file.clone().into());
-    }
-    program.variables = vec![(FILE, Some(file.into())), (FUNCTION, Some(function.into()))];
-    Ok(program)
+    Ok(Program { path, options, function: Some(Function { language, file, name: name.to_owned() }) })
 }
 
 /// Splits at a dot so that there is a file for what is before it, or a module of a package in Python: at the last if
 /// possible.
-fn find_file<'a>(handler: &'a str, root: &Path) -> Option<(&'static Language, PathBuf, &'a str)> {
+fn find_file<'a>(
+    handler: &'a str,
+    root: &Path,
+    languages: &[&'static Language],
+) -> Option<(&'static Language, PathBuf, &'a str)> {
     let name_start = handler.rfind('/').map_or(0, |slash| slash + 1);
     let dots = handler.char_indices().rev().filter(|&(at, char)| char == '.' && at > name_start);
     let mut splits = dots.filter_map(|(at, _)| Some((handler.get(..at)?, handler.get(at + 1..)?)));
     splits.find_map(|(stem, function)| {
         let mut files =
-            LANGUAGES.iter().map(|language| (language, root.join(format!("{stem}.{}", language.extension))));
-        let file = files.find(|(_, file)| file.exists()).or_else(|| find_module(stem, root));
+            extensions(languages).map(|(language, extension)| (language, root.join(format!("{stem}.{extension}"))));
+        let file = files.find(|(_, file)| file.exists()).or_else(|| {
+            let file = find_module(stem, root)?;
+            Some((language::of(&file, languages)?, file))
+        });
         file.map(|(language, file)| (language, file, function))
     })
 }
 
 /// The file of a module in Python. As AWS's client reads it, `package.module` is one, as is `package/module`.
-fn find_module(name: &str, root: &Path) -> Option<(&'static Language, PathBuf)> {
-    let python = LANGUAGES.iter().find(|language| language.extension == "py")?;
+fn find_module(name: &str, root: &Path) -> Option<PathBuf> {
     let parts: Vec<&str> = name.split(['.', '/']).collect();
     if parts.contains(&"") {
         return None;
     }
     let path = root.join(parts.join("/"));
-    let files = [path.with_extension("py"), path.join("__init__.py")];
-    Some((python, files.into_iter().find(|file| file.is_file())?))
+    [path.with_extension("py"), path.join("__init__.py")].into_iter().find(|file| file.is_file())
+}
+
+/// What files may end in, in the order in which they are looked for.
+fn extensions(languages: &[&'static Language]) -> impl Iterator<Item = (&'static Language, &'static str)> {
+    languages.iter().flat_map(|&language| language.extensions.iter().map(move |&extension| (language, extension)))
 }
 
 fn find_interpreter(language: &Language, named: Option<&Path>, file: &Path) -> Result<PathBuf, Failure> {
@@ -95,7 +104,7 @@ fn find_interpreter(language: &Language, named: Option<&Path>, file: &Path) -> R
     })
 }
 
-fn not_found(handler: &str, root: &Path, path: &Path) -> Failure {
+fn not_found(handler: &str, root: &Path, path: &Path, languages: &[&'static Language]) -> Failure {
     if path.is_dir() {
         return Failure::new("Runtime.IsDirectory", format!("{} is a directory, not a file", path.display()));
     }
@@ -103,7 +112,8 @@ fn not_found(handler: &str, root: &Path, path: &Path) -> Failure {
     let Some((stem, _)) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) else {
         return no_such_file(format!("handler '{handler}' names no file in {}", root.display()));
     };
-    let extensions = LANGUAGES.map(|language| format!(".{}", language.extension)).join(" ");
+    let extensions: Vec<String> = extensions(languages).map(|(_, extension)| format!(".{extension}")).collect();
+    let extensions = extensions.join(" ");
     let directory = path.parent().unwrap_or(root).display().to_string();
     no_such_file(format!("handler '{handler}': no file {stem} in {directory} with one of {extensions}"))
 }
@@ -130,7 +140,8 @@ mod tests {
             fs::write(root.join(name), "").unwrap();
         }
         let check = |handler: &str, expected: Option<(&str, &str)>| {
-            let found = find_file(handler, &root).map(|(_, file, function)| (file, function.to_owned()));
+            let languages: Vec<_> = EMBEDDED.iter().collect();
+            let found = find_file(handler, &root, &languages).map(|(_, file, function)| (file, function.to_owned()));
             assert_eq!(found, expected.map(|(file, function)| (root.join(file), function.to_owned())), "{handler}");
         };
         check("pkg.mod.handler", Some(("pkg/mod.py", "handler")));

@@ -1,92 +1,86 @@
-//! The languages that have a shim: what speaks the worker protocol for a handler in them.
+//! Languages that a handler in a file may be in, and the worker of each: what speaks the worker protocol for it.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use miniz_oxide::inflate::decompress_to_vec;
 
 /// A language.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Language {
     pub(crate) name: &'static str,
-    pub(crate) extension: &'static str,
+    pub(crate) extensions: &'static [&'static str],
     /// What its interpreter is called. A version may stand behind it: `php8.2`, `lua5.4`.
-    interpreters: &'static [&'static str],
-    /// What has the interpreter run the text of the next argument.
-    option: &'static str,
-    shim: &'static str,
+    pub(crate) interpreters: &'static [&'static str],
+    pub(crate) worker: Worker,
 }
 
-/// In the order in which they are looked for.
-pub(crate) const LANGUAGES: [Language; 9] = [
-    Language {
-        name: "PHP",
-        extension: "php",
-        interpreters: &["php"],
-        option: "-r",
-        shim: include_str!("../workers/php/worker.php"),
-    },
-    Language {
-        name: "Perl",
-        extension: "pl",
-        interpreters: &["perl"],
-        option: "-e",
-        shim: include_str!("../workers/perl/worker.pl"),
-    },
+/// What its interpreter runs.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Worker {
+    /// A deflated text, and the option that has the interpreter run the text of the next argument.
+    Packed { option: &'static str, text: &'static [u8] },
+    /// A file, and what is said to the interpreter before it.
+    File { options: &'static [&'static str], path: &'static Path },
+}
+
+/// The worker that the build has packed under a name.
+macro_rules! packed {
+    ($option:literal, $name:literal) => {
+        Worker::Packed { option: $option, text: include_bytes!(concat!(env!("OUT_DIR"), "/", $name)) }
+    };
+}
+
+/// Those that need nothing but an interpreter, in the order in which they are looked for.
+pub(crate) static EMBEDDED: [Language; 7] = [
+    Language { name: "PHP", extensions: &["php"], interpreters: &["php"], worker: packed!("-r", "php") },
+    Language { name: "Perl", extensions: &["pl"], interpreters: &["perl"], worker: packed!("-e", "perl") },
     Language {
         name: "Python",
-        extension: "py",
+        extensions: &["py"],
         interpreters: &["python3", "python"],
-        option: "-c",
-        shim: include_str!("../workers/python/worker.py"),
-    },
-    node("mjs"),
-    node("cjs"),
-    node("js"),
-    Language {
-        name: "Ruby",
-        extension: "rb",
-        interpreters: &["ruby"],
-        option: "-e",
-        shim: include_str!("../workers/ruby/worker.rb"),
+        worker: packed!("-c", "python"),
     },
     Language {
-        name: "Lua",
-        extension: "lua",
-        interpreters: &["lua", "luajit"],
-        option: "-e",
-        shim: concat!(include_str!("../workers/lua/json.lua"), include_str!("../workers/lua/worker.lua")),
+        name: "JavaScript",
+        extensions: &["mjs", "cjs", "js"],
+        interpreters: &["node", "nodejs"],
+        worker: packed!("-e", "node"),
     },
-    Language {
-        name: "a shell",
-        extension: "sh",
-        interpreters: &["sh"],
-        option: "-c",
-        shim: include_str!("../workers/sh/worker.sh"),
-    },
+    Language { name: "Ruby", extensions: &["rb"], interpreters: &["ruby"], worker: packed!("-e", "ruby") },
+    Language { name: "Lua", extensions: &["lua"], interpreters: &["lua", "luajit"], worker: packed!("-e", "lua") },
+    Language { name: SHELL, extensions: &["sh"], interpreters: &["sh"], worker: packed!("-c", "sh") },
 ];
 
-const fn node(extension: &'static str) -> Language {
-    let shim = include_str!("../workers/node/worker.cjs");
-    Language { name: "JavaScript", extension, interpreters: &["node", "nodejs"], option: "-e", shim }
-}
+/// The name of the language whose interpreter takes one more argument behind the text.
+const SHELL: &str = "a shell";
 
 /// Where programs are, beside `PATH`: there are images without one.
 const USUAL_PLACES: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/opt/bin", "/var/lang/bin"];
 
 impl Language {
-    /// The language of a file, by its name.
-    pub(crate) fn of(file: &Path) -> Option<&'static Self> {
-        let extension = file.extension()?;
-        LANGUAGES.iter().find(|language| extension == language.extension)
+    /// Whether its files are read by a shell, to which a carriage return is part of a name.
+    pub(crate) fn is_shell(&self) -> bool {
+        self.name == SHELL
     }
 
-    /// Arguments that have the interpreter run the shim.
-    pub(crate) fn arguments(&self) -> Vec<OsString> {
-        // What `php -r` runs has no opening tag, and Lua takes a comment at the very front for an option.
-        let shim = self.shim.strip_prefix("<?php").unwrap_or(self.shim);
-        vec![self.option.into(), format!("\n{shim}").into()]
+    /// Arguments that have the interpreter run the worker, for a handler in `file`.
+    pub(crate) fn arguments(&self, file: &Path) -> Vec<OsString> {
+        match &self.worker {
+            Worker::Packed { option, text } => {
+                // The build has packed it. What `php -r` runs has no opening tag, and Lua takes a comment at the very
+                // front for an option.
+                let text = String::from_utf8(decompress_to_vec(text).unwrap_or_default()).unwrap_or_default();
+                let text = format!("\n{}", text.strip_prefix("<?php").unwrap_or(&text));
+                // What a shell calls itself in its messages.
+                let own_name = self.is_shell().then(|| file.into());
+                [OsString::from(option), text.into()].into_iter().chain(own_name).collect()
+            }
+            Worker::File { options, path } => options.iter().map(OsString::from).chain([path.into()]).collect(),
+        }
     }
 
     /// Finds an interpreter.
@@ -100,6 +94,12 @@ impl Language {
     pub(crate) fn interpreter_names(&self) -> String {
         self.interpreters.join(" or ")
     }
+}
+
+/// The language of a file, by its name.
+pub(crate) fn of(file: &Path, languages: &[&'static Language]) -> Option<&'static Language> {
+    let extension = file.extension().and_then(OsStr::to_str)?;
+    languages.iter().copied().find(|language| language.extensions.contains(&extension))
 }
 
 /// Finds a program by its name.
@@ -137,6 +137,23 @@ pub(crate) fn is_executable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_worker_is_carried_with_the_lines_of_its_files() {
+        let mut folders = 0;
+        for folder in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/workers")).unwrap().flatten() {
+            let files = fs::read_dir(folder.path()).unwrap().flatten();
+            let texts: Vec<String> = files.map(|file| fs::read_to_string(file.path()).unwrap()).collect();
+            let is_it = |language: &Language| {
+                let text = language.arguments(Path::new("app"))[1].clone().into_string().unwrap();
+                text.lines().count() == 1 + texts.iter().map(|text| text.lines().count()).sum::<usize>()
+                    && texts.iter().all(|file| text.contains(file.lines().last().unwrap()))
+            };
+            assert!(EMBEDDED.iter().any(is_it), "{}", folder.path().display());
+            folders += 1;
+        }
+        assert_eq!(folders, EMBEDDED.len());
+    }
 
     #[test]
     fn an_interpreter_with_a_version_in_its_name_is_found() {

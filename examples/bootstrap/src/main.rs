@@ -21,6 +21,7 @@ mod answer;
 mod args;
 mod console;
 mod context;
+mod declared;
 mod diagnosis;
 mod elf;
 mod emulator;
@@ -176,7 +177,8 @@ fn load(options: &Options, keeps_stdout: bool) -> Result<Server, Failure> {
     let mut descriptors = Descriptors::reserve().map_err(cannot)?;
     descriptors.keeps_stdout = keeps_stdout;
     process::adopt();
-    let program = handler::resolve(&options.handler(), &enter_task_root()?, options.interpreter.as_deref())?;
+    let root = enter_task_root()?;
+    let program = handler::resolve(&options.handler(), &root, options.interpreter.as_deref(), &options.workers)?;
     let mut server = Server::new(program, options.mode(), descriptors, options.margin);
     server.load()?;
     Ok(server)

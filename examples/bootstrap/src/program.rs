@@ -1,7 +1,7 @@
 //! What is to be run for a handler, and how it is started.
 
 use std::env;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
 use std::iter;
@@ -17,6 +17,7 @@ use rustix::stdio::{stderr, stdout};
 
 use crate::diagnosis;
 use crate::failure::Failure;
+use crate::language::Language;
 use crate::log::{Log, Stream};
 use crate::process::Process;
 use crate::telemetry;
@@ -27,17 +28,32 @@ const EVENTS_FD: &str = "LAMBWIRE_EVENTS_FD";
 /// Where a worker finds the number of the descriptor that it writes answers to.
 const ANSWERS_FD: &str = "LAMBWIRE_ANSWERS_FD";
 
+/// Where the worker of a language finds which file to load.
+const FILE: &str = "LAMBWIRE_FILE";
+
+/// Where it finds which function of that to call.
+const FUNCTION: &str = "LAMBWIRE_FUNCTION";
+
 /// What is to be run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
-    pub(crate) arguments: Vec<OsString>,
-    /// What a shim finds in its environment: where the handler is.
-    pub(crate) variables: Vec<Variable>,
+    /// What stands first among its arguments.
+    pub(crate) options: Vec<OsString>,
+    /// What the program is to call, if it is the interpreter of a language.
+    pub(crate) function: Option<Function>,
+}
+
+/// A function in a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Function {
+    pub(crate) language: &'static Language,
+    pub(crate) file: PathBuf,
+    pub(crate) name: String,
 }
 
 /// The name of a variable, and its value.
-pub(crate) type Variable = (&'static str, Option<OsString>);
+type Variable = (&'static str, Option<OsString>);
 
 /// Two descriptors that are handed to workers, always the same ones: some shells know no number above 9.
 pub(crate) struct Descriptors {
@@ -57,12 +73,12 @@ impl Descriptors {
 
 impl Program {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, arguments: Vec::new(), variables: Vec::new() }
+        Self { path, options: Vec::new(), function: None }
     }
 
     /// Whether it is the worker of a language, with a handler in a file.
     pub(crate) fn is_language(&self) -> bool {
-        !self.variables.is_empty()
+        self.function.is_some()
     }
 
     /// Starts the program as a worker.
@@ -85,9 +101,12 @@ impl Program {
         let (out, out_there) = pipe_with(PipeFlags::CLOEXEC)?;
         let (err, err_there) = pipe_with(PipeFlags::CLOEXEC)?;
         let (events_fd, answers_fd) = (descriptors.events.as_raw_fd(), descriptors.answers.as_raw_fd());
-        let mut variables = self.variables.clone();
-        variables.push((EVENTS_FD, Some(events_fd.to_string().into())));
-        variables.push((ANSWERS_FD, Some(answers_fd.to_string().into())));
+        let mut variables =
+            vec![(EVENTS_FD, Some(events_fd.to_string().into())), (ANSWERS_FD, Some(answers_fd.to_string().into()))];
+        if let Some(function) = &self.function {
+            variables.push((FILE, Some(function.file.clone().into())));
+            variables.push((FUNCTION, Some(function.name.clone().into())));
+        }
         let mut there = standard(nothing.as_fd(), out_there.as_fd(), err_there.as_fd())?;
         there.add_dup2(events_there.as_raw_fd(), events_fd)?;
         there.add_dup2(answers_there.as_raw_fd(), answers_fd)?;
@@ -114,7 +133,10 @@ impl Program {
         attributes.set_sigdefault(&SigSet::from_iter([Signal::SIGPIPE]))?;
         attributes.set_sigmask(&SigSet::empty())?;
         attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK)?;
-        let arguments = iter::once(self.path.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
+        let arguments = self.function.as_ref().map(|function| function.language.arguments(&function.file));
+        let arguments = iter::once(self.path.clone().into())
+            .chain(self.options.iter().cloned())
+            .chain(arguments.into_iter().flatten());
         let inherited = env::vars_os()
             .filter(|(name, _)| name != telemetry::VARIABLE && variables.iter().all(|(own, _)| name != own));
         let own = variables.iter().filter_map(|(name, value)| Some((OsString::from(name), value.clone()?)));
@@ -123,7 +145,7 @@ impl Program {
             variable.push(value);
             variable
         });
-        let (arguments, environment) = (c_strings(arguments.map(OsStr::to_owned))?, c_strings(environment)?);
+        let (arguments, environment) = (c_strings(arguments)?, c_strings(environment)?);
         let pid = posix_spawn(self.path.as_path(), there, &attributes, &arguments, &environment)?;
         Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData.into())
     }

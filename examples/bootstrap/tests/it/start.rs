@@ -8,7 +8,7 @@ use crate::root::{BOOTSTRAP, Root, expect_error};
 
 /// Both ways of running a program say the same, where both find out.
 #[track_caller]
-fn check(root: &Root, arguments: &[&str], error_type: &str, parts: &[&str]) {
+pub(crate) fn check(root: &Root, arguments: &[&str], error_type: &str, parts: &[&str]) {
     let invoke = [&["invoke"], arguments].concat();
     let output = root.run(&invoke);
     let said = String::from_utf8_lossy(&output.stderr);

@@ -1,0 +1,39 @@
+//! Packs the workers, which the program carries in itself: without lines that are comments, and deflated.
+
+#![expect(clippy::unwrap_used, reason = "a build that cannot go on ends")]
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use miniz_oxide::deflate::compress_to_vec;
+
+/// What each is called, the files that it consists of, and what lines that are comments begin with.
+const WORKERS: [(&str, &[&str], &str); 7] = [
+    ("php", &["php/worker.php"], "//"),
+    ("perl", &["perl/worker.pl"], "#"),
+    ("python", &["python/worker.py"], "#"),
+    ("node", &["node/worker.cjs"], "//"),
+    ("ruby", &["ruby/worker.rb"], "#"),
+    ("lua", &["lua/json.lua", "lua/worker.lua"], "--"),
+    ("sh", &["sh/worker.sh"], "#"),
+];
+
+/// How hard deflate tries: as hard as it can.
+const LEVEL: u8 = 10;
+
+fn main() {
+    let to = env::var_os("OUT_DIR").unwrap();
+    println!("cargo:rerun-if-changed=workers");
+    for (name, files, comment) in WORKERS {
+        let texts = files.iter().map(|file| fs::read_to_string(Path::new("workers").join(file)).unwrap());
+        let packed = compress_to_vec(without_comments(&texts.collect::<String>(), comment).as_bytes(), LEVEL);
+        fs::write(Path::new(&to).join(name), packed).unwrap();
+    }
+}
+
+/// Lines keep their place, so that what an interpreter says of one can be looked up. Empty ones pack to nothing.
+fn without_comments(text: &str, comment: &str) -> String {
+    let kept = text.lines().map(|line| if line.trim_start().starts_with(comment) { "" } else { line });
+    kept.flat_map(|line| [line, "\n"]).collect()
+}

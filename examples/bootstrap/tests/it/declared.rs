@@ -1,0 +1,48 @@
+//! Languages that a file makes known.
+
+use crate::root::{Root, expect_answer};
+use crate::start::check;
+
+/// A worker whose language is a file with a text in it. It answers with that, the function, and the event.
+const WORKER: &str = r#"# lambwire-worker: extension=txt extension=sh interpreter=no-such-shell interpreter=sh option=-u
+eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
+echo ready - 0 >&9
+while read -r _ id _ length <&8 && read -r context <&8 && event=$(head -c "$length" <&8); do
+    answer="$-$(cat "$LAMBWIRE_FILE"): $LAMBWIRE_FUNCTION $event"
+    printf 'text %s %s\n%s' "$id" "${#answer}" "$answer" >&9
+done
+"#;
+
+#[test]
+fn a_file_beside_the_handler_makes_a_language_known() {
+    let root = Root::new().with("src/workers/text", WORKER).with("src/workers/README", "").with("src/app.txt", "hello");
+    let running = root.serve(&["src/app.some.function"]);
+    expect_answer(&running, "1", "\"uhello: some.function 1\"");
+    // An event without a body is an empty object for a handler in a file.
+    expect_answer(&running, "", "\"uhello: some.function {}\"");
+}
+
+#[test]
+fn a_file_in_the_task_root_makes_a_language_known() {
+    let root = Root::new().with("workers/text", WORKER).with("src/app.txt", "hello");
+    expect_answer(&root.serve(&["src/app.f"]), "1", "\"uhello: f 1\"");
+}
+
+#[test]
+fn a_file_that_is_named_goes_before_the_languages_that_are_known() {
+    let root = Root::new().with("some/text", WORKER).with("app.sh", "handler() { echo mine; }");
+    expect_answer(&root.serve(&["app.handler"]), "1", "\"mine\"");
+    let running = root.serve(&["--worker", "some/text", "app.handler"]);
+    expect_answer(&running, "1", "\"uhandler() { echo mine; }: handler 1\"");
+}
+
+#[test]
+fn what_is_wrong_with_such_a_file_is_named() {
+    let root = Root::new().with("plain", "echo\n").with("app.txt", "").with("src/app.txt", "");
+    check(&root, &["--worker", "gone", "app.f"], "Runtime.BadWorker", &["/gone cannot be read", "No such file"]);
+    check(&root, &["--worker", "plain", "app.f"], "Runtime.BadWorker", &["/plain has no line", "lambwire-worker:"]);
+    let root = root.with("src/workers/a", "# lambwire-worker: extension=txt interpreter=no-such-program\n");
+    check(&root, &["src/app.f"], "Runtime.NoInterpreter", &["app.txt is in a, but there is no no-such-program"]);
+    let root = root.with("src/workers/a", "# lambwire-worker: extension=txt\n");
+    check(&root, &["src/app.f"], "Runtime.BadWorker", &["workers/a names no interpreter"]);
+}

@@ -121,6 +121,10 @@ workers:
     python3 scripts/test_worker_php.py
     python3 scripts/test_worker_perl.py
 
+# Libraries that make handlers in JavaScript, unchanged, beside AWS's client
+libraries-node:
+    scripts/test-libraries-node.sh
+
 # The images of the examples, built and confined, each asked with curl
 images:
     scripts/test-images.sh

@@ -93,11 +93,11 @@ ROWS = [
 class Emulated:
     """A program on our emulator."""
 
-    def __init__(self, emulator, command, handler, env):
+    def __init__(self, emulator, command, handler, env, place=HANDLERS):
         self.log = tempfile.TemporaryFile()
-        arguments = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--task-root", HANDLERS, "--handler", handler]
+        arguments = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--task-root", place, "--handler", handler]
         self.process = subprocess.Popen(
-            [*arguments, "--", *command], cwd=HANDLERS, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=self.log
+            [*arguments, "--", *command], cwd=place, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=self.log
         )
         listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
         self.connection = http.client.HTTPConnection(listen, timeout=60)

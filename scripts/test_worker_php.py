@@ -154,6 +154,18 @@ function handler($event) {
     return 'spoilt';
 }
 """
+BUFFERS = """<?php
+ob_start();
+function handler($event) {
+    echo "[$event";
+    ob_start();
+    echo ']';
+    if ($event === 'throw') { throw new Exception; }
+    if ($event === 'all') { while (ob_get_level()) ob_end_clean(); }
+    if ($event === 'callback') { ob_start(fn () => throw new Exception('in a buffer')); echo 'x'; }
+    return 'well';
+}
+"""
 SIGNAL = """<?php
 pcntl_signal(SIGTERM, function () { echo "flushed\\n"; %s });
 register_shutdown_function(function () { echo "shut down\\n"; });
@@ -311,6 +323,22 @@ def spoiled(root):
     return 1
 
 
+def buffers(root):
+    """One that was opened while the file was loaded stays, and holds what it is given to the end."""
+    with root.serve(BUFFERS) as running:
+        for event, kind in (("one", "text"), ("throw", "error"), ("two", "text")):
+            check(event, running.invoke(json.dumps(event))[0], kind)
+        running.end()
+        check("log", running.logged(), "[one][throw][two]")
+    with root.serve(BUFFERS.replace("ob_start();\nf", "f")) as running:
+        for event, log in (("one", "[one]"), ("throw", "[one][throw]"), ("all", "[one][throw][all"), ("two", "[one][throw][all[two]")):
+            running.invoke(json.dumps(event))
+            check(event, running.logged(), log)
+        kind, report = running.invoke('"callback"')
+        check("callback", (kind, "in a buffer" in report.decode()), ("fatal", True))
+    return 8
+
+
 def children(root):
     if not {"pcntl", "posix"} <= root.extensions:
         return 0
@@ -395,7 +423,7 @@ def ends(root):
 def main(php="php"):
     root = Root(php)
     passed = 0
-    for test in (sizes, values, results, handlers, causes, contexts, spoiled, children, signals, snapshots, logs, ends):
+    for test in (sizes, values, results, handlers, causes, contexts, spoiled, buffers, children, signals, snapshots, logs, ends):
         count = test(root)
         print(f"php: {test.__name__} ... {'ok' if count else 'left out: there is no pcntl'}", flush=True)
         passed += count

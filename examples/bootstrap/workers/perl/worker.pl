@@ -338,8 +338,9 @@ package Lambwire {
                 @said = ('error', $json->encode($report));
             }
             flush();
-            write_frame($said[0], $id, $said[1]);
+            # What a handler of signals does from here on is of no invocation.
             $id = '-';
+            write_frame($said[0], $about, $said[1]);
         }
     }
 

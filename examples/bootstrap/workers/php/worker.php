@@ -218,7 +218,7 @@ final class Frames
     /** Writes a frame; in a child that a handler has forked, it ends the child: the answer is its parent's to give. */
     public function write(string $kind, string $id, string $body = ''): void
     {
-        if (getmypid() !== $this->pid) {
+        if ($this->isInChild()) {
             self::endChild();
         }
         for ($frame = "$kind $id " . strlen($body) . "\n$body"; $frame !== ''; $frame = substr($frame, $written)) {
@@ -228,7 +228,7 @@ final class Frames
         }
     }
 
-    public function areOfParent(): bool
+    public function isInChild(): bool
     {
         return getmypid() !== $this->pid;
     }
@@ -475,7 +475,7 @@ final class Worker
         self::$spare = null;
         $error = error_get_last();
         $fatal = E_ERROR | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
-        if ($error && $error['type'] & $fatal && !self::$frames->areOfParent()) {
+        if ($error && $error['type'] & $fatal && !self::$frames->isInChild()) {
             $type = str_contains($error['message'], 'Allowed memory size') ? 'Runtime.OutOfMemory' : 'FatalError';
             self::end(Report::plain($type, $error['message'], ["{$error['file']}:{$error['line']}"]));
         }
@@ -497,24 +497,26 @@ final class Worker
         $traits = array_filter(['sigterm' => self::$frames->hasHandlerOfSigterm(), 'snapshot' => Hooks::$before || Hooks::$after]);
         self::$frames->write('ready', '-', $traits ? json_encode($traits) : '');
         for ($buffers = ob_get_level();;) {
-            [$kind, self::$id, $context, $body] = self::$frames->read();
+            [$kind, $id, $context, $body] = self::$frames->read();
+            self::$id = $id;
             try {
                 if ($kind === 'event') {
                     $context = new Context($context);
                     self::prepare($context);
-                    [$kind, $body] = $handler->invoke($context, $body, self::$frames, self::$id);
+                    [$kind, $body] = $handler->invoke($context, $body, self::$frames, $id);
                 } else {
                     Hooks::run($kind);
                     $kind = 'done';
                 }
-                // What is left in buffers is of this event's log.
-                while (ob_get_level() > $buffers && ob_end_flush());
             } catch (\Throwable $error) {
-                self::$frames->areOfParent() && error_log("in a process that the handler has forked: $error");
+                self::$frames->isInChild() && error_log("in a process that the handler has forked: $error");
                 [$kind, $body] = ['error', Report::of($error)];
             }
-            self::$frames->write($kind, self::$id, $body);
+            // What is left in buffers is of this event's log.
+            while (ob_get_level() > $buffers && ob_end_flush());
+            // What a handler of signals does from here on is of no invocation.
             self::$id = '-';
+            self::$frames->write($kind, $id, $body);
         }
     }
 

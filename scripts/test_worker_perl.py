@@ -160,6 +160,19 @@ def sizes(root):
         return check_sizes("perl", running)
 
 
+def cuts(root):
+    """An event may come in pieces of any size."""
+    with root.serve(SAME) as running:
+        context = json.dumps({"trace_id": None, "identity": None, "client_context": None}, separators=(",", ":")).encode() + b"\n"
+        frame = f"event id {len(context)} 7\n".encode() + context + b"[1,2.5]"
+        for cut in range(1, len(frame)):
+            for piece in (frame[:cut], frame[cut:]):
+                running.write(piece)
+                time.sleep(0.001)
+            check(f"cut at {cut}", running.hear(), ("result", "id", b"[1,2.5]"))
+    return len(frame) - 1
+
+
 def values(root):
     with root.serve(SAME) as running:
         digits = DIGITS if root.codec == "JSON::PP" else []
@@ -353,7 +366,7 @@ def main(perl="perl"):
     passed = 0
     for codec in ["JSON::PP"] + ["JSON::XS"] * has_xs:
         root = Root(perl, codec)
-        for test in (sizes, values, results, handlers, errors, contexts, spoiled, children, signals, snapshots, logs, ends):
+        for test in (sizes, cuts, values, results, handlers, errors, contexts, spoiled, children, signals, snapshots, logs, ends):
             passed += test(root)
             print(f"perl, {codec}: {test.__name__} ... ok", flush=True)
     print(f"{passed} passed, 0 failed")

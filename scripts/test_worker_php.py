@@ -230,6 +230,19 @@ def sizes(root):
         return check_sizes("php", running)
 
 
+def cuts(root):
+    """An event may come in pieces of any size."""
+    with root.serve(ARRAYS) as running:
+        context = json.dumps({"trace_id": None, "identity": None, "client_context": None}, separators=(",", ":")).encode() + b"\n"
+        frame = f"event id {len(context)} 7\n".encode() + context + b"[1,2.5]"
+        for cut in range(1, len(frame)):
+            for piece in (frame[:cut], frame[cut:]):
+                running.write(piece)
+                time.sleep(0.001)
+            check(f"cut at {cut}", running.hear(), ("result", "id", b"[1,2.5]"))
+    return len(frame) - 1
+
+
 def values(root):
     for text in (OBJECTS, "<?php return fn (?stdClass $event) => $event;"):
         with root.serve(text) as running:
@@ -423,7 +436,7 @@ def ends(root):
 def main(php="php"):
     root = Root(php)
     passed = 0
-    for test in (sizes, values, results, handlers, causes, contexts, spoiled, buffers, children, signals, snapshots, logs, ends):
+    for test in (sizes, cuts, values, results, handlers, causes, contexts, spoiled, buffers, children, signals, snapshots, logs, ends):
         count = test(root)
         print(f"php: {test.__name__} ... {'ok' if count else 'left out: there is no pcntl'}", flush=True)
         passed += count

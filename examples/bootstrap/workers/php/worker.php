@@ -179,10 +179,16 @@ final class Frames
             $received .= $this->receive(FIRST_READ_BYTES);
         }
         [$kind, $id, $context, $body] = explode(' ', substr($received, 0, $end));
-        for ($missing = ++$end + $context + $body - strlen($received); $missing > 0; $missing -= strlen($read)) {
-            $received .= $read = $this->receive($missing < READ_BYTES ? $missing : READ_BYTES);
+        $from = ++$end + $context;
+        while (strlen($received) < $from) {
+            $received .= $this->receive(FIRST_READ_BYTES);
         }
-        return [$kind, $id, substr($received, $end, (int) $context), substr($received, $end + $context)];
+        // A string to which each piece is added would be copied each time.
+        $pieces = [substr($received, $from)];
+        for ($missing = $body - strlen($pieces[0]); $missing > 0; $missing -= strlen($piece)) {
+            $pieces[] = $piece = $this->receive($missing < READ_BYTES ? $missing : READ_BYTES);
+        }
+        return [$kind, $id, substr($received, $end, (int) $context), isset($piece) ? implode($pieces) : $pieces[0]];
     }
 
     private function receive(int $most): string

@@ -27,12 +27,12 @@ const FIOCLEX = 0x5451;
 const READ = JSON_BIGINT_AS_STRING;
 const WRITE = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_PRESERVE_ZERO_FRACTION;
 
-/** What a handler is told of its invocation: by key, as a property, or by the methods that bref's context has. */
+// What a handler is told of its invocation: by key, as a property, or by the methods that bref's context has.
 final class Context implements \ArrayAccess, \Countable, \IteratorAggregate, \JsonSerializable
 {
     private ?array $fields = null;
 
-    /** `$line` is read when it is looked into. */
+    // `$line` is read when it is looked into.
     public function __construct(private string $line)
     {
     }
@@ -42,7 +42,7 @@ final class Context implements \ArrayAccess, \Countable, \IteratorAggregate, \Js
         return $this->fields ??= json_decode($this->line, true, DEPTH, READ) ?? $this->readApart();
     }
 
-    /** What the caller sent may be JSON that PHP does not take, such as half of a surrogate pair. It is left as text. */
+    // What the caller sent may be JSON that PHP does not take, such as half of a surrogate pair. It is left as text.
     private function readApart(): array
     {
         [$own, $foreign] = explode(',"identity":', substr($this->line, 0, -2), 2);
@@ -104,7 +104,7 @@ final class Context implements \ArrayAccess, \Countable, \IteratorAggregate, \Js
         return $this->getArrayCopy();
     }
 
-    /** What is left until the deadline. An invocation by hand may have none. */
+    // What is left until the deadline. An invocation by hand may have none.
     public function getRemainingTimeInMillis(): int
     {
         $deadline = $this['deadline_ms'];
@@ -136,7 +136,7 @@ final class Context implements \ArrayAccess, \Countable, \IteratorAggregate, \Js
     }
 }
 
-/** The two pipes to the bootstrap. */
+// The two pipes to the bootstrap.
 final class Frames
 {
     private $events;
@@ -153,8 +153,8 @@ final class Frames
         stream_set_read_buffer($this->events, 0);
     }
 
-    /** Opens a pipe that children do not inherit, if there is FFI to say so, for PHP has no way. Without it a child may
-        write to the pipe, but has no request id to answer with. */
+    // Opens a pipe that children do not inherit, if there is FFI to say so, for PHP has no way. Without it a child may
+    // write to the pipe, but has no request id to answer with.
     private static function open(string $variable, string $mode)
     {
         $number = (int) getenv($variable);
@@ -172,7 +172,7 @@ final class Frames
         return $pipe;
     }
 
-    /** The next thing to do: its kind, id, context and body. The process ends when there will be none. */
+    // The next thing to do: its kind, id, context and body. The process ends when there will be none.
     public function read(): array
     {
         for ($received = ''; ($end = strpos($received, "\n")) === false;) {
@@ -208,7 +208,7 @@ final class Frames
         return $this->hasSignals && !is_int(pcntl_signal_get_handler(SIGTERM));
     }
 
-    /** Runs handlers of signals at once, which `fread` does not: it begins anew after a signal. */
+    // Runs handlers of signals at once, which `fread` does not: it begins anew after a signal.
     private function waitWithSignals(): void
     {
         do {
@@ -221,7 +221,7 @@ final class Frames
         } while (!$ready);
     }
 
-    /** Writes a frame; in a child that a handler has forked, it ends the child: the answer is its parent's to give. */
+    // Writes a frame; in a child that a handler has forked, it ends the child: the answer is its parent's to give.
     public function write(string $kind, string $id, string $body = ''): void
     {
         if ($this->isInChild()) {
@@ -239,7 +239,7 @@ final class Frames
         return getmypid() !== $this->pid;
     }
 
-    /** PHP's own exit would run what the parent has registered for its end. */
+    // PHP's own exit would run what the parent has registered for its end.
     private static function endChild(): never
     {
         set_error_handler(null);
@@ -249,7 +249,7 @@ final class Frames
     }
 }
 
-/** What is told of an error. */
+// What is told of an error.
 final class Report
 {
     public static function of(\Throwable $error): string
@@ -280,7 +280,7 @@ final class Report
         return json_encode($report, WRITE | JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR, DEPTH);
     }
 
-    /** From where it was thrown outward, as far as the handler's own files go. */
+    // From where it was thrown outward, as far as the handler's own files go.
     private static function stack(\Throwable $error): array
     {
         $lines = [];
@@ -298,7 +298,7 @@ final class Report
     }
 }
 
-/** The handler, and how it is called. */
+// The handler, and how it is called.
 final class Handler
 {
     private \Closure $call;
@@ -321,7 +321,7 @@ final class Handler
         return array_filter(preg_split('/[|&?]/', (string) $parameter?->getType()), fn ($type) => !in_array($type, ['', 'mixed']));
     }
 
-    /** A function or static method of the file by this name, or else what the file returns; `null` if that is no handler. */
+    // A function or static method of the file by this name, or else what the file returns; `null` if that is no handler.
     public static function find(string $name, mixed $returned): ?self
     {
         if (is_callable($function = str_replace('.', '::', $name))) {
@@ -342,7 +342,7 @@ final class Handler
         return null;
     }
 
-    /** Calls it, sends what comes in pieces, and gives the kind and the body of the last frame. */
+    // Calls it, sends what comes in pieces, and gives the kind and the body of the last frame.
     public function invoke(Context $context, string $body, Frames $frames, string $id): array
     {
         if ($this->takesBref) {
@@ -387,7 +387,7 @@ final class Handler
     }
 }
 
-/** With AWS_LAMBDA_LOG_FORMAT=JSON, PHP's warnings and notices are lines as Lambda's own runtimes write them. */
+// With AWS_LAMBDA_LOG_FORMAT=JSON, PHP's warnings and notices are lines as Lambda's own runtimes write them.
 final class Log
 {
     private const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
@@ -404,7 +404,7 @@ final class Log
         }
     }
 
-    /** PHP calls this. `false` has it go on as without. */
+    // PHP calls this. `false` has it go on as without.
     private static function write(int $number, string $message, string $file, int $line): bool
     {
         if (!(error_reporting() & $number) || $number & (E_USER_ERROR | E_RECOVERABLE_ERROR)) {
@@ -420,7 +420,7 @@ final class Log
     }
 }
 
-/** What runs around a snapshot of the process (SnapStart). */
+// What runs around a snapshot of the process (SnapStart).
 final class Hooks
 {
     public static array $before = [];
@@ -439,26 +439,26 @@ final class Hooks
     }
 }
 
-/** Has `$hook` called before a snapshot is taken. */
+// Has `$hook` called before a snapshot is taken.
 function register_before_snapshot(callable $hook): void
 {
     Hooks::$before[] = $hook;
 }
 
-/** Has `$hook` called in each process that is restored from a snapshot, before its first event. */
+// Has `$hook` called in each process that is restored from a snapshot, before its first event.
 function register_after_restore(callable $hook): void
 {
     Hooks::$after[] = $hook;
 }
 
-/** What happens from the start to the end. */
+// What happens from the start to the end.
 final class Worker
 {
     private static Frames $frames;
     private static ?string $spare;
     private static string $function;
     public static string $file;
-    /** The invocation under way. */
+    // The invocation under way.
     public static string $id = '-';
 
     public static function start(): void
@@ -475,7 +475,7 @@ final class Worker
         register_shutdown_function(self::tellFatal(...));
     }
 
-    /** A fatal error, such as memory that has run out, leaves nothing to catch. */
+    // A fatal error, such as memory that has run out, leaves nothing to catch.
     private static function tellFatal(): void
     {
         self::$spare = null;

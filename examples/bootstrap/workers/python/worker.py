@@ -178,7 +178,7 @@ def read_frame():
     end = context_end + int(body_len)
     if len(data) < end:
         data = read_rest(data, end)
-    unread = data[end:]
+    unread = bytes(data[end:])
     return kind, request_id, bytes(data[head_end + 1 : context_end]), data[context_end:end]
 
 
@@ -685,13 +685,13 @@ def serve(handler):
         frame = read_frame()
         if frame is None:
             return
-        kind, *invocation = frame
-        if kind != b"event":
+        kind, current, line, body = frame
+        if kind == b"event":
+            answer(handler, current, line, body)
+        else:
             run_hooks(kind)
-            continue
-        current = invocation[0]
-        answer(handler, *invocation)
-        current = b"-"
+        # What was large is not kept while there is nothing to do.
+        current, frame, line, body = b"-", None, None, None
 
 
 async def serve_concurrently(handler):

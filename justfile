@@ -1,7 +1,7 @@
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # Everything that has to hold before a change is merged
-check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie cargo-lambda workers languages events counts fuzz-seeds simulate simulate-bugs images conformance-quick
+check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie cargo-lambda workers languages libraries-python events counts fuzz-seeds simulate simulate-bugs images conformance-quick
 
 # What a change has to pass anywhere: nothing but Rust is needed
 quick: fmt
@@ -124,6 +124,10 @@ workers:
 # Libraries that make handlers in JavaScript, unchanged, beside AWS's client
 libraries-node:
     scripts/test-libraries-node.sh
+
+# Handlers that are written with libraries of Python, under the bootstrap and under AWS's own client
+libraries-python:
+    scripts/test-libraries-python.sh
 
 # Events that others have published come back from a handler in each language, value for value
 events:

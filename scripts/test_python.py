@@ -33,6 +33,7 @@ class Row:
     headers: dict = field(default_factory=dict)
     env: dict = field(default_factory=dict)
     compares_log: bool = False
+    root: Path = HANDLERS
     # What the bootstrap answers, where that is something else than what AWS's client does: a test of it.
     ours: object = None
 
@@ -136,11 +137,11 @@ ROWS = [
 class Emulated:
     """A program on our emulator."""
 
-    def __init__(self, emulator, command, handler, env):
+    def __init__(self, emulator, command, row):
         self.log = tempfile.TemporaryFile()
-        arguments = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--task-root", HANDLERS, "--handler", handler]
+        arguments = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--task-root", row.root]
         self.process = subprocess.Popen(
-            [*arguments, "--", *command], cwd=HANDLERS, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=self.log
+            [*arguments, "--", *command], cwd=row.root, env={**os.environ, **row.env}, stdout=subprocess.PIPE, stderr=self.log
         )
         listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
         self.connection = http.client.HTTPConnection(listen, timeout=60)
@@ -165,10 +166,11 @@ class Emulated:
 
 
 # Lines of the emulator, and those with which each client tells a report.
-OTHERS = re.compile(r"(START|END|REPORT) RequestId|bootstrap: |    |\[ERROR\] \w+|\S+ RequestId: .*Error")
+OTHERS = re.compile(r"(START|END|REPORT) RequestId|bootstrap: |    |\[ERROR\] \w+|Traceback |\xa0|\S+ RequestId: .*Error")
 SECRETS = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
-    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?(Z|\+0000)", "TIME"),
+    (r'"Timestamp":\d+', '"Timestamp":TIME'),
     (r"0x[0-9a-f]+", "ADDRESS"),
 ]
 
@@ -180,7 +182,7 @@ def without_secrets(text):
 
 
 def outcome(emulator, command, row):
-    with Emulated(emulator, command, row.handler or row.name, row.env) as running:
+    with Emulated(emulator, command, row) as running:
         replies = [running.invoke(event.encode() if isinstance(event, str) else event, row.headers) for event in row.events]
     # What ends without the end of a line has the emulator's next line behind it.
     printed = re.sub(r"(END RequestId)", r"\n\1", running.printed.decode(errors="replace"))
@@ -203,6 +205,20 @@ def alike(reply):
     return body["errorType"], message, [re.sub(r"repeated \d+ more", "repeated N more", line) for line in stack]
 
 
+def compare(emulator, bootstrap, python, row):
+    theirs, their_log = outcome(emulator, [python, "-m", "awslambdaric", row.handler or row.name], row)
+    ours, our_log = outcome(emulator, [bootstrap, "--interpreter", python, row.handler or row.name], row)
+    if row.ours:
+        check(f"{row.name}: {ours} holds", all(map(row.ours, ours)), True)
+        check(f"{row.name}: differs from {theirs}", ours != theirs, True)
+    else:
+        check(row.name, list(map(alike, ours)), list(map(alike, theirs)))
+    if row.compares_log:
+        check(f"{row.name}: log", our_log, their_log)
+    print(f"{row.name} ... {'as documented' if row.ours else 'as on AWS'}", flush=True)
+    return ours
+
+
 def listed_rows():
     """Names of rows on the page: what stands in backticks in the last cell of a line of a table."""
     lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
@@ -212,16 +228,7 @@ def listed_rows():
 def main(emulator, bootstrap, python, *names):
     rows = [row for row in ROWS if not names or row.name in names]
     for row in rows:
-        theirs, their_log = outcome(emulator, [python, "-m", "awslambdaric", row.handler or row.name], row)
-        ours, our_log = outcome(emulator, [bootstrap, "--interpreter", python, row.handler or row.name], row)
-        if row.ours:
-            check(f"{row.name}: {ours} holds", all(map(row.ours, ours)), True)
-            check(f"{row.name}: differs from {theirs}", ours != theirs, True)
-        else:
-            check(row.name, list(map(alike, ours)), list(map(alike, theirs)))
-        if row.compares_log:
-            check(f"{row.name}: log", our_log, their_log)
-        print(f"{row.name} ... {'as documented' if row.ours else 'as on AWS'}", flush=True)
+        compare(emulator, bootstrap, python, row)
     if not names:
         check("rows of docs/languages/python.md", sorted(listed_rows()), sorted(row.name for row in ROWS))
     print(f"{len(rows)} passed, 0 failed")

@@ -160,7 +160,7 @@ def an_oversize_answer_is_refused_before_it_is_sent(programs):
     with Rie([programs.rie], programs.echo, "oversize") as server:
         for _ in range(2):
             status, body = server.invoke("{}")
-            message = f"payload of {PAYLOAD_BYTES + 1} bytes, {PAYLOAD_BYTES} is the most"
+            message = f"payload is {PAYLOAD_BYTES + 1} bytes, limit is {PAYLOAD_BYTES}"
             report = {"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"}
             check("report", (status, json.loads(body)), (200, report))
         check("log", f"echo: payload of {PAYLOAD_BYTES + 1} bytes" in server.logged(), True)

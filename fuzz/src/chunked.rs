@@ -1,6 +1,6 @@
 //! A chunked body has one reading, the same at both ends and in hyper, however it is cut.
 
-use lambwire::Verb;
+use lambwire::RequestKind;
 
 use crate::cuts::{Accepting, Asking, hear};
 use crate::server;
@@ -14,7 +14,7 @@ pub fn run(data: &[u8]) {
     let reply = [REPLY, data].concat();
     server::check(&Accepting::default(), &request);
     let sent = hear(&Accepting::default(), &request, [request.len()]);
-    let replied = hear(&Asking::new(&[Verb::Response]), &reply, [reply.len()]);
+    let replied = hear(&Asking::new(&[RequestKind::Response]), &reply, [reply.len()]);
     let (Some(sent_message), Some(reply_message)) = (sent.messages.first(), replied.messages.first()) else {
         unreachable!("both heads are whole");
     };

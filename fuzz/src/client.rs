@@ -1,18 +1,18 @@
 //! Reply bytes say the same however they are cut, an error is final, and what is taken is what hyper reads.
 
-use lambwire::Verb;
+use lambwire::RequestKind;
 
 use crate::cuts::{Asking, hear};
 use crate::oracle::{self, Said};
 use crate::scatter;
 
 /// What is asked for, by the first byte of the input; the others are the wire.
-const ASKED: [&[Verb]; 5] = [
-    &[Verb::Next, Verb::Response, Verb::Next],
-    &[Verb::Response, Verb::Next, Verb::Error],
-    &[Verb::InitError],
-    &[Verb::RestoreNext, Verb::RestoreError],
-    &[Verb::Register, Verb::ExtensionNext],
+const ASKED: [&[RequestKind]; 5] = [
+    &[RequestKind::Next, RequestKind::Response, RequestKind::Next],
+    &[RequestKind::Response, RequestKind::Next, RequestKind::Error],
+    &[RequestKind::InitError],
+    &[RequestKind::RestoreNext, RequestKind::RestoreError],
+    &[RequestKind::Register, RequestKind::ExtensionNext],
 ];
 
 /// Runs it over one input.

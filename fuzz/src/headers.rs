@@ -3,7 +3,7 @@
 use std::fmt;
 
 use lambwire::limits::JSON_DEPTH;
-use lambwire::{ClientContext, CognitoIdentity, Event, ReceivedReport, Rejection, Reply, Text, Verb};
+use lambwire::{ClientContext, CognitoIdentity, Event, ReceivedReport, Rejection, Reply, RequestKind, Text};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::cuts::{Asking, Peer};
@@ -23,7 +23,7 @@ pub fn run(data: &[u8]) {
 
 fn check_context(lines: &[u8]) {
     let wire = [START, lines, b"\r\n\r\n"].concat();
-    let mut asking = Asking::new(&[Verb::Next]);
+    let mut asking = Asking::new(&[RequestKind::Next]);
     let Ok(received) = asking.receive(&wire) else { return };
     let Event::Head { head: Reply::Invocation(context), headers, .. } = received.event else {
         unreachable!("a head whose lines are in order is an invocation");
@@ -67,7 +67,7 @@ fn check_report(json: &[u8]) {
     check_text(json, &["errorMessage"], report.message());
     check_text(json, &["errorType"], report.error_type());
     report.for_each_frame(|_| ());
-    let rejection = Rejection::new(Verb::Response, 400, json);
+    let rejection = Rejection::new(RequestKind::Response, 400, json);
     assert_eq!(rejection.error_type(), report.error_type());
     assert_eq!(rejection.message(), report.message());
     assert!(rejection.to_string().len() <= 600);

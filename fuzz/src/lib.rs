@@ -6,9 +6,9 @@
 pub mod chunked;
 pub mod client;
 pub mod headers;
-pub mod inbox;
 pub mod pair;
 pub mod prelude;
+pub mod reader;
 pub mod roundtrip;
 pub mod server;
 pub mod session;
@@ -32,7 +32,7 @@ pub const TARGETS: [(&str, Run); 10] = [
     ("chunked", chunked::run),
     ("client", client::run),
     ("headers", headers::run),
-    ("inbox", inbox::run),
+    ("reader", reader::run),
     ("pair", pair::run),
     ("prelude", prelude::run),
     ("roundtrip", roundtrip::run),

@@ -35,7 +35,7 @@ pub(crate) struct Said {
 
 impl Said {
     pub(crate) fn reply(heard: &Heard<'_, Reply<'_>>) -> Option<Self> {
-        let first = if let Reply::Refused { status } = heard.head { Some(status.to_string()) } else { None };
+        let first = if let Reply::Rejected { status } = heard.head { Some(status.to_string()) } else { None };
         Self::whole(first, None, heard)
     }
 

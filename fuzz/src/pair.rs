@@ -1,12 +1,18 @@
 //! Two ends that talk by turns, cut anywhere, understand each other and agree whether their connection goes on.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use lambwire::{Body, Client, Context, Event, Mode, Reply, Request, RequestId, Server, Verb};
+use lambwire::{Body, Client, Context, Event, Mode, Reply, Request, RequestId, RequestKind, Server};
 
 use crate::cuts::{Stop, feed, plain_request};
 
-const VERBS: [Verb; 6] =
-    [Verb::Next, Verb::Response, Verb::Error, Verb::InitError, Verb::RestoreNext, Verb::RestoreError];
+const VERBS: [RequestKind; 6] = [
+    RequestKind::Next,
+    RequestKind::Response,
+    RequestKind::Error,
+    RequestKind::InitError,
+    RequestKind::RestoreNext,
+    RequestKind::RestoreError,
+];
 
 /// Runs it over one input: what each end does in turn.
 pub fn run(data: &[u8]) {
@@ -51,9 +57,9 @@ impl Turn<'_> {
 impl Pair {
     /// One exchange; whether another can follow.
     fn exchange(&mut self, script: &mut Unstructured<'_>) -> Result<bool> {
-        let verb = *script.choose(&VERBS)?;
+        let kind = *script.choose(&VERBS)?;
         let turn = Turn::arbitrary(script)?;
-        let request = match plain_request(verb) {
+        let request = match plain_request(kind) {
             Request::Response { id, .. } if script.ratio(1, 4)? => {
                 Request::Response { id, invocation_id: None, content_type: None, mode: Mode::Streaming }
             }
@@ -61,9 +67,9 @@ impl Pair {
         };
         let wire = self.ask(&request, &turn, script.ratio(1, 4)?);
         if script.ratio(1, 8)? && !turn.body.is_empty() && wire.len() > 300 {
-            return self.refuse_early(verb, &request, &wire, script).map(|()| false);
+            return self.refuse_early(kind, &request, &wire, script).map(|()| false);
         }
-        let ahead = verb_is_answer(verb) && script.ratio(1, 4)?;
+        let ahead = verb_is_answer(kind) && script.ratio(1, 4)?;
         let (wire, first_len) = self.ask_ahead(wire, ahead);
         let heard = feed(&mut self.server, &wire, turn.ends(wire.len()));
         assert_eq!((heard.stop, heard.left, heard.messages.len()), (Ok(Stop::Paused), wire.len() - first_len, 1));
@@ -71,13 +77,13 @@ impl Pair {
         if !matches!(request, Request::Next | Request::RestoreNext) {
             assert_eq!(heard.messages[0].body, turn.body);
         }
-        if !self.answer(verb, false, script)? {
+        if !self.answer(kind, false, script)? {
             return Ok(false);
         }
         if ahead {
             let heard = feed(&mut self.server, &wire[first_len..], [wire.len() - first_len]);
             assert_eq!((heard.messages.len(), heard.messages[0].head), (1, Request::Next));
-            return self.answer(Verb::Next, false, script);
+            return self.answer(RequestKind::Next, false, script);
         }
         Ok(true)
     }
@@ -122,12 +128,12 @@ impl Pair {
     }
 
     /// Replies, and has the client hear it; whether the connection goes on. It does not behind an early reply.
-    fn answer(&mut self, verb: Verb, is_early: bool, script: &mut Unstructured<'_>) -> Result<bool> {
+    fn answer(&mut self, kind: RequestKind, is_early: bool, script: &mut Unstructured<'_>) -> Result<bool> {
         let turn = Turn::arbitrary(script)?;
-        let reply = match verb {
-            _ if script.ratio(1, 4)? => Reply::Refused { status: script.int_in_range(409..=599)? },
-            Verb::Next => Reply::Invocation(Context::new(RequestId::new("id").unwrap())),
-            Verb::RestoreNext => Reply::Restored,
+        let reply = match kind {
+            _ if script.ratio(1, 4)? => Reply::Rejected { status: script.int_in_range(409..=599)? },
+            RequestKind::Next => Reply::Invocation(Context::new(RequestId::new("id").unwrap())),
+            RequestKind::RestoreNext => Reply::Restored,
             _ => Reply::Accepted,
         };
         let framing = if script.ratio(1, 8)? { Body::UntilClose } else { turn.framing() };
@@ -153,14 +159,14 @@ impl Pair {
             assert!(heard.messages[0].trailers.is_some());
         }
         assert_eq!(self.server.is_open(), framing != Body::UntilClose && !is_early);
-        assert_eq!(self.client.is_ready(), self.server.is_open() && self.client.awaits().is_none());
+        assert_eq!(self.client.is_ready(), self.server.is_open() && self.client.in_flight().is_none());
         Ok(self.server.is_open())
     }
 
     /// Refuses a request of which the body has not come whole: neither end goes on.
     fn refuse_early(
         &mut self,
-        verb: Verb,
+        kind: RequestKind,
         request: &Request<'_>,
         wire: &[u8],
         script: &mut Unstructured<'_>,
@@ -170,10 +176,10 @@ impl Pair {
             return Ok(());
         }
         assert_eq!(heard.messages[0].head, *request);
-        self.answer(verb, true, script).map(|_| ())
+        self.answer(kind, true, script).map(|_| ())
     }
 }
 
-fn verb_is_answer(verb: Verb) -> bool {
-    matches!(verb, Verb::Response | Verb::Error)
+fn verb_is_answer(kind: RequestKind) -> bool {
+    matches!(kind, RequestKind::Response | RequestKind::Error)
 }

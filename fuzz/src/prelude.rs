@@ -48,7 +48,7 @@ fn check_written(parts: &Parts<'_>) {
     let mut out = vec![b'x'; PRELUDE_BYTES + 1];
     let len = match prelude.write(&mut out) {
         Ok(len) => len,
-        Err(SendError::OutTooSmall { needed }) => return assert_eq!(needed, PRELUDE_BYTES),
+        Err(SendError::BufferTooSmall { needed }) => return assert_eq!(needed, PRELUDE_BYTES),
         Err(error) => panic!("{error}"),
     };
     let mut expected = json!({

@@ -2,7 +2,8 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use lambwire::{
-    Body, Client, Context, Fault, Field, InvocationId, Mode, Reply, Request, RequestId, SendError, Server, StreamError,
+    Body, Client, Context, ErrorHeaders, Field, InvocationId, Mode, Reply, Request, RequestId, SendError, Server,
+    StreamError,
 };
 
 use crate::cuts::{Accepting, Asking, Peer, Transcript, hear, plain_request};
@@ -55,8 +56,8 @@ struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    fn fault(&self) -> Fault<'a> {
-        Fault { error_type: self.error_type, xray_cause: self.xray_cause }
+    fn error_headers(&self) -> ErrorHeaders<'a> {
+        ErrorHeaders { error_type: self.error_type, xray_cause: self.xray_cause }
     }
 }
 
@@ -78,10 +79,10 @@ fn send(sent: &Sent<'_>) -> Result<(), SendError> {
         Sent::Error { id, nonce, fault, body } => {
             let (id, invocation_id) = (RequestId::new(id)?, nonce.map(InvocationId::new).transpose()?);
             let fault = fault.as_ref().map(Failure::fault).unwrap_or_default();
-            check_request(Request::Error { id, invocation_id, fault }, body);
+            check_request(Request::Error { id, invocation_id, headers }, body);
         }
-        Sent::InitError { fault, body } => check_request(Request::InitError(fault.fault()), body),
-        Sent::RestoreError { fault, body } => check_request(Request::RestoreError(fault.fault()), body),
+        Sent::InitError { headers, body } => check_request(Request::InitError(fault.error_headers()), body),
+        Sent::RestoreError { headers, body } => check_request(Request::RestoreError(fault.error_headers()), body),
         Sent::Invocation { id, nonce, deadline_ms, texts, body } => {
             let mut context = Context::new(RequestId::new(id)?);
             context.invocation_id = nonce.map(InvocationId::new).transpose()?;
@@ -96,8 +97,8 @@ fn send(sent: &Sent<'_>) -> Result<(), SendError> {
             check_reply(Request::Next, Reply::Invocation(context), body);
         }
         Sent::Refused { status, body } => {
-            let asked = plain_request(lambwire::Verb::Response);
-            check_reply(asked, Reply::Refused { status: *status }, body);
+            let asked = plain_request(lambwire::RequestKind::Response);
+            check_reply(asked, Reply::Rejected { status: *status }, body);
         }
     }
     Ok(())
@@ -133,7 +134,7 @@ fn check_stream(id: RequestId<'_>, pieces: &[&[u8]], failure: Option<(&str, &[u8
             wire.extend_from_slice(&end[..len]);
             failure
         }
-        Some(Err(SendError::Unsendable(Field::ErrorType))) | None => {
+        Some(Err(SendError::InvalidValue(Field::ErrorType))) | None => {
             assert!(failure.is_none_or(|(error_type, _)| !is_sendable(error_type.as_bytes(), 256)));
             finish(&mut wire, |out| client.finish(out));
             None
@@ -149,7 +150,7 @@ fn check_stream(id: RequestId<'_>, pieces: &[&[u8]], failure: Option<(&str, &[u8
 
 fn check_reply(asked: Request<'_>, reply: Reply<'_>, body: &[u8]) {
     let mut request = vec![0; 1024];
-    let asking = Asking::new(&[asked.verb()]);
+    let asking = Asking::new(&[asked.kind()]);
     let len = Client::new("127.0.0.1:9001").unwrap().send(&asked, Body::Exact(0), &mut request).unwrap();
     for framing in [Body::Exact(body.len() as u64), Body::Chunked, Body::UntilClose] {
         let mut server = Server::new();
@@ -157,12 +158,12 @@ fn check_reply(asked: Request<'_>, reply: Reply<'_>, body: &[u8]) {
         let mut wire = vec![0; 16 * 1024];
         match server.send(&reply, framing, &mut wire) {
             Ok(len) => wire.truncate(len),
-            Err(SendError::UnfitStatus(status)) => return assert!(!(300..=599).contains(&status)),
-            Err(SendError::UnfitBody) => {
+            Err(SendError::InvalidStatus(status)) => return assert!(!(300..=599).contains(&status)),
+            Err(SendError::InvalidBody) => {
                 assert_eq!((reply.status(), framing != Body::Exact(0)), (304, true));
                 continue;
             }
-            Err(SendError::Unsendable(field)) => return check_context(&reply, field),
+            Err(SendError::InvalidValue(field)) => return check_context(&reply, field),
             Err(error) => panic!("{error}"),
         }
         write(&mut wire, &server.frame(body.len()).unwrap(), body);
@@ -198,15 +199,15 @@ fn finish(wire: &mut Vec<u8>, finish: impl FnOnce(&mut [u8]) -> Result<usize, Se
 
 /// Checks that the value which an error names is one that no header can carry.
 fn check_refused(request: &Request<'_>, error: SendError) {
-    let SendError::Unsendable(field) = error else { panic!("{error}") };
+    let SendError::InvalidValue(field) = error else { panic!("{error}") };
     let fault = match request {
-        Request::Error { fault, .. } | Request::InitError(fault) | Request::RestoreError(fault) => *fault,
-        _ => Fault::default(),
+        Request::Error { headers, .. } | Request::InitError(fault) | Request::RestoreError(fault) => *fault,
+        _ => ErrorHeaders::default(),
     };
     let (value, limit) = match (field, request) {
         (Field::ContentType, Request::Response { content_type, .. }) => (*content_type, usize::MAX),
-        (Field::ErrorType, _) => (fault.error_type, 256),
-        (Field::XRayCause, _) => (fault.xray_cause, usize::MAX),
+        (Field::ErrorType, _) => (headers.error_type, 256),
+        (Field::XRayCause, _) => (headers.xray_cause, usize::MAX),
         _ => panic!("{error}"),
     };
     assert!(value.is_some_and(|value| !is_sendable(value.as_bytes(), limit)), "{error}");

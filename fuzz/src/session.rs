@@ -1,7 +1,8 @@
 //! A session has no two requests in flight but a `next` behind a response, and no response or event is lost unnoticed.
 
 use lambwire::{
-    Action, Body, Error, Event, Message, Mode, Pipelining, Reply, Request, RequestId, Server, Session, Turn, Verb,
+    Action, Body, Error, Event, Message, Mode, Pipelining, Reply, Request, RequestId, RequestKind, Server, Session,
+    Turn,
 };
 
 /// Runs it over one input, of which each byte decides what is asked for, or what becomes of an action.
@@ -89,10 +90,10 @@ struct Connection {
     server: Server,
     up: Vec<u8>,
     /// What came last, and whether that is all of it.
-    request: Option<(Verb, String, Vec<u8>)>,
+    request: Option<(RequestKind, String, Vec<u8>)>,
     is_whole: bool,
     /// Requests that have no reply yet.
-    in_flight: Vec<Verb>,
+    in_flight: Vec<RequestKind>,
     down: Vec<u8>,
     /// What was said on it cannot be understood, or speaks of its end.
     is_spoilt: bool,
@@ -185,16 +186,16 @@ impl Api<'_> {
                 }
                 Event::Interim => unreachable!("a request has none"),
                 Event::Head { head, .. } => {
-                    let verb = head.verb();
+                    let kind = head.kind();
                     let may_follow = match connection.in_flight[..] {
                         [] => true,
-                        [Verb::Response] => verb == Verb::Next && connection.is_whole,
+                        [RequestKind::Response] => kind == RequestKind::Next && connection.is_whole,
                         _ => false,
                     };
-                    assert!(may_follow, "{verb} behind {:?}", connection.in_flight);
-                    connection.in_flight.push(verb);
+                    assert!(may_follow, "{kind} behind {:?}", connection.in_flight);
+                    connection.in_flight.push(kind);
                     let id = if let Request::Response { id, .. } = head { id.to_string() } else { String::new() };
-                    connection.request = Some((verb, id, Vec::new()));
+                    connection.request = Some((kind, id, Vec::new()));
                     connection.is_whole = false;
                 }
                 Event::Data(data) => {
@@ -202,7 +203,7 @@ impl Api<'_> {
                 }
                 Event::End { .. } => {
                     connection.is_whole = true;
-                    if let Some((Verb::Response, id, body)) = connection.request.take() {
+                    if let Some((RequestKind::Response, id, body)) = connection.request.take() {
                         self.taken = Some((id, body));
                     }
                     // The replies are written by hand, in their order.
@@ -220,7 +221,7 @@ impl Api<'_> {
         if connection.is_spoilt || choice < 8 {
             return false;
         }
-        let verb = connection.in_flight.first().copied();
+        let kind = connection.in_flight.first().copied();
         let no_body = "\r\nContent-Length: 0\r\n\r\n";
         let reply = match choice {
             8..16 => "HTTP/1.1 103 Early Hints\r\n\r\n".to_owned(),
@@ -228,14 +229,14 @@ impl Api<'_> {
                 connection.is_spoilt = true;
                 String::from_utf8_lossy(self.choices.get(..20).unwrap_or_default()).into_owned() + "\r\n\r\n"
             }
-            24..48 if verb == Some(Verb::Next) => format!("HTTP/1.1 204 No Content{no_body}"),
+            24..48 if kind == Some(RequestKind::Next) => format!("HTTP/1.1 204 No Content{no_body}"),
             24..40 => format!("HTTP/1.1 403 Forbidden{no_body}"),
             40..56 => format!("HTTP/1.1 413 Too Large{no_body}"),
             56..72 => {
                 connection.is_spoilt = true;
                 format!("HTTP/1.1 202 Accepted\r\nConnection: close{no_body}")
             }
-            _ if verb == Some(Verb::Next) => {
+            _ if kind == Some(RequestKind::Next) => {
                 self.events += 1;
                 let body = "e".repeat(usize::from(choice) * 3);
                 let length = body.len();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lambwire_fuzz::{TARGETS, client, inbox, server};
+use lambwire_fuzz::{TARGETS, client, reader, server};
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect()
@@ -45,7 +45,7 @@ fn every_capture_has_one_reading() {
             client::run(&input);
             server::run(&input);
             for role in 0..2 {
-                inbox::run(&[&[role, 20], &input[..]].concat());
+                reader::run(&[&[role, 20], &input[..]].concat());
             }
         }
     }

@@ -4,14 +4,14 @@ use lambwire::{Action, Turn};
 
 use crate::api::Said;
 use crate::connection::Connection;
-use crate::fate::Harm;
-use crate::tally::Count;
-use crate::tries::{Kind, Sent, Tries};
+use crate::faults::Harm;
+use crate::retry_oracle::{Kind, RetryOracle, Sent};
+use crate::stats::Count;
 use crate::world::World;
 
-/// One request, at all its tries.
+/// One request, at all its retries.
 pub(crate) struct Attempt {
-    pub(crate) tries: Tries,
+    pub(crate) retries: RetryOracle,
     /// Length of the question that is pipelined.
     next_len: usize,
     /// Bytes of this try, without that question, that are still to be written; `None` before its first write.
@@ -35,7 +35,7 @@ pub(crate) enum Drove {
 impl Attempt {
     pub(crate) fn new(kind: Kind, next_len: usize) -> Self {
         let is_part = kind == Kind::Stream;
-        Self { tries: Tries::new(kind), next_len, left: None, is_begun: false, is_part, read_before: 0 }
+        Self { retries: RetryOracle::new(kind), next_len, left: None, is_begun: false, is_part, read_before: 0 }
     }
 
     /// What is written next ends the stream.
@@ -49,7 +49,7 @@ impl Attempt {
         loop {
             world.idle();
             let action = turn.poll();
-            if action != Action::Done && world.scene.fate.does(Harm::GivenUp) {
+            if action != Action::Done && world.scene.faults.does(Harm::GivenUp) {
                 world.scene.log(|| "runtime: gives a turn up".into());
                 world.spend("a turn was given up");
                 return Drove::HalfWay;
@@ -85,10 +85,10 @@ impl Attempt {
                     buf.resize(total, 0);
                 }
                 Action::Sleep(pause) => {
-                    if !self.tries.is_lost() {
+                    if !self.retries.is_lost() {
                         let said = world.connection().map_or(Said::Nothing, Connection::said);
                         assert_eq!(said, Said::NothingYet, "a pause without a reason");
-                        self.tries.nothing_yet(world.scene.now_ms);
+                        self.retries.nothing_yet(world.scene.now_ms);
                         (self.left, self.is_begun) = (None, false);
                     }
                     world.sleep(pause);
@@ -99,7 +99,7 @@ impl Attempt {
     }
 
     fn connect(&mut self, world: &mut World, turn: &mut Turn<'_, '_, Vec<u8>>) {
-        self.tries.judge_try(world.scene.now_ms);
+        self.retries.judge_try(world.scene.now_ms);
         if let Some(connection) = world.connection() {
             let is_of_use = connection.spent().is_none() && connection.said() != Said::Garbage;
             assert!(!is_of_use, "a connection is left that is of use");
@@ -108,7 +108,7 @@ impl Attempt {
         if world.connect().is_ok() {
             turn.connected();
         } else {
-            self.tries.nobody(world.scene.now_ms);
+            self.retries.nobody(world.scene.now_ms);
             turn.failed();
         }
     }
@@ -120,8 +120,8 @@ impl Attempt {
         }
         self.left = Some(total - self.next_len);
         if !self.is_begun {
-            self.tries.judge_try(world.scene.now_ms);
-            world.scene.tally[Count::Repeats] += u64::from(self.tries.is_repeat());
+            self.retries.judge_try(world.scene.now_ms);
+            world.scene.stats[Count::Repeats] += u64::from(self.retries.is_repeat());
             self.read_before = world.connection().map_or(0, Connection::read_bytes);
         }
     }
@@ -130,7 +130,7 @@ impl Attempt {
         let left = self.left.unwrap_or_default().saturating_sub(len);
         self.left = Some(left);
         self.is_begun |= len > 0;
-        self.tries.sent(match left {
+        self.retries.sent(match left {
             0 if !self.is_part => Sent::All,
             _ if self.is_begun => Sent::Part,
             _ => Sent::Nothing,
@@ -138,7 +138,7 @@ impl Attempt {
     }
 
     fn fail(&mut self, connection: &Connection, now_ms: u64) {
-        self.tries.fail(connection.came_since(self.read_before), now_ms);
+        self.retries.fail(connection.came_since(self.read_before), now_ms);
         (self.left, self.is_begun) = (None, false);
     }
 }

@@ -1,10 +1,10 @@
 //! The API's end of a connection: a small Runtime API on [`lambwire::Server`].
 
-use lambwire::{Body, Event, Headers, Mode, Objection, ReceiveError, Received, Reply, Request, Server, StreamError};
+use lambwire::{ApiError, Body, Event, Headers, Mode, ReceiveError, Received, Reply, Request, Server, StreamError};
 
-use crate::fate::{Fate, Harm};
+use crate::faults::{Faults, Harm};
 use crate::function::{Answer, CONTENT_TYPE, ERROR_TYPE};
-use crate::ledger::Due;
+use crate::model::Due;
 use crate::pipe::{End, Pipe};
 use crate::scene::Scene;
 
@@ -82,7 +82,7 @@ impl ApiEnd {
     }
 
     fn wakes_ms(&self, until_ms: u64, scene: &mut Scene) -> u64 {
-        match scene.ledger.due(scene.now_ms) {
+        match scene.model.due(scene.now_ms) {
             Due::NotBefore(due_ms) => due_ms.min(until_ms),
             Due::Event(_) | Due::Over => scene.now_ms,
         }
@@ -91,7 +91,7 @@ impl ApiEnd {
     /// Reads some of what has arrived, and replies to what is whole.
     pub(crate) fn work(&mut self, up: &mut Pipe, down: &mut Pipe, scene: &mut Scene) {
         if up.arrived() > 0 {
-            let len = scene.fate.cut(up.arrived());
+            let len = scene.faults.cut(up.arrived());
             let start = self.input.len();
             self.input.resize(start + len, 0);
             up.read(&mut self.input[start..]);
@@ -112,7 +112,7 @@ impl ApiEnd {
         }
         if let Some(Incoming { asked: Asked::Answer(number, _), .. }) = self.incoming {
             scene.log(|| format!("api: answer to {number} is cut off"));
-            scene.ledger.get_mut(number).lose(&mut scene.fate);
+            scene.model.get_mut(number).lose(&mut scene.faults);
         }
     }
 
@@ -153,8 +153,9 @@ impl ApiEnd {
     fn hold(&mut self, scene: &mut Scene) {
         scene.log(|| "api: is asked for an invocation".into());
         assert_eq!(self.handed_out, None, "one connection is asked twice, without an answer in between");
-        let Scene { fate, now_ms, .. } = scene;
-        self.held_until_ms = Some(if fate.does(Harm::NothingYet) { *now_ms + fate.up_to_ms(5000) } else { u64::MAX });
+        let Scene { faults, now_ms, .. } = scene;
+        self.held_until_ms =
+            Some(if faults.does(Harm::NothingYet) { *now_ms + faults.up_to_ms(5000) } else { u64::MAX });
     }
 
     /// Replies to a question that has waited long enough, and says whether there was one.
@@ -164,17 +165,23 @@ impl ApiEnd {
             return false;
         }
         self.held_until_ms = None;
-        match scene.ledger.due(scene.now_ms) {
+        match scene.model.due(scene.now_ms) {
             Due::Event(number) => {
                 self.handed_out = Some(number);
-                scene.ledger.hand_out(number, scene.now_ms);
-                scene.log(|| format!("api: hands out {}", scene.ledger.get(number)));
-                let Scene { ledger, fate, .. } = scene;
-                let invocation = ledger.get(number);
-                self.say(Said::Event(number), &Reply::Invocation(invocation.context()), &invocation.event, down, fate);
+                scene.model.hand_out(number, scene.now_ms);
+                scene.log(|| format!("api: hands out {}", scene.model.get(number)));
+                let Scene { model, faults, .. } = scene;
+                let invocation = model.get(number);
+                self.say(
+                    Said::Event(number),
+                    &Reply::Invocation(invocation.context()),
+                    &invocation.event,
+                    down,
+                    faults,
+                );
             }
-            Due::NotBefore(_) if scene.fate.coin() => {
-                self.say(Said::NothingYet, &Reply::NothingYet, b"", down, &mut scene.fate);
+            Due::NotBefore(_) if scene.faults.coin() => {
+                self.say(Said::NothingYet, &Reply::NothingYet, b"", down, &mut scene.faults);
             }
             Due::NotBefore(_) => self.refuse(Said::NothingYet, 408, down, scene),
             Due::Over => self.refuse(Said::End, 500, down, scene),
@@ -185,14 +192,14 @@ impl ApiEnd {
     /// Takes an answer, or does not.
     fn judge(&mut self, number: usize, answer: &Answer, down: &mut Pipe, scene: &mut Scene) {
         self.handed_out = None;
-        let Scene { ledger, fate, now_ms, .. } = scene;
-        let invocation = ledger.get_mut(number);
-        let taken = invocation.take(answer, *now_ms, fate);
-        scene.log(|| format!("api: an answer to {}: {taken:?}", scene.ledger.get(number)));
+        let Scene { model, faults, now_ms, .. } = scene;
+        let invocation = model.get_mut(number);
+        let taken = invocation.take(answer, *now_ms, faults);
+        scene.log(|| format!("api: an answer to {}: {taken:?}", scene.model.get(number)));
         match taken {
             Ok(()) => {
-                let Scene { ledger, fate, .. } = scene;
-                self.say(Said::Verdict, &Reply::Accepted, ledger.get(number).id.as_bytes(), down, fate);
+                let Scene { model, faults, .. } = scene;
+                self.say(Said::Verdict, &Reply::Accepted, model.get(number).id.as_bytes(), down, faults);
             }
             Err(status) => self.refuse(Said::Verdict, status, down, scene),
         }
@@ -200,44 +207,44 @@ impl ApiEnd {
 
     fn refuse(&mut self, said: Said, status: u16, down: &mut Pipe, scene: &mut Scene) {
         let objection = match status {
-            400 => Objection::InvalidRequestId,
-            403 => Objection::InvalidStateTransition { from: "RuntimeResponseSentState", to: "InvocationResponse" },
-            410 => Objection::InvokeTimeout,
-            413 => Objection::RequestEntityTooLarge,
-            500 => Objection::InternalServerError,
-            _ => Objection::NotFound,
+            400 => ApiError::InvalidRequestId,
+            403 => ApiError::InvalidStateTransition { from: "RuntimeResponseSentState", to: "InvocationResponse" },
+            410 => ApiError::InvokeTimeout,
+            413 => ApiError::RequestEntityTooLarge,
+            500 => ApiError::InternalServerError,
+            _ => ApiError::NotFound,
         };
         let mut body = [0; 256];
         let len = objection.write(&mut body).expect("room for every objection");
-        self.say(said, &Reply::Refused { status }, &body[..len], down, &mut scene.fate);
+        self.say(said, &Reply::Rejected { status }, &body[..len], down, &mut scene.faults);
     }
 
     /// Writes a whole reply, with what harm there is in how it is written.
-    fn say(&mut self, said: Said, reply: &Reply<'_>, body: &[u8], down: &mut Pipe, fate: &mut Fate) {
-        if fate.one_of(INTERIM_ONE_OF) {
+    fn say(&mut self, said: Said, reply: &Reply<'_>, body: &[u8], down: &mut Pipe, faults: &mut Faults) {
+        if faults.one_of(INTERIM_ONE_OF) {
             down.send(INTERIM);
             self.last_hint = down.sent;
         }
-        if fate.does(Harm::Garbage) {
+        if faults.does(Harm::Garbage) {
             down.send(GARBAGE);
             self.said = Said::Garbage;
-            return self.leave(down, fate);
+            return self.leave(down, faults);
         }
-        let is_chunked = !body.is_empty() && fate.one_of(3);
+        let is_chunked = !body.is_empty() && faults.one_of(3);
         let framing = if is_chunked { Body::Chunked } else { Body::Exact(body.len() as u64) };
         let mut head = [0; 1024];
         let len = self.server.send(reply, framing, &mut head).expect("a reply that is due");
         let mut closes = !self.server.is_open();
         let (line, headers) = head[..len].split_at(head.iter().position(|&byte| byte == b'\n').expect("a line") + 1);
         down.send(line);
-        if !closes && fate.does(Harm::Close) {
+        if !closes && faults.does(Harm::Close) {
             down.send(b"Connection: close\r\n");
             closes = true;
         }
         down.send(headers);
         let mut rest = body;
         while !rest.is_empty() {
-            let (piece, behind) = rest.split_at(if is_chunked { fate.cut(rest.len()) } else { rest.len() });
+            let (piece, behind) = rest.split_at(if is_chunked { faults.cut(rest.len()) } else { rest.len() });
             let frame = self.server.frame(piece.len()).expect("as many bytes as were announced");
             [frame.before(), piece, frame.after()].iter().for_each(|bytes| down.send(bytes));
             rest = behind;
@@ -247,15 +254,15 @@ impl ApiEnd {
         self.said = said;
         if closes {
             self.last_byte = Some(down.sent);
-            self.leave(down, fate);
+            self.leave(down, faults);
         }
     }
 
     /// Closes the connection, which may take back what the runtime has not read.
-    fn leave(&mut self, down: &mut Pipe, fate: &mut Fate) {
+    fn leave(&mut self, down: &mut Pipe, faults: &mut Faults) {
         self.is_gone = true;
-        if fate.one_of(4) {
-            down.lose(fate.up_to(down.len()), End::Reset);
+        if faults.one_of(4) {
+            down.lose(faults.up_to(down.len()), End::Reset);
         } else {
             down.end(End::Closed);
         }
@@ -271,15 +278,15 @@ impl Asked {
                 assert_eq!(content_type, Some(CONTENT_TYPE));
                 (id, invocation_id, if mode == Mode::Streaming { Kind::Streamed } else { Kind::Whole })
             }
-            Request::Error { id, invocation_id, fault } => {
-                assert_eq!(fault.error_type, Some(ERROR_TYPE));
+            Request::Error { id, invocation_id, headers } => {
+                assert_eq!(headers.error_type, Some(ERROR_TYPE));
                 (id, invocation_id, Kind::Failed)
             }
             other => unreachable!("the runtime says {other:?}"),
         };
-        let Scene { ledger, fate, .. } = scene;
-        let number = ledger.find(id.as_str());
-        let status = ledger.get_mut(number).begin_answer(nonce, fate);
+        let Scene { model, faults, .. } = scene;
+        let number = model.find(id.as_str());
+        let status = model.get_mut(number).begin_answer(nonce, faults);
         (Self::Answer(number, kind), status)
     }
 

@@ -1,10 +1,10 @@
 //! A connection: two directions, the API's end, and what the runtime may still do with its own.
 
 use crate::api::{ApiEnd, Said};
-use crate::fate::Fate;
+use crate::faults::Faults;
 use crate::pipe::{End, Pipe};
+use crate::retry_oracle::Came;
 use crate::scene::Scene;
-use crate::tries::Came;
 
 /// A connection from the runtime to the API.
 pub(crate) struct Connection {
@@ -24,8 +24,8 @@ pub(crate) struct Connection {
 pub(crate) struct Broken;
 
 impl Connection {
-    pub(crate) fn new(fate: &mut Fate) -> Self {
-        let room = if fate.one_of(3) { 1 + fate.up_to(2000) } else { usize::MAX };
+    pub(crate) fn new(faults: &mut Faults) -> Self {
+        let room = if faults.one_of(3) { 1 + faults.up_to(2000) } else { usize::MAX };
         Self {
             up: Pipe::default(),
             down: Pipe::default(),
@@ -38,10 +38,10 @@ impl Connection {
 
     /// Lets something happen, if anything can.
     pub(crate) fn go_on(&mut self, scene: &mut Scene) -> bool {
-        let first = scene.fate.up_to(2);
+        let first = scene.faults.up_to(2);
         (first..first + 3).any(|turn| match turn % 3 {
-            0 => arrive(&mut self.up, &mut scene.fate),
-            1 => arrive(&mut self.down, &mut scene.fate),
+            0 => arrive(&mut self.up, &mut scene.faults),
+            1 => arrive(&mut self.down, &mut scene.faults),
             _ if self.api.can_work(&self.up, scene) => {
                 self.api.work(&mut self.up, &mut self.down, scene);
                 true
@@ -96,7 +96,7 @@ impl Connection {
     }
 
     /// Reads what there is: 0 bytes at the end.
-    pub(crate) fn read(&mut self, space: &mut [u8], fate: &mut Fate) -> Result<usize, Broken> {
+    pub(crate) fn read(&mut self, space: &mut [u8], faults: &mut Faults) -> Result<usize, Broken> {
         assert!(!space.is_empty(), "a read into nothing");
         assert!(!self.is_read_out, "a read behind the end");
         if let Some(end) = self.down.reached_end() {
@@ -104,7 +104,7 @@ impl Connection {
             self.spent.get_or_insert("it has come to its end");
             return if end == End::Reset { Err(Broken) } else { Ok(0) };
         }
-        let len = fate.cut(self.down.arrived().min(space.len()));
+        let len = faults.cut(self.down.arrived().min(space.len()));
         self.down.read(&mut space[..len]);
         if self.api.last_byte.is_some_and(|last_byte| last_byte <= self.down.read) {
             self.spent = Some("the API has said that it closes");
@@ -113,7 +113,7 @@ impl Connection {
     }
 
     /// Writes as much as is taken; nothing, if that has to wait.
-    pub(crate) fn write(&mut self, bytes: &[u8], fate: &mut Fate) -> Result<usize, Broken> {
+    pub(crate) fn write(&mut self, bytes: &[u8], faults: &mut Faults) -> Result<usize, Broken> {
         assert!(self.spent.is_none(), "a write, though {}", self.spent.unwrap_or_default());
         if !self.up.is_ended() && !self.api.is_gone {
             let room = self.room.max(bytes.len() / 8);
@@ -122,11 +122,11 @@ impl Connection {
             return Ok(len);
         }
         // Whether it is known already that nobody is there, is a matter of luck.
-        if fate.coin() {
+        if faults.coin() {
             self.spend("a write was cut off");
             return Err(Broken);
         }
-        Ok(fate.cut(bytes.len()))
+        Ok(faults.cut(bytes.len()))
     }
 
     /// The runtime may write no more.
@@ -135,35 +135,35 @@ impl Connection {
     }
 
     /// The connection is lost between the ends.
-    pub(crate) fn break_off(&mut self, fate: &mut Fate) {
+    pub(crate) fn break_off(&mut self, faults: &mut Faults) {
         for pipe in [&mut self.up, &mut self.down] {
-            let end = if fate.coin() { End::Closed } else { End::Reset };
-            pipe.lose(fate.up_to(pipe.len()), end);
+            let end = if faults.coin() { End::Closed } else { End::Reset };
+            pipe.lose(faults.up_to(pipe.len()), end);
         }
     }
 
     /// The API's end disappears, with all that it knew.
-    pub(crate) fn lose_the_api(&mut self, fate: &mut Fate) {
-        self.break_off(fate);
+    pub(crate) fn lose_the_api(&mut self, faults: &mut Faults) {
+        self.break_off(faults);
         self.api.is_gone = true;
     }
 
     /// The runtime closes its end. What it has written may arrive.
-    pub(crate) fn hang_up(&mut self, fate: &mut Fate) {
+    pub(crate) fn hang_up(&mut self, faults: &mut Faults) {
         self.down.lose(0, End::Reset);
-        if fate.coin() {
+        if faults.coin() {
             self.up.end(End::Closed);
         } else {
-            self.up.lose(fate.up_to(self.up.len()), End::Reset);
+            self.up.lose(faults.up_to(self.up.len()), End::Reset);
         }
     }
 }
 
-fn arrive(pipe: &mut Pipe, fate: &mut Fate) -> bool {
+fn arrive(pipe: &mut Pipe, faults: &mut Faults) -> bool {
     let len = pipe.under_way();
     if len == 0 {
         return false;
     }
-    pipe.arrive(fate.cut(len));
+    pipe.arrive(faults.cut(len));
     true
 }

@@ -11,23 +11,23 @@ use std::ops::Range;
 use std::panic::catch_unwind;
 
 use scene::Scene;
-use tally::Count;
+use stats::Count;
 use world::World;
 
-pub use tally::Tally;
+pub use stats::Stats;
 
 mod adapter;
 mod api;
 mod connection;
-mod fate;
+mod faults;
 mod function;
-mod ledger;
+mod model;
 mod pipe;
 mod process;
+mod retry_oracle;
 mod runtime;
 mod scene;
-mod tally;
-mod tries;
+mod stats;
 mod world;
 
 /// A seed of which something does not hold.
@@ -44,17 +44,17 @@ pub struct Failure {
 /// # Errors
 ///
 /// [`Failure`] if one does.
-pub fn check(seeds: Range<u64>) -> Result<Tally, Failure> {
-    let mut tally = Tally::default();
+pub fn check(seeds: Range<u64>) -> Result<Stats, Failure> {
+    let mut stats = Stats::default();
     for seed in seeds {
         let run = catch_unwind(|| run(seed, false)).map_err(|panic| {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let reason = text.or_else(|| panic.downcast_ref().copied()).unwrap_or_default();
             Failure { seed, reason: reason.lines().map(str::trim).collect::<Vec<_>>().join(", ") }
         })?;
-        tally += run;
+        stats += run;
     }
-    Ok(tally)
+    Ok(stats)
 }
 
 /// Lets one seed play itself out; prints line by line what happens, if that is wanted.
@@ -62,18 +62,18 @@ pub fn check(seeds: Range<u64>) -> Result<Tally, Failure> {
 /// # Panics
 ///
 /// If anything does not hold.
-pub fn run(seed: u64, is_logged: bool) -> Tally {
+pub fn run(seed: u64, is_logged: bool) -> Stats {
     let mut world = World::new(Scene::new(seed, is_logged));
     while !process::serve(&mut world) {
         world.scene.log(|| "runtime: is started again".into());
-        world.scene.tally[Count::Restarts] += 1;
+        world.scene.stats[Count::Restarts] += 1;
         world.hang_up();
     }
     world.settle();
-    let Scene { ledger, tally, now_ms, .. } = &mut world.scene;
-    ledger.judge_end(*now_ms, tally);
-    tally[Count::Runs] = 1;
-    *tally
+    let Scene { model, stats, now_ms, .. } = &mut world.scene;
+    model.judge_end(*now_ms, stats);
+    stats[Count::Runs] = 1;
+    *stats
 }
 
 impl fmt::Display for Failure {
@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn seeds_hold_and_whatever_may_happen_does() {
-        let tally = check(0..SEEDS).unwrap_or_else(|failure| panic!("{failure}"));
-        for (what, count) in tally.counts() {
+        let stats = check(0..SEEDS).unwrap_or_else(|failure| panic!("{failure}"));
+        for (what, count) in stats.counts() {
             assert!(count > 0, "{what} in {SEEDS} runs");
         }
     }

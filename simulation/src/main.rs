@@ -25,8 +25,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let first = numbers.next().unwrap_or(Ok(0))?;
     let begun_at = Instant::now();
     Ok(match simulation::check(first..first + count) {
-        Ok(tally) => {
-            println!("{tally}\n{count} seeds hold, in {:.1} s", begun_at.elapsed().as_secs_f64());
+        Ok(stats) => {
+            println!("{stats}\n{count} seeds hold, in {:.1} s", begun_at.elapsed().as_secs_f64());
             ExitCode::SUCCESS
         }
         Err(failure) => {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use lambwire::{Context, Fault, Mode, Pipelining, Reply, Request, SendError, limits};
+use lambwire::{Context, ErrorHeaders, Mode, Pipelining, Reply, Request, SendError, limits};
 
 use crate::api::Said;
-use crate::fate::Harm;
+use crate::faults::Harm;
 use crate::function::{Answer, CONTENT_TYPE, ERROR_TYPE};
 use crate::runtime::{Ended, Runtime};
-use crate::tally::Count;
+use crate::stats::Count;
 use crate::world::World;
 
 /// Asks and answers until there is nothing more to be asked for, which gives true, or an error ends it.
@@ -26,10 +26,10 @@ pub(crate) fn serve(world: &mut World) -> bool {
             Err(_) => return false,
         };
         let Reply::Invocation(context) = message.head else { unreachable!("{message:?}") };
-        let number = runtime.world.scene.ledger.find(context.request_id.as_str());
+        let number = runtime.world.scene.model.find(context.request_id.as_str());
         assert_eq!(runtime.said(), Said::Event(number), "an event that is not of this reply");
         runtime.judge_tidiness();
-        runtime.world.scene.ledger.get_mut(number).judge_event(&context, message.body);
+        runtime.world.scene.model.get_mut(number).judge_event(&context, message.body);
         if handle(&mut runtime, number, &context, message.body) {
             return false;
         }
@@ -38,11 +38,11 @@ pub(crate) fn serve(world: &mut World) -> bool {
 
 /// Answers an invocation, and says whether the process has to end.
 fn handle(runtime: &mut Runtime<'_>, number: usize, context: &Context<'_>, event: &[u8]) -> bool {
-    if runtime.world.scene.fate.does(Harm::SlowFunction) {
-        let slowness = runtime.world.scene.fate.up_to_ms(SLOWEST_MS);
+    if runtime.world.scene.faults.does(Harm::SlowFunction) {
+        let slowness = runtime.world.scene.faults.up_to_ms(SLOWEST_MS);
         runtime.world.sleep(Duration::from_millis(slowness));
     }
-    let wanted = if runtime.world.scene.fate.coin() { Pipelining::Next } else { Pipelining::Off };
+    let wanted = if runtime.world.scene.faults.coin() { Pipelining::Next } else { Pipelining::Off };
     let (ended, pipelining) = match Answer::to(event) {
         Answer::Whole(body) => (respond(runtime, context, body, wanted), wanted),
         Answer::Failed(report) => (fail(runtime, context, &report, wanted), wanted),
@@ -66,15 +66,15 @@ fn respond(runtime: &mut Runtime<'_>, context: &Context<'_>, body: Vec<u8>, pipe
 }
 
 fn fail(runtime: &mut Runtime<'_>, context: &Context<'_>, report: &[u8], pipelining: Pipelining) -> Ended {
-    let fault = Fault { error_type: Some(ERROR_TYPE), xray_cause: None };
+    let fault = ErrorHeaders { error_type: Some(ERROR_TYPE), xray_cause: None };
     runtime.answer(&Request::error(context, fault), report, pipelining).expect("a report that fits")
 }
 
 fn stream(runtime: &mut Runtime<'_>, context: &Context<'_>, body: &[u8], failure: Option<&[u8]>) -> Ended {
     let request = Request::response(context, CONTENT_TYPE, Mode::Streaming);
-    let fate = &mut runtime.world.scene.fate;
-    if fate.does(Harm::DroppedStream) {
-        let sent = fate.up_to(body.len());
+    let faults = &mut runtime.world.scene.faults;
+    if faults.does(Harm::DroppedStream) {
+        let sent = faults.up_to(body.len());
         return runtime.stream(&request, &body[..sent], None);
     }
     runtime.stream(&request, body, Some(failure.map(|report| (ERROR_TYPE, report))))
@@ -84,25 +84,25 @@ fn stream(runtime: &mut Runtime<'_>, context: &Context<'_>, body: &[u8], failure
 fn judge(runtime: &mut Runtime<'_>, number: usize, ended: Ended) -> bool {
     let scene = &mut runtime.world.scene;
     scene.log(|| format!("runtime: is told {ended:?}"));
-    let invocation = scene.ledger.get_mut(number);
+    let invocation = scene.model.get_mut(number);
     match ended {
         Ended::Done { is_repeat, body } => {
             match body {
                 Some(body) => assert_eq!(body, invocation.id.as_bytes(), "a reply to another"),
                 None => assert!(is_repeat, "a refusal is taken for success"),
             }
-            scene.tally[Count::ToldAnswered] += 1;
-            invocation.judge_success(is_repeat, &mut scene.tally);
+            scene.stats[Count::ReportedAccepted] += 1;
+            invocation.judge_success(is_repeat, &mut scene.stats);
             false
         }
         Ended::Refused { status, is_fatal } => {
             invocation.judge_refusal(status);
-            scene.tally[Count::ToldRefused] += 1;
+            scene.stats[Count::ReportedRejected] += 1;
             is_fatal
         }
         Ended::Lost => {
             invocation.judge_loss();
-            scene.tally[Count::ToldLost] += 1;
+            scene.stats[Count::ReportedLost] += 1;
             false
         }
     }

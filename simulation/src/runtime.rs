@@ -5,8 +5,8 @@ use lambwire::{Body, Client, Error, Message, Pipelining, ReceiveError, Reply, Re
 use crate::adapter::{Attempt, Drove};
 use crate::api::Said;
 use crate::connection::Connection;
-use crate::tally::Count;
-use crate::tries::{Kind, Tries};
+use crate::retry_oracle::{Kind, RetryOracle};
+use crate::stats::Count;
 use crate::world::World;
 
 /// A process that asks for invocations and answers them.
@@ -58,7 +58,7 @@ impl<'w> Runtime<'w> {
             let mut attempt = Attempt::new(Kind::Question, 0);
             match attempt.drive(self.world, &mut turn) {
                 Drove::ToTheEnd => {
-                    return turn.finish().map_err(|error| failed(self.world, &attempt.tries, &error));
+                    return turn.finish().map_err(|error| failed(self.world, &attempt.retries, &error));
                 }
                 Drove::HalfWay => buf = turn.into_buffer(),
             }
@@ -74,9 +74,9 @@ impl<'w> Runtime<'w> {
     ) -> Result<Ended, SendError> {
         self.session.start(request, Body::Exact(body.len() as u64), pipelining, &mut self.heads)?;
         let turn = self.session.turn(&self.heads, body, &mut self.reply)?;
-        self.world.scene.log(|| format!("runtime: {} of {} bytes", request.verb(), body.len()));
+        self.world.scene.log(|| format!("runtime: {} of {} bytes", request.kind(), body.len()));
         let is_pipelined = pipelining == Pipelining::Next;
-        self.world.scene.tally[Count::Ahead] += u64::from(is_pipelined);
+        self.world.scene.stats[Count::Pipelined] += u64::from(is_pipelined);
         let attempt = Attempt::new(Kind::Answer, if is_pipelined { self.next_len } else { 0 });
         Ok(conclude(self.world, turn, attempt))
     }
@@ -90,13 +90,13 @@ impl<'w> Runtime<'w> {
         // A stream of which nothing was sent leaves no trace when it is dropped.
         let mut has_to_begin = finish.is_none();
         while std::mem::take(&mut has_to_begin) || !rest.is_empty() {
-            let (piece, behind) = rest.split_at(self.world.scene.fate.up_to(rest.len()));
+            let (piece, behind) = rest.split_at(self.world.scene.faults.up_to(rest.len()));
             let mut turn = self.session.turn(&self.heads, piece, &mut self.reply).expect("a piece is due");
             if let Drove::HalfWay = attempt.drive(self.world, &mut turn) {
                 return Ended::Lost;
             }
             if let Err(error) = turn.accepted() {
-                return failed(self.world, &attempt.tries, &error);
+                return failed(self.world, &attempt.retries, &error);
             }
             rest = behind;
             self.world.idle();
@@ -135,16 +135,16 @@ fn conclude(world: &mut World, mut turn: Turn<'_, '_, Vec<u8>>, mut attempt: Att
     if let Drove::HalfWay = attempt.drive(world, &mut turn) {
         return Ended::Lost;
     }
-    let is_repeat = attempt.tries.is_repeat();
+    let is_repeat = attempt.retries.is_repeat();
     match turn.finish() {
         Ok(Message { head: Reply::Accepted, body, .. }) => Ended::Done { is_repeat, body: Some(body.to_vec()) },
-        Ok(Message { head: Reply::Refused { .. }, .. }) => Ended::Done { is_repeat, body: None },
+        Ok(Message { head: Reply::Rejected { .. }, .. }) => Ended::Done { is_repeat, body: None },
         Ok(message) => unreachable!("{message:?}"),
-        Err(error) => failed(world, &attempt.tries, &error),
+        Err(error) => failed(world, &attempt.retries, &error),
     }
 }
 
-fn failed(world: &World, tries: &Tries, error: &Error<(), &[u8]>) -> Ended {
+fn failed(world: &World, retries: &RetryOracle, error: &Error<(), &[u8]>) -> Ended {
     match error {
         Error::Rejected(rejection) => {
             return Ended::Refused { status: rejection.status(), is_fatal: rejection.is_fatal() };
@@ -152,7 +152,7 @@ fn failed(world: &World, tries: &Tries, error: &Error<(), &[u8]>) -> Ended {
         Error::Receive { error, .. } if !matches!(error, ReceiveError::NoReply | ReceiveError::CutShort) => {
             assert_eq!(said(world), Said::Garbage, "{error}");
         }
-        Error::Receive { .. } | Error::Transport { .. } => tries.judge_loss(),
+        Error::Receive { .. } | Error::Transport { .. } => retries.judge_loss(),
         error => unreachable!("{error}"),
     }
     world.scene.log(|| format!("runtime: gives up, {error}"));

@@ -1,23 +1,23 @@
-//! What both ends and the scheduler share: chance, time, the ledger, the tally and the log.
+//! What both ends and the scheduler share: chance, time, the model, the stats and the log.
 
-use crate::fate::Fate;
-use crate::ledger::Ledger;
-use crate::tally::Tally;
+use crate::faults::Faults;
+use crate::model::Model;
+use crate::stats::Stats;
 
 /// What both ends share.
 pub(crate) struct Scene {
-    pub(crate) fate: Fate,
-    pub(crate) ledger: Ledger,
-    pub(crate) tally: Tally,
+    pub(crate) faults: Faults,
+    pub(crate) model: Model,
+    pub(crate) stats: Stats,
     pub(crate) now_ms: u64,
     is_logged: bool,
 }
 
 impl Scene {
     pub(crate) fn new(seed: u64, is_logged: bool) -> Self {
-        let mut fate = Fate::new(seed);
-        let ledger = Ledger::new(&mut fate);
-        Self { fate, ledger, tally: Tally::default(), now_ms: 0, is_logged }
+        let mut faults = Faults::new(seed);
+        let model = Model::new(&mut faults);
+        Self { faults, model, stats: Stats::default(), now_ms: 0, is_logged }
     }
 
     /// Logs what happens, if anybody reads that.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::connection::{Broken, Connection};
-use crate::fate::{HARMS, Harm};
+use crate::faults::{HARMS, Harm};
 use crate::scene::Scene;
-use crate::tally::Count;
+use crate::stats::Count;
 
 /// Most steps of a run. Those of the longest messages, a few bytes at a time, take fewer.
 const STEPS: u64 = 100_000;
@@ -31,13 +31,13 @@ impl World {
     }
 
     pub(crate) fn connect(&mut self) -> Result<(), Broken> {
-        let Scene { fate, now_ms, tally, .. } = &mut self.scene;
-        if *now_ms < self.closed_until_ms || fate.does(Harm::NoConnection) {
+        let Scene { faults, now_ms, stats, .. } = &mut self.scene;
+        if *now_ms < self.closed_until_ms || faults.does(Harm::NoConnection) {
             self.scene.log(|| "runtime: gets no connection".into());
             return Err(Broken);
         }
-        tally[Count::Connections] += 1;
-        self.connection = Some(Connection::new(fate));
+        stats[Count::Connections] += 1;
+        self.connection = Some(Connection::new(faults));
         self.scene.log(|| "runtime: connects".into());
         Ok(())
     }
@@ -45,7 +45,7 @@ impl World {
     /// The runtime closes its connection, if it has one.
     pub(crate) fn hang_up(&mut self) {
         if let Some(mut connection) = self.connection.take() {
-            connection.hang_up(&mut self.scene.fate);
+            connection.hang_up(&mut self.scene.faults);
             self.left.push(connection);
         }
     }
@@ -55,7 +55,7 @@ impl World {
         loop {
             let connection = self.connection.as_mut().expect("a connection to read from");
             if connection.is_readable() {
-                let result = connection.read(space, &mut self.scene.fate);
+                let result = connection.read(space, &mut self.scene.faults);
                 self.scene.log(|| format!("runtime: reads {result:?}"));
                 return result;
             }
@@ -69,7 +69,7 @@ impl World {
         let part = parts.into_iter().find(|part| !part.is_empty()).expect("something to write");
         loop {
             let connection = self.connection.as_mut().expect("a connection to write to");
-            match connection.write(part, &mut self.scene.fate)? {
+            match connection.write(part, &mut self.scene.faults)? {
                 0 if connection.is_readable() => {
                     connection.spend("a write was cut off");
                     return Ok(None);
@@ -88,13 +88,13 @@ impl World {
     /// Time goes by, of which the rest of the world may make use.
     pub(crate) fn sleep(&mut self, duration: Duration) {
         let until_ms = self.scene.now_ms + u64::try_from(duration.as_millis()).expect("a short time");
-        while self.scene.now_ms < until_ms && self.scene.fate.coin() && self.go_on() {}
+        while self.scene.now_ms < until_ms && self.scene.faults.coin() && self.go_on() {}
         self.scene.now_ms = self.scene.now_ms.max(until_ms);
     }
 
     /// Lets some more happen, or nothing.
     pub(crate) fn idle(&mut self) {
-        while self.scene.fate.coin() && self.go_on() {}
+        while self.scene.faults.coin() && self.go_on() {}
     }
 
     /// All that is under way arrives.
@@ -115,17 +115,17 @@ impl World {
 
     /// One step, and whether there was one to be made.
     fn go_on(&mut self) -> bool {
-        let steps = &mut self.scene.tally[Count::Steps];
+        let steps = &mut self.scene.stats[Count::Steps];
         *steps += 1;
         assert!(*steps < STEPS, "no end after {STEPS} steps");
-        self.scene.now_ms += self.scene.fate.up_to_ms(1);
+        self.scene.now_ms += self.scene.faults.up_to_ms(1);
         assert!(self.scene.now_ms < LONGEST_MS, "no end after {LONGEST_MS} ms");
-        if let Some(harm) = self.scene.fate.strikes() {
+        if let Some(harm) = self.scene.faults.strikes() {
             self.harm(harm);
             return true;
         }
         let count = self.left.len() + usize::from(self.connection.is_some());
-        let first = self.scene.fate.up_to(count);
+        let first = self.scene.faults.up_to(count);
         (first..first + count).any(|turn| self.go_on_with(turn % count))
     }
 
@@ -142,20 +142,20 @@ impl World {
 
     fn harm(&mut self, harm: Harm) {
         self.scene.log(|| format!("{harm:?}"));
-        let Scene { fate, now_ms, tally, .. } = &mut self.scene;
+        let Scene { faults, now_ms, stats, .. } = &mut self.scene;
         match harm {
             Harm::Freeze => {
-                tally[Count::Freezes] += 1;
-                *now_ms += fate.up_to_ms(HOUR_MS);
+                stats[Count::Freezes] += 1;
+                *now_ms += faults.up_to_ms(HOUR_MS);
                 let connections = self.connection.iter_mut().chain(&mut self.left);
-                connections.for_each(|connection| connection.lose_the_api(fate));
+                connections.for_each(|connection| connection.lose_the_api(faults));
             }
-            Harm::ClockJump => *now_ms += fate.up_to_ms(HOUR_MS),
-            Harm::Outage => self.closed_until_ms = *now_ms + fate.up_to_ms(OUTAGE_MS),
+            Harm::ClockJump => *now_ms += faults.up_to_ms(HOUR_MS),
+            Harm::Outage => self.closed_until_ms = *now_ms + faults.up_to_ms(OUTAGE_MS),
             _ => {
-                tally[Count::Cuts] += 1;
+                stats[Count::Cuts] += 1;
                 let connections = self.connection.iter_mut().chain(&mut self.left);
-                connections.for_each(|connection| connection.break_off(fate));
+                connections.for_each(|connection| connection.break_off(faults));
             }
         }
     }
@@ -166,5 +166,5 @@ const HOUR_MS: u64 = 3_600_000;
 /// Longest run: all harm that there is in one may be an hour each time.
 const LONGEST_MS: u64 = (1 + HARMS as u64) * HOUR_MS;
 
-/// Longest time without a connection. All waits between tries take less than two seconds.
+/// Longest time without a connection. All waits between retries take less than two seconds.
 const OUTAGE_MS: u64 = 4000;

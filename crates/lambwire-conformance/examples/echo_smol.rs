@@ -5,7 +5,7 @@ mod function;
 use std::process::ExitCode;
 
 use function::Order;
-use lambwire_smol::lambwire::{API_VARIABLE, Chain, Context};
+use lambwire_smol::lambwire::{Chain, Context, ENV_RUNTIME_API};
 use lambwire_smol::{Error, Failure, Response, Runtime, is_snap_start, max_concurrency, remaining, serve_concurrent};
 use smol::stream;
 
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 async fn run() -> Result<Error, Error> {
     let tell = |_: &Context<'_>, error: &Error| eprintln!("echo_smol: {}", Chain(error));
     if max_concurrency() > 1 {
-        let api = std::env::var(API_VARIABLE).unwrap_or_default();
+        let api = std::env::var(ENV_RUNTIME_API).unwrap_or_default();
         return Ok(serve_concurrent(&api, max_concurrency(), async |event, context| answer(event, context), tell).await);
     }
     let mut runtime = Runtime::from_env().await?;

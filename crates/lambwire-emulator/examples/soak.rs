@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use fastrand::Rng;
 use lambwire_emulator::{Console, Emulator, Event, Outcome, Running, limits};
-use lambwire_smol::lambwire::{API_VARIABLE, Context};
+use lambwire_smol::lambwire::{Context, ENV_RUNTIME_API};
 use lambwire_smol::{Failure, Response, max_concurrency, serve_concurrent};
 use smol::{LocalExecutor, stream};
 use uuid::Uuid;
@@ -212,7 +212,7 @@ fn digest(event: &[u8]) -> String {
 
 /// Responses as many invocations at a time as it is told to, until the emulator has had enough.
 async fn function() -> Result<(), Anything> {
-    let api = env::var(API_VARIABLE)?;
+    let api = env::var(ENV_RUNTIME_API)?;
     // Any error ends the function, and thereby fails what is under way.
     let observe = |context: &Context<'_>, error: &lambwire_smol::Error| {
         eprintln!("{}: {error}", context.request_id);

@@ -28,7 +28,7 @@ pub enum InvokeError {
         bytes: usize,
     },
     /// Something that comes along with the event cannot be sent to a runtime.
-    Unsendable(SendError),
+    InvalidValue(SendError),
     /// The emulator has ended.
     Stopped,
 }
@@ -38,7 +38,7 @@ impl fmt::Display for InvokeError {
         match self {
             Self::Throttled => write!(f, "{} invocations are waiting or under way", limits::CALLERS),
             Self::EventTooLarge { bytes } => write!(f, "event of {bytes} bytes, {PAYLOAD_BYTES} is the most"),
-            Self::Unsendable(error) => error.fmt(f),
+            Self::InvalidValue(error) => error.fmt(f),
             Self::Stopped => f.write_str("the emulator has ended"),
         }
     }
@@ -47,7 +47,7 @@ impl fmt::Display for InvokeError {
 impl Error for InvokeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Unsendable(error) => Some(error),
+            Self::InvalidValue(error) => Some(error),
             _ => None,
         }
     }
@@ -109,7 +109,7 @@ impl Callers {
         }
         let nonce = self.has_nonces.then(|| Uuid::new_v4().to_string());
         let invocation =
-            Invocation::new(event, &self.function_arn, now_ms(), nonce).map_err(InvokeError::Unsendable)?;
+            Invocation::new(event, &self.function_arn, now_ms(), nonce).map_err(InvokeError::InvalidValue)?;
         let request_id = invocation.id().to_owned();
         let slot = self.slots.try_acquire_arc().ok_or(InvokeError::Throttled)?;
         let (caller, answer) = bounded(1);

@@ -4,7 +4,8 @@ use std::io::{self, IoSlice};
 use std::net::TcpStream;
 
 use lambwire::{
-    Body, Event, Fault, InvocationId, Mode, ReceiveError, Reply, Request, SendError, Server, StreamError, Verb,
+    Body, ErrorHeaders, Event, InvocationId, Mode, ReceiveError, Reply, Request, RequestKind, SendError, Server,
+    StreamError,
 };
 use smol::future;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -144,9 +145,9 @@ impl Connection {
             let framing = Body::Exact(u64::try_from(body.len()).unwrap_or(u64::MAX));
             match self.server.send(reply, framing, &mut head) {
                 Ok(len) => break len,
-                Err(SendError::OutTooSmall { needed }) if needed > head.len() => head.resize(needed, 0),
+                Err(SendError::BufferTooSmall { needed }) if needed > head.len() => head.resize(needed, 0),
                 // To a HEAD request.
-                Err(SendError::UnfitBody) if !body.is_empty() => body = &[],
+                Err(SendError::InvalidBody) if !body.is_empty() => body = &[],
                 Err(error) => return Err(error.into()),
             }
         };
@@ -224,7 +225,7 @@ impl Connection {
 
 impl Asked {
     fn new(request: &Request<'_>) -> Self {
-        let error_type = |fault: &Fault<'_>| fault.error_type.map(str::to_owned);
+        let error_type = |headers: &ErrorHeaders<'_>| headers.error_type.map(str::to_owned);
         let nonce = |id: &Option<InvocationId<'_>>| id.map(|id| id.as_bytes().to_vec());
         match request {
             Request::Next => Self::Next,
@@ -234,27 +235,27 @@ impl Asked {
                 mode: *mode,
                 kind: Kind::Response { content_type: content_type.map(str::to_owned) },
             },
-            Request::Error { id, invocation_id, fault } => Self::Answer {
+            Request::Error { id, invocation_id, headers } => Self::Answer {
                 id: id.as_str().to_owned(),
                 nonce: nonce(invocation_id),
                 mode: Mode::Buffered,
-                kind: Kind::Error { error_type: error_type(fault) },
+                kind: Kind::Error { error_type: error_type(headers) },
             },
-            Request::InitError(fault) => Self::InitError { error_type: error_type(fault) },
+            Request::InitError(headers) => Self::InitError { error_type: error_type(headers) },
             Request::Register { .. } => Self::Register,
             Request::ExtensionNext { id } => Self::ExtensionNext { id: id.as_bytes().to_vec() },
             Request::Other { method, target } => Self::Other { what: format!("{method} {target}") },
             // SnapStart has nothing to restore here, and AWS's emulator does not know these without a flag, either.
-            request => Self::Other { what: request.verb().to_string() },
+            request => Self::Other { what: request.kind().to_string() },
         }
     }
 }
 
 impl Kind {
-    pub(crate) fn verb(&self) -> Verb {
+    pub(crate) fn verb(&self) -> RequestKind {
         match self {
-            Self::Response { .. } => Verb::Response,
-            Self::Error { .. } => Verb::Error,
+            Self::Response { .. } => RequestKind::Response,
+            Self::Error { .. } => RequestKind::Error,
         }
     }
 

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use lambwire::Objection;
+use lambwire::ApiError;
 use lambwire::limits::PAYLOAD_BYTES;
 use smol::channel::{Receiver, Sender, bounded};
 
@@ -109,7 +109,7 @@ impl Environment {
 }
 
 impl Requests for Environment {
-    fn next(&mut self, now: Instant) -> Result<Handout, Objection<'static>> {
+    fn next(&mut self, now: Instant) -> Result<Handout, ApiError<'static>> {
         let next = self.turn.next()?;
         if let (Next::Again, Some(given)) = (next, &self.given) {
             return Ok(Handout::Given(Rc::clone(given)));
@@ -123,15 +123,15 @@ impl Requests for Environment {
         Ok(Handout::Waits(given))
     }
 
-    fn begin_answer(&mut self, begun: &Begun<'_>) -> Result<u64, Objection<'static>> {
+    fn begin_answer(&mut self, begun: &Begun<'_>) -> Result<u64, ApiError<'static>> {
         let result = self.turn.begin_answer(begun.verb, begun.id, begun.mode);
-        if result == Err(Objection::InvalidResponseMode) {
+        if result == Err(ApiError::InvalidResponseMode) {
             self.answer(Reported::Failed(Failure::BadMode));
         }
         result.map(|()| PAYLOAD_BYTES)
     }
 
-    fn end_answer(&mut self, _: &Begun<'_>, reported: Reported) -> Result<(), Objection<'static>> {
+    fn end_answer(&mut self, _: &Begun<'_>, reported: Reported) -> Result<(), ApiError<'static>> {
         self.turn.end_answer();
         self.answer(reported);
         Ok(())
@@ -147,7 +147,7 @@ impl Requests for Environment {
         self.turn.end_answer();
     }
 
-    fn begin_init_error(&mut self) -> Result<(), Objection<'static>> {
+    fn begin_init_error(&mut self) -> Result<(), ApiError<'static>> {
         self.turn.init_error()
     }
 

@@ -133,7 +133,7 @@ fn rehearse(context: &Context<'_>) -> Result<(), SendError> {
     let mut server = Server::new();
     let mut input = asking.get(..len).unwrap_or_default();
     while !input.is_empty() {
-        let received = server.receive(input).map_err(|_: ReceiveError| SendError::OutOfTurn)?;
+        let received = server.receive(input).map_err(|_: ReceiveError| SendError::InvalidState)?;
         if received.used == 0 {
             break;
         }
@@ -181,7 +181,7 @@ mod tests {
             (Event::new("").function_arn(""), Field::InvokedFunctionArn),
             (Event::new("").cognito_identity("\0"), Field::CognitoIdentity),
         ] {
-            assert_eq!(Invocation::new(event, ARN, 0, None).err(), Some(SendError::Unsendable(field)));
+            assert_eq!(Invocation::new(event, ARN, 0, None).err(), Some(SendError::InvalidValue(field)));
         }
         let long = "x".repeat(limits::REPLY_HEAD_BYTES);
         assert!(matches!(

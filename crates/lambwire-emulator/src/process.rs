@@ -77,7 +77,7 @@ fn set_environment(command: &mut process::Command, function: &Function, runtime_
     let last_argument = command.get_args().last().map(OsStr::to_owned);
     let handler = function.handler.as_ref().map(Into::into).or(inherited).or(last_argument);
     command
-        .env(lambwire::API_VARIABLE, runtime_api.to_string())
+        .env(lambwire::ENV_RUNTIME_API, runtime_api.to_string())
         .env(HANDLER, handler.unwrap_or_default())
         .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::time::Instant;
 
 use lambwire::limits::PAYLOAD_BYTES;
-use lambwire::{ACCEPTED_BODY, ErrorReport, ExtensionId, Mode, Objection, Reply, Verb};
+use lambwire::{ACCEPTED_BODY, ApiError, ErrorReport, ExtensionId, Mode, Reply, RequestKind};
 use smol::channel::Receiver;
 use smol::future;
 use smol::{Async, LocalExecutor, Task, Timer};
@@ -23,13 +23,13 @@ const OBJECTION_BYTES: usize = 512;
 /// Whoever decides what becomes of a runtime's requests. No call waits.
 pub(crate) trait Requests {
     /// The runtime asks for an invocation.
-    fn next(&mut self, now: Instant) -> Result<Handout, Objection<'static>>;
+    fn next(&mut self, now: Instant) -> Result<Handout, ApiError<'static>>;
 
     /// The runtime begins to answer; gives back how many bytes are taken.
-    fn begin_answer(&mut self, begun: &Begun<'_>) -> Result<u64, Objection<'static>>;
+    fn begin_answer(&mut self, begun: &Begun<'_>) -> Result<u64, ApiError<'static>>;
 
     /// The answer that was begun is here.
-    fn end_answer(&mut self, begun: &Begun<'_>, reported: Reported) -> Result<(), Objection<'static>>;
+    fn end_answer(&mut self, begun: &Begun<'_>, reported: Reported) -> Result<(), ApiError<'static>>;
 
     /// The answer that was begun is larger than is taken.
     fn refuse_size(&mut self, begun: &Begun<'_>);
@@ -38,7 +38,7 @@ pub(crate) trait Requests {
     fn cut_answer(&mut self, begun: &Begun<'_>);
 
     /// Whether the runtime may say that it cannot start.
-    fn begin_init_error(&mut self) -> Result<(), Objection<'static>>;
+    fn begin_init_error(&mut self) -> Result<(), ApiError<'static>>;
 
     /// The report of a runtime that cannot start is here.
     fn end_init_error(&mut self, reported: Reported);
@@ -47,7 +47,7 @@ pub(crate) trait Requests {
 /// An answer, as its head tells of it.
 #[derive(Debug)]
 pub(crate) struct Begun<'a> {
-    pub(crate) verb: Verb,
+    pub(crate) verb: RequestKind,
     pub(crate) id: &'a str,
     pub(crate) nonce: Option<&'a [u8]>,
     pub(crate) mode: Mode,
@@ -148,7 +148,7 @@ async fn serve(stream: Async<TcpStream>, requests: &RefCell<dyn Requests>, exten
     match lost {
         Lost::Receive(error) => {
             log::warn!("a request of the runtime is not understood: {error}");
-            let reply = Reply::Refused { status: error.status_hint() };
+            let reply = Reply::Rejected { status: error.status_hint() };
             let mut body = [0; OBJECTION_BYTES];
             let report = ErrorReport::new("InvalidRequest", &error.to_string()).write(&mut body);
             let len = report.unwrap_or(0);
@@ -185,7 +185,7 @@ async fn converse(
             Asked::ExtensionNext { id } => extension_next(connection, extensions, &id).await?,
             Asked::Other { what } => {
                 log::warn!("the runtime asks for something unknown: {what}");
-                turn_down(connection, Objection::NotFound).await?;
+                turn_down(connection, ApiError::NotFound).await?;
             }
         }
     }
@@ -201,7 +201,7 @@ async fn next(connection: &mut Connection, requests: &RefCell<dyn Requests>) -> 
             let given = async { Ok(given.recv().await) };
             match future::or(given, lost(connection)).await? {
                 Ok(given) => given,
-                Err(_) => return object(connection, Objection::InternalServerError).await,
+                Err(_) => return object(connection, ApiError::InternalServerError).await,
             }
         }
         Err(objection) => return object(connection, objection).await,
@@ -219,7 +219,7 @@ async fn answer(
     match collect(connection, limit).await {
         Ok(Collected::TooLarge) => {
             requests.borrow_mut().refuse_size(begun);
-            object(connection, Objection::RequestEntityTooLarge).await
+            object(connection, ApiError::RequestEntityTooLarge).await
         }
         Ok(Collected::Whole { body, failure }) => {
             let reported = failure.unwrap_or_else(|| kind.with(body));
@@ -249,7 +249,7 @@ async fn init_error(
         Collected::TooLarge => {
             let failure = Reported::Failed(Failure::TooLarge);
             requests.borrow_mut().end_init_error(failure);
-            object(connection, Objection::RequestEntityTooLarge).await
+            object(connection, ApiError::RequestEntityTooLarge).await
         }
         Collected::Whole { body: report, .. } => {
             log::error!("the runtime cannot start: {}", String::from_utf8_lossy(&report));
@@ -262,7 +262,7 @@ async fn init_error(
 
 async fn register(connection: &mut Connection, extensions: &RefCell<Extensions>) -> Result<(), Lost> {
     let Collected::Whole { body: wish, .. } = collect(connection, limits::REGISTRATION_BYTES).await? else {
-        return object(connection, Objection::RequestEntityTooLarge).await;
+        return object(connection, ApiError::RequestEntityTooLarge).await;
     };
     let registered = extensions.borrow_mut().register(&wish);
     match registered {
@@ -294,7 +294,7 @@ async fn collect(connection: &mut Connection, limit: u64) -> Result<Collected, L
 
 /// Refuses a request whose body is still to come. It is received first, so that the connection goes on, unless the
 /// runtime waits for leave to send it.
-async fn turn_down(connection: &mut Connection, objection: Objection<'_>) -> Result<(), Lost> {
+async fn turn_down(connection: &mut Connection, objection: ApiError<'_>) -> Result<(), Lost> {
     discard_body(connection).await?;
     object(connection, objection).await
 }
@@ -306,7 +306,7 @@ async fn discard_body(connection: &mut Connection) -> Result<(), Lost> {
     Ok(())
 }
 
-async fn object(connection: &mut Connection, objection: Objection<'_>) -> Result<(), Lost> {
+async fn object(connection: &mut Connection, objection: ApiError<'_>) -> Result<(), Lost> {
     log::warn!("a request of the runtime is refused: {objection:?}");
     let mut body = [0; OBJECTION_BYTES];
     let len = objection.write(&mut body)?;

@@ -3,7 +3,7 @@
 //! The states, their names and what is refused in each are those of AWS's emulator (RIE, `internal/lambda/core/states.go`
 //! and `runtime_state_names.go`), without those of SnapStart.
 
-use lambwire::{Mode, Objection, Verb};
+use lambwire::{ApiError, Mode, RequestKind};
 
 /// What a runtime is at. The name of a state stands in the refusals that it causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,8 @@ impl State {
         }
     }
 
-    pub(crate) fn refuses(self, wanted: Self) -> Objection<'static> {
-        Objection::InvalidStateTransition { from: self.name(), to: wanted.name() }
+    pub(crate) fn refuses(self, wanted: Self) -> ApiError<'static> {
+        ApiError::InvalidStateTransition { from: self.name(), to: wanted.name() }
     }
 }
 
@@ -68,7 +68,7 @@ impl Turn {
     }
 
     /// The runtime asks for an invocation; with that, the one before is over.
-    pub(crate) fn next(&mut self) -> Result<Next, Objection<'static>> {
+    pub(crate) fn next(&mut self) -> Result<Next, ApiError<'static>> {
         match self.state {
             State::Started | State::Ready | State::ResponseSent => {
                 self.state = State::Ready;
@@ -92,12 +92,12 @@ impl Turn {
 
     /// The runtime begins to answer: an id that is not current counts before the state, and the state before the mode.
     /// A mode that is refused leaves the state where nothing else is accepted, as RIE does.
-    pub(crate) fn begin_answer(&mut self, verb: Verb, id: &str, mode: Mode) -> Result<(), Objection<'static>> {
+    pub(crate) fn begin_answer(&mut self, verb: RequestKind, id: &str, mode: Mode) -> Result<(), ApiError<'static>> {
         if self.current.as_deref() != Some(id) {
-            return Err(Objection::InvalidRequestId);
+            return Err(ApiError::InvalidRequestId);
         }
         let wanted = match verb {
-            Verb::Response => State::InvocationResponse,
+            RequestKind::Response => State::InvocationResponse,
             _ => State::InvocationErrorResponse,
         };
         if self.state != State::Running {
@@ -105,7 +105,7 @@ impl Turn {
         }
         self.state = wanted;
         match mode {
-            Mode::Unknown => Err(Objection::InvalidResponseMode),
+            Mode::Unknown => Err(ApiError::InvalidResponseMode),
             _ => Ok(()),
         }
     }
@@ -118,7 +118,7 @@ impl Turn {
     }
 
     /// The runtime says that it cannot start.
-    pub(crate) fn init_error(&mut self) -> Result<(), Objection<'static>> {
+    pub(crate) fn init_error(&mut self) -> Result<(), ApiError<'static>> {
         if self.state != State::Started {
             return Err(self.state.refuses(State::InitError));
         }
@@ -153,8 +153,8 @@ mod tests {
             assert!(turn.invoke("now"));
         }
         match state {
-            State::InvocationResponse | State::ResponseSent => begin(&mut turn, Verb::Response).unwrap(),
-            State::InvocationErrorResponse => begin(&mut turn, Verb::Error).unwrap(),
+            State::InvocationResponse | State::ResponseSent => begin(&mut turn, RequestKind::Response).unwrap(),
+            State::InvocationErrorResponse => begin(&mut turn, RequestKind::Error).unwrap(),
             _ => {}
         }
         if state == State::ResponseSent {
@@ -164,12 +164,12 @@ mod tests {
         turn
     }
 
-    fn begin(turn: &mut Turn, verb: Verb) -> Result<(), Objection<'static>> {
+    fn begin(turn: &mut Turn, verb: RequestKind) -> Result<(), ApiError<'static>> {
         turn.begin_answer(verb, "now", Mode::Buffered)
     }
 
-    fn refused(from: State, to: &'static str) -> Objection<'static> {
-        Objection::InvalidStateTransition { from: from.name(), to }
+    fn refused(from: State, to: &'static str) -> ApiError<'static> {
+        ApiError::InvalidStateTransition { from: from.name(), to }
     }
 
     #[test]
@@ -188,11 +188,13 @@ mod tests {
 
     #[test]
     fn answers_are_taken_and_refused_as_rie_does() {
-        for (verb, name) in [(Verb::Response, "InvocationResponse"), (Verb::Error, "InvocationErrorResponse")] {
+        for (verb, name) in
+            [(RequestKind::Response, "InvocationResponse"), (RequestKind::Error, "InvocationErrorResponse")]
+        {
             for state in STATES {
                 let mut turn = turn_at(state);
                 let expected = match state {
-                    State::Started | State::InitError | State::Ready => Err(Objection::InvalidRequestId),
+                    State::Started | State::InitError | State::Ready => Err(ApiError::InvalidRequestId),
                     State::Running => Ok(()),
                     _ => Err(refused(state, name)),
                 };
@@ -208,7 +210,10 @@ mod tests {
     fn an_id_that_is_not_current_counts_before_the_state() {
         for state in STATES {
             let mut turn = turn_at(state);
-            assert_eq!(turn.begin_answer(Verb::Response, "other", Mode::Unknown), Err(Objection::InvalidRequestId));
+            assert_eq!(
+                turn.begin_answer(RequestKind::Response, "other", Mode::Unknown),
+                Err(ApiError::InvalidRequestId)
+            );
             assert_eq!(turn.state(), state);
         }
     }
@@ -227,9 +232,12 @@ mod tests {
     #[test]
     fn a_bad_mode_leaves_the_runtime_where_nothing_is_taken() {
         let mut turn = turn_at(State::Running);
-        assert_eq!(turn.begin_answer(Verb::Response, "now", Mode::Unknown), Err(Objection::InvalidResponseMode));
+        assert_eq!(turn.begin_answer(RequestKind::Response, "now", Mode::Unknown), Err(ApiError::InvalidResponseMode));
         assert_eq!(turn.next(), Err(refused(State::InvocationResponse, "Ready")));
-        assert_eq!(begin(&mut turn, Verb::Response), Err(refused(State::InvocationResponse, "InvocationResponse")));
+        assert_eq!(
+            begin(&mut turn, RequestKind::Response),
+            Err(refused(State::InvocationResponse, "InvocationResponse"))
+        );
     }
 
     #[test]
@@ -237,7 +245,7 @@ mod tests {
         let mut turn = turn_at(State::ResponseSent);
         assert_eq!(turn.next(), Ok(Next::Waits));
         assert!(turn.invoke("later"));
-        assert_eq!(begin(&mut turn, Verb::Response), Err(Objection::InvalidRequestId));
+        assert_eq!(begin(&mut turn, RequestKind::Response), Err(ApiError::InvalidRequestId));
         assert_eq!(turn.state(), State::Running);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 
-use lambwire_mio::lambwire::{API_VARIABLE, Chain, ErrorReport, Prelude, limits};
+use lambwire_mio::lambwire::{Chain, ENV_RUNTIME_API, ErrorReport, Prelude, limits};
 use lambwire_mio::{Error, Failure, Invocation, Response, Runtime, Stream, on_sigterm};
 
 /// Bytes of a response that is too large.
@@ -33,7 +33,7 @@ fn run(handler: &str) -> Result<(), Error> {
         return runtime.init_error(&ErrorReport::new("Function.InitError", "told to fail at the start"));
     }
     if handler == "sigterm" {
-        on_sigterm(&std::env::var(API_VARIABLE).unwrap_or_default(), || eprintln!("echo: SIGTERM"))?;
+        on_sigterm(&std::env::var(ENV_RUNTIME_API).unwrap_or_default(), || eprintln!("echo: SIGTERM"))?;
     }
     if ["serve", "sigterm"].contains(&handler) {
         return Err(runtime.serve(|event, _| obey(event)));

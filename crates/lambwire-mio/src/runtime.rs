@@ -2,7 +2,7 @@
 
 use std::process::exit;
 
-use lambwire::{Chain, Context, ErrorReport, Pipelining, ReceiveError, Reply, Request, Verb};
+use lambwire::{Chain, Context, ErrorReport, Pipelining, ReceiveError, Reply, Request, RequestKind};
 use lambwire_runtime::{Conversation, Duty, InvocationIds, ResponseBody, Sending, Streaming, catch, error};
 
 use crate::socket::{Socket, drive};
@@ -30,7 +30,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`SendError::BadApi`](lambwire::SendError::BadApi) if that is no address, [`Error::Transport`] if nobody listens
+    /// [`SendError::InvalidEndpoint`](lambwire::SendError::InvalidEndpoint) if that is no address, [`Error::Transport`] if nobody listens
     /// there, though it was tried for [two seconds](lambwire::limits::BACK_OFF).
     pub fn connect(api: &str) -> Result<Self, Error> {
         Self::open(Conversation::new(api)?)
@@ -67,7 +67,7 @@ impl Runtime {
             }
             let message = turn.finish().map_err(|failed| error(failed, failure))?;
             let Reply::Invocation(context) = message.head else {
-                return Err(Error::Receive { request: Verb::Next, error: ReceiveError::NoRequestId });
+                return Err(Error::Receive { request: RequestKind::Next, error: ReceiveError::NoRequestId });
             };
             let pipelining = Pipelining::Off;
             return Ok(Invocation {
@@ -118,7 +118,7 @@ impl Runtime {
     /// Does what has to be done before the first event. If that fails, or panics, it is reported to the Runtime API and
     /// on stderr, and the process exits with 1.
     pub fn init<T>(&mut self, init: impl FnOnce() -> Result<T, Failure>) -> T {
-        self.try_or_exit(init, Verb::InitError)
+        self.try_or_exit(init, RequestKind::InitError)
     }
 
     /// Reports that the function could not start. The process is expected to end afterwards.
@@ -143,14 +143,14 @@ impl Runtime {
         before: impl FnOnce() -> Result<(), Failure>,
         after: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(), Error> {
-        self.try_or_exit(before, Verb::InitError);
+        self.try_or_exit(before, RequestKind::InitError);
         send(&mut self.socket, self.conversation.request(&Request::RestoreNext, b""))?;
         self.conversation.disconnect();
-        self.try_or_exit(after, Verb::RestoreError);
+        self.try_or_exit(after, RequestKind::RestoreError);
         Ok(())
     }
 
-    fn try_or_exit<T>(&mut self, act: impl FnOnce() -> Result<T, Failure>, request: Verb) -> T {
+    fn try_or_exit<T>(&mut self, act: impl FnOnce() -> Result<T, Failure>, request: RequestKind) -> T {
         let failure = match catch(|| self.duty(None), act) {
             Ok(value) => return value,
             Err(failure) => failure,

@@ -6,7 +6,7 @@ use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
 use crate::{Error, Runtime};
-use lambwire::Verb;
+use lambwire::RequestKind;
 
 /// Has SIGTERM sent to this process before it is ended, which Lambda does for those that register as an extension, and
 /// runs `finish` when it comes, on a thread of its own; then the process exits with 0. Lambda leaves it half a second.
@@ -18,7 +18,8 @@ use lambwire::Verb;
 ///
 /// Those of [`Invocation::respond`](crate::Invocation::respond), and [`Error::Transport`] if the signal cannot be had.
 pub fn on_sigterm(api: &str, finish: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-    let mut signals = Signals::new([SIGTERM]).map_err(|error| Error::Transport { request: Verb::Register, error })?;
+    let mut signals =
+        Signals::new([SIGTERM]).map_err(|error| Error::Transport { request: RequestKind::Register, error })?;
     let mut runtime = Runtime::connect(api)?;
     runtime.register()?;
     std::thread::spawn(move || {

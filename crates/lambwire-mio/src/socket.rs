@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::SocketAddr;
 use std::thread::sleep;
 
-use lambwire::{Action, Api, Turn, limits};
+use lambwire::{Action, Endpoint, Turn, limits};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
@@ -81,7 +81,7 @@ const FLAGS: SendFlags = if cfg!(target_vendor = "apple") {
 const NO_SIGNAL: u32 = SendFlags::NOSIGNAL.bits();
 
 impl Socket {
-    fn connect(api: &Api) -> io::Result<Self> {
+    fn connect(api: &Endpoint) -> io::Result<Self> {
         let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", api.host()));
         for address in addresses(api)? {
             match std::net::TcpStream::connect_timeout(&address, limits::CONNECT_TIMEOUT) {
@@ -145,14 +145,14 @@ impl Socket {
     }
 }
 #[cfg(feature = "names")]
-fn addresses(api: &Api) -> io::Result<impl Iterator<Item = SocketAddr>> {
+fn addresses(api: &Endpoint) -> io::Result<impl Iterator<Item = SocketAddr>> {
     use std::net::ToSocketAddrs;
     (api.host(), api.port()).to_socket_addrs()
 }
 
 /// Without names there is one that needs no looking up (RFC 6761, section 6.3).
 #[cfg(not(feature = "names"))]
-fn addresses(api: &Api) -> io::Result<impl Iterator<Item = SocketAddr>> {
+fn addresses(api: &Endpoint) -> io::Result<impl Iterator<Item = SocketAddr>> {
     use std::net::{IpAddr, Ipv4Addr};
     let ip = if api.host() == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { api.host().parse() };
     let ip = ip.map_err(|_| {
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn addresses_and_localhost_are_found_with_names_and_without() {
         for api in ["127.0.0.1:9001", "[::1]:9001", "localhost:9001"] {
-            let found: Vec<SocketAddr> = addresses(&Api::new(api).unwrap()).unwrap().collect();
+            let found: Vec<SocketAddr> = addresses(&Endpoint::new(api).unwrap()).unwrap().collect();
             assert!(!found.is_empty(), "{api}");
             assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 9001), "{found:?}");
         }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     #[cfg(not(feature = "names"))]
     fn a_name_is_refused_where_none_is_looked_up() {
-        let error = addresses(&Api::new("emulator:9001").unwrap()).map(|_| ()).unwrap_err();
+        let error = addresses(&Endpoint::new("emulator:9001").unwrap()).map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "emulator is a name, and this program takes addresses alone, such as 127.0.0.1");
     }
 }

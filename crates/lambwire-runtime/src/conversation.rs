@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind};
 
 use lambwire::{
-    API_VARIABLE, Api, Body, Context, ErrorReport, Fault, InvocationId, Message, Mode, NO_EVENTS, Pipelining,
-    ReceiveError, Reply, Request, RequestId, SendError, Session, Turn, Verb, limits,
+    Body, Context, ENV_RUNTIME_API, Endpoint, ErrorHeaders, ErrorReport, InvocationId, Message, Mode, NO_EVENTS,
+    Pipelining, ReceiveError, Reply, Request, RequestId, RequestKind, SendError, Session, Turn, limits,
 };
 
 use crate::{Error, Failure};
@@ -47,9 +47,9 @@ impl Conversation {
     ///
     /// [`Error::Transport`] if the variable is not set, [`Error::Send`] if it is no address.
     pub fn from_env() -> Result<Self, Error> {
-        let missing = |_| io::Error::new(ErrorKind::NotFound, format!("{API_VARIABLE} is not set"));
-        let api = std::env::var(API_VARIABLE).map_err(missing);
-        Self::new(&api.map_err(|error| Error::Transport { request: Verb::Next, error })?)
+        let missing = |_| io::Error::new(ErrorKind::NotFound, format!("{ENV_RUNTIME_API} is not set"));
+        let api = std::env::var(ENV_RUNTIME_API).map_err(missing);
+        Self::new(&api.map_err(|error| Error::Transport { request: RequestKind::Next, error })?)
     }
 
     /// A conversation with the Runtime API at `api`: `host:port`, or a URL.
@@ -58,16 +58,16 @@ impl Conversation {
     ///
     /// [`Error::Send`] if that is no address.
     pub fn new(api: &str) -> Result<Self, Error> {
-        Api::new(api).map(Self::at).map_err(|error| Error::Send { request: Verb::Next, error })
+        Endpoint::new(api).map(Self::at).map_err(|error| Error::Send { request: RequestKind::Next, error })
     }
 
     /// A conversation with the Runtime API at this address.
-    pub fn at(api: Api) -> Self {
+    pub fn at(api: Endpoint) -> Self {
         Self { session: Session::at(api), heads: Vec::new(), out: Vec::new(), reply: Vec::new() }
     }
 
     /// Where the Runtime API is.
-    pub fn api(&self) -> &Api {
+    pub fn api(&self) -> &Endpoint {
         self.session.api()
     }
 
@@ -78,7 +78,7 @@ impl Conversation {
     /// None is expected: those of [`Session::turn`].
     pub fn connect(&mut self) -> Result<Sending<'_>, Error> {
         self.session.start_connect();
-        self.turn(Verb::Next, b"")
+        self.turn(RequestKind::Next, b"")
     }
 
     /// The next request makes a connection of its own, as is due after a restore.
@@ -92,7 +92,7 @@ impl Conversation {
     ///
     /// None is expected: those of [`Session::turn_next`].
     pub fn next<'c, 'b>(&'c mut self, buf: &'b mut Vec<u8>) -> Result<Turn<'c, 'b, Vec<u8>>, Error> {
-        let unsendable = |error| Error::Send { request: Verb::Next, error };
+        let unsendable = |error| Error::Send { request: RequestKind::Next, error };
         fill(&mut self.heads, |heads| self.session.start_next(heads).map(|()| heads.len())).map_err(unsendable)?;
         self.session.turn_next(&self.heads, &self.reply, buf).map_err(unsendable)
     }
@@ -104,7 +104,7 @@ impl Conversation {
     /// [`Error::Send`] if it cannot be sent.
     pub fn request<'c>(&'c mut self, request: &Request<'_>, body: &'c [u8]) -> Result<Sending<'c>, Error> {
         self.start(request, Body::Exact(body.len() as u64), Pipelining::Off)?;
-        self.turn(request.verb(), body)
+        self.turn(request.kind(), body)
     }
 
     /// Responds to an invocation. What cannot be sent is replaced by an error that says so.
@@ -121,7 +121,7 @@ impl Conversation {
     ) -> Result<Sending<'c>, Error> {
         let request = Request::response(context, content_type, Mode::Buffered);
         match self.start(&request, Body::Exact(body.len() as u64), pipelining) {
-            Ok(()) => self.turn(Verb::Response, body),
+            Ok(()) => self.turn(RequestKind::Response, body),
             Err(Error::Send { error, .. }) => self.fail_with(context, error, pipelining),
             Err(error) => Err(error),
         }
@@ -138,7 +138,7 @@ impl Conversation {
         report: &ErrorReport<'_>,
         pipelining: Pipelining,
     ) -> Result<Sending<'_>, Error> {
-        self.report(report, |fault| Request::error(context, fault), pipelining)
+        self.report(report, |headers| Request::error(context, headers), pipelining)
     }
 
     /// Answers with the error that keeps a response from being sent.
@@ -161,15 +161,15 @@ impl Conversation {
     pub fn report<'a>(
         &mut self,
         report: &ErrorReport<'a>,
-        request: impl FnOnce(Fault<'a>) -> Request<'a>,
+        request: impl FnOnce(ErrorHeaders<'a>) -> Request<'a>,
         pipelining: Pipelining,
     ) -> Result<Sending<'_>, Error> {
         let report = report.fit(limits::ERROR_BYTES);
-        let request = request(report.fault());
-        let verb = request.verb();
-        fill(&mut self.out, |json| report.write(json)).map_err(|error| Error::Send { request: verb, error })?;
+        let request = request(report.error_headers());
+        let kind = request.kind();
+        fill(&mut self.out, |json| report.write(json)).map_err(|error| Error::Send { request: kind, error })?;
         self.start(&request, Body::Exact(self.out.len() as u64), pipelining)?;
-        self.turn_with_out(verb)
+        self.turn_with_out(kind)
     }
 
     /// Reports, to the Runtime API and on stderr, the failure that keeps the function from starting, or from going on after
@@ -178,9 +178,9 @@ impl Conversation {
     /// # Errors
     ///
     /// [`Error::Send`] if it cannot be sent.
-    pub fn give_up(&mut self, failure: &Failure, request: Verb) -> Result<Sending<'_>, Error> {
+    pub fn give_up(&mut self, failure: &Failure, request: RequestKind) -> Result<Sending<'_>, Error> {
         eprintln!("lambwire: {}: {}", failure.error_type, failure.message);
-        let after_restore = request == Verb::RestoreError;
+        let after_restore = request == RequestKind::RestoreError;
         let request = if after_restore { Request::RestoreError } else { Request::InitError };
         self.report(&failure.report(), request, Pipelining::Off)
     }
@@ -194,7 +194,7 @@ impl Conversation {
     pub fn register<'c, 'b>(&'c mut self, buf: &'b mut Vec<u8>) -> Result<Turn<'c, 'b, Vec<u8>>, Error> {
         self.start(&Request::Register { name: "lambwire" }, Body::Exact(NO_EVENTS.len() as u64), Pipelining::Off)?;
         let turn = self.session.turn(&self.heads, NO_EVENTS, buf);
-        turn.map_err(|error| Error::Send { request: Verb::Register, error })
+        turn.map_err(|error| Error::Send { request: RequestKind::Register, error })
     }
 
     /// Asks for the event of the extension that `registered` is. None ever comes, but while this connection stands, the
@@ -205,7 +205,7 @@ impl Conversation {
     /// [`Error::Receive`] if that is no registration, [`Error::Send`] if this cannot be sent.
     pub fn extension_next(&mut self, registered: &Message<'_, Reply<'_>>) -> Result<Sending<'_>, Error> {
         let Reply::Registered { id } = registered.head else {
-            return Err(Error::Receive { request: Verb::Register, error: ReceiveError::NoExtensionId });
+            return Err(Error::Receive { request: RequestKind::Register, error: ReceiveError::NoExtensionId });
         };
         self.request(&Request::ExtensionNext { id }, b"")
     }
@@ -213,16 +213,16 @@ impl Conversation {
     pub(crate) fn start(&mut self, request: &Request<'_>, body: Body, pipelining: Pipelining) -> Result<(), Error> {
         let started =
             fill(&mut self.heads, |heads| self.session.start(request, body, pipelining, heads).map(|()| heads.len()));
-        started.map_err(|error| Error::Send { request: request.verb(), error })
+        started.map_err(|error| Error::Send { request: request.kind(), error })
     }
 
-    pub(crate) fn turn<'c>(&'c mut self, request: Verb, body: &'c [u8]) -> Result<Sending<'c>, Error> {
+    pub(crate) fn turn<'c>(&'c mut self, request: RequestKind, body: &'c [u8]) -> Result<Sending<'c>, Error> {
         let turn = self.session.turn(&self.heads, body, &mut self.reply);
         turn.map(|turn| Sending { turn, unsendable: None }).map_err(|error| Error::Send { request, error })
     }
 
     /// The same, with the body that was written into `out`.
-    pub(crate) fn turn_with_out(&mut self, request: Verb) -> Result<Sending<'_>, Error> {
+    pub(crate) fn turn_with_out(&mut self, request: RequestKind) -> Result<Sending<'_>, Error> {
         let turn = self.session.turn(&self.heads, &self.out, &mut self.reply);
         turn.map(|turn| Sending { turn, unsendable: None }).map_err(|error| Error::Send { request, error })
     }
@@ -236,7 +236,7 @@ impl Sending<'_> {
     /// [`Error`], as the turn has it; [`Error::Send`] if this was sent in place of a response that cannot be.
     pub fn accepted(self, failure: Option<io::Error>) -> Result<(), Error> {
         self.turn.accepted().map_err(|failed| error(failed, failure))?;
-        self.unsendable.map_or(Ok(()), |error| Err(Error::Send { request: Verb::Response, error }))
+        self.unsendable.map_or(Ok(()), |error| Err(Error::Send { request: RequestKind::Response, error }))
     }
 }
 
@@ -265,7 +265,7 @@ impl InvocationIds {
     ///
     /// None is expected: they were ids before.
     pub fn context(&self) -> Result<Context<'_>, Error> {
-        let unsendable = |error| Error::Send { request: Verb::Error, error };
+        let unsendable = |error| Error::Send { request: RequestKind::Error, error };
         let mut context = Context::new(RequestId::new(&self.request_id).map_err(unsendable)?);
         context.invocation_id = self.invocation_id.as_deref().map(InvocationId::new).transpose().map_err(unsendable)?;
         Ok(context)
@@ -280,7 +280,7 @@ pub(crate) fn fill(
     buf.resize(buf.capacity(), 0);
     let len = loop {
         match write(buf) {
-            Err(SendError::OutTooSmall { needed }) if needed > buf.len() => buf.resize(needed, 0),
+            Err(SendError::BufferTooSmall { needed }) if needed > buf.len() => buf.resize(needed, 0),
             written => break written?,
         }
     };

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
-use lambwire::{Api, Chain, Context};
+use lambwire::{Chain, Context, Endpoint};
 
 use crate::conversation::InvocationIds;
 use crate::{Error, Failure};
@@ -21,7 +21,7 @@ thread_local! {
 #[derive(Clone, Debug)]
 pub struct Duty {
     /// Where the Runtime API is.
-    pub api: Api,
+    pub api: Endpoint,
     /// The invocation that is being handled; `None` before the first.
     pub invocation: Option<InvocationIds>,
     /// Reports the failure, of that invocation or of the start, on a connection of its own, since the other may be amid a
@@ -31,7 +31,11 @@ pub struct Duty {
 
 impl Duty {
     /// What is to be done about a panic in this invocation, or before the first.
-    pub fn new(api: &Api, context: Option<&Context<'_>>, report: fn(&Failure, &Self) -> Result<(), Error>) -> Self {
+    pub fn new(
+        api: &Endpoint,
+        context: Option<&Context<'_>>,
+        report: fn(&Failure, &Self) -> Result<(), Error>,
+    ) -> Self {
         Self { api: api.clone(), invocation: context.map(InvocationIds::of), report }
     }
 }

@@ -46,7 +46,7 @@ impl<'e, P> Response<'e, P> {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutTooSmall`] for a prelude that is too long.
+    /// [`SendError::BufferTooSmall`] for a prelude that is too long.
     pub fn stream_http(prelude: &Prelude<'_>, pieces: impl Into<P>) -> Result<Self, SendError> {
         let body = ResponseBody::Pieces { opening: Some(opening(prelude)?), pieces: pieces.into() };
         Ok(Self { content_type: HTTP_INTEGRATION.into(), body })

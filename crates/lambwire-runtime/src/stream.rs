@@ -1,8 +1,8 @@
 //! A streamed response, piece by piece.
 
 use lambwire::{
-    Body, Context, ErrorReport, HTTP_INTEGRATION, Mode, PRELUDE_SEPARATOR, Pipelining, Prelude, Request, SendError,
-    Verb, limits,
+    Body, Context, ErrorReport, HTTP_INTEGRATION, Mode, PRELUDE_SEPARATOR, Pipelining, Prelude, Request, RequestKind,
+    SendError, limits,
 };
 
 use crate::Error;
@@ -49,7 +49,7 @@ impl<'b> Streaming<'b> {
                 conversation.out = opening;
                 streaming.begin(conversation)?;
                 streaming.stage = Stage::Over;
-                Ok((streaming, conversation.turn_with_out(Verb::Response)?))
+                Ok((streaming, conversation.turn_with_out(RequestKind::Response)?))
             }
             Err(error) => Ok((streaming, conversation.fail_with(&context, error, Pipelining::Off)?)),
         }
@@ -64,7 +64,7 @@ impl<'b> Streaming<'b> {
     pub fn piece<'c>(&mut self, conversation: &'c mut Conversation, piece: &'c [u8]) -> Result<Sending<'c>, Error> {
         self.begin(conversation)?;
         self.stage = Stage::Over;
-        conversation.turn(Verb::Response, piece)
+        conversation.turn(RequestKind::Response, piece)
     }
 
     /// Goes on after a piece that was sent.
@@ -111,7 +111,7 @@ impl<'b> Streaming<'b> {
     fn begin(&mut self, conversation: &mut Conversation) -> Result<(), Error> {
         match self.stage {
             Stage::Begun => Ok(()),
-            Stage::Over => Err(Error::Send { request: Verb::Response, error: SendError::Closed }),
+            Stage::Over => Err(Error::Send { request: RequestKind::Response, error: SendError::Closed }),
             Stage::Start => {
                 let request = Request::response(&self.context, &self.content_type, Mode::Streaming);
                 conversation.start(&request, Body::Chunked, Pipelining::Off)
@@ -134,8 +134,8 @@ impl<'b> Streaming<'b> {
             fill(&mut json, |json| report.write(json))?;
             fill(out, |out| session.finish(Some((report.header_type(), &json)), out))
         };
-        write().map_err(|error| Error::Send { request: Verb::Response, error })?;
-        conversation.turn_with_out(Verb::Response)
+        write().map_err(|error| Error::Send { request: RequestKind::Response, error })?;
+        conversation.turn_with_out(RequestKind::Response)
     }
 }
 

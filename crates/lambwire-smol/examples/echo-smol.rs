@@ -7,7 +7,7 @@
 
 use std::process::{ExitCode, exit};
 
-use lambwire_smol::lambwire::{API_VARIABLE, Chain, Context, ErrorReport, Prelude, limits};
+use lambwire_smol::lambwire::{Chain, Context, ENV_RUNTIME_API, ErrorReport, Prelude, limits};
 use lambwire_smol::{
     Error, Failure, Invocation, Response, Runtime, Sigterm, Stream, max_concurrency, serve_concurrent,
 };
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(handler: &str) -> Result<(), Error> {
-    let api = std::env::var(API_VARIABLE).unwrap_or_default();
+    let api = std::env::var(ENV_RUNTIME_API).unwrap_or_default();
     let meeting = Barrier::new(max_concurrency());
     let tell = |_: &Context<'_>, error: &Error| eprintln!("echo: {}", Chain(error));
     if handler == "serve-concurrent" {

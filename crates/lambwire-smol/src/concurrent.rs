@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use lambwire::{Context, MAX_CONCURRENCY_VARIABLE};
+use lambwire::{Context, ENV_MAX_CONCURRENCY};
 use smol::{LocalExecutor, Timer, channel, future};
 
 use crate::{Error, Failure, Response, Runtime};
@@ -16,7 +16,7 @@ const LAST_EVENTS: Duration = Duration::from_millis(50);
 /// How many invocations at a time the environment asks for, in `AWS_LAMBDA_MAX_CONCURRENCY`: 1 if that is not set, is 0
 /// or is no number.
 pub fn max_concurrency() -> usize {
-    concurrency(std::env::var(MAX_CONCURRENCY_VARIABLE).ok().as_deref())
+    concurrency(std::env::var(ENV_MAX_CONCURRENCY).ok().as_deref())
 }
 
 fn concurrency(value: Option<&str>) -> usize {

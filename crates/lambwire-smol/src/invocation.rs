@@ -33,14 +33,14 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// # Errors
     ///
-    /// [`SendError::PayloadTooLarge`] if the body is larger than Lambda takes, [`SendError::Unsendable`] if the media
+    /// [`SendError::PayloadTooLarge`] if the body is larger than Lambda takes, [`SendError::InvalidValue`] if the media
     /// type cannot be sent: the invocation has then been answered with an error that says so. [`Error::Rejected`] if the
     /// Runtime API did not take the response. Others if the connection was lost and it is not known what became of the
     /// response. The invocation is over in every case; whether the loop should be as well, says
     /// [`is_fatal`](lambwire::Error::is_fatal).
     ///
     /// [`SendError::PayloadTooLarge`]: lambwire::SendError::PayloadTooLarge
-    /// [`SendError::Unsendable`]: lambwire::SendError::Unsendable
+    /// [`SendError::InvalidValue`]: lambwire::SendError::InvalidValue
     pub async fn respond_as(self, content_type: &str, body: &[u8]) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
         send(socket, conversation.respond(&self.context, content_type, body, Pipelining::Off)).await
@@ -66,7 +66,7 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// # Errors
     ///
-    /// As those of [`Stream::write`], and [`SendError::OutTooSmall`](lambwire::SendError::OutTooSmall) for a prelude that
+    /// As those of [`Stream::write`], and [`SendError::BufferTooSmall`](lambwire::SendError::BufferTooSmall) for a prelude that
     /// is too long: the invocation has then been answered with an error that says so.
     pub async fn stream_http(self, prelude: &Prelude<'_>) -> Result<Stream<'r, 'b>, Error> {
         let Runtime { conversation, socket, .. } = &mut *self.runtime;
@@ -92,7 +92,7 @@ impl Stream<'_, '_> {
     /// # Errors
     ///
     /// [`Error::Rejected`] if the Runtime API has refused the stream meanwhile, [`Error::Transport`] if the connection
-    /// was lost: the stream is over then. [`SendError::Unsendable`](lambwire::SendError::Unsendable) if the media type
+    /// was lost: the stream is over then. [`SendError::InvalidValue`](lambwire::SendError::InvalidValue) if the media type
     /// cannot be sent: [`fail`](Self::fail) still answers the invocation.
     pub async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = &mut *self.runtime;

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::process::exit;
 use std::task::Poll;
 
-use lambwire::{Chain, Context, ErrorReport, Pipelining, ReceiveError, Reply, Request, Verb};
+use lambwire::{Chain, Context, ErrorReport, Pipelining, ReceiveError, Reply, Request, RequestKind};
 use lambwire_runtime::{Conversation, Duty, InvocationIds, ResponseBody, Sending, Streaming, catch, error};
 use smol::stream::{Stream, StreamExt, iter};
 
@@ -34,7 +34,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`SendError::BadApi`](lambwire::SendError::BadApi) if that is no address, [`Error::Transport`] if nobody listens
+    /// [`SendError::InvalidEndpoint`](lambwire::SendError::InvalidEndpoint) if that is no address, [`Error::Transport`] if nobody listens
     /// there, though it was tried for [two seconds](lambwire::limits::BACK_OFF).
     pub async fn connect(api: &str) -> Result<Self, Error> {
         Self::open(Conversation::new(api)?).await
@@ -72,7 +72,7 @@ impl Runtime {
             }
             let message = turn.finish().map_err(|failed| error(failed, failure))?;
             let Reply::Invocation(context) = message.head else {
-                return Err(Error::Receive { request: Verb::Next, error: ReceiveError::NoRequestId });
+                return Err(Error::Receive { request: RequestKind::Next, error: ReceiveError::NoRequestId });
             };
             return Ok(Invocation { runtime: self, context, payload: message.body, headers: message.headers });
         }
@@ -119,7 +119,7 @@ impl Runtime {
     /// Does what has to be done before the first event. If that fails, or panics, it is reported to the Runtime API and
     /// on stderr, and the process exits with 1.
     pub async fn init<T>(&mut self, init: impl Future<Output = Result<T, Failure>>) -> T {
-        self.try_or_exit(init, Verb::InitError).await
+        self.try_or_exit(init, RequestKind::InitError).await
     }
 
     /// Reports that the function could not start. The process is expected to end afterwards.
@@ -144,14 +144,14 @@ impl Runtime {
         before: impl Future<Output = Result<(), Failure>>,
         after: impl Future<Output = Result<(), Failure>>,
     ) -> Result<(), Error> {
-        self.try_or_exit(before, Verb::InitError).await;
+        self.try_or_exit(before, RequestKind::InitError).await;
         send(&mut self.socket, self.conversation.request(&Request::RestoreNext, b"")).await?;
         self.conversation.disconnect();
-        self.try_or_exit(after, Verb::RestoreError).await;
+        self.try_or_exit(after, RequestKind::RestoreError).await;
         Ok(())
     }
 
-    async fn try_or_exit<T>(&mut self, act: impl Future<Output = Result<T, Failure>>, request: Verb) -> T {
+    async fn try_or_exit<T>(&mut self, act: impl Future<Output = Result<T, Failure>>, request: RequestKind) -> T {
         let failure = match self.caught(None, act).await {
             Ok(value) => return value,
             Err(failure) => failure,

@@ -1,7 +1,7 @@
 //! The signal that comes before the end.
 
 use async_signal::{Signal, Signals};
-use lambwire::Verb;
+use lambwire::RequestKind;
 use smol::stream::StreamExt;
 
 use crate::{Error, Runtime};
@@ -25,7 +25,7 @@ impl Sigterm {
     /// Those of [`Invocation::respond`](crate::Invocation::respond), and [`Error::Transport`] if the signal cannot be had.
     pub async fn register(api: &str) -> Result<Self, Error> {
         let signals =
-            Signals::new([Signal::Term]).map_err(|error| Error::Transport { request: Verb::Register, error })?;
+            Signals::new([Signal::Term]).map_err(|error| Error::Transport { request: RequestKind::Register, error })?;
         let mut runtime = Runtime::connect(api).await?;
         runtime.register().await?;
         Ok(Self { signals, _runtime: runtime })

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::task::Poll;
 
-use lambwire::{Action, Api, Turn, limits};
+use lambwire::{Action, Endpoint, Turn, limits};
 use smol::{Async, Timer, future};
 
 /// Does what a turn asks for, until it is over. Returns what the socket says, if it has failed.
@@ -85,7 +85,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    async fn connect(api: &Api) -> io::Result<Self> {
+    async fn connect(api: &Endpoint) -> io::Result<Self> {
         let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", api.host()));
         for address in smol::net::resolve((api.host(), api.port())).await? {
             let too_late = async {
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn bytes_that_have_been_read_do_not_end_a_write() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let api = Api::new(&listener.local_addr().unwrap().to_string()).unwrap();
+        let api = Endpoint::new(&listener.local_addr().unwrap().to_string()).unwrap();
         smol::block_on(async {
             let mut socket = Socket::connect(&api).await.unwrap();
             let (mut peer, _) = listener.accept().unwrap();

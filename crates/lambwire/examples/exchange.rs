@@ -3,7 +3,7 @@
 //! A next and a response go out, an invocation with a head of eight headers and an event of 64 bytes comes in, and then
 //! the reply to the response. No byte leaves the process.
 
-use lambwire::{Body, Client, Inbox, Mode, Progress, Reply, Request, WholeReply};
+use lambwire::{Body, Client, CompleteReply, MessageReader, Mode, Progress, Reply, Request};
 
 const INVOCATION: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Content-Type: application/json\r\n\
@@ -54,11 +54,11 @@ fn invoke(client: &mut Client, event: &mut [u8], reply: &mut [u8], out: &mut [u8
 }
 
 /// The reply, of which all bytes come at once.
-fn receive(client: &mut Client, buf: &mut [u8]) -> WholeReply {
-    let mut inbox = Inbox::new();
+fn receive(client: &mut Client, buf: &mut [u8]) -> CompleteReply {
+    let mut inbox = MessageReader::new();
     inbox.filled(buf.len());
     match inbox.receive_reply(client, buf) {
-        Ok(Progress::Whole(whole)) => whole,
+        Ok(Progress::Complete(whole)) => whole,
         progress => unreachable!("not whole: {progress:?}"),
     }
 }

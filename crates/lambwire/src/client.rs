@@ -1,13 +1,13 @@
 //! A runtime's end of a connection: whose turn it is, and what the bytes say.
 
-use crate::api::Api;
+use crate::endpoint::Endpoint;
 use crate::error::{ReceiveError, SendError};
 use crate::event::{Event, Received};
-use crate::field::{Spans, checked_error_type, write_error_trailers};
-use crate::inbox::{Begun, End};
+use crate::field::{HeaderIndex, checked_error_type, write_error_trailers};
 use crate::limits;
-use crate::message::{Mode, Reply, Request, Verb};
-use crate::wire::body::{Body, BodyReader, Piece};
+use crate::message::{Mode, Reply, Request, RequestKind};
+use crate::reader::{ParsedHead, Role};
+use crate::wire::body::{Body, BodyEvent, BodyReader};
 use crate::wire::head::{Framing, Head};
 use crate::wire::outgoing::{Frame, Outgoing, write_framing};
 use crate::wire::scan::Scan;
@@ -24,12 +24,12 @@ const USER_AGENT: &str = concat!("\r\nUser-Agent: lambwire/", env!("CARGO_PKG_VE
 /// behind it, and the replies come in order.
 #[derive(Clone, Debug)]
 pub struct Client {
-    api: Api,
+    api: Endpoint,
     outgoing: Outgoing,
     /// Whether the request that is being written has announced error trailers.
     trailers_announced: bool,
     /// Requests without their whole reply, the older first.
-    asked: [Option<Verb>; 2],
+    asked: [Option<RequestKind>; 2],
     incoming: Incoming,
     /// Whether the connection survives the exchange.
     reusable: bool,
@@ -39,7 +39,7 @@ pub struct Client {
 /// What the head of a request announces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Announced {
-    pub(crate) verb: Verb,
+    pub(crate) kind: RequestKind,
     pub(crate) body: Body,
     /// Most bytes that the body may have.
     pub(crate) limit: u64,
@@ -61,13 +61,13 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`SendError::BadApi`] if that is no address.
+    /// [`SendError::InvalidEndpoint`] if that is no address.
     pub fn new(api: &str) -> Result<Self, SendError> {
-        Api::new(api).map(Self::at)
+        Endpoint::new(api).map(Self::at)
     }
 
     /// A client for a new connection to this address.
-    pub fn at(api: Api) -> Self {
+    pub fn at(api: Endpoint) -> Self {
         Self {
             api,
             outgoing: Outgoing::Idle,
@@ -85,7 +85,7 @@ impl Client {
     }
 
     /// Where to connect to.
-    pub fn api(&self) -> &Api {
+    pub fn api(&self) -> &Endpoint {
         &self.api
     }
 
@@ -103,7 +103,7 @@ impl Client {
     }
 
     /// The request whose reply comes next.
-    pub fn awaits(&self) -> Option<Verb> {
+    pub fn in_flight(&self) -> Option<RequestKind> {
         self.asked[0]
     }
 
@@ -115,7 +115,7 @@ impl Client {
     /// [`SendError::PayloadTooLarge`] for a body over [`PAYLOAD_BYTES`](limits::PAYLOAD_BYTES) or
     /// [`ERROR_BYTES`](limits::ERROR_BYTES), and others; nothing has been sent then, and nothing has changed.
     pub fn send(&mut self, request: &Request<'_>, body: Body, out: &mut [u8]) -> Result<usize, SendError> {
-        self.check_turn(request.verb())?;
+        self.check_turn(request.kind())?;
         let (len, announced) = self.write_head(request, body, out)?;
         self.begin_request(announced)?;
         Ok(len)
@@ -128,7 +128,7 @@ impl Client {
         body: Body,
         out: &mut [u8],
     ) -> Result<(usize, Announced), SendError> {
-        let verb = request.verb();
+        let kind = request.kind();
         let limit = check_body(request, body)?;
         let mut writer = Writer::new(out);
         request.write_line(&mut writer, self.api.prefix());
@@ -136,23 +136,23 @@ impl Client {
         writer.put(self.api.authority().as_bytes());
         writer.put(USER_AGENT.as_bytes());
         request.write_headers(&mut writer)?;
-        if !verb.is_question() {
+        if !kind.is_idempotent() {
             write_framing(&mut writer, body);
         }
         writer.put(b"\r\n");
         let len = writer.finish(limits::REQUEST_HEAD_BYTES)?;
         let has_trailers = matches!(request, Request::Response { mode: Mode::Streaming, .. });
-        Ok((len, Announced { verb, body, limit, has_trailers }))
+        Ok((len, Announced { kind, body, limit, has_trailers }))
     }
 
     /// Begins a request, whose head goes out on this connection.
     pub(crate) fn begin_request(&mut self, announced: Announced) -> Result<(), SendError> {
-        self.check_turn(announced.verb)?;
+        self.check_turn(announced.kind)?;
         self.outgoing = Outgoing::new(announced.body, announced.limit);
         self.trailers_announced = announced.has_trailers;
         match &mut self.asked {
-            [first @ None, _] => *first = Some(announced.verb),
-            [_, second] => *second = Some(announced.verb),
+            [first @ None, _] => *first = Some(announced.kind),
+            [_, second] => *second = Some(announced.kind),
         }
         Ok(())
     }
@@ -162,16 +162,16 @@ impl Client {
         self.reusable = false;
     }
 
-    fn check_turn(&self, verb: Verb) -> Result<(), SendError> {
+    fn check_turn(&self, kind: RequestKind) -> Result<(), SendError> {
         if !self.is_open() {
             return Err(SendError::Closed);
         }
         let is_turn = match self.asked {
             [None, _] => true,
-            [Some(first), None] => first.is_answer() && verb == Verb::Next,
+            [Some(first), None] => first.completes_invocation() && kind == RequestKind::Next,
             [Some(_), Some(_)] => false,
         };
-        if is_turn && self.outgoing.is_idle() { Ok(()) } else { Err(SendError::OutOfTurn) }
+        if is_turn && self.outgoing.is_idle() { Ok(()) } else { Err(SendError::InvalidState) }
     }
 
     /// Says what to write before and after the next `len` bytes of the body. An empty piece takes nothing.
@@ -197,12 +197,12 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutOfTurn`] if no streamed response is under way; [`SendError::Unsendable`] if the type cannot
+    /// [`SendError::InvalidState`] if no streamed response is under way; [`SendError::InvalidValue`] if the type cannot
     /// stand in a trailer; [`SendError::HeadTooLong`] if the section would be longer than
     /// [`TRAILERS_BYTES`](limits::TRAILERS_BYTES).
     pub fn finish_with_error(&mut self, error_type: &str, report: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
         if !self.trailers_announced || self.outgoing.is_idle() {
-            return Err(SendError::OutOfTurn);
+            return Err(SendError::InvalidState);
         }
         let error_type = checked_error_type(error_type)?;
         self.outgoing.finish(out, |writer| write_error_trailers(writer, error_type, report))
@@ -223,23 +223,23 @@ impl Client {
             let (used, piece) = self.read_body(input)?;
             return Ok(Received { used, event: piece.into() });
         }
-        let mut spans = Spans::default();
-        let Some(begun) = self.begin_message(input, &mut spans)? else {
-            let event = if self.awaits().is_some() { Event::NeedInput } else { Event::Paused };
+        let mut index = HeaderIndex::default();
+        let Some(parsed) = self.begin_message(input, &mut index)? else {
+            let event = if self.in_flight().is_some() { Event::NeedInput } else { Event::Paused };
             return Ok(Received { used: 0, event });
         };
-        let event = match begun.body {
+        let event = match parsed.body {
             None => Event::Interim,
             Some(body) => {
-                let head = self.lasting(|_| Reply::read(begun.verb, begun.status, &spans.fields(input)))?;
-                Event::Head { head, body, headers: begun.headers }
+                let head = self.sticky(|_| Reply::read(parsed.kind, parsed.status, &index.fields(input)))?;
+                Event::Head { head, body, headers: parsed.headers }
             }
         };
-        Ok(Received { used: begun.used, event })
+        Ok(Received { used: parsed.used, event })
     }
 
     /// Makes an error last.
-    fn lasting<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, ReceiveError>) -> Result<T, ReceiveError> {
+    fn sticky<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, ReceiveError>) -> Result<T, ReceiveError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -276,7 +276,7 @@ impl Client {
     /// inside a reply.
     pub fn receive_eof(&mut self) -> Result<(), ReceiveError> {
         self.reusable = false;
-        self.lasting(|client| match &mut client.incoming {
+        self.sticky(|client| match &mut client.incoming {
             Incoming::Body(reader) => reader.end(),
             Incoming::Head { .. } if client.asked[0].is_none() => Ok(()),
             Incoming::Head { scan, .. } if scan.is_untouched() => Err(ReceiveError::NoReply),
@@ -287,36 +287,40 @@ impl Client {
 
 impl Announced {
     /// What the head of a [`Request::Next`] announces.
-    pub(crate) const NEXT: Self = Self { verb: Verb::Next, body: Body::Exact(0), limit: 0, has_trailers: false };
+    pub(crate) const NEXT: Self = Self { kind: RequestKind::Next, body: Body::Exact(0), limit: 0, has_trailers: false };
 }
 
-impl End for Client {
-    fn begin_message<'i>(&mut self, input: &'i [u8], spans: &mut Spans) -> Result<Option<Begun<'i>>, ReceiveError> {
-        self.lasting(|client| {
-            let (Incoming::Head { scan, .. }, Some(verb)) = (&mut client.incoming, client.asked[0]) else {
+impl Role for Client {
+    fn begin_message<'i>(
+        &mut self,
+        input: &'i [u8],
+        index: &mut HeaderIndex,
+    ) -> Result<Option<ParsedHead<'i>>, ReceiveError> {
+        self.sticky(|client| {
+            let (Incoming::Head { scan, .. }, Some(kind)) = (&mut client.incoming, client.asked[0]) else {
                 return if input.is_empty() { Ok(None) } else { Err(ReceiveError::Unsolicited) };
             };
             if !client.reusable {
                 return Err(ReceiveError::NoReply);
             }
-            let has_values = verb.is_question() || verb == Verb::Register;
-            let mut see = move |name: &[u8], value: &[u8]| has_values && spans.see(input, name, value);
-            let Some(head) = Head::reply(scan, input, &mut see)? else {
+            let has_values = kind.is_idempotent() || kind == RequestKind::Register;
+            let mut record = move |name: &[u8], value: &[u8]| has_values && index.record(input, name, value);
+            let Some(head) = Head::reply(scan, input, &mut record)? else {
                 return Ok(None);
             };
             let status = head.line.status;
             let body = client.begin(status, head.framing)?;
-            Ok(Some(Begun { used: head.len, body, headers: head.headers, verb, status }))
+            Ok(Some(ParsedHead { used: head.len, body, headers: head.headers, kind, status }))
         })
     }
 
-    fn read_body<'i>(&mut self, input: &'i [u8]) -> Result<(usize, Piece<'i>), ReceiveError> {
-        self.lasting(|client| {
+    fn read_body<'i>(&mut self, input: &'i [u8]) -> Result<(usize, BodyEvent<'i>), ReceiveError> {
+        self.sticky(|client| {
             let Incoming::Body(reader) = &mut client.incoming else {
-                return Ok((0, Piece::NeedInput));
+                return Ok((0, BodyEvent::NeedInput));
             };
             let (used, piece) = reader.next(input)?;
-            if matches!(piece, Piece::End(_)) {
+            if matches!(piece, BodyEvent::End(_)) {
                 client.incoming = Incoming::START;
                 client.asked = [client.asked[1], None];
             }
@@ -328,14 +332,14 @@ impl End for Client {
 /// Whether this request may have this body, and how large it may become.
 fn check_body(request: &Request<'_>, body: Body) -> Result<u64, SendError> {
     let (is_fit, limit) = match (request, body) {
-        _ if request.verb().is_question() => (body == Body::Exact(0), 0),
+        _ if request.kind().is_idempotent() => (body == Body::Exact(0), 0),
         (Request::Response { mode: Mode::Streaming, .. }, _) => (body == Body::Chunked, u64::MAX),
         (Request::Response { .. }, _) => (body != Body::UntilClose, limits::PAYLOAD_BYTES),
         (Request::Other { .. }, _) => (false, 0),
         _ => (body != Body::UntilClose, limits::ERROR_BYTES),
     };
     match body {
-        _ if !is_fit => Err(SendError::UnfitBody),
+        _ if !is_fit => Err(SendError::InvalidBody),
         Body::Exact(bytes) if bytes > limit => Err(SendError::PayloadTooLarge { bytes, limit }),
         _ => Ok(limit),
     }

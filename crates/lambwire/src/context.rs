@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use crate::caller::{ClientContext, CognitoIdentity};
+use crate::client_context::{ClientContext, CognitoIdentity};
 use crate::error::{ReceiveError, SendError};
-use crate::field::{Field, Fields, put};
+use crate::field::{Field, IndexedHeaders, put};
 use crate::limits;
 use crate::wire::headers::{decimal, is_sendable};
 use crate::wire::lines::{consists_of, table};
@@ -67,7 +67,7 @@ impl<'a> Context<'a> {
         self.cognito_identity_json.map(CognitoIdentity::new)
     }
 
-    pub(crate) fn read(fields: &Fields<'_, 'a>) -> Result<Self, ReceiveError> {
+    pub(crate) fn read(fields: &IndexedHeaders<'_, 'a>) -> Result<Self, ReceiveError> {
         Ok(Self {
             request_id: fields.request_id()?,
             deadline_ms: fields.raw(Field::DeadlineMs).and_then(decimal),
@@ -114,14 +114,14 @@ impl<'a> RequestId<'a> {
     ///
     /// # Errors
     ///
-    /// [`SendError::Unsendable`] if it is empty, longer than [`REQUEST_ID_BYTES`](limits::REQUEST_ID_BYTES), `.` or
+    /// [`SendError::InvalidValue`] if it is empty, longer than [`REQUEST_ID_BYTES`](limits::REQUEST_ID_BYTES), `.` or
     /// `..`, or has a character that would need an escape.
     pub fn new(id: &'a str) -> Result<Self, SendError> {
         let fits = (1..=limits::REQUEST_ID_BYTES).contains(&id.len());
         if fits && consists_of(id.as_bytes(), &SEGMENT) && id != "." && id != ".." {
             Ok(Self(id))
         } else {
-            Err(SendError::Unsendable(Field::RequestId))
+            Err(SendError::InvalidValue(Field::RequestId))
         }
     }
 
@@ -147,9 +147,9 @@ impl<'a> InvocationId<'a> {
     ///
     /// # Errors
     ///
-    /// [`SendError::Unsendable`] if it is empty, or has control characters or white space around it.
+    /// [`SendError::InvalidValue`] if it is empty, or has control characters or white space around it.
     pub fn new(id: &'a [u8]) -> Result<Self, SendError> {
-        if is_sendable(id) { Ok(Self(id)) } else { Err(SendError::Unsendable(Field::InvocationId)) }
+        if is_sendable(id) { Ok(Self(id)) } else { Err(SendError::InvalidValue(Field::InvocationId)) }
     }
 
     pub(crate) fn write(id: Option<Self>, writer: &mut Writer<'_>) {
@@ -192,7 +192,7 @@ mod tests {
             assert_eq!(RequestId::new(id).map(|id| id.as_str()), Ok(id));
         }
         for id in ["", ".", "..", "a/b", "../x", "a b", "a?b", "a#b", "a%20b", "a\r\nb", "a\0", "é"] {
-            assert_eq!(RequestId::new(id), Err(SendError::Unsendable(Field::RequestId)), "{id:?}");
+            assert_eq!(RequestId::new(id), Err(SendError::InvalidValue(Field::RequestId)), "{id:?}");
         }
     }
 
@@ -207,7 +207,7 @@ mod tests {
     fn an_invocation_id_cannot_inject_a_line() {
         assert!(InvocationId::new(b"\xff opaque \x80").is_ok());
         for id in [&b""[..], b" a", b"a\r\nb", b"a\0"] {
-            assert_eq!(InvocationId::new(id), Err(SendError::Unsendable(Field::InvocationId)));
+            assert_eq!(InvocationId::new(id), Err(SendError::InvalidValue(Field::InvocationId)));
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::field::Field;
 #[non_exhaustive]
 pub enum SendError {
     /// The lent buffer is too small; nothing in it is of use.
-    OutTooSmall {
+    BufferTooSmall {
         /// Bytes that the whole piece takes.
         needed: usize,
     },
@@ -21,18 +21,18 @@ pub enum SendError {
         limit: usize,
     },
     /// It is not this end's turn: an exchange is under way, or a body is not finished.
-    OutOfTurn,
+    InvalidState,
     /// The connection cannot carry another message.
     Closed,
     /// The address is not `host:port`, `[v6]:port` or an `http://` URL of them, or longer than
-    /// [`API_BYTES`](crate::limits::API_BYTES).
-    BadApi,
+    /// [`ENDPOINT_BYTES`](crate::limits::ENDPOINT_BYTES).
+    InvalidEndpoint,
     /// A value cannot stand where the message would put it.
-    Unsendable(Field),
+    InvalidValue(Field),
     /// A refusal has a status of 300 to 599.
-    UnfitStatus(u16),
+    InvalidStatus(u16),
     /// This message cannot have the body that was announced for it.
-    UnfitBody,
+    InvalidBody,
     /// The body is larger than Lambda takes.
     PayloadTooLarge {
         /// Its size in bytes.
@@ -50,7 +50,7 @@ pub enum SendError {
 }
 
 /// What the other end sent cannot be understood in one way only. Final: every later call gives it again, and the
-/// connection is of no more use. (Those that speak of a request id, when [`WholeReply::read`](crate::WholeReply::read)
+/// connection is of no more use. (Those that speak of a request id, when [`CompleteReply::read`](crate::CompleteReply::read)
 /// gives them, are about one message; the connection goes on.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -115,7 +115,7 @@ impl SendError {
     /// This error of something that is written behind so many bytes.
     pub(crate) fn behind(self, bytes: usize) -> Self {
         match self {
-            Self::OutTooSmall { needed } => Self::OutTooSmall { needed: needed + bytes },
+            Self::BufferTooSmall { needed } => Self::BufferTooSmall { needed: needed + bytes },
             other => other,
         }
     }
@@ -146,15 +146,17 @@ impl ReceiveError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::OutTooSmall { needed } => write!(f, "output buffer too small, {needed} bytes needed"),
-            Self::HeadTooLong { bytes, limit } => write!(f, "head of {bytes} bytes, {limit} is the most"),
-            Self::OutOfTurn => f.write_str("out of turn: the exchange under way is not finished"),
+            Self::BufferTooSmall { needed } => write!(f, "buffer too small, {needed} bytes needed"),
+            Self::HeadTooLong { bytes, limit } => write!(f, "head is {bytes} bytes, limit is {limit}"),
+            Self::InvalidState => {
+                f.write_str("not valid in this state: another request is in flight, or its body is not finished")
+            }
             Self::Closed => f.write_str("the connection cannot carry another message"),
-            Self::BadApi => f.write_str("not an address of a Runtime API, such as 127.0.0.1:9001"),
-            Self::Unsendable(field) => write!(f, "the {field} given cannot be sent"),
-            Self::UnfitStatus(status) => write!(f, "status {status} refuses nothing"),
-            Self::UnfitBody => f.write_str("this message cannot have such a body"),
-            Self::PayloadTooLarge { bytes, limit } => write!(f, "payload of {bytes} bytes, {limit} is the most"),
+            Self::InvalidEndpoint => f.write_str("not an address of a Runtime API, such as 127.0.0.1:9001"),
+            Self::InvalidValue(field) => write!(f, "invalid {field}"),
+            Self::InvalidStatus(status) => write!(f, "status {status} is not an error"),
+            Self::InvalidBody => f.write_str("this message cannot have this body"),
+            Self::PayloadTooLarge { bytes, limit } => write!(f, "payload is {bytes} bytes, limit is {limit}"),
             Self::WrongLength { announced, given } => {
                 write!(f, "body of {given} bytes where {announced} were announced")
             }

@@ -1,6 +1,6 @@
 //! What a connection gives back when bytes are put into it.
 
-use crate::wire::body::{Body, Piece};
+use crate::wire::body::{Body, BodyEvent};
 use crate::wire::headers::Headers;
 
 /// What the front of the input was.
@@ -40,12 +40,12 @@ pub enum Event<'i, H> {
     },
 }
 
-impl<'i, H> From<Piece<'i>> for Event<'i, H> {
-    fn from(piece: Piece<'i>) -> Self {
+impl<'i, H> From<BodyEvent<'i>> for Event<'i, H> {
+    fn from(piece: BodyEvent<'i>) -> Self {
         match piece {
-            Piece::NeedInput => Self::NeedInput,
-            Piece::Data(data) => Self::Data(data),
-            Piece::End(trailers) => Self::End { trailers },
+            BodyEvent::NeedInput => Self::NeedInput,
+            BodyEvent::Data(data) => Self::Data(data),
+            BodyEvent::End(trailers) => Self::End { trailers },
         }
     }
 }

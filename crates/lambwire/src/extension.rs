@@ -6,7 +6,7 @@
 //! [`ExtensionNext`](crate::Request::ExtensionNext), to which no reply ever comes. AWS's Go client does the same.
 
 use crate::error::{ReceiveError, SendError};
-use crate::field::{Field, Fields};
+use crate::field::{Field, IndexedHeaders};
 use crate::wire::headers::is_sendable;
 
 pub(crate) const REGISTER: &str = "/2020-01-01/extension/register";
@@ -25,12 +25,12 @@ impl<'a> ExtensionId<'a> {
     ///
     /// # Errors
     ///
-    /// [`SendError::Unsendable`] if it is empty, or has control characters or white space around it.
+    /// [`SendError::InvalidValue`] if it is empty, or has control characters or white space around it.
     pub fn new(id: &'a [u8]) -> Result<Self, SendError> {
-        if is_sendable(id) { Ok(Self(id)) } else { Err(SendError::Unsendable(Field::ExtensionId)) }
+        if is_sendable(id) { Ok(Self(id)) } else { Err(SendError::InvalidValue(Field::ExtensionId)) }
     }
 
-    pub(crate) fn read(fields: &Fields<'_, 'a>) -> Result<Self, ReceiveError> {
+    pub(crate) fn read(fields: &IndexedHeaders<'_, 'a>) -> Result<Self, ReceiveError> {
         fields.raw(Field::ExtensionId).map(Self).ok_or(ReceiveError::NoExtensionId)
     }
 

@@ -2,9 +2,9 @@
 
 use core::{error, fmt};
 
+use crate::api_error::Rejection;
 use crate::error::{ReceiveError, SendError};
-use crate::message::Verb;
-use crate::refusal::Rejection;
+use crate::message::RequestKind;
 
 /// Why a request came to nothing, for a transport whose own errors are of type `E`, and a rejection whose body is kept in
 /// `B`.
@@ -17,21 +17,21 @@ pub enum Error<E, B> {
     /// The connection failed, and trying again did not help, or is not allowed.
     Transport {
         /// What was to be sent, or was sent.
-        request: Verb,
+        request: RequestKind,
         /// What the transport says.
         error: E,
     },
     /// What was to be sent cannot be.
     Send {
         /// What that is.
-        request: Verb,
+        request: RequestKind,
         /// Why not.
         error: SendError,
     },
     /// What was received cannot be understood.
     Receive {
         /// What was sent.
-        request: Verb,
+        request: RequestKind,
         /// Why not.
         error: ReceiveError,
     },
@@ -41,10 +41,10 @@ pub enum Error<E, B> {
 
 impl<E, B> Error<E, B> {
     /// The request that came to nothing.
-    pub fn request(&self) -> Verb {
+    pub fn request(&self) -> RequestKind {
         match self {
             Self::Transport { request, .. } | Self::Send { request, .. } | Self::Receive { request, .. } => *request,
-            Self::Rejected(rejection) => rejection.verb(),
+            Self::Rejected(rejection) => rejection.kind(),
         }
     }
 
@@ -56,7 +56,7 @@ impl<E, B> Error<E, B> {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Rejected(rejection) => rejection.is_fatal(),
-            error => !error.request().is_answer(),
+            error => !error.request().completes_invocation(),
         }
     }
 

@@ -107,7 +107,7 @@ impl fmt::Display for Field {
 
 /// Where the values of one head stand in it: of each name the first, as it came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Spans {
+pub(crate) struct HeaderIndex {
     /// Start and length. A start of 0, where no value stands, is for a header that did not come.
     values: [(u32, u32); Field::COUNT],
     two_request_ids: bool,
@@ -115,14 +115,14 @@ pub(crate) struct Spans {
 
 /// The values of one head.
 #[derive(Clone, Copy)]
-pub(crate) struct Fields<'s, 'i> {
+pub(crate) struct IndexedHeaders<'s, 'i> {
     head: &'i [u8],
-    spans: &'s Spans,
+    index: &'s HeaderIndex,
 }
 
-impl Spans {
+impl HeaderIndex {
     /// Takes a header of `head` into account, and tells whether its name is known.
-    pub(crate) fn see(&mut self, head: &[u8], name: &[u8], value: &[u8]) -> bool {
+    pub(crate) fn record(&mut self, head: &[u8], name: &[u8], value: &[u8]) -> bool {
         let Some(field) = Field::of_name(name) else {
             return false;
         };
@@ -138,8 +138,8 @@ impl Spans {
         true
     }
 
-    pub(crate) fn fields<'s, 'i>(&'s self, head: &'i [u8]) -> Fields<'s, 'i> {
-        Fields { head, spans: self }
+    pub(crate) fn fields<'s, 'i>(&'s self, head: &'i [u8]) -> IndexedHeaders<'s, 'i> {
+        IndexedHeaders { head, index: self }
     }
 }
 
@@ -152,10 +152,10 @@ fn part(head: &[u8], (start, len): (u32, u32)) -> &[u8] {
     head.get(start as usize..).and_then(|rest| rest.get(..len as usize)).unwrap_or_default()
 }
 
-impl<'i> Fields<'_, 'i> {
+impl<'i> IndexedHeaders<'_, 'i> {
     /// The first value of this name, even if it is empty.
     pub(crate) fn first(&self, field: Field) -> Option<&'i [u8]> {
-        let span = *self.spans.values.get(field as usize)?;
+        let span = *self.index.values.get(field as usize)?;
         (span.0 != 0).then(|| part(self.head, span))
     }
 
@@ -171,7 +171,7 @@ impl<'i> Fields<'_, 'i> {
 
     /// The request id, which every invocation must have.
     pub(crate) fn request_id(&self) -> Result<RequestId<'i>, ReceiveError> {
-        if self.spans.two_request_ids {
+        if self.index.two_request_ids {
             return Err(ReceiveError::TwoRequestIds);
         }
         let raw = self.raw(Field::RequestId).ok_or(ReceiveError::NoRequestId)?;
@@ -184,7 +184,7 @@ impl<'i> Fields<'_, 'i> {
 pub(crate) fn checked_error_type(error_type: &str) -> Result<&[u8], SendError> {
     let bytes = error_type.as_bytes();
     if bytes.len() > limits::ERROR_TYPE_BYTES || !is_sendable(bytes) {
-        return Err(SendError::Unsendable(Field::ErrorType));
+        return Err(SendError::InvalidValue(Field::ErrorType));
     }
     Ok(bytes)
 }
@@ -202,7 +202,7 @@ pub(crate) fn write_error_trailers(writer: &mut Writer<'_>, error_type: &[u8], r
 pub(crate) fn put(writer: &mut Writer<'_>, field: Field, value: Option<&[u8]>) -> Result<(), SendError> {
     let Some(value) = value else { return Ok(()) };
     if !is_sendable(value) {
-        return Err(SendError::Unsendable(field));
+        return Err(SendError::InvalidValue(field));
     }
     writer.header(field.header_name(), value);
     Ok(())

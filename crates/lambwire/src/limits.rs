@@ -6,7 +6,7 @@ use core::time::Duration;
 
 /// Longest text of `AWS_LAMBDA_RUNTIME_API`, in bytes. A host name has at most 253 (RFC 1035, section 2.3.4);
 /// the rest is scheme, port and path prefix.
-pub const API_BYTES: usize = 320;
+pub const ENDPOINT_BYTES: usize = 320;
 
 /// Longest request id, in bytes. AWS sends a UUID of 36; its documentation calls the value opaque.
 pub const REQUEST_ID_BYTES: usize = 128;

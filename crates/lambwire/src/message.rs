@@ -8,7 +8,7 @@ use core::fmt;
 use crate::context::{Context, InvocationId, RequestId};
 use crate::error::{ReceiveError, SendError};
 use crate::extension::{self, ExtensionId};
-use crate::field::{Field, Fields, checked_error_type, put};
+use crate::field::{Field, IndexedHeaders, checked_error_type, put};
 use crate::limits;
 use crate::wire::head::RequestLine;
 use crate::wire::writer::Writer;
@@ -49,14 +49,14 @@ pub enum Request<'a> {
         /// The nonce that came with the invocation, if one did: it has to be sent back.
         invocation_id: Option<InvocationId<'a>>,
         /// What went wrong, for headers, logs and what the platform tells.
-        fault: Fault<'a>,
+        headers: ErrorHeaders<'a>,
     },
     /// The runtime or the function could not start; the report is the body.
-    InitError(Fault<'a>),
+    InitError(ErrorHeaders<'a>),
     /// Ready for the snapshot (SnapStart): reply when the execution environment has been restored from it.
     RestoreNext,
     /// What had to be done after the restore failed; the report is the body.
-    RestoreError(Fault<'a>),
+    RestoreError(ErrorHeaders<'a>),
     /// An extension inside this process takes part, so that SIGTERM comes before the end;
     /// [`NO_EVENTS`](crate::NO_EVENTS) is the body.
     Register {
@@ -92,7 +92,7 @@ pub enum Mode {
 
 /// What the headers of a failure say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fault<'a> {
+pub struct ErrorHeaders<'a> {
     /// Such as `Function.TypeError`; visible in logs and telemetry. AWS keeps `Runtime.X` and `Function.X` and takes
     /// all else for unknown. At most [`ERROR_TYPE_BYTES`](limits::ERROR_TYPE_BYTES).
     pub error_type: Option<&'a str>,
@@ -122,7 +122,7 @@ pub enum Reply<'a> {
     ExtensionEvent,
     /// It was not; the body says why, mostly as JSON. [`Rejection`](crate::Rejection) reads it. To a question, the statuses
     /// 204 and 408 are received as [`NothingYet`](Self::NothingYet).
-    Refused {
+    Rejected {
         /// The status of the reply.
         status: u16,
     },
@@ -131,7 +131,7 @@ pub enum Reply<'a> {
 /// The kinds of request, without what they carry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Verb {
+pub enum RequestKind {
     /// [`Request::Next`]
     Next,
     /// [`Request::Response`]
@@ -153,19 +153,19 @@ pub enum Verb {
     Other,
 }
 
-impl Verb {
+impl RequestKind {
     /// Whether this asks for something, and so has no body.
-    pub(crate) fn is_question(self) -> bool {
+    pub(crate) fn is_idempotent(self) -> bool {
         matches!(self, Self::Next | Self::RestoreNext | Self::ExtensionNext)
     }
 
-    /// Whether this answers an invocation, so that a [`Verb::Next`] may follow at once.
-    pub(crate) fn is_answer(self) -> bool {
+    /// Whether this answers an invocation, so that a [`RequestKind::Next`] may follow at once.
+    pub(crate) fn completes_invocation(self) -> bool {
         matches!(self, Self::Response | Self::Error)
     }
 }
 
-impl fmt::Display for Verb {
+impl fmt::Display for RequestKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Next => "next",
@@ -189,28 +189,28 @@ impl<'a> Request<'a> {
     }
 
     /// An error of the invocation of this context.
-    pub fn error(context: &Context<'a>, fault: Fault<'a>) -> Self {
+    pub fn error(context: &Context<'a>, headers: ErrorHeaders<'a>) -> Self {
         let Context { request_id: id, invocation_id, .. } = *context;
-        Self::Error { id, invocation_id, fault }
+        Self::Error { id, invocation_id, headers }
     }
 
     /// What kind of request this is.
-    pub fn verb(&self) -> Verb {
+    pub fn kind(&self) -> RequestKind {
         match self {
-            Self::Next => Verb::Next,
-            Self::Response { .. } => Verb::Response,
-            Self::Error { .. } => Verb::Error,
-            Self::InitError(_) => Verb::InitError,
-            Self::RestoreNext => Verb::RestoreNext,
-            Self::RestoreError(_) => Verb::RestoreError,
-            Self::Register { .. } => Verb::Register,
-            Self::ExtensionNext { .. } => Verb::ExtensionNext,
-            Self::Other { .. } => Verb::Other,
+            Self::Next => RequestKind::Next,
+            Self::Response { .. } => RequestKind::Response,
+            Self::Error { .. } => RequestKind::Error,
+            Self::InitError(_) => RequestKind::InitError,
+            Self::RestoreNext => RequestKind::RestoreNext,
+            Self::RestoreError(_) => RequestKind::RestoreError,
+            Self::Register { .. } => RequestKind::Register,
+            Self::ExtensionNext { .. } => RequestKind::ExtensionNext,
+            Self::Other { .. } => RequestKind::Other,
         }
     }
 
     /// Reads the request out of a head, for a server whose paths begin with `prefix`.
-    pub(crate) fn read(line: RequestLine<'a>, fields: &Fields<'_, 'a>, prefix: &str) -> Self {
+    pub(crate) fn read(line: RequestLine<'a>, fields: &IndexedHeaders<'_, 'a>, prefix: &str) -> Self {
         let RequestLine { method, target } = line;
         let other = Self::Other { method, target };
         let path = path(target);
@@ -220,8 +220,8 @@ impl<'a> Request<'a> {
         match (method, path) {
             ("GET", NEXT) => Self::Next,
             ("GET", RESTORE_NEXT) => Self::RestoreNext,
-            ("POST", INIT_ERROR) => Self::InitError(Fault::read(fields)),
-            ("POST", RESTORE_ERROR) => Self::RestoreError(Fault::read(fields)),
+            ("POST", INIT_ERROR) => Self::InitError(ErrorHeaders::read(fields)),
+            ("POST", RESTORE_ERROR) => Self::RestoreError(ErrorHeaders::read(fields)),
             ("POST", extension::REGISTER) => {
                 fields.text(Field::ExtensionName).map_or(other, |name| Self::Register { name })
             }
@@ -231,21 +231,21 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn read_answer(path: &'a str, fields: &Fields<'_, 'a>, other: Self) -> Self {
+    fn read_answer(path: &'a str, fields: &IndexedHeaders<'_, 'a>, other: Self) -> Self {
         let invocation_id = fields.raw(Field::InvocationId).and_then(|raw| InvocationId::new(raw).ok());
         if let Some(Ok(id)) = path.strip_suffix(RESPONSE).map(RequestId::new) {
             let content_type = fields.text(Field::ContentType);
             return Self::Response { id, invocation_id, content_type, mode: Mode::read(fields) };
         }
         if let Some(Ok(id)) = path.strip_suffix(ERROR).map(RequestId::new) {
-            return Self::Error { id, invocation_id, fault: Fault::read(fields) };
+            return Self::Error { id, invocation_id, headers: ErrorHeaders::read(fields) };
         }
         other
     }
 
     /// Writes method and target.
     pub(crate) fn write_line(&self, writer: &mut Writer<'_>, prefix: &str) {
-        if self.verb().is_question() {
+        if self.kind().is_idempotent() {
             writer.put(b"GET ");
         } else {
             writer.put(b"POST ");
@@ -282,11 +282,11 @@ impl<'a> Request<'a> {
                 InvocationId::write(*invocation_id, writer);
                 mode.write(writer)
             }
-            Self::Error { invocation_id, fault, .. } => {
+            Self::Error { invocation_id, headers, .. } => {
                 InvocationId::write(*invocation_id, writer);
-                fault.write(writer)
+                headers.write(writer)
             }
-            Self::InitError(fault) | Self::RestoreError(fault) => fault.write(writer),
+            Self::InitError(headers) | Self::RestoreError(headers) => headers.write(writer),
             Self::Register { name } => {
                 put(writer, Field::ContentType, Some(b"application/json"))?;
                 put(writer, Field::ExtensionName, Some(name.as_bytes()))
@@ -310,7 +310,7 @@ fn path(target: &str) -> &str {
 }
 
 impl Mode {
-    fn read(fields: &Fields<'_, '_>) -> Self {
+    fn read(fields: &IndexedHeaders<'_, '_>) -> Self {
         // An empty value is as good as none: AWS's server takes it so.
         match fields.raw(Field::ResponseMode) {
             None => Self::Buffered,
@@ -322,7 +322,7 @@ impl Mode {
     fn write(self, writer: &mut Writer<'_>) -> Result<(), SendError> {
         match self {
             Self::Buffered => Ok(()),
-            Self::Unknown => Err(SendError::Unsendable(Field::ResponseMode)),
+            Self::Unknown => Err(SendError::InvalidValue(Field::ResponseMode)),
             Self::Streaming => {
                 writer.header(Field::ResponseMode.header_name(), STREAMING.as_bytes());
                 writer.put(b"Trailer: ");
@@ -336,8 +336,8 @@ impl Mode {
     }
 }
 
-impl<'a> Fault<'a> {
-    fn read(fields: &Fields<'_, 'a>) -> Self {
+impl<'a> ErrorHeaders<'a> {
+    fn read(fields: &IndexedHeaders<'_, 'a>) -> Self {
         Self { error_type: fields.text(Field::ErrorType), xray_cause: fields.text(Field::XRayCause) }
     }
 
@@ -350,33 +350,33 @@ impl<'a> Fault<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// Reads the reply to `verb` out of a status and the values of a head.
-    pub(crate) fn read(verb: Verb, status: u16, fields: &Fields<'_, 'a>) -> Result<Self, ReceiveError> {
-        Ok(match verb {
-            _ if Self::is_nothing_yet(verb, status) => Self::NothingYet,
-            _ if Self::is_refusal(verb, status) => Self::Refused { status },
-            Verb::Next => Self::Invocation(Context::read(fields)?),
-            Verb::RestoreNext => Self::Restored,
-            Verb::Register => Self::Registered { id: ExtensionId::read(fields)? },
-            Verb::ExtensionNext => Self::ExtensionEvent,
+    /// Reads the reply to `kind` out of a status and the values of a head.
+    pub(crate) fn read(kind: RequestKind, status: u16, fields: &IndexedHeaders<'_, 'a>) -> Result<Self, ReceiveError> {
+        Ok(match kind {
+            _ if Self::is_nothing_yet(kind, status) => Self::NothingYet,
+            _ if Self::is_rejection(kind, status) => Self::Rejected { status },
+            RequestKind::Next => Self::Invocation(Context::read(fields)?),
+            RequestKind::RestoreNext => Self::Restored,
+            RequestKind::Register => Self::Registered { id: ExtensionId::read(fields)? },
+            RequestKind::ExtensionNext => Self::ExtensionEvent,
             _ => Self::Accepted,
         })
     }
 
-    pub(crate) fn is_nothing_yet(verb: Verb, status: u16) -> bool {
-        verb.is_question() && matches!(status, 204 | 408)
+    pub(crate) fn is_nothing_yet(kind: RequestKind, status: u16) -> bool {
+        kind.is_idempotent() && matches!(status, 204 | 408)
     }
 
-    pub(crate) fn is_refusal(verb: Verb, status: u16) -> bool {
-        let is_yes = if verb == Verb::Next { status == 200 } else { (200..=299).contains(&status) };
-        !is_yes && !Self::is_nothing_yet(verb, status)
+    pub(crate) fn is_rejection(kind: RequestKind, status: u16) -> bool {
+        let is_yes = if kind == RequestKind::Next { status == 200 } else { (200..=299).contains(&status) };
+        !is_yes && !Self::is_nothing_yet(kind, status)
     }
 
     /// Whether this may only say that an answer had arrived before: what a repeated answer gets.
     ///
     /// AWS's server answers the second with 403, or with 400 once the invocation is over.
-    pub(crate) fn is_of_repeat(verb: Verb, status: u16) -> bool {
-        verb.is_answer() && matches!(status, 400 | 403)
+    pub(crate) fn is_of_repeat(kind: RequestKind, status: u16) -> bool {
+        kind.completes_invocation() && matches!(status, 400 | 403)
     }
 
     /// The status that says this.
@@ -385,7 +385,7 @@ impl<'a> Reply<'a> {
             Self::Invocation(_) | Self::Restored | Self::Registered { .. } | Self::ExtensionEvent => 200,
             Self::NothingYet => 204,
             Self::Accepted => 202,
-            Self::Refused { status } => *status,
+            Self::Rejected { status } => *status,
         }
     }
 
@@ -393,7 +393,7 @@ impl<'a> Reply<'a> {
     pub(crate) fn write_headers(&self, writer: &mut Writer<'_>) -> Result<(), SendError> {
         match self {
             Self::Invocation(context) => context.write(writer),
-            Self::Accepted | Self::Refused { .. } => put(writer, Field::ContentType, Some(b"application/json")),
+            Self::Accepted | Self::Rejected { .. } => put(writer, Field::ContentType, Some(b"application/json")),
             Self::Registered { id } => {
                 put(writer, Field::ContentType, Some(b"application/json"))?;
                 put(writer, Field::ExtensionId, Some(id.as_bytes()))

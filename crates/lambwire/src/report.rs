@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::error::SendError;
 use crate::field::checked_error_type;
 use crate::json::{Text, at, for_each};
-use crate::message::Fault;
+use crate::message::ErrorHeaders;
 
 /// What went wrong, to be written as the body of an error.
 ///
@@ -33,8 +33,8 @@ impl<'a> ErrorReport<'a> {
     }
 
     /// What the headers say of this failure.
-    pub fn fault(&self) -> Fault<'a> {
-        Fault { error_type: Some(self.header_type()), xray_cause: None }
+    pub fn error_headers(&self) -> ErrorHeaders<'a> {
+        ErrorHeaders { error_type: Some(self.header_type()), xray_cause: None }
     }
 
     /// This report, shortened so that its JSON has at most `bytes`: first the outer end of the stack trace goes, then the
@@ -68,9 +68,9 @@ impl<'a> ErrorReport<'a> {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutTooSmall`] if it does not fit; `needed` is [`json_len`](Self::json_len).
+    /// [`SendError::BufferTooSmall`] if it does not fit; `needed` is [`json_len`](Self::json_len).
     pub fn write(&self, out: &mut [u8]) -> Result<usize, SendError> {
-        serde_json_core::to_slice(self, out).map_err(|_| SendError::OutTooSmall { needed: self.json_len() })
+        serde_json_core::to_slice(self, out).map_err(|_| SendError::BufferTooSmall { needed: self.json_len() })
     }
 }
 
@@ -222,7 +222,7 @@ mod tests {
         report.stack_trace = &["a", "b"];
         let len = report.write(&mut out).unwrap();
         assert!(out[..len].ends_with(b",\"stackTrace\":[\"a\",\"b\"]}"));
-        assert_eq!(report.write(&mut [0; 20]), Err(SendError::OutTooSmall { needed: report.json_len() }));
+        assert_eq!(report.write(&mut [0; 20]), Err(SendError::BufferTooSmall { needed: report.json_len() }));
     }
 
     #[test]

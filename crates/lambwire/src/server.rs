@@ -1,13 +1,13 @@
 //! The Runtime API's end of a connection: whose turn it is, and what the bytes say.
 
-use crate::api::Api;
+use crate::endpoint::Endpoint;
 use crate::error::{ReceiveError, SendError};
 use crate::event::{Event, Received};
-use crate::field::Spans;
-use crate::inbox::{Begun, End};
+use crate::field::HeaderIndex;
 use crate::limits;
-use crate::message::{Reply, Request, Verb};
-use crate::wire::body::{Body, BodyReader, Piece};
+use crate::message::{Reply, Request, RequestKind};
+use crate::reader::{ParsedHead, Role};
+use crate::wire::body::{Body, BodyEvent, BodyReader};
 use crate::wire::head::{self, Framing, Head};
 use crate::wire::outgoing::{Frame, Outgoing, write_framing};
 use crate::wire::scan::Scan;
@@ -15,15 +15,15 @@ use crate::wire::writer::Writer;
 
 /// The Runtime API's end of one connection from a runtime.
 ///
-/// The same verbs as [`Client`](crate::Client), the other way round: [`receive`](Self::receive) gives a request, then
+/// The same kinds as [`Client`](crate::Client), the other way round: [`receive`](Self::receive) gives a request, then
 /// [`send`](Self::send), [`frame`](Self::frame) and [`finish`](Self::finish) say what to write in reply. A request that
 /// was sent ahead waits in the input until the reply before it is wholly written.
 #[derive(Clone, Debug)]
 pub struct Server {
-    prefix: Option<Api>,
+    prefix: Option<Endpoint>,
     incoming: Incoming,
     outgoing: Outgoing,
-    /// The reply that is due has been begun.
+    /// The reply that is due has begun.
     replying: bool,
     request: RequestFacts,
     /// No request is taken any more.
@@ -71,9 +71,9 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`SendError::BadApi`] if that is no address.
+    /// [`SendError::InvalidEndpoint`] if that is no address.
     pub fn at(api: &str) -> Result<Self, SendError> {
-        Ok(Self { prefix: Some(Api::new(api)?), ..Self::new() })
+        Ok(Self { prefix: Some(Endpoint::new(api)?), ..Self::new() })
     }
 
     /// Whether the connection takes another request, now or after the reply that is due.
@@ -91,10 +91,10 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutOfTurn`] if nobody waits for it.
+    /// [`SendError::InvalidState`] if nobody waits for it.
     pub fn send_continue(&mut self, out: &mut [u8]) -> Result<usize, SendError> {
         if !self.expects_continue() {
-            return Err(SendError::OutOfTurn);
+            return Err(SendError::InvalidState);
         }
         let mut writer = Writer::new(out);
         writer.put(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -108,26 +108,26 @@ impl Server {
     /// # Errors
     ///
     /// [`ReceiveError`]: the request cannot be understood in one way. Every later call gives the same error; one
-    /// [`Reply::Refused`] may still be sent, with the [status](ReceiveError::status_hint) that says why.
+    /// [`Reply::Rejected`] may still be sent, with the [status](ReceiveError::status_hint) that says why.
     pub fn receive<'i>(&mut self, input: &'i [u8]) -> Result<Received<'i, Request<'i>>, ReceiveError> {
         if matches!(self.incoming, Incoming::Body(_)) {
             let (used, piece) = self.read_body(input)?;
             return Ok(Received { used, event: piece.into() });
         }
-        let mut spans = Spans::default();
-        let Some(begun) = self.begin_message(input, &mut spans)? else {
+        let mut index = HeaderIndex::default();
+        let Some(parsed) = self.begin_message(input, &mut index)? else {
             let event = if self.awaits_request() { Event::NeedInput } else { Event::Paused };
             return Ok(Received { used: 0, event });
         };
-        let head = input.get(..begun.used).unwrap_or(input);
-        let event = match begun.body {
+        let head = input.get(..parsed.used).unwrap_or(input);
+        let event = match parsed.body {
             None => Event::Interim,
             Some(body) => {
-                let head = Request::read(head::method_and_target(head), &spans.fields(head), self.prefix());
-                Event::Head { head, body, headers: begun.headers }
+                let head = Request::read(head::method_and_target(head), &index.fields(head), self.prefix());
+                Event::Head { head, body, headers: parsed.headers }
             }
         };
-        Ok(Received { used: begun.used, event })
+        Ok(Received { used: parsed.used, event })
     }
 
     fn awaits_request(&self) -> bool {
@@ -135,7 +135,7 @@ impl Server {
     }
 
     /// Makes an error last.
-    fn lasting<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, ReceiveError>) -> Result<T, ReceiveError> {
+    fn sticky<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, ReceiveError>) -> Result<T, ReceiveError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -162,7 +162,7 @@ impl Server {
     }
 
     pub(crate) fn prefix(&self) -> &str {
-        self.prefix.as_ref().map_or("", Api::prefix)
+        self.prefix.as_ref().map_or("", Endpoint::prefix)
     }
 
     /// Tells that the connection has closed, with everything before it received.
@@ -172,7 +172,7 @@ impl Server {
     /// [`ReceiveError::CutShort`] if it closed inside a request.
     pub fn receive_eof(&mut self) -> Result<(), ReceiveError> {
         self.closing = true;
-        self.lasting(|server| match &mut server.incoming {
+        self.sticky(|server| match &mut server.incoming {
             Incoming::Head(scan) if !scan.is_untouched() => Err(ReceiveError::CutShort),
             Incoming::Body(reader) => reader.end(),
             Incoming::Head(_) | Incoming::Whole => Ok(()),
@@ -187,20 +187,20 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutOfTurn`] if no reply is due; [`SendError::UnfitBody`] for a body of [`Reply::NothingYet`], or to
-    /// a HEAD request; [`SendError::UnfitStatus`] for a refusal with a status that is none; nothing has changed then.
+    /// [`SendError::InvalidState`] if no reply is due; [`SendError::InvalidBody`] for a body of [`Reply::NothingYet`], or to
+    /// a HEAD request; [`SendError::InvalidStatus`] for a refusal with a status that is none; nothing has changed then.
     pub fn send(&mut self, reply: &Reply<'_>, body: Body, out: &mut [u8]) -> Result<usize, SendError> {
         if self.replying || matches!(self.incoming, Incoming::Head(_)) && self.failed.is_none() {
-            return Err(SendError::OutOfTurn);
+            return Err(SendError::InvalidState);
         }
-        if let Reply::Refused { status } = *reply
+        if let Reply::Rejected { status } = *reply
             && !(300..=599).contains(&status)
         {
-            return Err(SendError::UnfitStatus(status));
+            return Err(SendError::InvalidStatus(status));
         }
-        let bodiless = self.request.is_head || matches!(reply, Reply::NothingYet | Reply::Refused { status: 304 });
+        let bodiless = self.request.is_head || matches!(reply, Reply::NothingYet | Reply::Rejected { status: 304 });
         if bodiless && body != Body::Exact(0) {
-            return Err(SendError::UnfitBody);
+            return Err(SendError::InvalidBody);
         }
         let body = if body == Body::Chunked && self.request.is_http_1_0 { Body::UntilClose } else { body };
         let is_early = !matches!(self.incoming, Incoming::Whole);
@@ -262,29 +262,39 @@ impl Server {
     }
 }
 
-impl End for Server {
-    fn begin_message<'i>(&mut self, input: &'i [u8], spans: &mut Spans) -> Result<Option<Begun<'i>>, ReceiveError> {
-        self.lasting(|server| {
+impl Role for Server {
+    fn begin_message<'i>(
+        &mut self,
+        input: &'i [u8],
+        index: &mut HeaderIndex,
+    ) -> Result<Option<ParsedHead<'i>>, ReceiveError> {
+        self.sticky(|server| {
             let scan = match &mut server.incoming {
                 Incoming::Head(scan) if !server.closing => scan,
                 _ => return Ok(None),
             };
-            let mut see = |name: &[u8], value: &[u8]| spans.see(input, name, value);
-            let Some(head) = Head::request(scan, input, &mut see)? else {
+            let mut record = |name: &[u8], value: &[u8]| index.record(input, name, value);
+            let Some(head) = Head::request(scan, input, &mut record)? else {
                 return Ok(None);
             };
             let body = server.begin(head.line.method, head.framing)?;
-            Ok(Some(Begun { used: head.len, body: Some(body), headers: head.headers, verb: Verb::Other, status: 0 }))
+            Ok(Some(ParsedHead {
+                used: head.len,
+                body: Some(body),
+                headers: head.headers,
+                kind: RequestKind::Other,
+                status: 0,
+            }))
         })
     }
 
-    fn read_body<'i>(&mut self, input: &'i [u8]) -> Result<(usize, Piece<'i>), ReceiveError> {
-        self.lasting(|server| {
+    fn read_body<'i>(&mut self, input: &'i [u8]) -> Result<(usize, BodyEvent<'i>), ReceiveError> {
+        self.sticky(|server| {
             let Incoming::Body(reader) = &mut server.incoming else {
-                return Ok((0, Piece::NeedInput));
+                return Ok((0, BodyEvent::NeedInput));
             };
             let (used, piece) = reader.next(input)?;
-            if matches!(piece, Piece::End(_)) {
+            if matches!(piece, BodyEvent::End(_)) {
                 server.incoming = Incoming::Whole;
                 server.turn();
             }

@@ -2,16 +2,16 @@
 
 use core::time::Duration;
 
-use crate::api::Api;
+use crate::api_error::Rejection;
 use crate::client::{Announced, Client};
 use crate::context::Context;
+use crate::endpoint::Endpoint;
 use crate::error::{ReceiveError, SendError};
 use crate::failure::Error;
 use crate::field::{checked_error_type, write_error_trailers};
-use crate::inbox::{Inbox, Message, Progress};
 use crate::limits;
-use crate::message::{Reply, Request, Verb};
-use crate::refusal::Rejection;
+use crate::message::{Reply, Request, RequestKind};
+use crate::reader::{Message, MessageReader, Progress};
 use crate::turn::Turn;
 use crate::wire::body::Body;
 use crate::wire::outgoing::{Frame, write_last_chunk};
@@ -30,7 +30,7 @@ use crate::wire::outgoing::{Frame, write_last_chunk};
 #[derive(Clone, Debug)]
 pub struct Session {
     pub(crate) client: Client,
-    pub(crate) reader: Inbox,
+    pub(crate) reader: MessageReader,
     pub(crate) stage: Stage,
     /// The request under way.
     request: Announced,
@@ -132,18 +132,18 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SendError::BadApi`] if that is no address.
+    /// [`SendError::InvalidEndpoint`] if that is no address.
     pub fn new(api: &str) -> Result<Self, SendError> {
-        Api::new(api).map(Self::at)
+        Endpoint::new(api).map(Self::at)
     }
 
     /// A session with the Runtime API at this address. It starts disconnected.
-    pub fn at(api: Api) -> Self {
+    pub fn at(api: Endpoint) -> Self {
         let mut client = Client::at(api);
         client.close();
         Self {
             client,
-            reader: Inbox::new(),
+            reader: MessageReader::new(),
             stage: Stage::Idle,
             request: Announced::NEXT,
             head_len: 0,
@@ -158,7 +158,7 @@ impl Session {
     }
 
     /// Where to connect to.
-    pub fn api(&self) -> &Api {
+    pub fn api(&self) -> &Endpoint {
         self.client.api()
     }
 
@@ -175,7 +175,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutTooSmall`] if `heads` is, [`SendError::OutOfTurn`] for [`Request::Next`] or for a stream with
+    /// [`SendError::BufferTooSmall`] if `heads` is, [`SendError::InvalidState`] for [`Request::Next`] or for a stream with
     /// pipelining, and those of [`Client::send`]: nothing has changed then.
     pub fn start(
         &mut self,
@@ -185,7 +185,7 @@ impl Session {
         heads: &mut [u8],
     ) -> Result<(), SendError> {
         if *request == Request::Next || pipelining == Pipelining::Next && !may_pipeline(request, body) {
-            return Err(SendError::OutOfTurn);
+            return Err(SendError::InvalidState);
         }
         self.write_heads(request, body, pipelining, heads)
     }
@@ -195,7 +195,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutTooSmall`] if `heads` is: nothing has changed then.
+    /// [`SendError::BufferTooSmall`] if `heads` is: nothing has changed then.
     pub fn start_next(&mut self, heads: &mut [u8]) -> Result<(), SendError> {
         self.write_heads(&Request::Next, Body::Exact(0), Pipelining::Off, heads)
     }
@@ -210,7 +210,7 @@ impl Session {
         let (head_len, announced) = self.client.write_head(request, body, heads)?;
         let mut next_len = 0;
         if pipelining == Pipelining::Next {
-            let behind = heads.get_mut(head_len..).ok_or(SendError::OutTooSmall { needed: head_len })?;
+            let behind = heads.get_mut(head_len..).ok_or(SendError::BufferTooSmall { needed: head_len })?;
             let next = self.client.write_head(&Request::Next, Body::Exact(0), behind);
             (next_len, _) = next.map_err(|error| error.behind(head_len))?;
         }
@@ -238,13 +238,13 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutOfTurn`] if no piece is due, or for an error of a response that is not streamed;
-    /// [`SendError::Unsendable`] if the type cannot stand in a trailer; [`SendError::HeadTooLong`] for trailers longer than
+    /// [`SendError::InvalidState`] if no piece is due, or for an error of a response that is not streamed;
+    /// [`SendError::InvalidValue`] if the type cannot stand in a trailer; [`SendError::HeadTooLong`] for trailers longer than
     /// [`TRAILERS_BYTES`](limits::TRAILERS_BYTES). Nothing has changed then.
     pub fn finish(&mut self, error: Option<(&str, &[u8])>, out: &mut [u8]) -> Result<usize, SendError> {
         let is_due = matches!(self.stage, Stage::Start | Stage::Streaming) && self.end_len.is_none();
         if !is_due || self.request.body != Body::Chunked || error.is_some() && !self.request.has_trailers {
-            return Err(SendError::OutOfTurn);
+            return Err(SendError::InvalidState);
         }
         let len = match error {
             None => write_last_chunk(out, |_| ())?,
@@ -262,7 +262,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutOfTurn`] if nothing was started, or these are other heads; [`SendError::WrongLength`] for another
+    /// [`SendError::InvalidState`] if nothing was started, or these are other heads; [`SendError::WrongLength`] for another
     /// body than was announced; [`SendError::PayloadTooLarge`] for a piece too many.
     pub fn turn<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>>(
         &'s mut self,
@@ -271,8 +271,8 @@ impl Session {
         buf: &'b mut B,
     ) -> Result<Turn<'s, 'b, B>, SendError> {
         // Bytes of a pipelined reply would be lost.
-        if self.request.verb == Verb::Next && self.head_len > 0 {
-            return Err(SendError::OutOfTurn);
+        if self.request.kind == RequestKind::Next && self.head_len > 0 {
+            return Err(SendError::InvalidState);
         }
         self.turn_with(heads, body, &[], buf)
     }
@@ -284,11 +284,11 @@ impl Session {
         last: &'s [u8],
         buf: &'b mut B,
     ) -> Result<Turn<'s, 'b, B>, SendError> {
-        let (head, rest) = heads.split_at_checked(self.head_len).ok_or(SendError::OutOfTurn)?;
-        let next = rest.get(..self.next_len).ok_or(SendError::OutOfTurn)?;
+        let (head, rest) = heads.split_at_checked(self.head_len).ok_or(SendError::InvalidState)?;
+        let next = rest.get(..self.next_len).ok_or(SendError::InvalidState)?;
         let are_heads = [head, next].iter().all(|head| head.is_empty() || head.ends_with(b"\r\n\r\n"));
         if !matches!(self.stage, Stage::Start | Stage::Streaming) || !are_heads {
-            return Err(SendError::OutOfTurn);
+            return Err(SendError::InvalidState);
         }
         let given = body.len() as u64;
         let announced = match (self.request.body, self.end_len) {
@@ -315,7 +315,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutOfTurn`] if [`start_next`](Self::start_next) has not been called, these are other heads, or `last`
+    /// [`SendError::InvalidState`] if [`start_next`](Self::start_next) has not been called, these are other heads, or `last`
     /// is another buffer.
     pub fn turn_next<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>>(
         &'s mut self,
@@ -323,11 +323,11 @@ impl Session {
         last: &'s [u8],
         buf: &'b mut B,
     ) -> Result<Turn<'s, 'b, B>, SendError> {
-        if self.request.verb != Verb::Next {
-            return Err(SendError::OutOfTurn);
+        if self.request.kind != RequestKind::Next {
+            return Err(SendError::InvalidState);
         }
         let pipelined = if self.is_pipelined() { self.reader.rest(last) } else { Some(&[][..]) };
-        self.turn_with(heads, &[], pipelined.ok_or(SendError::OutOfTurn)?, buf)
+        self.turn_with(heads, &[], pipelined.ok_or(SendError::InvalidState)?, buf)
     }
 
     /// Gives up the connection, as is due after the execution environment was restored from a snapshot. The next request
@@ -339,9 +339,9 @@ impl Session {
     /// Whether the `next` that is due was sent behind a response, on this connection.
     fn is_pipelined(&self) -> bool {
         self.head_len > 0
-            && self.request.verb == Verb::Next
+            && self.request.kind == RequestKind::Next
             && self.client.is_open()
-            && self.client.awaits() == Some(Verb::Next)
+            && self.client.in_flight() == Some(RequestKind::Next)
     }
 
     /// Decides how the request goes out. `last` begins the reply to one that was pipelined.
@@ -351,7 +351,7 @@ impl Session {
                 return Need::Space(last.len());
             };
             front.copy_from_slice(last);
-            self.reader = Inbox::with_filled(last.len());
+            self.reader = MessageReader::with_filled(last.len());
             self.written = self.head_len;
             self.stage = Stage::Reading;
         } else if !self.client.is_ready() || !self.reader.is_empty() {
@@ -361,7 +361,7 @@ impl Session {
             self.stage = Stage::Done(Outcome::Sent);
         } else {
             self.stage = Stage::Writing;
-            self.reader = Inbox::new();
+            self.reader = MessageReader::new();
             if let Err(error) = self.begin_request() {
                 self.misused(error);
             }
@@ -422,7 +422,7 @@ impl Session {
     pub(crate) fn wrote(&mut self) {
         self.stage = match self.request {
             // It wants no event, so no reply comes.
-            Announced { verb: Verb::ExtensionNext, .. } => Stage::Done(Outcome::Sent),
+            Announced { kind: RequestKind::ExtensionNext, .. } => Stage::Done(Outcome::Sent),
             Announced { body: Body::Chunked, .. } if self.end_len.is_none() => {
                 self.head_len = 0;
                 Stage::Streaming
@@ -433,7 +433,7 @@ impl Session {
 
     pub(crate) fn connected(&mut self) {
         self.client = self.client.reconnected();
-        self.reader = Inbox::new();
+        self.reader = MessageReader::new();
         self.stage = Stage::Start;
     }
 
@@ -454,11 +454,11 @@ impl Session {
     /// Goes on with the reply.
     pub(crate) fn receive(&mut self, buf: &mut [u8]) -> Need {
         if self.reader.is_beyond(buf) {
-            self.misused(SendError::OutOfTurn);
+            self.misused(SendError::InvalidState);
             return Need::Nothing;
         }
         match self.reader.collect(&mut self.client, buf) {
-            Ok(Progress::Whole(())) => self.conclude(),
+            Ok(Progress::Complete(())) => self.conclude(),
             Ok(Progress::NeedInput) => return Need::Input,
             Ok(Progress::NeedSpace { total }) => match roomier(buf.len(), total) {
                 Some(len) => return Need::Space(len),
@@ -476,20 +476,20 @@ impl Session {
 
     /// Decides what a whole reply means.
     fn conclude(&mut self) {
-        let (verb, status) = (self.request.verb, self.reader.status());
+        let (kind, status) = (self.request.kind, self.reader.status());
         // Bytes behind the reply answer nothing that was asked, unless a request was pipelined.
-        let is_due = self.reader.is_empty() || self.client.awaits().is_some();
+        let is_due = self.reader.is_empty() || self.client.in_flight().is_some();
         if self.written < self.total() || !is_due {
             self.client.close();
         }
-        self.stage = if Reply::is_refusal(verb, status) {
+        self.stage = if Reply::is_rejection(kind, status) {
             // To a response that may have arrived, one of these says that it had.
-            let is_of_repeat = self.may_have_arrived && Reply::is_of_repeat(verb, status);
+            let is_of_repeat = self.may_have_arrived && Reply::is_of_repeat(kind, status);
             Stage::Done(if is_of_repeat { Outcome::Accepted } else { Outcome::Rejected })
         } else if self.is_cut() {
             // What says yes to half a request is not to be believed.
             return self.lose(self.extent_of_cut(), Loss::Transport);
-        } else if Reply::is_nothing_yet(verb, status) {
+        } else if Reply::is_nothing_yet(kind, status) {
             self.retries = 0;
             Stage::Pausing(limits::NOTHING_YET_PAUSE)
         } else {
@@ -516,7 +516,7 @@ impl Session {
     #[cold]
     fn lose(&mut self, extent: Extent, why: Loss) {
         self.client.close();
-        let may_repeat = self.request.verb.is_question()
+        let may_repeat = self.request.kind.is_idempotent()
             || match extent {
                 Extent::Nothing => true,
                 // Of a stream, the caller has no more than this part.
@@ -548,35 +548,35 @@ impl Session {
                 outcome
             }
             Stage::Streaming => Outcome::Sent,
-            _ => Outcome::Misused(SendError::OutOfTurn),
+            _ => Outcome::Misused(SendError::InvalidState),
         }
     }
 
     /// The error that goes with an outcome.
     #[cold]
     pub(crate) fn error<'b>(&self, outcome: Outcome, buf: &'b [u8]) -> Error<(), &'b [u8]> {
-        let request = self.request.verb;
+        let request = self.request.kind;
         match outcome {
             Outcome::Lost(Loss::Transport) => Error::Transport { request, error: () },
             Outcome::Lost(Loss::Receive(error)) => Error::Receive { request, error },
             Outcome::Misused(error) => Error::Send { request, error },
             Outcome::Rejected => Error::Rejected(self.rejection(buf)),
             // Nothing was said that could be read.
-            Outcome::Accepted | Outcome::Sent => Error::Send { request, error: SendError::OutOfTurn },
+            Outcome::Accepted | Outcome::Sent => Error::Send { request, error: SendError::InvalidState },
         }
     }
 
     fn rejection<'b>(&self, buf: &'b [u8]) -> Rejection<&'b [u8]> {
         let sent_bytes = match self.request.body {
-            Body::Exact(len) if !self.request.verb.is_question() => Some(len),
+            Body::Exact(len) if !self.request.kind.is_idempotent() => Some(len),
             _ => None,
         };
-        Rejection::new(self.request.verb, self.reader.status(), self.reader.body(buf)).of(sent_bytes)
+        Rejection::new(self.request.kind, self.reader.status(), self.reader.body(buf)).of(sent_bytes)
     }
 
     /// The reply that is whole.
     pub(crate) fn message<'b>(&self, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, Error<(), &'b [u8]>> {
-        let receive = |error| Error::Receive { request: self.request.verb, error };
+        let receive = |error| Error::Receive { request: self.request.kind, error };
         self.reader.reply().read(buf).map_err(receive)
     }
 
@@ -591,7 +591,7 @@ impl Session {
 
 /// Whether `next` may be sent behind this, before the reply to this has come.
 fn may_pipeline(request: &Request<'_>, body: Body) -> bool {
-    request.verb().is_answer() && matches!(body, Body::Exact(_))
+    request.kind().completes_invocation() && matches!(body, Body::Exact(_))
 }
 
 /// How long a buffer of `len` bytes should become, of which `total` bytes are the least; `None` if that is too much.

@@ -39,12 +39,12 @@ impl Prelude<'_> {
     ///
     /// # Errors
     ///
-    /// [`SendError::OutTooSmall`] if it does not fit; with [`PRELUDE_BYTES`](limits::PRELUDE_BYTES) of room it is too
+    /// [`SendError::BufferTooSmall`] if it does not fit; with [`PRELUDE_BYTES`](limits::PRELUDE_BYTES) of room it is too
     /// long.
     pub fn write(&self, out: &mut [u8]) -> Result<usize, SendError> {
         let room = out.len().min(limits::PRELUDE_BYTES);
         let out = out.get_mut(..room).unwrap_or_default();
-        serde_json_core::to_slice(self, out).map_err(|_| SendError::OutTooSmall { needed: limits::PRELUDE_BYTES })
+        serde_json_core::to_slice(self, out).map_err(|_| SendError::BufferTooSmall { needed: limits::PRELUDE_BYTES })
     }
 }
 

@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
-use crate::api::Api;
 use crate::context::Context;
+use crate::endpoint::Endpoint;
 use crate::error::SendError;
 use crate::failure::Error;
-use crate::inbox::Message;
 use crate::message::Reply;
+use crate::reader::Message;
 use crate::session::{Loss, Need, Outcome, Session, Stage};
 
 /// One turn of a [`Session`]: a request, or a piece of a streamed one, and the reply if one is due.
@@ -16,7 +16,7 @@ use crate::session::{Loss, Need, Outcome, Session, Stage};
 /// for the reply is borrowed until then. A turn that is dropped before is given up, with its connection.
 ///
 /// A report that was not asked for is an error: the turn is over, and [`finish`](Self::finish) returns
-/// [`SendError::OutOfTurn`].
+/// [`SendError::InvalidState`].
 #[derive(Debug)]
 #[must_use = "a turn does nothing by itself"]
 pub struct Turn<'s, 'b, B> {
@@ -36,7 +36,7 @@ pub struct Turn<'s, 'b, B> {
 pub enum Action<'t> {
     /// Close the connection, if there is one, and open another: [`connected`](Turn::connected) or
     /// [`failed`](Turn::failed).
-    Connect(&'t Api),
+    Connect(&'t Endpoint),
     /// Wait so long: [`slept`](Turn::slept).
     Sleep(Duration),
     /// Write some of these parts, best in one call: [`written`](Turn::written) or [`failed`](Turn::failed). A write that
@@ -93,7 +93,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
     pub fn connected(&mut self) {
         match self.session.stage {
             Stage::Connecting => self.session.connected(),
-            _ => self.session.misused(SendError::OutOfTurn),
+            _ => self.session.misused(SendError::InvalidState),
         }
     }
 
@@ -101,7 +101,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
     pub fn slept(&mut self) {
         match self.session.stage {
             Stage::Pausing(_) => self.session.stage = Stage::Start,
-            _ => self.session.misused(SendError::OutOfTurn),
+            _ => self.session.misused(SendError::InvalidState),
         }
     }
 
@@ -110,7 +110,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
         let left = self.session.total().saturating_sub(self.session.written());
         match self.session.stage {
             Stage::Writing if (1..=left).contains(&len) => self.session.add_written(len),
-            _ => self.session.misused(SendError::OutOfTurn),
+            _ => self.session.misused(SendError::InvalidState),
         }
     }
 
@@ -118,7 +118,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
     pub fn readable(&mut self) {
         match self.session.stage {
             Stage::Writing => self.session.stage = Stage::Reading,
-            _ => self.session.misused(SendError::OutOfTurn),
+            _ => self.session.misused(SendError::InvalidState),
         }
     }
 
@@ -127,7 +127,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
         let space = self.session.reader.space(self.buf.as_mut()).len();
         match self.session.stage {
             Stage::Reading if space > 0 && len <= space => self.session.read(len),
-            _ => self.session.misused(SendError::OutOfTurn),
+            _ => self.session.misused(SendError::InvalidState),
         }
     }
 
@@ -139,7 +139,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
             // A server that hung up may have said why before.
             Stage::Writing => self.session.stage = Stage::Reading,
             Stage::Reading => self.session.lost(Loss::Transport),
-            _ => self.session.misused(SendError::OutOfTurn),
+            _ => self.session.misused(SendError::InvalidState),
         }
     }
 
@@ -152,7 +152,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
     ///
     /// # Errors
     ///
-    /// [`Error`], by which the turn came to nothing. [`SendError::OutOfTurn`] if it is not over, or has no reply.
+    /// [`Error`], by which the turn came to nothing. [`SendError::InvalidState`] if it is not over, or has no reply.
     pub fn finish(self) -> Result<Message<'b, Reply<'b>>, Error<(), &'b [u8]>> {
         let buf: &'b B = self.buf;
         match self.session.take_outcome() {

@@ -1,6 +1,6 @@
 //! Where the answer to one event goes.
 
-use lambwire_mio::lambwire::{HTTP_INTEGRATION, PRELUDE_SEPARATOR, Verb};
+use lambwire_mio::lambwire::{HTTP_INTEGRATION, PRELUDE_SEPARATOR, RequestKind};
 use lambwire_mio::{Error, Invocation, Stream};
 use rustix::stdio::stdout;
 
@@ -74,7 +74,7 @@ impl Answer<'_, '_> {
             Self::Streaming(stream) => stream.fail(report),
             _ => {
                 let mut json = vec![0; report.json_len()];
-                report.write(&mut json).map_err(|error| Error::Send { request: Verb::Error, error })?;
+                report.write(&mut json).map_err(|error| Error::Send { request: RequestKind::Error, error })?;
                 self.print(&[&json, b"\n"])
             }
         })

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lambwire_mio::lambwire::{API_VARIABLE, Chain, Context, RequestId, Verb, limits};
+use lambwire_mio::lambwire::{ENV_RUNTIME_API, Chain, Context, RequestId, RequestKind, limits};
 use lambwire_mio::{Error, Runtime, is_snap_start};
 use rustix::stdio::{stdin, stdout};
 
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     match request {
         Request::Help => tell(HELP),
         Request::Version => tell(concat!("bootstrap ", env!("CARGO_PKG_VERSION"), "\n")),
-        Request::Serve(options) if env::var_os(API_VARIABLE).is_some() => serve(&options),
+        Request::Serve(options) if env::var_os(ENV_RUNTIME_API).is_some() => serve(&options),
         Request::Serve(options) => complain(WRONG_USAGE, emulator::run(&options)),
         Request::Invoke(options, event) => invoke(&options, event),
     }
@@ -117,7 +117,7 @@ fn begin(server: &mut Server, runtime: &mut Runtime, options: &Options) -> Resul
     }
     if options.wants_sigterm || server.wishes().sigterm {
         // The signal is waited for already, by whom the handler is told of it. This is so that Lambda sends it.
-        let api = env::var(API_VARIABLE).unwrap_or_default();
+        let api = env::var(ENV_RUNTIME_API).unwrap_or_default();
         lambwire_mio::on_sigterm(&api, || {
             loop {
                 thread::park();
@@ -145,7 +145,7 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
 }
 
 fn answer_once(server: &mut Server, event: &[u8]) -> Result<ExitCode, Error> {
-    let id = RequestId::new("invoke").map_err(|error| Error::Send { request: Verb::Next, error })?;
+    let id = RequestId::new("invoke").map_err(|error| Error::Send { request: RequestKind::Next, error })?;
     let arn = server.invoked_by_hand();
     let mut context = Context::new(id);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -17,8 +17,8 @@ use core::convert::Infallible;
 use core::net::SocketAddr;
 
 use lambwire::{
-    API_VARIABLE, Body, Client, Context, ErrorReport, Fault, Inbox, Message, Mode, Progress, ReceiveError, Reply,
-    Request, SendError, limits,
+    Body, Client, Context, ENV_RUNTIME_API, ErrorHeaders, ErrorReport, Message, MessageReader, Mode, Progress,
+    ReceiveError, Reply, Request, SendError, limits,
 };
 use rustix::fd::OwnedFd;
 use rustix::io::{self, Errno, IoSlice};
@@ -50,14 +50,14 @@ impl Memory {
 /// Why a connection is given up.
 enum Trouble {
     Broken,
-    Unsendable,
+    InvalidValue,
     Unreadable,
     Refused,
 }
 
 /// Answers invocations for as long as that is possible, and returns the exit status.
 fn run(mut environment: Environment, memory: &mut Memory) -> i32 {
-    let api = environment.find_map(|variable| variable.strip_prefix(API_VARIABLE.as_bytes())?.strip_prefix(b"="));
+    let api = environment.find_map(|variable| variable.strip_prefix(ENV_RUNTIME_API.as_bytes())?.strip_prefix(b"="));
     let Some(api) = api else {
         return fail("AWS_LAMBDA_RUNTIME_API is not set: only Lambda, or an emulator of it, starts this program");
     };
@@ -70,7 +70,7 @@ fn run(mut environment: Environment, memory: &mut Memory) -> i32 {
     let mut connection = Connection {
         address: SocketAddr::new(ip, client.api().port()),
         socket: None,
-        inbox: Inbox::new(),
+        inbox: MessageReader::new(),
         client,
         tries: 0,
     };
@@ -78,7 +78,7 @@ fn run(mut environment: Environment, memory: &mut Memory) -> i32 {
         let Err(trouble) = connection.serve(memory);
         let what = match trouble {
             Trouble::Broken => "no connection to the Runtime API",
-            Trouble::Unsendable => "a request that cannot be sent",
+            Trouble::InvalidValue => "a request that cannot be sent",
             Trouble::Unreadable => "a reply that cannot be understood, or that was cut short",
             Trouble::Refused => return fail("there is no going on"),
         };
@@ -97,7 +97,7 @@ struct Connection {
     address: SocketAddr,
     socket: Option<OwnedFd>,
     client: Client,
-    inbox: Inbox,
+    inbox: MessageReader,
     /// Connections that failed since the last reply.
     tries: u8,
 }
@@ -111,7 +111,7 @@ impl Connection {
             let message = self.receive(reply)?;
             let context = match message.head {
                 Reply::Invocation(context) => context,
-                Reply::Refused { .. } => return Err(Trouble::Refused),
+                Reply::Rejected { .. } => return Err(Trouble::Refused),
                 _ => {
                     pause(50);
                     continue;
@@ -119,7 +119,7 @@ impl Connection {
             };
             self.answer(&context, message.body, head)?;
             // Which refusals end the loop, says lambwire's `Rejection::is_fatal`.
-            if let Reply::Refused { status: 500.. } = self.receive(reply)?.head {
+            if let Reply::Rejected { status: 500.. } = self.receive(reply)?.head {
                 return Err(Trouble::Refused);
             }
         }
@@ -134,10 +134,10 @@ impl Connection {
             return self.send(&response, event, head);
         }
         let report = ErrorReport::new("Function.EventTooLarge", "the event is longer than a response may be");
-        let fault = Fault { error_type: Some(report.header_type()), xray_cause: None };
+        let headers = ErrorHeaders { error_type: Some(report.header_type()), xray_cause: None };
         let mut body = [0; 128];
         let len = report.write(&mut body)?;
-        let failure = Request::Error { id, invocation_id, fault };
+        let failure = Request::Error { id, invocation_id, headers };
         self.send(&failure, body.get(..len).unwrap_or_default(), head)
     }
 
@@ -162,7 +162,7 @@ impl Connection {
         sockopt::set_tcp_nodelay(&socket, true)?;
         self.socket = Some(socket);
         self.client = self.client.reconnected();
-        self.inbox = Inbox::new();
+        self.inbox = MessageReader::new();
         Ok(())
     }
 
@@ -183,14 +183,14 @@ impl Connection {
     fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Message<'b, Reply<'b>>, Trouble> {
         let whole = loop {
             match self.inbox.receive_reply(&mut self.client, buf)? {
-                Progress::Whole(whole) => break whole,
+                Progress::Complete(whole) => break whole,
                 Progress::NeedInput => self.read(buf)?,
                 Progress::NeedSpace { .. } => return Err(Trouble::Unreadable),
             }
         };
         self.tries = 0;
         let message = whole.read(buf)?;
-        if let Reply::Refused { .. } = message.head {
+        if let Reply::Rejected { .. } = message.head {
             // The reason is JSON, and is shown as it is: what reads JSON would be a fifth of the program.
             say("refused by the Runtime API: ", message.body.get(..REASON_BYTES).unwrap_or(message.body));
         }
@@ -229,7 +229,7 @@ impl From<Errno> for Trouble {
 
 impl From<SendError> for Trouble {
     fn from(_: SendError) -> Self {
-        Self::Unsendable
+        Self::InvalidValue
     }
 }
 

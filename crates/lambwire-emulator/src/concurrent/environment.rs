@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use lambwire::limits::{ERROR_BYTES, PAYLOAD_BYTES};
-use lambwire::{Mode, Objection, Verb};
+use lambwire::{ApiError, Mode, RequestKind};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::lock::SemaphoreGuardArc;
 
@@ -185,13 +185,13 @@ impl Environment {
     }
 
     /// Why an answer to this invocation, which is not under way, is refused: a time-out is told once.
-    fn unknown(&mut self, id: &str) -> Objection<'static> {
+    fn unknown(&mut self, id: &str) -> ApiError<'static> {
         match self.timed_out.iter().position(|timed_out| timed_out == id) {
             Some(at) => {
                 self.timed_out.remove(at);
-                Objection::InvokeTimeout
+                ApiError::InvokeTimeout
             }
-            None => Objection::InvalidRequestId,
+            None => ApiError::InvalidRequestId,
         }
     }
 
@@ -202,7 +202,7 @@ impl Environment {
 }
 
 impl Requests for Environment {
-    fn next(&mut self, now: Instant) -> Result<Handout, Objection<'static>> {
+    fn next(&mut self, now: Instant) -> Result<Handout, ApiError<'static>> {
         match self.init {
             Init::Started => self.init = Init::Ready(now),
             Init::Ready(_) => {}
@@ -215,26 +215,26 @@ impl Requests for Environment {
         Ok(Handout::Waits(given))
     }
 
-    fn begin_answer(&mut self, begun: &Begun<'_>) -> Result<u64, Objection<'static>> {
+    fn begin_answer(&mut self, begun: &Begun<'_>) -> Result<u64, ApiError<'static>> {
         let Some(flight) = self.under_way.get_mut(begun.id) else {
             return Err(self.unknown(begun.id));
         };
         // The nonce of another attempt: that one has timed out. None at all is taken.
         if begun.nonce.is_some_and(|nonce| flight.invocation.nonce().map(str::as_bytes) != Some(nonce)) {
-            return Err(Objection::InvokeTimeout);
+            return Err(ApiError::InvokeTimeout);
         }
         if flight.is_answering {
-            return Err(Objection::InvalidRequestId);
+            return Err(ApiError::InvalidRequestId);
         }
         if begun.mode == Mode::Unknown {
             self.end(begun.id, Reported::Failed(Failure::BadMode));
-            return Err(Objection::InvalidResponseMode);
+            return Err(ApiError::InvalidResponseMode);
         }
         flight.is_answering = true;
-        Ok(if begun.verb == Verb::Error { ERROR_BYTES } else { PAYLOAD_BYTES })
+        Ok(if begun.verb == RequestKind::Error { ERROR_BYTES } else { PAYLOAD_BYTES })
     }
 
-    fn end_answer(&mut self, begun: &Begun<'_>, reported: Reported) -> Result<(), Objection<'static>> {
+    fn end_answer(&mut self, begun: &Begun<'_>, reported: Reported) -> Result<(), ApiError<'static>> {
         if !self.under_way.contains_key(begun.id) {
             return Err(self.unknown(begun.id));
         }
@@ -245,7 +245,7 @@ impl Requests for Environment {
     /// A report may be sent again, shortened.
     fn refuse_size(&mut self, begun: &Begun<'_>) {
         match self.under_way.get_mut(begun.id) {
-            Some(flight) if begun.verb == Verb::Error => flight.is_answering = false,
+            Some(flight) if begun.verb == RequestKind::Error => flight.is_answering = false,
             _ => self.end(begun.id, Reported::Failed(Failure::TooLarge)),
         }
     }
@@ -254,7 +254,7 @@ impl Requests for Environment {
         self.end(begun.id, Reported::Failed(Failure::Truncated));
     }
 
-    fn begin_init_error(&mut self) -> Result<(), Objection<'static>> {
+    fn begin_init_error(&mut self) -> Result<(), ApiError<'static>> {
         match self.init {
             Init::Started => self.init = Init::Failed(None),
             // It is taken, and changes nothing.
@@ -303,8 +303,8 @@ mod tests {
                 })
                 .collect();
             let is_remembered = count <= limits::TIMED_OUT;
-            assert_eq!(environment.unknown(&ids[0]) == Objection::InvokeTimeout, is_remembered, "{count}");
-            assert_eq!(environment.unknown(&ids[count - 1]), Objection::InvokeTimeout);
+            assert_eq!(environment.unknown(&ids[0]) == ApiError::InvokeTimeout, is_remembered, "{count}");
+            assert_eq!(environment.unknown(&ids[count - 1]), ApiError::InvokeTimeout);
         }
     }
 }

@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use lambwire::limits::PAYLOAD_BYTES;
-use lambwire::{ACCEPTED_BODY, Body, Context, Event, Reply, Request, RequestId, SendError, Server, StreamError, Verb};
+use lambwire::{ACCEPTED_BODY, Body, Context, Event, Request, RequestId, RequestKind, SendError, Server, StreamError};
 use rustix::net::sockopt;
 
-use super::script::{Act, Once, Plan, Say};
+use super::script::{Action, Plan, Reply, Trigger};
 use super::server::Shared;
 
 /// Bytes that are read at a time.
@@ -25,9 +25,9 @@ const HEAD_BYTES: usize = 4096;
 
 /// A request that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct RecordedRequest {
     /// What it is.
-    pub verb: Verb,
+    pub kind: RequestKind,
     /// The invocation that it answers.
     pub id: Option<String>,
     /// The type of the error that it reports, if it does, be it behind a stream.
@@ -66,8 +66,8 @@ impl Conversation<'_> {
         // Every write is to be a segment.
         self.stream.set_nodelay(true)?;
         while let Some(mut seen) = self.head()? {
-            let plan = self.shared.plan(seen.verb).unwrap_or_else(|| well_meant(seen.verb));
-            let received = self.body(plan.once, &mut seen);
+            let plan = self.shared.plan(seen.kind).unwrap_or_else(|| well_meant(seen.kind));
+            let received = self.body(plan.trigger, &mut seen);
             self.shared.see(seen);
             received?;
             for act in plan.acts {
@@ -85,12 +85,12 @@ impl Conversation<'_> {
     }
 
     /// Waits for the head of the next request; `None` if none comes.
-    fn head(&mut self) -> io::Result<Option<Seen>> {
+    fn head(&mut self) -> io::Result<Option<RecordedRequest>> {
         loop {
             let received = self.server.receive(&self.input).map_err(io::Error::other)?;
             let used = received.used;
             if let Event::Head { head, .. } = received.event {
-                let seen = Seen::new(&head);
+                let seen = RecordedRequest::new(&head);
                 self.input.drain(..used);
                 return Ok(Some(seen));
             }
@@ -102,11 +102,11 @@ impl Conversation<'_> {
     }
 
     /// Receives as much of the body as is wanted.
-    fn body(&mut self, once: Once, seen: &mut Seen) -> io::Result<()> {
-        let wanted = match once {
-            Once::Head => return Ok(()),
-            Once::Body(bytes) => bytes,
-            Once::Whole => u64::MAX,
+    fn body(&mut self, trigger: Trigger, seen: &mut RecordedRequest) -> io::Result<()> {
+        let wanted = match trigger {
+            Trigger::Head => return Ok(()),
+            Trigger::Body(bytes) => bytes,
+            Trigger::Whole => u64::MAX,
         };
         let mut total: u64 = 0;
         while total < wanted {
@@ -137,36 +137,36 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    fn act(&mut self, act: Act) -> io::Result<Left> {
+    fn act(&mut self, act: Action) -> io::Result<Left> {
         match act {
-            Act::Say(say) => {
+            Action::Reply(say) => {
                 let bytes = self.bytes(say)?;
                 self.write(&bytes)?;
             }
-            Act::Pieces { say, len, pause } => {
+            Action::Pieces { say, len, pause } => {
                 for piece in self.bytes(say)?.chunks(len.max(1)) {
                     self.write(piece)?;
                     thread::sleep(pause);
                 }
             }
-            Act::Part { say, len } => {
+            Action::Part { say, len } => {
                 let bytes = self.bytes(say)?;
                 self.write(bytes.get(..len).unwrap_or(&bytes))?;
             }
-            Act::Pause(pause) => thread::sleep(pause),
-            Act::Hold => self.shared.hold(),
-            Act::HalfClose => self.stream.shutdown(Shutdown::Write)?,
-            Act::Close => return Ok(Left::Closed),
-            Act::Reset => {
+            Action::Pause(pause) => thread::sleep(pause),
+            Action::Hold => self.shared.hold(),
+            Action::HalfClose => self.stream.shutdown(Shutdown::Write)?,
+            Action::Close => return Ok(Left::Closed),
+            Action::Reset => {
                 sockopt::set_socket_linger(&*self.stream, Some(Duration::ZERO))?;
                 return Ok(Left::Closed);
             }
-            Act::Drain => return self.drain(),
-            Act::Silence => {
-                self.shared.rest();
+            Action::Drain => return self.drain(),
+            Action::Silence => {
+                self.shared.idle();
                 return self.drain();
             }
-            Act::Deaf(deaf) => self.shared.be_deaf(deaf),
+            Action::RefuseConnections(refusing) => self.shared.refuse_connections(refusing),
         }
         Ok(Left::Open)
     }
@@ -179,14 +179,14 @@ impl Conversation<'_> {
     }
 
     /// The bytes that say this.
-    fn bytes(&mut self, say: Say) -> io::Result<Vec<u8>> {
+    fn bytes(&mut self, say: Reply) -> io::Result<Vec<u8>> {
         match say {
-            Say::Raw(bytes) => Ok(bytes),
-            Say::NothingYet => self.reply(&Reply::NothingYet, b"", None),
-            Say::Accepted => self.reply(&Reply::Accepted, ACCEPTED_BODY, None),
-            Say::Refused { status, body } => self.reply(&Reply::Refused { status }, &body, None),
-            Say::Invocation { id, event, chunk } => match RequestId::new(&id) {
-                Ok(id) => self.reply(&Reply::Invocation(Context::new(id)), &event, chunk),
+            Reply::Raw(bytes) => Ok(bytes),
+            Reply::NothingYet => self.reply(&lambwire::Reply::NothingYet, b"", None),
+            Reply::Accepted => self.reply(&lambwire::Reply::Accepted, ACCEPTED_BODY, None),
+            Reply::Rejected { status, body } => self.reply(&lambwire::Reply::Rejected { status }, &body, None),
+            Reply::Invocation { id, event, chunk } => match RequestId::new(&id) {
+                Ok(id) => self.reply(&lambwire::Reply::Invocation(Context::new(id)), &event, chunk),
                 Err(error) => Err(io::Error::other(error)),
             },
         }
@@ -196,11 +196,16 @@ impl Conversation<'_> {
         })
     }
 
-    fn reply(&mut self, reply: &Reply<'_>, body: &[u8], chunk: Option<usize>) -> io::Result<Vec<u8>> {
+    fn reply(&mut self, reply: &lambwire::Reply<'_>, body: &[u8], chunk: Option<usize>) -> io::Result<Vec<u8>> {
         self.try_reply(reply, body, chunk).map_err(io::Error::other)
     }
 
-    fn try_reply(&mut self, reply: &Reply<'_>, body: &[u8], chunk: Option<usize>) -> Result<Vec<u8>, SendError> {
+    fn try_reply(
+        &mut self,
+        reply: &lambwire::Reply<'_>,
+        body: &[u8],
+        chunk: Option<usize>,
+    ) -> Result<Vec<u8>, SendError> {
         let framing = match chunk {
             Some(_) => Body::Chunked,
             None => Body::Exact(u64::try_from(body.len()).unwrap_or(u64::MAX)),
@@ -229,16 +234,16 @@ impl Conversation<'_> {
     }
 }
 
-impl Seen {
+impl RecordedRequest {
     fn new(request: &Request<'_>) -> Self {
         let (id, error_type) = match request {
             Request::Response { id, .. } => (Some(id), None),
-            Request::Error { id, fault, .. } => (Some(id), fault.error_type),
-            Request::InitError(fault) => (None, fault.error_type),
+            Request::Error { id, headers, .. } => (Some(id), headers.error_type),
+            Request::InitError(headers) => (None, headers.error_type),
             _ => (None, None),
         };
         Self {
-            verb: request.verb(),
+            kind: request.kind(),
             id: id.map(RequestId::to_string),
             error_type: error_type.map(str::to_owned),
             body: Vec::new(),
@@ -248,9 +253,9 @@ impl Seen {
 }
 
 /// What becomes of a request of which the script says nothing.
-fn well_meant(verb: Verb) -> Plan {
-    match verb {
-        Verb::Next => Plan::new([Act::Silence]),
-        _ => Plan::new([Act::Say(Say::Accepted)]),
+fn well_meant(kind: RequestKind) -> Plan {
+    match kind {
+        RequestKind::Next => Plan::new([Action::Silence]),
+        _ => Plan::new([Action::Reply(Reply::Accepted)]),
     }
 }

@@ -7,12 +7,12 @@
 //! ```
 //! use std::io::{Read, Write};
 //! use std::net::TcpStream;
-//! use lambwire_emulator::fault::{Act, FaultServer, Plan, Say, Script};
+//! use lambwire_emulator::fault::{Action, FaultServer, Plan, Reply, Script};
 //!
 //! // Ends the connection in the middle of the first reply, and gives an invocation on the second try.
 //! let script = Script::new()
-//!     .next(Plan::new([Act::Part { say: Say::invocation("a", "{}"), len: 20 }, Act::Reset]))
-//!     .next(Say::invocation("a", "{}"));
+//!     .next(Plan::new([Action::Part { say: Reply::invocation("a", "{}"), len: 20 }, Action::Reset]))
+//!     .next(Reply::invocation("a", "{}"));
 //! let server = FaultServer::start(script)?;
 //! let ask = || {
 //!     let mut stream = TcpStream::connect(server.address())?;
@@ -22,7 +22,7 @@
 //! };
 //! assert!(ask().is_err());
 //! assert!(ask()?.starts_with(b"HTTP/1.1 200 OK\r\n"));
-//! assert_eq!(server.seen().len(), 2);
+//! assert_eq!(server.requests().len(), 2);
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
@@ -30,6 +30,6 @@ mod conversation;
 mod script;
 mod server;
 
-pub use conversation::Seen;
-pub use script::{Act, Once, Plan, Say, Script};
+pub use conversation::RecordedRequest;
+pub use script::{Action, Plan, Reply, Script, Trigger};
 pub use server::FaultServer;

@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
     /// How long nobody listens at first: connections are refused.
-    pub deaf: Duration,
+    pub refusing: Duration,
     /// What becomes of each request for an invocation. Those behind the last plan wait.
     pub to_next: Vec<Plan>,
     /// What becomes of each answer and each report of a failed start. Those behind the last plan are accepted.
@@ -17,14 +17,14 @@ pub struct Script {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// How much of the request is received before.
-    pub once: Once,
+    pub trigger: Trigger,
     /// What is done then, one after the other.
-    pub acts: Vec<Act>,
+    pub acts: Vec<Action>,
 }
 
 /// How much of a request is received before anything is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Once {
+pub enum Trigger {
     /// Its head. A reply then says `Connection: close`.
     Head,
     /// Its head and at least so many bytes of its body, or all.
@@ -36,13 +36,13 @@ pub enum Once {
 /// Something that is done to a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Act {
+pub enum Action {
     /// Says something in one write.
-    Say(Say),
+    Reply(Reply),
     /// Says something in writes of so many bytes, with a pause behind each.
     Pieces {
         /// What.
-        say: Say,
+        say: Reply,
         /// Bytes at a time.
         len: usize,
         /// The pause.
@@ -51,13 +51,13 @@ pub enum Act {
     /// Says the first so many bytes of something.
     Part {
         /// What.
-        say: Say,
+        say: Reply,
         /// Bytes in all.
         len: usize,
     },
     /// Does nothing for a while.
     Pause(Duration),
-    /// Does nothing until it is told to [go on](super::FaultServer::go_on).
+    /// Does nothing until it is told to [go on](super::FaultServer::resume).
     Hold,
     /// Says no more, and lets the connection stay half open.
     HalfClose,
@@ -70,13 +70,13 @@ pub enum Act {
     /// The same, and the script is [over](super::FaultServer::wait_until_idle): nothing will be said any more.
     Silence,
     /// From now on, for so long, connections are refused. The one at hand stays.
-    Deaf(Duration),
+    RefuseConnections(Duration),
 }
 
 /// Something that is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Say {
+pub enum Reply {
     /// An invocation.
     Invocation {
         /// Its request id.
@@ -91,7 +91,7 @@ pub enum Say {
     /// That an answer is taken: 202.
     Accepted,
     /// No.
-    Refused {
+    Rejected {
         /// With this status, from 300 to 599.
         status: u16,
         /// And this body.
@@ -123,39 +123,39 @@ impl Script {
 
     /// Has nobody listen at first.
     #[must_use]
-    pub fn deaf(mut self, deaf: Duration) -> Self {
-        self.deaf = deaf;
+    pub fn refuse_connections(mut self, refusing: Duration) -> Self {
+        self.refusing = refusing;
         self
     }
 }
 
 impl Plan {
     /// What is done once the request is whole.
-    pub fn new(acts: impl Into<Vec<Act>>) -> Self {
-        Self { once: Once::Whole, acts: acts.into() }
+    pub fn new(acts: impl Into<Vec<Action>>) -> Self {
+        Self { trigger: Trigger::Whole, acts: acts.into() }
     }
 
     /// The same, at another time.
     #[must_use]
-    pub fn once(mut self, once: Once) -> Self {
-        self.once = once;
+    pub fn when(mut self, trigger: Trigger) -> Self {
+        self.trigger = trigger;
         self
     }
 }
 
-impl From<Say> for Plan {
-    fn from(say: Say) -> Self {
+impl From<Reply> for Plan {
+    fn from(say: Reply) -> Self {
         Self::new([say.into()])
     }
 }
 
-impl From<Say> for Act {
-    fn from(say: Say) -> Self {
-        Self::Say(say)
+impl From<Reply> for Action {
+    fn from(say: Reply) -> Self {
+        Self::Reply(say)
     }
 }
 
-impl Say {
+impl Reply {
     /// An invocation with a body of known length.
     pub fn invocation(id: &str, event: impl Into<Vec<u8>>) -> Self {
         Self::Invocation { id: id.to_owned(), event: event.into(), chunk: None }
@@ -163,7 +163,7 @@ impl Say {
 
     /// A refusal with a body, which may be empty.
     pub fn refused(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self::Refused { status, body: body.into() }
+        Self::Rejected { status, body: body.into() }
     }
 
     /// Bytes.

@@ -7,10 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use lambwire::Verb;
+use lambwire::RequestKind;
 use rustix::net::{AddressFamily, SocketType, bind, listen, shutdown, socket, sockopt};
 
-use super::conversation::{Seen, converse};
+use super::conversation::{RecordedRequest, converse};
 use super::script::{Plan, Script};
 use crate::limits;
 
@@ -43,11 +43,11 @@ struct State {
     /// What is left of the script.
     to_next: std::vec::IntoIter<Plan>,
     to_answers: std::vec::IntoIter<Plan>,
-    deaf: Duration,
+    refusing: Duration,
     listener: Option<TcpListener>,
     connections: Vec<Weak<TcpStream>>,
     accepted: usize,
-    seen: Vec<Seen>,
+    seen: Vec<RecordedRequest>,
     is_idle: bool,
     is_held: bool,
     is_over: bool,
@@ -70,7 +70,7 @@ impl FaultServer {
             state: Mutex::new(State {
                 to_next: script.to_next.into_iter(),
                 to_answers: script.to_answers.into_iter(),
-                deaf: script.deaf,
+                refusing: script.refusing,
                 listener: None,
                 connections: Vec::new(),
                 accepted: 0,
@@ -81,7 +81,7 @@ impl FaultServer {
             }),
             changed: Condvar::new(),
         });
-        let listener = if script.deaf.is_zero() { Some(shared.listen()?) } else { None };
+        let listener = if script.refusing.is_zero() { Some(shared.listen()?) } else { None };
         let thread = thread::spawn({
             let shared = Arc::clone(&shared);
             move || shared.accept(listener)
@@ -95,7 +95,7 @@ impl FaultServer {
     }
 
     /// The requests that came, in their order.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.state().seen.clone()
     }
 
@@ -109,14 +109,14 @@ impl FaultServer {
         self.shared.wait_until(patience, |state| state.is_idle)
     }
 
-    /// Waits until the script has come to an [`Act::Hold`](super::Act::Hold), but not longer than `patience`. Says whether
+    /// Waits until the script has come to an [`Action::Hold`](super::Action::Hold), but not longer than `patience`. Says whether
     /// it has.
     pub fn wait_until_held(&self, patience: Duration) -> bool {
         self.shared.wait_until(patience, |state| state.is_held)
     }
 
-    /// Ends an [`Act::Hold`](super::Act::Hold).
-    pub fn go_on(&self) {
+    /// Ends an [`Action::Hold`](super::Action::Hold).
+    pub fn resume(&self) {
         self.shared.state().is_held = false;
         self.shared.changed.notify_all();
     }
@@ -134,17 +134,17 @@ impl Drop for FaultServer {
 
 impl Shared {
     /// What becomes of a request; `None` if the script does not say.
-    pub(crate) fn plan(&self, verb: Verb) -> Option<Plan> {
+    pub(crate) fn plan(&self, kind: RequestKind) -> Option<Plan> {
         let mut state = self.state();
-        if verb == Verb::Next { state.to_next.next() } else { state.to_answers.next() }
+        if kind == RequestKind::Next { state.to_next.next() } else { state.to_answers.next() }
     }
 
-    pub(crate) fn see(&self, seen: Seen) {
+    pub(crate) fn see(&self, seen: RecordedRequest) {
         self.state().seen.push(seen);
     }
 
     /// Tells that nothing will be said any more.
-    pub(crate) fn rest(&self) {
+    pub(crate) fn idle(&self) {
         self.state().is_idle = true;
         self.changed.notify_all();
     }
@@ -163,9 +163,9 @@ impl Shared {
     }
 
     /// Has connections refused, from before this returns, for so long.
-    pub(crate) fn be_deaf(&self, deaf: Duration) {
+    pub(crate) fn refuse_connections(&self, refusing: Duration) {
         let mut state = self.state();
-        state.deaf = deaf;
+        state.refusing = refusing;
         hang_up(&mut state);
     }
 
@@ -191,8 +191,8 @@ impl Shared {
         let mut conversations = Vec::new();
         loop {
             let mut state = self.state();
-            let deaf = std::mem::take(&mut state.deaf);
-            let waited = self.changed.wait_timeout_while(state, deaf, |state| !state.is_over);
+            let refusing = std::mem::take(&mut state.refusing);
+            let waited = self.changed.wait_timeout_while(state, refusing, |state| !state.is_over);
             if waited.unwrap_or_else(PoisonError::into_inner).0.is_over {
                 break;
             }
@@ -200,7 +200,7 @@ impl Shared {
                 Ok(listener) => conversations.extend(self.accept_from(&listener)),
                 Err(error) => {
                     log::warn!("nobody listens at {}: {error}", self.address);
-                    self.state().deaf = limits::ACCEPT_PAUSE;
+                    self.state().refusing = limits::ACCEPT_PAUSE;
                 }
             }
         }

@@ -146,7 +146,7 @@ impl From<InvokeError> for Exception {
         match error {
             InvokeError::Throttled => Self::Throttled,
             InvokeError::EventTooLarge { .. } => Self::TooLarge,
-            InvokeError::Unsendable(error) => Self::BadContent(error.to_string()),
+            InvokeError::InvalidValue(error) => Self::BadContent(error.to_string()),
             InvokeError::Stopped => Self::Stopped,
         }
     }

@@ -77,8 +77,8 @@ fn serve(peer: &mut Peer) {
         // Sent away, the runtime ends.
         let given = peer.try_next().unwrap_or_else(|_| exit(1));
         let event = String::from_utf8(given.event).unwrap();
-        let (verb, rest) = event.split_once(' ').unwrap_or((&event, ""));
-        match verb {
+        let (kind, rest) = event.split_once(' ').unwrap_or((&event, ""));
+        match kind {
             "exit" => exit(rest.parse().unwrap()),
             "abort" => std::process::abort(),
             "hang" => hang(),

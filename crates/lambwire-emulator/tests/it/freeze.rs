@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio, exit};
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use lambwire::{Context, Verb};
-use lambwire_emulator::fault::{Act, FaultServer, Plan, Say, Script};
+use lambwire::{Context, RequestKind};
+use lambwire_emulator::fault::{Action, FaultServer, Plan, Reply, Script};
 use lambwire_mio::Error;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -17,7 +17,7 @@ const ROLE: &str = "LAMBWIRE_TEST_FREEZE";
 const SUBJECTS: [&str; 4] = ["mio next", "mio serve", "smol next", "smol serve"];
 
 /// How a connection is lost: by an end, and by a reset.
-const LOSSES: [Act; 2] = [Act::Close, Act::Reset];
+const LOSSES: [Action; 2] = [Action::Close, Action::Reset];
 
 /// Long enough for whatever a test waits for that does come.
 const AMPLE: Duration = Duration::from_secs(300);
@@ -121,55 +121,55 @@ fn is_connected(port: u16) -> bool {
 /// Freezes each subject when the script holds, lets go on with the script until the connection is lost, thaws it, and
 /// looks at what it has asked in the end.
 #[track_caller]
-fn check(script: impl Fn(Act) -> Script, expected: &[(Verb, Option<&str>)]) {
+fn check(script: impl Fn(Action) -> Script, expected: &[(RequestKind, Option<&str>)]) {
     for subject in SUBJECTS {
         for loss in LOSSES {
             let server = FaultServer::start(script(loss.clone())).unwrap();
             let process = Process::start(subject, &server);
             assert!(server.wait_until_held(AMPLE));
             process.freeze();
-            server.go_on();
+            server.resume();
             while is_connected(server.address().port()) {
                 thread::yield_now();
             }
             process.thaw();
             assert!(server.wait_until_idle(AMPLE), "{subject}, {loss:?}");
-            let seen = server.seen();
-            let seen: Vec<_> = seen.iter().map(|seen| (seen.verb, seen.id.as_deref())).collect();
+            let seen = server.requests();
+            let seen: Vec<_> = seen.iter().map(|seen| (seen.kind, seen.id.as_deref())).collect();
             assert_eq!(seen, expected, "{subject}, {loss:?}");
             assert_eq!(server.connections(), 2, "{subject}, {loss:?}");
         }
     }
 }
 
-const NEXT: (Verb, Option<&str>) = (Verb::Next, None);
-const ANSWER_A: (Verb, Option<&str>) = (Verb::Response, Some("a"));
-const ANSWER_B: (Verb, Option<&str>) = (Verb::Response, Some("b"));
+const NEXT: (RequestKind, Option<&str>) = (RequestKind::Next, None);
+const ANSWER_A: (RequestKind, Option<&str>) = (RequestKind::Response, Some("a"));
+const ANSWER_B: (RequestKind, Option<&str>) = (RequestKind::Response, Some("b"));
 
-fn a() -> Say {
-    Say::invocation("a", "event")
+fn a() -> Reply {
+    Reply::invocation("a", "event")
 }
 
-fn b() -> Say {
-    Say::invocation("b", "event")
+fn b() -> Reply {
+    Reply::invocation("b", "event")
 }
 
 #[test]
 fn a_runtime_that_is_frozen_as_it_asks_for_its_first_invocation_asks_again() {
-    let script = |loss| Script::new().next(Plan::new([Act::Hold, loss])).next(a());
+    let script = |loss| Script::new().next(Plan::new([Action::Hold, loss])).next(a());
     check(script, &[NEXT, NEXT, ANSWER_A, NEXT]);
 }
 
 #[test]
 fn a_runtime_that_is_frozen_between_invocations_asks_again() {
-    let script = |loss| Script::new().next(a()).next(Plan::new([Act::Hold, loss])).next(b());
+    let script = |loss| Script::new().next(a()).next(Plan::new([Action::Hold, loss])).next(b());
     check(script, &[NEXT, ANSWER_A, NEXT, NEXT, ANSWER_B, NEXT]);
 }
 
 #[test]
 fn a_runtime_that_is_frozen_before_it_has_read_that_its_answer_is_taken_reads_it_and_asks_again() {
     let script = |loss| {
-        let taken = Plan::new([Act::Hold, Say::Accepted.into(), loss]);
+        let taken = Plan::new([Action::Hold, Reply::Accepted.into(), loss]);
         Script::new().next(a()).answer(taken).next(b())
     };
     check(script, &[NEXT, ANSWER_A, NEXT, ANSWER_B, NEXT]);
@@ -177,6 +177,6 @@ fn a_runtime_that_is_frozen_before_it_has_read_that_its_answer_is_taken_reads_it
 
 #[test]
 fn a_runtime_that_is_frozen_and_never_told_that_its_answer_is_taken_answers_again() {
-    let script = |loss| Script::new().next(a()).answer(Plan::new([Act::Hold, loss])).next(b());
+    let script = |loss| Script::new().next(a()).answer(Plan::new([Action::Hold, loss])).next(b());
     check(script, &[NEXT, ANSWER_A, ANSWER_A, NEXT, ANSWER_B, NEXT]);
 }

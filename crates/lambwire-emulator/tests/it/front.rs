@@ -191,7 +191,7 @@ fn what_is_no_invocation_is_refused_by_name() {
         ("X-Amz-Client-Context: !", "client context given is not base64"),
         ("X-Amz-Client-Context: /w==", "client context given is not UTF-8"),
         // A NUL between braces.
-        ("X-Amz-Client-Context: ewB9", "client context given cannot be sent"),
+        ("X-Amz-Client-Context: ewB9", "invalid client context"),
         ("X-Amz-Tenant-Id: \u{e9}\t\u{80}\r\nX-Amz-Client-Context: !", "client context"),
     ] {
         check_refused(INVOKE, &[header], 400, content, message);

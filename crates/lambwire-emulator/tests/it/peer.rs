@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use lambwire::{Body, Client, Event, Fault, InvocationId, Mode, Reply, Request, RequestId};
+use lambwire::{Body, Client, ErrorHeaders, Event, InvocationId, Mode, Reply, Request, RequestId};
 
 /// A runtime's connection.
 pub(crate) struct Peer {
@@ -119,13 +119,14 @@ impl Peer {
     }
 
     pub(crate) fn fail(&mut self, id: &str, report: &[u8]) -> Said {
-        let request = Request::Error { id: RequestId::new(id).unwrap(), invocation_id: None, fault: Fault::default() };
+        let request =
+            Request::Error { id: RequestId::new(id).unwrap(), invocation_id: None, headers: ErrorHeaders::default() };
         self.send(&request, report);
         self.said()
     }
 
     pub(crate) fn fail_to_start(&mut self, report: &[u8]) -> Said {
-        self.send(&Request::InitError(Fault::default()), report);
+        self.send(&Request::InitError(ErrorHeaders::default()), report);
         self.said()
     }
 

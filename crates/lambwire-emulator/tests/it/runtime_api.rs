@@ -172,14 +172,14 @@ fn check_pipelined(emulator: &Running) {
     let mut wire = Wire::connect(emulator.runtime_api());
     wire.0.set_nodelay(true).unwrap();
     wire.write(NEXT);
-    for (verb, cut) in [("response", usize::MAX), ("error", usize::MAX), ("response", 1), ("error", 1), ("response", 7)]
+    for (kind, cut) in [("response", usize::MAX), ("error", usize::MAX), ("response", 1), ("error", 1), ("response", 7)]
     {
-        let event = format!("{verb} in pieces of {cut}");
+        let event = format!("{kind} in pieces of {cut}");
         let answer = invoke_with(emulator, Event::new(event.as_str()), |_| {
             let given = wire.read();
             assert_eq!(given.text(), event);
             let id = given.header("lambda-runtime-aws-request-id").unwrap();
-            let path = format!("/2018-06-01/runtime/invocation/{id}/{verb}");
+            let path = format!("/2018-06-01/runtime/invocation/{id}/{kind}");
             for piece in [&post_bytes(&path, &[], &given.body), NEXT.as_bytes()].concat().chunks(cut) {
                 wire.write(piece);
             }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use lambwire_smol::lambwire::{Context, Objection};
+use lambwire_smol::lambwire::{ApiError, Context};
 use lambwire_smol::{Error, Failure, Response, serve_concurrent};
 use smol::lock::Barrier;
 use smol::{block_on, channel, stream};
@@ -28,7 +28,7 @@ fn four_invocations_run_at_a_time_and_each_has_its_own_answer() {
             })
             .collect();
         let [first, others @ ..] = &mut peers;
-        first.refuse(Objection::InternalServerError);
+        first.refuse(ApiError::InternalServerError);
         others.iter_mut().for_each(|peer| assert_eq!(peer.request().0, "next"));
         peers.into_iter().for_each(Peer::closed);
         answers
@@ -64,9 +64,9 @@ fn failures_are_reported_and_refusals_observed_as_the_loop_goes_on() {
             peer.take_answer()
         });
         peer.invoke(b"refused");
-        peer.refuse(Objection::InvokeTimeout);
+        peer.refuse(ApiError::InvokeTimeout);
         peer.invoke(b"fatal");
-        peer.refuse(Objection::InternalServerError);
+        peer.refuse(ApiError::InternalServerError);
         peer.closed();
         failures
     });
@@ -101,7 +101,7 @@ fn a_fatal_error_of_one_loop_leaves_the_others_time_to_answer_and_no_more() {
             let [mut busy, mut refused, mut idle] = [(); 3].map(|()| Peer::accept(listener));
             busy.invoke(event);
             assert_eq!(idle.request().0, "next");
-            refused.refuse(Objection::InternalServerError);
+            refused.refuse(ApiError::InternalServerError);
             refused.closed();
             idle.closed();
             tell.send_blocking(()).unwrap();
@@ -132,7 +132,7 @@ fn a_panic_of_the_observer_ends_all_loops() {
         // The loop whose end is waited for first is the idle one.
         let [idle, mut observed] = [(); 2].map(|()| Peer::accept(listener));
         observed.invoke(b"{}");
-        observed.refuse(Objection::InvokeTimeout);
+        observed.refuse(ApiError::InvokeTimeout);
         idle.read_rest();
         observed.read_rest();
     });

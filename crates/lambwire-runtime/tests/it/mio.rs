@@ -1,6 +1,6 @@
 //! What lambwire-mio adds: calls that block, and pieces from iterators.
 
-use lambwire_mio::lambwire::{ErrorReport, Objection, Prelude};
+use lambwire_mio::lambwire::{ApiError, ErrorReport, Prelude};
 use lambwire_mio::{Response, Runtime};
 
 use crate::over_mio::serve::{failure, streams_are_sent_in_pieces_and_end_as_their_pieces_do};
@@ -14,7 +14,7 @@ fn every_call_blocks_until_it_is_done() {
             peer.invoke(event.as_bytes());
             peer.take_answer().0
         });
-        peer.refuse(Objection::InternalServerError);
+        peer.refuse(ApiError::InternalServerError);
         assert_eq!(peer.take_answer().0, "init error T");
         answers
     });

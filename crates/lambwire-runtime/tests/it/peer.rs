@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use lambwire_runtime::lambwire::{
-    ACCEPTED_BODY, Body, Context, Inbox, InvocationId, Objection, Progress, Reply, Request, RequestId, Server,
+    ACCEPTED_BODY, ApiError, Body, Context, InvocationId, MessageReader, Progress, Reply, Request, RequestId, Server,
     StreamError,
 };
 
@@ -16,7 +16,7 @@ pub(crate) const NONCE: &[u8] = b"02876d80-77eb";
 pub(crate) struct Peer {
     stream: TcpStream,
     server: Server,
-    inbox: Inbox,
+    inbox: MessageReader,
     buf: Vec<u8>,
 }
 
@@ -32,14 +32,14 @@ pub(crate) fn with_script<V: Send + 'static>(
 impl Peer {
     pub(crate) fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = listener.accept().expect("a runtime");
-        Self { stream, server: Server::new(), inbox: Inbox::new(), buf: vec![0; 8 << 20] }
+        Self { stream, server: Server::new(), inbox: MessageReader::new(), buf: vec![0; 8 << 20] }
     }
 
     /// Waits for a request, and gives what it says in a line, and its body.
     pub(crate) fn request(&mut self) -> (String, Vec<u8>) {
         loop {
             match self.inbox.receive_request(&mut self.server, &mut self.buf).expect("a request") {
-                Progress::Whole(whole) => {
+                Progress::Complete(whole) => {
                     let message = whole.read(&self.server, &self.buf);
                     let mut room = vec![0; 65536];
                     let failure = StreamError::find(message.trailers).map(|error| {
@@ -100,7 +100,7 @@ impl Peer {
     }
 
     /// Says no to whatever comes next.
-    pub(crate) fn refuse(&mut self, objection: Objection<'_>) {
+    pub(crate) fn refuse(&mut self, objection: ApiError<'_>) {
         let mut body = vec![0; 512];
         let len = objection.write(&mut body).expect("room");
         self.request();
@@ -181,12 +181,12 @@ fn said(request: &Request<'_>) -> String {
             assert_eq!((id.as_str(), invocation_id.map(|id| id.as_bytes())), (ID, Some(NONCE)));
             format!("response {mode:?} {}", content_type.unwrap_or_default())
         }
-        Request::Error { id, invocation_id, fault } => {
+        Request::Error { id, invocation_id, headers } => {
             assert_eq!((id.as_str(), invocation_id.map(|id| id.as_bytes())), (ID, Some(NONCE)));
-            format!("error {}", fault.error_type.unwrap_or_default())
+            format!("error {}", headers.error_type.unwrap_or_default())
         }
-        Request::InitError(fault) => format!("init error {}", fault.error_type.unwrap_or_default()),
-        Request::RestoreError(fault) => format!("restore error {}", fault.error_type.unwrap_or_default()),
-        request => request.verb().to_string(),
+        Request::InitError(headers) => format!("init error {}", headers.error_type.unwrap_or_default()),
+        Request::RestoreError(headers) => format!("restore error {}", headers.error_type.unwrap_or_default()),
+        request => request.kind().to_string(),
     }
 }

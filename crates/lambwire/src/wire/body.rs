@@ -2,7 +2,7 @@
 
 use super::head;
 use super::headers::Headers;
-use super::scan::{Found, Scan};
+use super::scan::{Scan, ScanResult};
 use crate::error::ReceiveError;
 use crate::limits;
 
@@ -41,7 +41,7 @@ pub(crate) enum Chunks {
 }
 
 /// What the next bytes of a body are.
-pub(crate) enum Piece<'i> {
+pub(crate) enum BodyEvent<'i> {
     /// More input is needed to tell.
     NeedInput,
     /// Bytes of the body.
@@ -61,14 +61,14 @@ impl BodyReader {
 
     /// Takes the next piece off the front of `input`, with the framing before it, and says how many bytes that took.
     #[inline]
-    pub(crate) fn next<'i>(&mut self, input: &'i [u8]) -> Result<(usize, Piece<'i>), ReceiveError> {
+    pub(crate) fn next<'i>(&mut self, input: &'i [u8]) -> Result<(usize, BodyEvent<'i>), ReceiveError> {
         match self {
-            Self::Exact(0) => Ok((0, Piece::End(Headers::default()))),
+            Self::Exact(0) => Ok((0, BodyEvent::End(Headers::default()))),
             Self::Exact(left) => Ok(some_data(take(left, input))),
             Self::UntilClose => Ok(some_data(input)),
             Self::Chunked(chunks) => {
                 let (used, piece) = chunks.next(input)?;
-                if matches!(piece, Piece::End(_)) {
+                if matches!(piece, BodyEvent::End(_)) {
                     *self = Self::Exact(0);
                 }
                 Ok((used, piece))
@@ -92,7 +92,7 @@ impl BodyReader {
 impl Chunks {
     // Kept out of the reader, which a body of known length makes short.
     #[inline(never)]
-    fn next<'i>(&mut self, input: &'i [u8]) -> Result<(usize, Piece<'i>), ReceiveError> {
+    fn next<'i>(&mut self, input: &'i [u8]) -> Result<(usize, BodyEvent<'i>), ReceiveError> {
         let mut used = 0;
         loop {
             let (taken, piece) = self.step(input.get(used..).unwrap_or_default())?;
@@ -104,7 +104,7 @@ impl Chunks {
     }
 
     /// As [`next`](Self::next), but stops behind each piece of framing, which is no piece of the body.
-    fn step<'i>(&mut self, input: &'i [u8]) -> Result<(usize, Option<Piece<'i>>), ReceiveError> {
+    fn step<'i>(&mut self, input: &'i [u8]) -> Result<(usize, Option<BodyEvent<'i>>), ReceiveError> {
         const END_OF_LINE: &[u8] = b"\r\n";
         match self {
             Self::Data(0) => {
@@ -119,21 +119,21 @@ impl Chunks {
                 *self = Self::Line;
                 Ok((END_OF_LINE.len(), None))
             }
-            Self::End if END_OF_LINE.starts_with(input) => Ok((0, Some(Piece::NeedInput))),
+            Self::End if END_OF_LINE.starts_with(input) => Ok((0, Some(BodyEvent::NeedInput))),
             Self::End => Err(ReceiveError::BadChunkEnd),
             Self::Line => {
                 let Some((used, size)) = chunk_line(input)? else {
-                    return Ok((0, Some(Piece::NeedInput)));
+                    return Ok((0, Some(BodyEvent::NeedInput)));
                 };
                 *self = if size == 0 { Self::Trailers(Scan::new()) } else { Self::Data(size) };
                 Ok((used, None))
             }
             Self::Trailers(scan) => match scan.find_end(input, limits::TRAILERS_BYTES)? {
-                Found::Open => Ok((0, Some(Piece::NeedInput))),
-                Found::TooLong => Err(ReceiveError::TrailersTooLong),
-                Found::End(end) => {
+                ScanResult::Open => Ok((0, Some(BodyEvent::NeedInput))),
+                ScanResult::TooLong => Err(ReceiveError::TrailersTooLong),
+                ScanResult::End(end) => {
                     let trailers = head::trailers(input.get(..end).unwrap_or(input))?;
-                    Ok((end, Some(Piece::End(trailers))))
+                    Ok((end, Some(BodyEvent::End(trailers))))
                 }
             },
         }
@@ -148,8 +148,8 @@ fn take<'i>(left: &mut u64, input: &'i [u8]) -> &'i [u8] {
     data
 }
 
-fn some_data(data: &[u8]) -> (usize, Piece<'_>) {
-    let piece = if data.is_empty() { Piece::NeedInput } else { Piece::Data(data) };
+fn some_data(data: &[u8]) -> (usize, BodyEvent<'_>) {
+    let piece = if data.is_empty() { BodyEvent::NeedInput } else { BodyEvent::Data(data) };
     (data.len(), piece)
 }
 
@@ -199,10 +199,10 @@ mod tests {
             let (used, piece) = reader.next(&wire[at..have])?;
             at += used;
             match piece {
-                Piece::NeedInput if have == wire.len() => return Ok(None),
-                Piece::NeedInput => have = wire.len(),
-                Piece::Data(piece) => data.extend_from_slice(piece),
-                Piece::End(_) => return Ok(Some((data, at))),
+                BodyEvent::NeedInput if have == wire.len() => return Ok(None),
+                BodyEvent::NeedInput => have = wire.len(),
+                BodyEvent::Data(piece) => data.extend_from_slice(piece),
+                BodyEvent::End(_) => return Ok(Some((data, at))),
             }
         }
     }
@@ -264,10 +264,10 @@ mod tests {
     #[test]
     fn only_a_body_until_close_ends_with_the_connection() {
         let mut reader = BodyReader::new(Body::UntilClose);
-        assert!(matches!(reader.next(b"abc"), Ok((3, Piece::Data(b"abc")))));
-        assert!(matches!(reader.next(b""), Ok((0, Piece::NeedInput))));
+        assert!(matches!(reader.next(b"abc"), Ok((3, BodyEvent::Data(b"abc")))));
+        assert!(matches!(reader.next(b""), Ok((0, BodyEvent::NeedInput))));
         assert_eq!(reader.end(), Ok(()));
-        assert!(matches!(reader.next(b""), Ok((0, Piece::End(_)))));
+        assert!(matches!(reader.next(b""), Ok((0, BodyEvent::End(_)))));
         assert_eq!(BodyReader::new(Body::Exact(0)).end(), Ok(()));
         assert_eq!(BodyReader::new(Body::Exact(1)).end(), Err(ReceiveError::CutShort));
         assert_eq!(BodyReader::new(Body::Chunked).end(), Err(ReceiveError::CutShort));

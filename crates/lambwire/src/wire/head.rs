@@ -2,7 +2,7 @@
 
 use super::headers::{Headers, decimal, is_named};
 use super::lines;
-use super::scan::{Found, Scan, control};
+use super::scan::{Scan, ScanResult, control};
 use crate::error::ReceiveError;
 use crate::limits;
 
@@ -58,12 +58,12 @@ impl<'i, L> Head<'i, L> {
             return Ok(Some(head));
         }
         match scan.find_end(input, limit)? {
-            Found::End(end) => {
+            ScanResult::End(end) => {
                 let head = Self::parse(input.get(..end).unwrap_or(input), &line, see)?;
                 head.map(Some).ok_or(ReceiveError::BadHeader)
             }
-            Found::Open => Ok(None),
-            Found::TooLong => Err(ReceiveError::HeadTooLong { limit }),
+            ScanResult::Open => Ok(None),
+            ScanResult::TooLong => Err(ReceiveError::HeadTooLong { limit }),
         }
     }
 

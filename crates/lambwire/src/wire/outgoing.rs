@@ -66,7 +66,7 @@ impl Outgoing {
         match self {
             // An empty chunk would end the body, and an empty piece changes nothing anywhere else.
             _ if len == 0 => Ok(Frame::NONE),
-            Self::Idle => Err(SendError::OutOfTurn),
+            Self::Idle => Err(SendError::InvalidState),
             Self::Exact { announced, given } => {
                 let total = given.saturating_add(len);
                 if total > *announced {
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(outgoing.frame(2), Err(SendError::WrongLength { announced: 3, given: 4 }));
         assert_eq!(outgoing.frame(1), Ok(Frame::NONE));
         assert!(outgoing.is_idle());
-        assert_eq!(outgoing.frame(1), Err(SendError::OutOfTurn));
+        assert_eq!(outgoing.frame(1), Err(SendError::InvalidState));
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(crate) struct Scan {
 }
 
 /// What a look at a section found.
-pub(crate) enum Found {
+pub(crate) enum ScanResult {
     /// Its end: the section is this many bytes, the empty line included.
     End(usize),
     /// No end yet.
@@ -27,7 +27,7 @@ impl Scan {
     }
 
     /// Looks for the empty line that ends the section at the start of `input`, which has at most `limit` bytes.
-    pub(crate) fn find_end(&mut self, input: &[u8], limit: usize) -> Result<Found, ReceiveError> {
+    pub(crate) fn find_end(&mut self, input: &[u8], limit: usize) -> Result<ScanResult, ReceiveError> {
         let within = input.get(..limit).unwrap_or(input);
         while let Some(at) = within.get(self.seen..).and_then(newline) {
             let feed = self.seen + at;
@@ -40,11 +40,11 @@ impl Scan {
             if empty {
                 let end = self.seen;
                 *self = Self::new();
-                return Ok(Found::End(end));
+                return Ok(ScanResult::End(end));
             }
         }
         self.seen = within.len();
-        Ok(if within.len() == limit { Found::TooLong } else { Found::Open })
+        Ok(if within.len() == limit { ScanResult::TooLong } else { ScanResult::Open })
     }
 
     /// Whether nothing of the section was seen.
@@ -140,9 +140,9 @@ mod tests {
     fn check(section: &[u8], limit: usize, expected: Result<Option<usize>, ReceiveError>) {
         let found = |scan: &mut Scan, input: &[u8]| {
             scan.find_end(input, limit).map(|found| match found {
-                Found::End(end) => Some(end),
-                Found::Open => None,
-                Found::TooLong => Some(usize::MAX),
+                ScanResult::End(end) => Some(end),
+                ScanResult::Open => None,
+                ScanResult::TooLong => Some(usize::MAX),
             })
         };
         let mut whole = Scan::new();

@@ -45,7 +45,7 @@ impl<'o> Writer<'o> {
             return Err(SendError::HeadTooLong { bytes: self.len, limit });
         }
         if self.len > self.space {
-            return Err(SendError::OutTooSmall { needed: self.len });
+            return Err(SendError::BufferTooSmall { needed: self.len });
         }
         Ok(self.len)
     }
@@ -92,7 +92,7 @@ mod tests {
             writer.finish(7)
         };
         assert_eq!(write(&mut [0; 6]), Ok(6));
-        assert_eq!(write(&mut [0; 5]), Err(SendError::OutTooSmall { needed: 6 }));
+        assert_eq!(write(&mut [0; 5]), Err(SendError::BufferTooSmall { needed: 6 }));
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-use lambwire::{ReceiveError, Reply, Request, SendError, Server, Verb};
+use lambwire::{ReceiveError, Reply, Request, RequestKind, SendError, Server};
 
-use crate::attempts::{GIVEN, RECEIVED};
+use crate::attack_cases::{GIVEN, RECEIVED};
 use crate::cuts::{Accepting, Asking, Heard, Peer, Transcript, feed, hear, hear_cut};
 
 /// Bytes that are sent to an end.
@@ -39,7 +39,7 @@ pub(crate) enum To {
     Either,
     Server,
     /// A client that has asked for this.
-    Client(Verb),
+    Client(RequestKind),
     /// A server that gets one byte at a time, and after these no more.
     Patience,
 }
@@ -93,11 +93,11 @@ impl Attack {
                 let reply = [INVOCATION, &wire].concat();
                 vec![
                     verdict(&heard(&server, &request), asked),
-                    verdict(&heard(&Asking::new(&[Verb::Next]), &reply), replied),
+                    verdict(&heard(&Asking::new(&[RequestKind::Next]), &reply), replied),
                 ]
             }
             To::Server => vec![verdict(&heard(&server, &wire), asked)],
-            To::Client(verb) => vec![verdict(&heard(&Asking::new(&[verb]), &wire), replied)],
+            To::Client(kind) => vec![verdict(&heard(&Asking::new(&[kind]), &wire), replied)],
             To::Patience => {
                 let heard = feed(&mut Server::new(), &wire, 0..=wire.len());
                 assert!(heard.messages.is_empty() && heard.stop.is_ok());
@@ -126,7 +126,7 @@ fn verdict<'i, H: Copy>(heard: &Transcript<'i, H>, text: impl Fn(H) -> String) -
 }
 
 fn asked(request: Request<'_>) -> String {
-    request.verb().to_string()
+    request.kind().to_string()
 }
 
 fn replied(reply: Reply<'_>) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use lambwire::{Body, Fault, Mode, Rejection, Reply, Request, Server, StreamError, Verb};
+use lambwire::{Body, ErrorHeaders, Mode, Rejection, Reply, Request, RequestKind, Server, StreamError};
 
 use crate::cuts::{Accepting, Asking, Heard, Transcript, hear_cut};
 
@@ -16,17 +16,17 @@ pub(crate) enum Capture {
     /// What a client sent.
     Requests(Accepting, Vec<u8>),
     /// What a server sent to one who had asked for these.
-    Replies(Asking, Vec<Verb>, Vec<u8>),
+    Replies(Asking, Vec<RequestKind>, Vec<u8>),
 }
 
 /// All captures with their names.
 pub(crate) fn all() -> Vec<(String, Capture)> {
     sections()
-        .map(|(name, verbs, _)| {
+        .map(|(name, kinds, _)| {
             let bytes = fs::read(folder().join(name)).unwrap();
-            let capture = if let Some(verbs) = verbs {
-                let verbs: Vec<Verb> = verbs.split(", ").map(verb).collect();
-                Capture::Replies(Asking::new(&verbs), verbs, bytes)
+            let capture = if let Some(kinds) = kinds {
+                let kinds: Vec<RequestKind> = kinds.split(", ").map(kind).collect();
+                Capture::Replies(Asking::new(&kinds), kinds, bytes)
             } else {
                 let prefix = if name.starts_with("cargolambda-") { "/.rt" } else { "" };
                 let server = Server::at(&format!("http://127.0.0.1:9000{prefix}")).unwrap();
@@ -37,12 +37,12 @@ pub(crate) fn all() -> Vec<(String, Capture)> {
         .collect()
 }
 
-/// Name, verbs asked for, and text of every section.
+/// Name, kinds asked for, and text of every section.
 fn sections() -> impl Iterator<Item = (&'static str, Option<&'static str>, &'static str)> {
     EXPECTED.split("== ").filter(|section| !section.is_empty()).map(|section| {
         let (title, text) = section.split_once('\n').unwrap();
         match title.split_once(" to ") {
-            Some((name, verbs)) => (name, Some(verbs), text.trim_end()),
+            Some((name, kinds)) => (name, Some(kinds), text.trim_end()),
             None => (title, None, text.trim_end()),
         }
     })
@@ -52,10 +52,17 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/captures")
 }
 
-fn verb(text: &str) -> Verb {
-    let verbs = [Verb::Next, Verb::Response, Verb::Error, Verb::InitError, Verb::RestoreNext, Verb::RestoreError];
-    let mut verbs = verbs.into_iter().chain([Verb::Register, Verb::ExtensionNext]);
-    verbs.find(|verb| verb.to_string() == text).unwrap()
+fn kind(text: &str) -> RequestKind {
+    let kinds = [
+        RequestKind::Next,
+        RequestKind::Response,
+        RequestKind::Error,
+        RequestKind::InitError,
+        RequestKind::RestoreNext,
+        RequestKind::RestoreError,
+    ];
+    let mut kinds = kinds.into_iter().chain([RequestKind::Register, RequestKind::ExtensionNext]);
+    kinds.find(|kind| kind.to_string() == text).unwrap()
 }
 
 #[test]
@@ -81,10 +88,10 @@ fn every_capture_says_what_it_should_however_it_is_cut() {
     for ((name, capture), (_, _, expected)) in all().into_iter().zip(sections()) {
         let got = match &capture {
             Capture::Requests(server, bytes) => text(&hear_cut(server, bytes), request_text),
-            Capture::Replies(client, verbs, bytes) => {
-                let mut verbs = verbs.iter();
+            Capture::Replies(client, kinds, bytes) => {
+                let mut kinds = kinds.iter();
                 let heard = hear_cut(client, bytes);
-                text(&heard, |heard| reply_text(*verbs.next().unwrap(), heard))
+                text(&heard, |heard| reply_text(*kinds.next().unwrap(), heard))
             }
         };
         assert_eq!(got, expected, "{name}");
@@ -103,9 +110,9 @@ fn every_request_that_was_captured_is_asked_for_the_reply_that_was_captured() {
             .find_map(|end| all.get(&name.replace(".rep.bin", end).replace(".s2c.bin", end)));
         if let Some(Capture::Requests(server, bytes)) = requests {
             let heard = crate::cuts::hear(server, bytes, [bytes.len()]);
-            let verbs: Vec<_> = heard.messages.iter().map(|heard| heard.head.verb()).collect();
+            let kinds: Vec<_> = heard.messages.iter().map(|heard| heard.head.kind()).collect();
             // What this crate cannot ask for is asked for as `next`.
-            assert!(verbs == *asked || matches!(verbs[..], [] | [Verb::Other]), "{name}: {verbs:?}");
+            assert!(kinds == *asked || matches!(kinds[..], [] | [RequestKind::Other]), "{name}: {kinds:?}");
         }
     }
 }
@@ -142,12 +149,12 @@ fn text<'i, H>(heard: &Transcript<'i, H>, mut show: impl FnMut(&Heard<'i, H>) ->
 }
 
 fn request_text(heard: &Heard<'_, Request<'_>>) -> String {
-    let verb = heard.head.verb();
+    let kind = heard.head.kind();
     let headers = heard.headers.iter().count();
     let mut text = match heard.head {
-        Request::Response { id, .. } | Request::Error { id, .. } => format!("{verb} {id}"),
-        Request::Other { method, target } => format!("{verb} {method} {target}"),
-        _ => verb.to_string(),
+        Request::Response { id, .. } | Request::Error { id, .. } => format!("{kind} {id}"),
+        Request::Other { method, target } => format!("{kind} {method} {target}"),
+        _ => kind.to_string(),
     };
     text += &format!(" ({headers} headers)\n");
     match heard.head {
@@ -158,11 +165,11 @@ fn request_text(heard: &Heard<'_, Request<'_>>) -> String {
                 text += &format!("  mode {mode:?}\n");
             }
         }
-        Request::Error { invocation_id, fault, .. } => {
+        Request::Error { invocation_id, headers, .. } => {
             text += &field("invocation-id", invocation_id.map(|id| id.as_bytes()));
-            text += &fault_text(fault);
+            text += &fault_text(headers);
         }
-        Request::InitError(fault) | Request::RestoreError(fault) => text += &fault_text(fault),
+        Request::InitError(headers) | Request::RestoreError(headers) => text += &fault_text(headers),
         Request::Register { name } => text += &field("extension-name", Some(name.as_bytes())),
         Request::ExtensionNext { id } => text += &field("extension-id", Some(id.as_bytes())),
         _ => {}
@@ -170,11 +177,12 @@ fn request_text(heard: &Heard<'_, Request<'_>>) -> String {
     text
 }
 
-fn fault_text(fault: Fault<'_>) -> String {
-    field("error-type", fault.error_type.map(str::as_bytes)) + &field("xray-cause", fault.xray_cause.map(str::as_bytes))
+fn fault_text(headers: ErrorHeaders<'_>) -> String {
+    field("error-type", headers.error_type.map(str::as_bytes))
+        + &field("xray-cause", headers.xray_cause.map(str::as_bytes))
 }
 
-fn reply_text(verb: Verb, heard: &Heard<'_, Reply<'_>>) -> String {
+fn reply_text(kind: RequestKind, heard: &Heard<'_, Reply<'_>>) -> String {
     let headers = heard.headers.iter().count();
     match heard.head {
         Reply::Invocation(context) => {
@@ -198,9 +206,9 @@ fn reply_text(verb: Verb, heard: &Heard<'_, Reply<'_>>) -> String {
             format!("registered ({headers} headers)\n") + &field("extension-id", Some(id.as_bytes()))
         }
         Reply::ExtensionEvent => format!("extension event ({headers} headers)\n"),
-        Reply::Refused { status } => {
+        Reply::Rejected { status } => {
             let mut text = format!("refused {status} ({headers} headers)\n");
-            let rejection = Rejection::new(verb, status, &heard.body);
+            let rejection = Rejection::new(kind, status, &heard.body);
             if let Some(error_type) = rejection.error_type() {
                 let message = rejection.message().map_or(String::new(), |message| message.to_string());
                 text += &format!("  says {error_type}: {message}\n");

@@ -1,6 +1,8 @@
 //! Collecting what was sent in an inbox, and checking it against what the events tell.
 
-use lambwire::{Client, Inbox, Message, Progress, ReceiveError, Reply, Request, Server, WholeReply, WholeRequest};
+use lambwire::{
+    Client, CompleteReply, CompleteRequest, Message, MessageReader, Progress, ReceiveError, Reply, Request, Server,
+};
 
 use crate::cuts::{Accepting, Asking, Heard, Peer, Stop, hear};
 
@@ -8,7 +10,7 @@ use crate::cuts::{Accepting, Asking, Heard, Peer, Stop, hear};
 pub(crate) trait Collector: Peer {
     type Whole: std::fmt::Debug + PartialEq;
 
-    fn collect(&mut self, inbox: &mut Inbox, buf: &mut [u8]) -> Result<Progress<Self::Whole>, ReceiveError>;
+    fn collect(&mut self, inbox: &mut MessageReader, buf: &mut [u8]) -> Result<Progress<Self::Whole>, ReceiveError>;
 
     fn read<'b>(&self, whole: Self::Whole, buf: &'b [u8]) -> Result<Message<'b, Self::Head<'b>>, ReceiveError>;
 
@@ -16,13 +18,13 @@ pub(crate) trait Collector: Peer {
 }
 
 impl Collector for Client {
-    type Whole = WholeReply;
+    type Whole = CompleteReply;
 
-    fn collect(&mut self, inbox: &mut Inbox, buf: &mut [u8]) -> Result<Progress<WholeReply>, ReceiveError> {
+    fn collect(&mut self, inbox: &mut MessageReader, buf: &mut [u8]) -> Result<Progress<CompleteReply>, ReceiveError> {
         inbox.receive_reply(self, buf)
     }
 
-    fn read<'b>(&self, whole: WholeReply, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, ReceiveError> {
+    fn read<'b>(&self, whole: CompleteReply, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, ReceiveError> {
         whole.read(buf)
     }
 
@@ -32,13 +34,13 @@ impl Collector for Client {
 }
 
 impl Collector for Asking {
-    type Whole = WholeReply;
+    type Whole = CompleteReply;
 
-    fn collect(&mut self, inbox: &mut Inbox, buf: &mut [u8]) -> Result<Progress<WholeReply>, ReceiveError> {
+    fn collect(&mut self, inbox: &mut MessageReader, buf: &mut [u8]) -> Result<Progress<CompleteReply>, ReceiveError> {
         inbox.receive_reply(&mut self.client, buf)
     }
 
-    fn read<'b>(&self, whole: WholeReply, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, ReceiveError> {
+    fn read<'b>(&self, whole: CompleteReply, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, ReceiveError> {
         whole.read(buf)
     }
 
@@ -48,13 +50,17 @@ impl Collector for Asking {
 }
 
 impl Collector for Server {
-    type Whole = WholeRequest;
+    type Whole = CompleteRequest;
 
-    fn collect(&mut self, inbox: &mut Inbox, buf: &mut [u8]) -> Result<Progress<WholeRequest>, ReceiveError> {
+    fn collect(
+        &mut self,
+        inbox: &mut MessageReader,
+        buf: &mut [u8],
+    ) -> Result<Progress<CompleteRequest>, ReceiveError> {
         inbox.receive_request(self, buf)
     }
 
-    fn read<'b>(&self, whole: WholeRequest, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
+    fn read<'b>(&self, whole: CompleteRequest, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
         Ok(whole.read(self, buf))
     }
 
@@ -64,13 +70,17 @@ impl Collector for Server {
 }
 
 impl Collector for Accepting {
-    type Whole = WholeRequest;
+    type Whole = CompleteRequest;
 
-    fn collect(&mut self, inbox: &mut Inbox, buf: &mut [u8]) -> Result<Progress<WholeRequest>, ReceiveError> {
+    fn collect(
+        &mut self,
+        inbox: &mut MessageReader,
+        buf: &mut [u8],
+    ) -> Result<Progress<CompleteRequest>, ReceiveError> {
         inbox.receive_request(&mut self.server, buf)
     }
 
-    fn read<'b>(&self, whole: WholeRequest, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
+    fn read<'b>(&self, whole: CompleteRequest, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
         Ok(whole.read(&self.server, buf))
     }
 
@@ -85,11 +95,11 @@ impl Collector for Accepting {
 pub(crate) fn check_inbox<P: Collector>(peer: &P, wire: &[u8], ends: &[usize], space: usize) -> usize {
     let expected = hear(peer, wire, [wire.len()]);
     let mut messages = expected.messages.iter().filter(|heard| heard.trailers.is_some());
-    let (mut peer, mut inbox, mut buf) = (peer.clone(), Inbox::new(), vec![0xaa; space]);
+    let (mut peer, mut inbox, mut buf) = (peer.clone(), MessageReader::new(), vec![0xaa; space]);
     let (mut at, mut enlarged, mut is_closed) = (0, 0, false);
     loop {
         match peer.collect(&mut inbox, &mut buf) {
-            Ok(Progress::Whole(whole)) => {
+            Ok(Progress::Complete(whole)) => {
                 match peer.read(whole, &buf) {
                     Ok(message) => check_message::<P>(message, messages.next().expect("one message too many")),
                     Err(error) => {

@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use lambwire::{
-    Body, Client, Event, ExtensionId, Headers, Mode, ReceiveError, Received, Reply, Request, RequestId, Server, Verb,
+    Body, Client, Event, ExtensionId, Headers, Mode, ReceiveError, Received, Reply, Request, RequestId, RequestKind,
+    Server,
 };
 
 /// Either end, as far as listening goes.
@@ -159,13 +160,13 @@ pub(crate) fn hear_cut<'i, P: Peer>(peer: &P, wire: &'i [u8]) -> Transcript<'i, 
 #[derive(Clone, Debug)]
 pub(crate) struct Asking {
     pub(crate) client: Client,
-    verbs: Vec<Verb>,
+    kinds: Vec<RequestKind>,
 }
 
 impl Asking {
-    pub(crate) fn new(verbs: &[Verb]) -> Self {
+    pub(crate) fn new(kinds: &[RequestKind]) -> Self {
         let mut asking =
-            Self { client: Client::new("127.0.0.1:9001").unwrap(), verbs: verbs.iter().rev().copied().collect() };
+            Self { client: Client::new("127.0.0.1:9001").unwrap(), kinds: kinds.iter().rev().copied().collect() };
         asking.speak();
         asking
     }
@@ -183,27 +184,27 @@ impl Peer for Asking {
     }
 
     fn speak(&mut self) {
-        if let Some(&verb) = self.verbs.last()
+        if let Some(&kind) = self.kinds.last()
             && self.client.is_ready()
         {
-            self.verbs.pop();
-            let request = plain_request(verb);
+            self.kinds.pop();
+            let request = plain_request(kind);
             self.client.send(&request, Body::Exact(0), &mut [0; 512]).unwrap();
         }
     }
 }
 
 /// A request of this kind with nothing in it that could be left out.
-pub(crate) fn plain_request(verb: Verb) -> Request<'static> {
+pub(crate) fn plain_request(kind: RequestKind) -> Request<'static> {
     let id = RequestId::new("id").unwrap();
-    match verb {
-        Verb::Next => Request::Next,
-        Verb::RestoreNext => Request::RestoreNext,
-        Verb::InitError => Request::InitError(Default::default()),
-        Verb::RestoreError => Request::RestoreError(Default::default()),
-        Verb::Register => Request::Register { name: "name" },
-        Verb::ExtensionNext => Request::ExtensionNext { id: ExtensionId::new(b"id").unwrap() },
-        Verb::Error => Request::Error { id, invocation_id: None, fault: Default::default() },
+    match kind {
+        RequestKind::Next => Request::Next,
+        RequestKind::RestoreNext => Request::RestoreNext,
+        RequestKind::InitError => Request::InitError(Default::default()),
+        RequestKind::RestoreError => Request::RestoreError(Default::default()),
+        RequestKind::Register => Request::Register { name: "name" },
+        RequestKind::ExtensionNext => Request::ExtensionNext { id: ExtensionId::new(b"id").unwrap() },
+        RequestKind::Error => Request::Error { id, invocation_id: None, headers: Default::default() },
         _ => Request::Response { id, invocation_id: None, content_type: None, mode: Mode::Buffered },
     }
 }

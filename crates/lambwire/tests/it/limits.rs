@@ -5,8 +5,8 @@ use lambwire::limits::{
     STREAM_ERROR_BYTES, TRAILERS_BYTES, XRAY_CAUSE_BYTES,
 };
 use lambwire::{
-    Body, Client, Context, Fault, Field, InvocationId, Mode, ReceiveError, Reply, Request, RequestId, SendError,
-    Server, Verb,
+    Body, Client, Context, ErrorHeaders, Field, InvocationId, Mode, ReceiveError, Reply, Request, RequestId,
+    RequestKind, SendError, Server,
 };
 
 use crate::cuts::{Accepting, Asking, Peer, hear, hear_cut, plain_request};
@@ -42,14 +42,14 @@ fn a_request_head_at_the_limit_is_received_and_one_byte_more_is_not() {
 fn a_reply_head_at_the_limit_is_received_and_one_byte_more_is_not() {
     for len in around(REPLY_HEAD_BYTES) {
         let start = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n";
-        check_head(&Asking::new(&[Verb::Response]), start, len, REPLY_HEAD_BYTES);
+        check_head(&Asking::new(&[RequestKind::Response]), start, len, REPLY_HEAD_BYTES);
     }
 }
 
 #[test]
 fn a_head_without_an_end_is_refused_at_the_limit() {
     let wire = [b'x'; REPLY_HEAD_BYTES];
-    let client = Asking::new(&[Verb::Next]);
+    let client = Asking::new(&[RequestKind::Next]);
     let stop = |len: usize| hear(&client, &wire[..len], [len]).stop;
     assert_eq!(stop(REPLY_HEAD_BYTES - 1), Err(ReceiveError::CutShort));
     let limit = REPLY_HEAD_BYTES;
@@ -80,7 +80,7 @@ fn a_reply_head_at_the_limit_is_sent_and_one_byte_more_is_not() {
         let trace_id = "x".repeat(trace_len);
         let mut context = Context::new(RequestId::new("x").unwrap());
         context.trace_id = Some(&trace_id);
-        let mut server = asked_server(Verb::Next);
+        let mut server = asked_server(RequestKind::Next);
         server.send(&Reply::Invocation(context), Body::Exact(2), &mut out)
     };
     let fixed = send(1).unwrap() - 1;
@@ -131,7 +131,7 @@ fn as_many_headers_as_the_limit_are_received_and_one_more_is_not() {
         let reply = format!("HTTP/1.1 204 \r\n{headers}\r\n");
         let stops = [
             hear_cut(&Accepting::default(), request.as_bytes()).stop.err(),
-            hear_cut(&Asking::new(&[Verb::Next]), reply.as_bytes()).stop.err(),
+            hear_cut(&Asking::new(&[RequestKind::Next]), reply.as_bytes()).stop.err(),
         ];
         assert_eq!(stops, [(count > HEADERS).then_some(ReceiveError::TooManyHeaders); 2], "{count}");
     }
@@ -141,7 +141,7 @@ fn as_many_headers_as_the_limit_are_received_and_one_more_is_not() {
 fn as_many_interim_replies_as_the_limit_are_passed_over_and_one_more_is_not() {
     for count in around(usize::from(INTERIM_REPLIES)) {
         let wire = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".repeat(count) + "HTTP/1.1 204 \r\n\r\n";
-        let heard = hear_cut(&Asking::new(&[Verb::Next]), wire.as_bytes());
+        let heard = hear_cut(&Asking::new(&[RequestKind::Next]), wire.as_bytes());
         if count > usize::from(INTERIM_REPLIES) {
             assert_eq!(heard.stop, Err(ReceiveError::TooManyInterims));
         } else {
@@ -152,22 +152,22 @@ fn as_many_interim_replies_as_the_limit_are_passed_over_and_one_more_is_not() {
 
 #[test]
 fn a_payload_at_the_limit_is_sent_and_one_byte_more_is_not() {
-    for verb in [Verb::Response, Verb::Error, Verb::InitError, Verb::RestoreError] {
-        let limit = if verb == Verb::Response { 6_291_556 } else { 1_048_576 };
-        assert_eq!(limit, if verb == Verb::Response { PAYLOAD_BYTES } else { ERROR_BYTES });
+    for kind in [RequestKind::Response, RequestKind::Error, RequestKind::InitError, RequestKind::RestoreError] {
+        let limit = if kind == RequestKind::Response { 6_291_556 } else { 1_048_576 };
+        assert_eq!(limit, if kind == RequestKind::Response { PAYLOAD_BYTES } else { ERROR_BYTES });
         for bytes in [limit - 1, limit, limit + 1] {
             let expected = (bytes > limit).then_some(SendError::PayloadTooLarge { bytes, limit });
-            let request = plain_request(verb);
+            let request = plain_request(kind);
             let mut announced = client();
             let sent = announced.send(&request, Body::Exact(bytes), &mut [0; 256]);
-            assert_eq!(sent.err(), expected, "{verb}");
+            assert_eq!(sent.err(), expected, "{kind}");
             assert_eq!(announced.is_ready(), expected.is_some(), "an error changes nothing");
 
             let mut chunked = client();
             chunked.send(&request, Body::Chunked, &mut [0; 256]).unwrap();
             chunked.frame(1000).unwrap();
             let last = usize::try_from(bytes - 1000).unwrap();
-            assert_eq!(chunked.frame(last).err(), expected, "{verb}");
+            assert_eq!(chunked.frame(last).err(), expected, "{kind}");
             assert_eq!(chunked.finish(&mut [0; 8]), Ok(5), "what was framed can be ended");
         }
     }
@@ -186,9 +186,9 @@ fn a_stream_has_no_limit() {
 fn an_error_type_at_the_limit_is_sent_and_one_byte_more_is_not() {
     for len in around(ERROR_TYPE_BYTES) {
         let error_type = "x".repeat(len);
-        let expected = (len > ERROR_TYPE_BYTES).then_some(SendError::Unsendable(Field::ErrorType));
-        let fault = Fault { error_type: Some(&error_type), xray_cause: None };
-        let sent = client().send(&Request::InitError(fault), Body::Exact(0), &mut [0; 1024]);
+        let expected = (len > ERROR_TYPE_BYTES).then_some(SendError::InvalidValue(Field::ErrorType));
+        let headers = ErrorHeaders { error_type: Some(&error_type), xray_cause: None };
+        let sent = client().send(&Request::InitError(headers), Body::Exact(0), &mut [0; 1024]);
         assert_eq!(sent.err(), expected);
         let ended = streaming_client().finish_with_error(&error_type, b"{}", &mut [0; 1024]);
         assert_eq!(ended.err(), expected);
@@ -200,12 +200,12 @@ fn a_cause_at_the_limit_is_sent_and_one_byte_more_is_left_out() {
     let mut out = vec![0; REQUEST_HEAD_BYTES];
     for len in around(XRAY_CAUSE_BYTES) {
         let cause = "x".repeat(len);
-        let fault = Fault { error_type: Some("Function.Big"), xray_cause: Some(&cause) };
-        let request = Request::InitError(fault);
+        let headers = ErrorHeaders { error_type: Some("Function.Big"), xray_cause: Some(&cause) };
+        let request = Request::InitError(headers);
         let sent = client().send(&request, Body::Exact(0), &mut out).unwrap();
         let heard = hear(&Accepting::default(), &out[..sent], [sent]);
-        let xray_cause = fault.xray_cause.filter(|_| len <= XRAY_CAUSE_BYTES);
-        assert_eq!(heard.messages[0].head, Request::InitError(Fault { xray_cause, ..fault }));
+        let xray_cause = headers.xray_cause.filter(|_| len <= XRAY_CAUSE_BYTES);
+        assert_eq!(heard.messages[0].head, Request::InitError(ErrorHeaders { xray_cause, ..headers }));
     }
 }
 
@@ -230,9 +230,9 @@ fn streaming_client() -> Client {
 }
 
 /// A server that has received such a request.
-fn asked_server(verb: Verb) -> Server {
+fn asked_server(kind: RequestKind) -> Server {
     let mut out = [0; 512];
-    let len = client().send(&plain_request(verb), Body::Exact(0), &mut out).unwrap();
+    let len = client().send(&plain_request(kind), Body::Exact(0), &mut out).unwrap();
     let mut server = Server::new();
     crate::cuts::feed(&mut server, &out[..len], [len]);
     server

@@ -2,21 +2,21 @@
 
 #![cfg(test)]
 
+mod attack_cases;
 mod attacks;
-mod attempts;
 mod captures;
 mod collecting;
 mod cuts;
-mod inbox;
 mod limits;
-mod meaning;
+mod messages;
+mod mutations;
 mod oracle;
 mod pair;
-mod scramble;
-mod serving;
+mod pipelining;
+mod reader;
+mod semantics;
+mod send_errors;
+mod server;
 mod session;
-mod speech;
+mod strategies;
 mod strict;
-mod telling;
-mod turns;
-mod unsent;

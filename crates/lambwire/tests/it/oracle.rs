@@ -1,13 +1,13 @@
 //! Another parser of heads, httparse's own, and where it may be of another opinion.
 
-use lambwire::{Headers, ReceiveError, Verb};
+use lambwire::{Headers, ReceiveError, RequestKind};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::captures::Capture;
 use crate::cuts::{Accepting, Asking, hear};
-use crate::scramble::{CAPTURES, change, changed};
-use crate::speech::config;
+use crate::mutations::{CAPTURES, change, changed};
+use crate::strategies::config;
 
 type Lines = Vec<(String, Vec<u8>)>;
 
@@ -114,7 +114,7 @@ proptest! {
         } else {
             let mut parsed = httparse::Response::new(&mut storage);
             let is_taken = parsed.parse(&wire).is_ok_and(|status| status.is_complete());
-            let heard = hear(&Asking::new(&[Verb::Response]), &wire, [wire.len()]);
+            let heard = hear(&Asking::new(&[RequestKind::Response]), &wire, [wire.len()]);
             prop_assume!(heard.interims == 0);
             (heard.messages.first().map(|heard| ours(heard.headers)), is_taken.then(|| lines(parsed.headers)), heard.stop)
         };

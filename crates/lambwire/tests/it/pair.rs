@@ -1,11 +1,11 @@
 //! Both ends back to back: what one sends, the other receives as the same value.
 
-use lambwire::{Body, Client, Reply, Server, StreamError, Verb};
+use lambwire::{Body, Client, Reply, RequestKind, Server, StreamError};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::cuts::{Accepting, Stop, Transcript, feed, hear_cut};
-use crate::speech::{Answer, Asked, answer, asked, config, cuts, ends};
+use crate::strategies::{Answer, Asked, answer, asked, config, cuts, ends};
 
 /// The two ends of one connection.
 struct Pair {
@@ -25,17 +25,17 @@ impl Pair {
         let mut wire = Vec::new();
         asked.send(&mut self.client, &mut wire);
         check_request(asked, &feed(&mut self.server, &wire, ends(cuts, wire.len())));
-        let verb = asked.request().verb();
-        assert_eq!(self.client.awaits(), Some(verb));
-        self.answer(verb, answer, cuts);
+        let kind = asked.request().kind();
+        assert_eq!(self.client.in_flight(), Some(kind));
+        self.answer(kind, answer, cuts);
     }
 
     #[track_caller]
-    fn answer(&mut self, verb: Verb, answer: &Answer, cuts: &[Index]) {
+    fn answer(&mut self, kind: RequestKind, answer: &Answer, cuts: &[Index]) {
         let mut wire = Vec::new();
-        answer.send(verb, &mut self.server, &mut wire);
+        answer.send(kind, &mut self.server, &mut wire);
         let mut heard = feed(&mut self.client, &wire, ends(cuts, wire.len()));
-        if answer.framing(verb) == Body::UntilClose {
+        if answer.framing(kind) == Body::UntilClose {
             assert_eq!(heard.stop, Ok(Stop::NeedInput));
             self.client.receive_eof().unwrap();
             let end = self.client.receive(b"").unwrap();
@@ -45,7 +45,7 @@ impl Pair {
             }
             heard.stop = Ok(Stop::Paused);
         }
-        check_reply(verb, answer, &heard);
+        check_reply(kind, answer, &heard);
     }
 }
 
@@ -63,12 +63,12 @@ fn check_request(asked: &Asked, heard: &Transcript<'_, lambwire::Request<'_>>) {
 }
 
 #[track_caller]
-fn check_reply(verb: Verb, answer: &Answer, heard: &Transcript<'_, Reply<'_>>) {
+fn check_reply(kind: RequestKind, answer: &Answer, heard: &Transcript<'_, Reply<'_>>) {
     assert_eq!((heard.stop, heard.left, heard.interims), (Ok(Stop::Paused), 0, 0));
     let [reply] = &heard.messages[..] else { panic!("{} replies", heard.messages.len()) };
-    assert_eq!(reply.head, answer.reply(verb));
-    assert_eq!(reply.framing, answer.framing(verb));
-    assert_eq!(reply.body, answer.body(verb));
+    assert_eq!(reply.head, answer.reply(kind));
+    assert_eq!(reply.framing, answer.framing(kind));
+    assert_eq!(reply.body, answer.body(kind));
     assert!(reply.trailers.is_some_and(|trailers| trailers.is_empty()));
 }
 
@@ -83,7 +83,7 @@ proptest! {
         let mut pair = Pair::new(prefix);
         for (asked, answer, cuts) in &exchanges {
             pair.exchange(asked, answer, cuts);
-            let survives = answer.framing(asked.request().verb()) != Body::UntilClose;
+            let survives = answer.framing(asked.request().kind()) != Body::UntilClose;
             prop_assert_eq!(pair.client.is_ready(), survives);
             prop_assert_eq!(pair.server.is_open(), survives);
             if !survives {
@@ -94,11 +94,11 @@ proptest! {
 
     #[test]
     fn next_is_asked_for_behind_an_answer_and_replies_come_in_order(
-        first in asked().prop_filter("is no answer", |asked| matches!(asked.request().verb(), Verb::Response | Verb::Error)),
+        first in asked().prop_filter("is no answer", |asked| matches!(asked.request().kind(), RequestKind::Response | RequestKind::Error)),
         replies in (answer(), answer()),
         cuts in cuts(),
     ) {
-        prop_assume!(replies.0.framing(first.request().verb()) != Body::UntilClose);
+        prop_assume!(replies.0.framing(first.request().kind()) != Body::UntilClose);
         let Pair { mut client, server } = Pair::new("");
         let mut server = Accepting { server };
         let mut requests = Vec::new();
@@ -113,17 +113,17 @@ proptest! {
         prop_assert_eq!(heard.left, requests.len() - first_len);
         check_request(&first, &Transcript { left: 0, ..heard });
         let mut wire = Vec::new();
-        replies.0.send(first.request().verb(), &mut server.server, &mut wire);
+        replies.0.send(first.request().kind(), &mut server.server, &mut wire);
         let heard = feed(&mut server.server, &requests[first_len..], [len]);
         prop_assert_eq!(heard.messages[0].head, lambwire::Request::Next);
         let at = wire.len();
-        replies.1.send(Verb::Next, &mut server.server, &mut wire);
+        replies.1.send(RequestKind::Next, &mut server.server, &mut wire);
 
         let heard = feed(&mut client, &wire[..at], ends(&cuts, at));
-        prop_assert_eq!(client.awaits(), Some(Verb::Next));
-        check_reply(first.request().verb(), &replies.0, &Transcript { stop: Ok(Stop::Paused), ..heard });
-        if replies.1.framing(Verb::Next) != Body::UntilClose {
-            check_reply(Verb::Next, &replies.1, &feed(&mut client, &wire[at..], ends(&cuts, wire.len() - at)));
+        prop_assert_eq!(client.in_flight(), Some(RequestKind::Next));
+        check_reply(first.request().kind(), &replies.0, &Transcript { stop: Ok(Stop::Paused), ..heard });
+        if replies.1.framing(RequestKind::Next) != Body::UntilClose {
+            check_reply(RequestKind::Next, &replies.1, &feed(&mut client, &wire[at..], ends(&cuts, wire.len() - at)));
             prop_assert!(client.is_ready());
         }
     }

@@ -5,7 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use lambwire::limits::{BACK_OFF, MESSAGE_BYTES, NOTHING_YET_PAUSE};
-use lambwire::{Action, Body, Chain, Mode, Pipelining, Reply, Request, RequestId, SendError, Session, Turn, Verb};
+use lambwire::{
+    Action, Body, Chain, Mode, Pipelining, Reply, Request, RequestId, RequestKind, SendError, Session, Turn,
+};
 
 use crate::cuts::plain_request;
 
@@ -147,8 +149,8 @@ fn said(reply: &Reply<'_>) -> String {
 }
 
 #[track_caller]
-fn check_new(verb: Verb, fates: &[Fate], expected: &str) {
-    check(&mut session(), &plain_request(verb), fates, expected);
+fn check_new(kind: RequestKind, fates: &[Fate], expected: &str) {
+    check(&mut session(), &plain_request(kind), fates, expected);
 }
 
 fn session() -> Session {
@@ -161,24 +163,24 @@ fn after(try_number: usize) -> Fate {
 
 #[test]
 fn a_question_is_asked_again_until_the_waits_are_used_up() {
-    check_new(Verb::Next, &[Opens, Goes, Comes(EVENT)], "invocation id");
+    check_new(RequestKind::Next, &[Opens, Goes, Comes(EVENT)], "invocation id");
     let lost = [Opens, Goes, Ends, Opens, Cut(7), Ends, after(1), Fails, after(2), Opens, Goes, Breaks, after(3)];
     check_new(
-        Verb::Next,
+        RequestKind::Next,
         &[&lost[..], &[Opens, Goes, Comes(&EVENT[..9]), Comes(&EVENT[9..])]].concat(),
         "invocation id",
     );
     let part = [Comes(&EVENT[..40]), Ends, after(5), Opens, Goes, Comes(&EVENT[..40]), Breaks];
     let lost = [&lost[..], &[Opens, Cut(0), Ends, after(4), Opens, Goes], &part].concat();
-    check_new(Verb::Next, &lost, "next: connection to the Runtime API failed: broken");
+    check_new(RequestKind::Next, &lost, "next: connection to the Runtime API failed: broken");
 }
 
 #[test]
 fn nothing_yet_is_asked_again_without_end() {
     let asked = [Goes, Comes(NOTHING), Waits(NOTHING_YET_PAUSE)];
-    check_new(Verb::Next, &[&[Opens][..], &asked.repeat(10), &[Goes, Comes(EVENT)]].concat(), "invocation id");
+    check_new(RequestKind::Next, &[&[Opens][..], &asked.repeat(10), &[Goes, Comes(EVENT)]].concat(), "invocation id");
     let lost = [Goes, Ends, Opens, Goes, Ends, after(1), Opens, Goes, Comes(NOTHING), Waits(NOTHING_YET_PAUSE)];
-    check_new(Verb::Next, &[&[Opens][..], &lost, &lost, &[Goes, Comes(EVENT)]].concat(), "invocation id");
+    check_new(RequestKind::Next, &[&[Opens][..], &lost, &lost, &[Goes, Comes(EVENT)]].concat(), "invocation id");
 }
 
 /// So many tries of which each is lost thus, every one but the last with the wait behind it.
@@ -198,16 +200,16 @@ fn as_many_losses_as_there_are_waits_are_borne_and_one_more_is_not() {
     let unheard = "response: connection to the Runtime API failed: nobody";
     let closed = "reply to next cannot be understood: connection closed before a reply";
     let asked = [Opens, Goes, Ends];
-    for (verb, lost, reply, answered, given_up) in [
-        (Verb::Next, &[Fails][..], EVENT, "invocation id", nobody),
-        (Verb::Next, &asked, EVENT, "invocation id", closed),
-        (Verb::Response, &[Fails], ACCEPTED, "Accepted", unheard),
+    for (kind, lost, reply, answered, given_up) in [
+        (RequestKind::Next, &[Fails][..], EVENT, "invocation id", nobody),
+        (RequestKind::Next, &asked, EVENT, "invocation id", closed),
+        (RequestKind::Response, &[Fails], ACCEPTED, "Accepted", unheard),
     ] {
         let well = [Opens, Goes, Comes(reply)];
         for count in [BACK_OFF.len() - 1, BACK_OFF.len()] {
-            check_new(verb, &[&losses(count, lost), &well[..]].concat(), answered);
+            check_new(kind, &[&losses(count, lost), &well[..]].concat(), answered);
         }
-        check_new(verb, &losses(BACK_OFF.len() + 1, lost), given_up);
+        check_new(kind, &losses(BACK_OFF.len() + 1, lost), given_up);
     }
 }
 
@@ -218,42 +220,54 @@ fn what_was_lost_before_nothing_yet_is_forgotten() {
     // The connection goes on, so that the first loss is of another kind.
     let again = |count| [&[Goes, Ends][..], &losses(count, &[Fails])[1..]].concat();
     for count in [BACK_OFF.len() - 1, BACK_OFF.len()] {
-        check_new(Verb::Next, &[&most[..], &again(count), &[Opens, Goes, Comes(EVENT)]].concat(), "invocation id");
+        check_new(
+            RequestKind::Next,
+            &[&most[..], &again(count), &[Opens, Goes, Comes(EVENT)]].concat(),
+            "invocation id",
+        );
     }
     let nobody = "next: connection to the Runtime API failed: nobody";
-    check_new(Verb::Next, &[most, again(BACK_OFF.len() + 1)].concat(), nobody);
+    check_new(RequestKind::Next, &[most, again(BACK_OFF.len() + 1)].concat(), nobody);
 }
 
 #[test]
 fn an_answer_of_which_nothing_went_out_is_given_until_the_waits_are_used_up() {
     let fails = [Fails, Fails, after(1), Fails, after(2), Fails, after(3), Opens, Cut(0), Ends, after(4)];
-    check_new(Verb::Response, &[&fails[..], &[Opens, Goes, Comes(ACCEPTED)]].concat(), "Accepted");
+    check_new(RequestKind::Response, &[&fails[..], &[Opens, Goes, Comes(ACCEPTED)]].concat(), "Accepted");
     let end = [Fails, after(5), Fails];
-    check_new(Verb::Response, &[&fails[..], &end].concat(), "response: connection to the Runtime API failed: nobody");
+    check_new(
+        RequestKind::Response,
+        &[&fails[..], &end].concat(),
+        "response: connection to the Runtime API failed: nobody",
+    );
     let refused = "response refused with status 403";
-    check_new(Verb::Response, &[Fails, Opens, Goes, Comes(REPEATED)], refused);
+    check_new(RequestKind::Response, &[Fails, Opens, Goes, Comes(REPEATED)], refused);
 }
 
 #[test]
 fn an_answer_that_may_have_arrived_is_given_once_more_and_a_refusal_believed_no_more() {
     for lost in [Ends, Breaks] {
-        check_new(Verb::Response, &[Opens, Goes, lost, Opens, Goes, Comes(ACCEPTED)], "Accepted");
-        check_new(Verb::Response, &[Opens, Goes, lost, Opens, Goes, Comes(REPEATED)], "Refused { status: 403 }");
+        check_new(RequestKind::Response, &[Opens, Goes, lost, Opens, Goes, Comes(ACCEPTED)], "Accepted");
+        check_new(
+            RequestKind::Response,
+            &[Opens, Goes, lost, Opens, Goes, Comes(REPEATED)],
+            "Rejected { status: 403 }",
+        );
         let too_large = "response of 6 bytes refused with status 413";
-        check_new(Verb::Response, &[Opens, Goes, lost, Opens, Goes, Comes(TOO_LARGE)], too_large);
+        check_new(RequestKind::Response, &[Opens, Goes, lost, Opens, Goes, Comes(TOO_LARGE)], too_large);
     }
     let twice = "reply to response cannot be understood: connection closed before a reply";
-    check_new(Verb::Response, &[Opens, Goes, Breaks, Opens, Goes, Ends], twice);
+    check_new(RequestKind::Response, &[Opens, Goes, Breaks, Opens, Goes, Ends], twice);
 }
 
 #[test]
 fn an_answer_of_which_part_went_out_is_lost_unless_the_server_says_why() {
     let cut = "response: connection to the Runtime API failed: cut";
-    check_new(Verb::Response, &[Opens, Cut(1), Ends], cut);
-    check_new(Verb::Response, &[Opens, Cut(1), Comes(ACCEPTED)], cut);
-    check_new(Verb::Response, &[Opens, Cut(1), Comes(TOO_LARGE)], "response of 6 bytes refused with status 413");
+    check_new(RequestKind::Response, &[Opens, Cut(1), Ends], cut);
+    check_new(RequestKind::Response, &[Opens, Cut(1), Comes(ACCEPTED)], cut);
+    check_new(RequestKind::Response, &[Opens, Cut(1), Comes(TOO_LARGE)], "response of 6 bytes refused with status 413");
     check_new(
-        Verb::Response,
+        RequestKind::Response,
         &[Opens, Goes, Comes(&ACCEPTED[..9]), Breaks],
         "response: connection to the Runtime API failed: broken",
     );
@@ -261,8 +275,8 @@ fn an_answer_of_which_part_went_out_is_lost_unless_the_server_says_why() {
 
 #[test]
 fn what_is_too_large_is_told_of_with_its_size_if_that_was_known() {
-    check_new(Verb::Response, &[Opens, Goes, Comes(TOO_LARGE)], "response of 6 bytes refused with status 413");
-    check_new(Verb::Next, &[Opens, Goes, Comes(TOO_LARGE)], "next refused with status 413");
+    check_new(RequestKind::Response, &[Opens, Goes, Comes(TOO_LARGE)], "response of 6 bytes refused with status 413");
+    check_new(RequestKind::Next, &[Opens, Goes, Comes(TOO_LARGE)], "next refused with status 413");
 }
 
 fn streaming() -> Request<'static> {
@@ -310,7 +324,7 @@ fn a_stream_is_sent_again_only_if_nothing_of_it_was_written() {
 
 #[test]
 fn a_connection_is_used_again_after_a_whole_exchange_only() {
-    let (next, response) = (plain_request(Verb::Next), plain_request(Verb::Response));
+    let (next, response) = (plain_request(RequestKind::Next), plain_request(RequestKind::Response));
     let mut session = session();
     check(&mut session, &next, &[Opens, Goes, Comes(EVENT)], "invocation id");
     check(&mut session, &response, &[Goes, Comes(TOO_LARGE)], "response of 6 bytes refused with status 413");
@@ -339,7 +353,7 @@ fn pipelined(fates: &[Fate], replies: &[u8]) -> (Session, String, Vec<u8>) {
     let mut session = session();
     let (mut heads, mut buf) = ([0; 512], vec![0; 512]);
     let body = Body::Exact(BODY.len() as u64);
-    session.start(&plain_request(Verb::Response), body, Pipelining::Next, &mut heads).unwrap();
+    session.start(&plain_request(RequestKind::Response), body, Pipelining::Next, &mut heads).unwrap();
     let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
     for fate in fates {
         match (turn.poll(), fate) {
@@ -367,7 +381,7 @@ fn pipelined(fates: &[Fate], replies: &[u8]) -> (Session, String, Vec<u8>) {
 fn response_bytes() -> usize {
     let mut session = session();
     let (mut heads, mut buf) = ([0; 512], Vec::new());
-    session.start(&plain_request(Verb::Response), Body::Exact(6), Pipelining::Off, &mut heads).unwrap();
+    session.start(&plain_request(RequestKind::Response), Body::Exact(6), Pipelining::Off, &mut heads).unwrap();
     let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
     assert!(matches!(turn.poll(), Action::Connect(_)));
     turn.connected();
@@ -438,10 +452,10 @@ fn a_response_that_went_out_before_a_cut_behind_it_is_sent_once_more() {
     let mut session = session();
     let (mut heads, mut buf) = ([0; 512], Vec::new());
     let body = Body::Exact(BODY.len() as u64);
-    session.start(&plain_request(Verb::Response), body, Pipelining::Next, &mut heads).unwrap();
+    session.start(&plain_request(RequestKind::Response), body, Pipelining::Next, &mut heads).unwrap();
     let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
     let failure = drive(&mut turn, &[Opens, Cut(response_bytes()), Ends, Opens, Goes, Comes(REPEATED)]);
-    assert_eq!(end(turn, failure), "Refused { status: 403 }");
+    assert_eq!(end(turn, failure), "Rejected { status: 403 }");
 }
 
 #[test]
@@ -543,7 +557,7 @@ fn a_report_that_was_not_asked_for_ends_the_turn_with_an_error() {
             let is_misuse = matches!(turn.poll(), Action::Done);
             assert_eq!(is_misuse, !allowed.contains(&name), "{name}, {stage}");
             if is_misuse {
-                assert!(end(turn, None).ends_with(&SendError::OutOfTurn.to_string()));
+                assert!(end(turn, None).ends_with(&SendError::InvalidState.to_string()));
             }
         }
     }
@@ -558,26 +572,26 @@ fn a_buffer_that_is_handed_back_shorter_is_an_error() {
     turn.read(40);
     turn.buffer().truncate(39);
     assert_eq!(turn.poll(), Action::Done);
-    assert!(end(turn, None).ends_with(&SendError::OutOfTurn.to_string()));
+    assert!(end(turn, None).ends_with(&SendError::InvalidState.to_string()));
 }
 
 #[test]
 fn a_turn_that_is_not_taken_as_it_was_started_is_refused() {
     let (mut session, mut heads, mut buf) = (session(), [0; 512], Vec::<u8>::new());
-    let out_of_turn = Some(SendError::OutOfTurn);
+    let out_of_turn = Some(SendError::InvalidState);
     assert_eq!(session.turn(&[], &[], &mut buf).err(), out_of_turn);
-    let response = plain_request(Verb::Response);
+    let response = plain_request(RequestKind::Response);
     assert_eq!(session.start(&Request::Next, Body::Exact(0), Pipelining::Off, &mut heads).err(), out_of_turn);
     assert_eq!(session.start(&streaming(), Body::Chunked, Pipelining::Next, &mut heads).err(), out_of_turn);
     let needed = session.start(&response, Body::Exact(6), Pipelining::Next, &mut [0; 200]);
-    let Err(SendError::OutTooSmall { needed }) = needed else { panic!("{needed:?}") };
+    let Err(SendError::BufferTooSmall { needed }) = needed else { panic!("{needed:?}") };
     assert!(session.start(&response, Body::Exact(6), Pipelining::Next, &mut heads[..needed]).is_ok());
     assert_eq!(session.turn(&heads[..needed - 1], BODY, &mut buf).err(), out_of_turn);
     assert_eq!(session.turn(&[b'x'; 512], BODY, &mut buf).err(), out_of_turn);
     assert_eq!(session.turn_next(&heads, &[], &mut buf).err(), out_of_turn);
     let wrong = SendError::WrongLength { announced: 6, given: 5 };
     assert_eq!(session.turn(&heads, &BODY[1..], &mut buf).err(), Some(wrong));
-    assert_eq!(session.finish(None, &mut [0; 64]), Err(SendError::OutOfTurn));
+    assert_eq!(session.finish(None, &mut [0; 64]), Err(SendError::InvalidState));
     session.start_next(&mut heads).unwrap();
     assert_eq!(session.turn(&heads, &[], &mut buf).err(), out_of_turn);
     let turn = session.turn_next(&heads, &[], &mut buf).unwrap();
@@ -589,14 +603,14 @@ fn what_was_given_up_half_way_costs_its_connection() {
     let mut session = session();
     check(&mut session, &Request::Next, &[Opens, Goes, Comes(EVENT)], "invocation id");
     let (mut heads, mut buf) = ([0; 512], Vec::new());
-    session.start(&plain_request(Verb::Response), Body::Exact(6), Pipelining::Off, &mut heads).unwrap();
+    session.start(&plain_request(RequestKind::Response), Body::Exact(6), Pipelining::Off, &mut heads).unwrap();
     let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
     assert!(matches!(turn.poll(), Action::Write(_)));
     drop(turn);
     check(&mut session, &Request::Next, &[Opens, Goes, Comes(EVENT)], "invocation id");
     // One that was started and not begun costs nothing.
-    session.start(&plain_request(Verb::Response), Body::Exact(6), Pipelining::Off, &mut heads).unwrap();
-    check(&mut session, &plain_request(Verb::Response), &[Goes, Comes(ACCEPTED)], "Accepted");
+    session.start(&plain_request(RequestKind::Response), Body::Exact(6), Pipelining::Off, &mut heads).unwrap();
+    check(&mut session, &plain_request(RequestKind::Response), &[Goes, Comes(ACCEPTED)], "Accepted");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What no end may take: a message that two readers could read in two ways.
 
-use lambwire::{Body, ReceiveError, Reply, Server, Verb};
+use lambwire::{Body, ReceiveError, Reply, RequestKind, Server};
 
 use crate::cuts::{Accepting, Asking, Peer, hear_cut};
 
@@ -21,12 +21,12 @@ fn check_request_bytes(wire: &[u8], error: ReceiveError) {
 /// Checks that a reply to `next` is refused.
 #[track_caller]
 pub(crate) fn check_reply(wire: &str, error: ReceiveError) {
-    check_reply_to(Verb::Next, wire.as_bytes(), error);
+    check_reply_to(RequestKind::Next, wire.as_bytes(), error);
 }
 
 #[track_caller]
-fn check_reply_to(verb: Verb, wire: &[u8], error: ReceiveError) {
-    let heard = hear_cut(&Asking::new(&[verb]), wire);
+fn check_reply_to(kind: RequestKind, wire: &[u8], error: ReceiveError) {
+    let heard = hear_cut(&Asking::new(&[kind]), wire);
     assert_eq!(heard.stop, Err(error), "{}", wire.escape_ascii());
 }
 
@@ -260,7 +260,7 @@ fn a_message_that_is_cut_short_is_none() {
 
 #[test]
 fn bytes_that_nobody_asked_for_are_refused() {
-    check_reply_to(Verb::Response, b"HTTP/1.1 204 \r\nContent-Length: 3\r\n\r\nabc", ReceiveError::Unsolicited);
+    check_reply_to(RequestKind::Response, b"HTTP/1.1 204 \r\nContent-Length: 3\r\n\r\nabc", ReceiveError::Unsolicited);
     check_reply("HTTP/1.1 408 X\r\nContent-Length: 0\r\n\r\nHTTP", ReceiveError::Unsolicited);
     check_reply(&format!("{INVOCATION}Content-Length: 1\r\n\r\nab"), ReceiveError::Unsolicited);
     let silent = lambwire::Client::new("127.0.0.1:9001").unwrap();
@@ -280,7 +280,7 @@ fn a_request_that_was_refused_can_be_answered_once() {
         let error = Peer::receive(&mut server, b"").unwrap_err();
         assert_eq!(error.status_hint(), status);
         let mut out = [0; 256];
-        let refused = Reply::Refused { status };
+        let refused = Reply::Rejected { status };
         let len = server.send(&refused, Body::Exact(0), &mut out).unwrap();
         let text = std::str::from_utf8(&out[..len]).unwrap();
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")) && text.contains("Connection: close\r\n"), "{text}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lambwire::limits::PAYLOAD_BYTES;
-use lambwire_emulator::fault::{Act, Plan, Say, Script};
+use lambwire_emulator::fault::{Action, Plan, Reply, Script};
 
 use super::{Case, acts, answers::LOST, both, counted, in_answer, raw};
 
@@ -13,9 +13,9 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The second question meets something wrong, and all is well afterwards.
 fn second(plans: impl IntoIterator<Item = Plan>) -> Script {
-    let mut script = Script::new().next(Say::invocation("a", "respond"));
+    let mut script = Script::new().next(Reply::invocation("a", "respond"));
     script.to_next.extend(plans);
-    script.next(Say::invocation("b", "respond"))
+    script.next(Reply::invocation("b", "respond"))
 }
 
 /// The loop ends with the second question.
@@ -27,20 +27,20 @@ fn ended(why: &str, asks: usize, connections: usize) -> String {
 fn replies() -> Vec<Case> {
     let transition = br#"{"errorMessage":"State transition","errorType":"InvalidStateTransition"}"#;
     vec![
-        Case::new("second next: 204", second([Say::NothingYet.into()]), both(4, 2, 1)),
-        Case::new("second next: 204, five times", second([(); 5].map(|()| Say::NothingYet.into())), both(8, 2, 1)),
-        Case::new("second next: 408 with a body", second([Say::refused(408, "{}").into()]), both(4, 2, 1)),
+        Case::new("second next: 204", second([Reply::NothingYet.into()]), both(4, 2, 1)),
+        Case::new("second next: 204, five times", second([(); 5].map(|()| Reply::NothingYet.into())), both(8, 2, 1)),
+        Case::new("second next: 408 with a body", second([Reply::refused(408, "{}").into()]), both(4, 2, 1)),
         Case::new(
             "second next: 403 with a reason",
-            second([Say::refused(403, transition).into()]),
+            second([Reply::refused(403, transition).into()]),
             ended("next refused with status 403: State transition (InvalidStateTransition)", 2, 1),
         ),
         Case::new(
             "second next: 500",
-            second([Say::refused(500, "").into()]),
+            second([Reply::refused(500, "").into()]),
             ended("next refused with status 500", 2, 1),
         ),
-        Case::new("second next: silence", second([acts([Act::Silence])]), counted("`a` answered, waits", 2, 1, 1)),
+        Case::new("second next: silence", second([acts([Action::Silence])]), counted("`a` answered, waits", 2, 1, 1)),
         Case::new(
             "second next: garbage",
             second([raw("garbage\r\n\r\n")]),
@@ -56,21 +56,21 @@ fn replies() -> Vec<Case> {
 
 /// Invocations that come oddly.
 fn events() -> Vec<Case> {
-    let script = |say: Say| Script::new().next(Say::invocation("a", "respond")).next(say);
+    let script = |say: Reply| Script::new().next(Reply::invocation("a", "respond")).next(say);
     let event = |len: u64| [&b"respond"[..], &vec![b' '; usize::try_from(len).unwrap() - 7]].concat();
-    let chunked = Say::Invocation { id: "b".to_owned(), event: event(PAYLOAD_BYTES), chunk: Some(65_536) };
+    let chunked = Reply::Invocation { id: "b".to_owned(), event: event(PAYLOAD_BYTES), chunk: Some(65_536) };
     vec![
-        Case::new("second event: as large as any", script(Say::invocation("b", event(PAYLOAD_BYTES))), both(3, 2, 1)),
+        Case::new("second event: as large as any", script(Reply::invocation("b", event(PAYLOAD_BYTES))), both(3, 2, 1)),
         Case::new("second event: as large as any, in chunks", script(chunked), both(3, 2, 1)),
         Case::new(
             "second event: of 7 MB",
-            script(Say::invocation("b", event(7_000_000))),
+            script(Reply::invocation("b", event(7_000_000))),
             counted("`a` answered, waits, reported Function.EventTooLarge", 3, 2, 2),
         ),
         Case::new(
             "second event: in segments of one byte",
-            Script::new().next(Say::invocation("a", "respond")).next(acts([Act::Pieces {
-                say: Say::invocation("b", "respond"),
+            Script::new().next(Reply::invocation("a", "respond")).next(acts([Action::Pieces {
+                say: Reply::invocation("b", "respond"),
                 len: 1,
                 pause: Duration::ZERO,
             }])),
@@ -81,27 +81,27 @@ fn events() -> Vec<Case> {
 
 /// Connections that are lost with the second question under way.
 fn losses() -> Vec<Case> {
-    let part = |len: usize, end: Act| {
-        let say = Say::invocation("b", " ".repeat(500));
-        second([acts([Act::Part { say, len }, end])])
+    let part = |len: usize, end: Action| {
+        let say = Reply::invocation("b", " ".repeat(500));
+        second([acts([Action::Part { say, len }, end])])
     };
-    let often = |count: usize| second((0..count).map(|_| acts([Act::Close])));
+    let often = |count: usize| second((0..count).map(|_| acts([Action::Close])));
     vec![
         Case::new("second next: closed without a reply", often(1), both(4, 2, 2)),
-        Case::new("second next: reset without a reply", second([acts([Act::Reset])]), both(4, 2, 2)),
+        Case::new("second next: reset without a reply", second([acts([Action::Reset])]), both(4, 2, 2)),
         Case::new(
             "second next: half closed without a reply",
-            second([acts([Act::HalfClose, Act::Drain])]),
+            second([acts([Action::HalfClose, Action::Drain])]),
             both(4, 2, 2),
         ),
-        Case::new("second next: closed behind the first byte", part(1, Act::Close), both(4, 2, 2)),
-        Case::new("second next: reset in the head", part(40, Act::Reset), both(4, 2, 2)),
-        Case::new("second next: closed in the event", part(400, Act::Close), both(4, 2, 2)),
+        Case::new("second next: closed behind the first byte", part(1, Action::Close), both(4, 2, 2)),
+        Case::new("second next: reset in the head", part(40, Action::Reset), both(4, 2, 2)),
+        Case::new("second next: closed in the event", part(400, Action::Close), both(4, 2, 2)),
         Case::new("second next: closed without a reply, six times", often(6), both(9, 2, 7)),
         Case::new("second next: closed without a reply, seven times", often(7), ended(LOST, 8, 7)),
         Case::new(
             "second next: closed, and nobody listens any more",
-            second([acts([Act::Deaf(Duration::from_secs(60)), Act::Close])]),
+            second([acts([Action::RefuseConnections(Duration::from_secs(60)), Action::Close])]),
             ended(LOST, 2, 1),
         ),
     ]
@@ -113,12 +113,12 @@ fn disorder() -> Vec<Case> {
     vec![
         Case::new(
             "response: 413 that closes",
-            in_answer("respond", [acts([Say::refused(413, "").into(), Act::Close])]),
+            in_answer("respond", [acts([Reply::refused(413, "").into(), Action::Close])]),
             counted("`a` lost: response of 2 bytes refused with status 413, `b` answered, waits", 3, 2, 2),
         ),
         Case::new(
             "the replies to an answer and to a question, the one in place of the other",
-            Script::new().next(Say::invocation("a", "respond")).next(Say::Accepted).answer(Say::raw(swapped)),
+            Script::new().next(Reply::invocation("a", "respond")).next(Reply::Accepted).answer(Reply::raw(swapped)),
             ended("next refused with status 202", 2, 1),
         ),
     ]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lambwire::limits::PAYLOAD_BYTES;
-use lambwire_emulator::fault::{Act, Plan, Say, Script};
+use lambwire_emulator::fault::{Action, Plan, Reply, Script};
 
 use super::{Case, acts, answered, counted, ended, in_next, invocation, raw};
 
@@ -14,19 +14,19 @@ pub(super) fn cases() -> Vec<Case> {
 /// What `next` is answered with instead of an invocation.
 fn statuses() -> Vec<Case> {
     let transition = br#"{"errorMessage":"State transition","errorType":"InvalidStateTransition"}"#;
-    let refused = |status: u16, body: &[u8]| Script::new().next(Say::refused(status, body));
+    let refused = |status: u16, body: &[u8]| Script::new().next(Reply::refused(status, body));
     let gives_up = |why: &str| ended(&format!("next refused with status {why}"), 1, 0, 1);
     vec![
         Case::new("an invocation, without a fault", in_next([]), answered(2, 1, 1)),
-        Case::new("next: 204", in_next([Say::NothingYet.into()]), answered(3, 1, 1)),
-        Case::new("next: 204, five times", in_next([(); 5].map(|()| Say::NothingYet.into())), answered(7, 1, 1)),
-        Case::new("next: 408 with a body", in_next([Say::refused(408, "{}").into()]), answered(3, 1, 1)),
+        Case::new("next: 204", in_next([Reply::NothingYet.into()]), answered(3, 1, 1)),
+        Case::new("next: 204, five times", in_next([(); 5].map(|()| Reply::NothingYet.into())), answered(7, 1, 1)),
+        Case::new("next: 408 with a body", in_next([Reply::refused(408, "{}").into()]), answered(3, 1, 1)),
         Case::new(
             "next: 408 that closes",
             in_next([raw("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")]),
             answered(3, 1, 2),
         ),
-        Case::new("next: 202", Script::new().next(Say::Accepted), gives_up("202")),
+        Case::new("next: 202", Script::new().next(Reply::Accepted), gives_up("202")),
         Case::new("next: 301", refused(301, b""), gives_up("301")),
         Case::new("next: 400", refused(400, b"no"), gives_up("400")),
         Case::new(
@@ -44,11 +44,11 @@ fn statuses() -> Vec<Case> {
         Case::new("next: 500 without a body", refused(500, b""), gives_up("500")),
         Case::new(
             "next: 500 without a length, until the end",
-            Script::new().next(acts([Say::raw("HTTP/1.1 500 No\r\n\r\n<html>").into(), Act::Close])),
+            Script::new().next(acts([Reply::raw("HTTP/1.1 500 No\r\n\r\n<html>").into(), Action::Close])),
             gives_up("500"),
         ),
         Case::new("next: 503", refused(503, b""), gives_up("503")),
-        Case::new("next: silence", Script::new().next(acts([Act::Silence])), counted("waits", 1, 0, 1)),
+        Case::new("next: silence", Script::new().next(acts([Action::Silence])), counted("waits", 1, 0, 1)),
     ]
 }
 
@@ -62,17 +62,17 @@ fn bodies() -> Vec<Case> {
     const CHUNKED: &str = "Transfer-Encoding: chunked";
     let event = |len: u64| [&b"respond"[..], &vec![b' '; usize::try_from(len).unwrap() - 7]].concat();
     let chunked = |len: u64, chunk: usize| {
-        Script::new().next(Say::Invocation { id: "a".to_owned(), event: event(len), chunk: Some(chunk) })
+        Script::new().next(Reply::Invocation { id: "a".to_owned(), event: event(len), chunk: Some(chunk) })
     };
     let wrong = |why: &str| ended(&format!("reply to next cannot be understood: {why}"), 1, 0, 1);
     let too_large = counted("waits, reported Function.EventTooLarge", 2, 1, 2);
     vec![
-        Case::new("an empty event", Script::new().next(Say::invocation("a", "")), answered(2, 1, 1)),
+        Case::new("an empty event", Script::new().next(Reply::invocation("a", "")), answered(2, 1, 1)),
         Case::new("an event in chunks of one byte", chunked(300, 1), answered(2, 1, 1)),
         Case::new("an event of 1 MiB in chunks of 7 bytes", chunked(1 << 20, 7), answered(2, 1, 1)),
         Case::new(
             "an event as large as any",
-            Script::new().next(Say::invocation("a", event(PAYLOAD_BYTES))),
+            Script::new().next(Reply::invocation("a", event(PAYLOAD_BYTES))),
             answered(2, 1, 1),
         ),
         Case::new("an event as large as any, in chunks", chunked(PAYLOAD_BYTES, 65_536), answered(2, 1, 1)),
@@ -81,11 +81,11 @@ fn bodies() -> Vec<Case> {
             invocation(sized("Content-Length: 1000000000000", b"respond")),
             too_large.clone(),
         ),
-        Case::new("an event of 7 MB", Script::new().next(Say::invocation("a", event(7_000_000))), too_large.clone()),
+        Case::new("an event of 7 MB", Script::new().next(Reply::invocation("a", event(7_000_000))), too_large.clone()),
         Case::new("an event of 7 MB, in chunks", chunked(7_000_000, 65_536), too_large),
         Case::new(
             "an event until the end",
-            Script::new().next(acts([Say::raw(sized("X: y", b"respond")).into(), Act::Close])),
+            Script::new().next(acts([Reply::raw(sized("X: y", b"respond")).into(), Action::Close])),
             answered(2, 1, 2),
         ),
         Case::new(
@@ -120,7 +120,8 @@ fn bodies() -> Vec<Case> {
         ),
         Case::new(
             "a chunk of 2^64 - 1 bytes, and silence",
-            Script::new().next(acts([Say::raw(sized(CHUNKED, b"ffffffffffffffff\r\nrespond")).into(), Act::Silence])),
+            Script::new()
+                .next(acts([Reply::raw(sized(CHUNKED, b"ffffffffffffffff\r\nrespond")).into(), Action::Silence])),
             counted("waits", 1, 0, 1),
         ),
         Case::new(
@@ -133,12 +134,12 @@ fn bodies() -> Vec<Case> {
 
 /// How the bytes arrive.
 fn segments() -> Vec<Case> {
-    let good = || Say::invocation("a", "respond");
-    let in_pieces = |say: Say, len: usize, pause: u64| -> Plan {
-        acts([Act::Pieces { say, len, pause: Duration::from_millis(pause) }])
+    let good = || Reply::invocation("a", "respond");
+    let in_pieces = |say: Reply, len: usize, pause: u64| -> Plan {
+        acts([Action::Pieces { say, len, pause: Duration::from_millis(pause) }])
     };
     let interims = |count: usize| ["HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"].repeat(count).concat();
-    let behind = |before: &str| Script::new().next(acts([Say::raw(before).into(), good().into()]));
+    let behind = |before: &str| Script::new().next(acts([Reply::raw(before).into(), good().into()]));
     vec![
         Case::new(
             "an invocation in segments of one byte",
@@ -153,7 +154,7 @@ fn segments() -> Vec<Case> {
         Case::new(
             "chunks in segments of one byte",
             Script::new().next(in_pieces(
-                Say::Invocation { id: "a".to_owned(), event: b"respond".to_vec(), chunk: Some(2) },
+                Reply::Invocation { id: "a".to_owned(), event: b"respond".to_vec(), chunk: Some(2) },
                 1,
                 0,
             )),
@@ -161,7 +162,7 @@ fn segments() -> Vec<Case> {
         ),
         Case::new(
             "half a head, and silence",
-            Script::new().next(acts([Act::Part { say: good(), len: 40 }, Act::Silence])),
+            Script::new().next(acts([Action::Part { say: good(), len: 40 }, Action::Silence])),
             counted("waits", 1, 0, 1),
         ),
         Case::new("an interim reply first", behind("HTTP/1.1 100 Continue\r\n\r\n"), answered(2, 1, 1)),

@@ -17,7 +17,7 @@ mod status;
 mod subject;
 
 use lambwire::limits::PAYLOAD_BYTES;
-use lambwire_emulator::fault::{Act, FaultServer, Plan, Say, Script};
+use lambwire_emulator::fault::{Action, FaultServer, Plan, Reply, Script};
 use run::run;
 use subject::{Handler, SUBJECTS, Subject, Way};
 
@@ -57,26 +57,26 @@ impl Case {
 fn in_next(plans: impl IntoIterator<Item = Plan>) -> Script {
     let mut script = Script::new();
     script.to_next.extend(plans);
-    script.next(Say::invocation("a", "respond"))
+    script.next(Reply::invocation("a", "respond"))
 }
 
 /// The invocation itself comes wrong.
 fn invocation(bytes: impl AsRef<[u8]>) -> Script {
-    Script::new().next(Say::raw(bytes.as_ref()))
+    Script::new().next(Reply::raw(bytes.as_ref()))
 }
 
 /// An answer of this kind meets something wrong, and all is well afterwards.
 fn in_answer(event: &str, plans: impl IntoIterator<Item = Plan>) -> Script {
-    let mut script = Script::new().next(Say::invocation("a", event)).next(Say::invocation("b", "respond"));
+    let mut script = Script::new().next(Reply::invocation("a", event)).next(Reply::invocation("b", "respond"));
     script.to_answers.extend(plans);
     script
 }
 
 fn raw(bytes: impl AsRef<[u8]>) -> Plan {
-    Say::raw(bytes.as_ref()).into()
+    Reply::raw(bytes.as_ref()).into()
 }
 
-fn acts<const N: usize>(acts: [Act; N]) -> Plan {
+fn acts<const N: usize>(acts: [Action; N]) -> Plan {
     Plan::new(acts)
 }
 
@@ -160,7 +160,7 @@ fn as_much_of_a_body_as_the_limit_is_kept() {
         let server = FaultServer::start(Script::new()).unwrap();
         let request = post_bytes(&response_path("a"), &[], &vec![b' '; len]);
         assert_eq!(Wire::connect(server.address()).exchange(request).status, 202);
-        assert_eq!(server.seen()[0].body.len(), len.min(limit));
+        assert_eq!(server.requests()[0].body.len(), len.min(limit));
     }
 }
 

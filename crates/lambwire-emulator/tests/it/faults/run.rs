@@ -6,8 +6,8 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lambwire::Verb;
-use lambwire_emulator::fault::{FaultServer, Seen};
+use lambwire::RequestKind;
+use lambwire_emulator::fault::{FaultServer, RecordedRequest};
 
 use super::subject::{SAYS, Subject};
 use super::{Case, counted};
@@ -40,7 +40,7 @@ pub(super) fn run(case: &Case, subject: Subject) -> String {
         }
         end => format!("{end:?}").to_lowercase(),
     };
-    let seen = server.seen();
+    let seen = server.requests();
     let what = match told(&says, &seen) {
         Ok(told) if ticks <= CPU_TICKS => told,
         Ok(_) => format!("{ticks} ticks of CPU time"),
@@ -48,7 +48,7 @@ pub(super) fn run(case: &Case, subject: Subject) -> String {
     };
     let reports: Vec<&str> = seen.iter().filter_map(|seen| seen.error_type.as_deref()).collect();
     let end = if reports.is_empty() { end } else { format!("{end}, reported {}", reports.join(", ")) };
-    let asks = seen.iter().filter(|seen| seen.verb == Verb::Next).count();
+    let asks = seen.iter().filter(|seen| seen.kind == RequestKind::Next).count();
     let what = if what.is_empty() { end } else { format!("{what}, {end}") };
     counted(&what, asks, seen.len() - asks, server.connections())
 }
@@ -124,7 +124,7 @@ fn says(child: &mut Child) -> Vec<String> {
 }
 
 /// What a subject tells of invocations and of its end; what is wrong with that, if something is.
-fn told(says: &[String], seen: &[Seen]) -> Result<String, String> {
+fn told(says: &[String], seen: &[RecordedRequest]) -> Result<String, String> {
     let mut told = Vec::new();
     let mut open: Option<&str> = None;
     for line in says {
@@ -153,12 +153,12 @@ fn told(says: &[String], seen: &[Seen]) -> Result<String, String> {
 }
 
 /// Whether the server has heard the answer to the invocation that is written so, and the next question.
-fn answered_and_asked(seen: &[Seen], id: &str) -> bool {
+fn answered_and_asked(seen: &[RecordedRequest], id: &str) -> bool {
     let mut rest = seen.iter();
-    rest.any(|seen| is_answer(seen, id)) && rest.any(|seen| seen.verb == Verb::Next)
+    rest.any(|seen| is_answer(seen, id)) && rest.any(|seen| seen.kind == RequestKind::Next)
 }
 
 /// Whether this answers, to its end, the invocation that is written so.
-fn is_answer(seen: &Seen, id: &str) -> bool {
+fn is_answer(seen: &RecordedRequest, id: &str) -> bool {
     seen.is_whole && seen.id.as_deref() == Some(id.trim_matches('`'))
 }

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::process::{Command, exit};
 
-use lambwire::{Chain, Context, ErrorReport, ReceiveError, Verb};
+use lambwire::{Chain, Context, ErrorReport, ReceiveError, RequestKind};
 use lambwire_mio::Error;
 
 /// Says that this process is to be a runtime, and which.
@@ -175,7 +175,8 @@ impl Open {
 
     /// `serve` has ended, with a refusal of the answer or with an error of the question behind it.
     fn end(&self, error: Error) -> Error {
-        if !matches!(&error, Error::Rejected(rejection) if matches!(rejection.verb(), Verb::Response | Verb::Error)) {
+        if !matches!(&error, Error::Rejected(rejection) if matches!(rejection.kind(), RequestKind::Response | RequestKind::Error))
+        {
             self.answered();
         }
         error

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::mpsc;
 
-use lambwire_runtime::lambwire::{self, Error, Objection, Prelude, ReceiveError, Reply};
+use lambwire_runtime::lambwire::{self, ApiError, Error, Prelude, ReceiveError, Reply};
 
 use super::adapter::Runtime;
 use super::with_peer;
@@ -12,10 +12,10 @@ use crate::peer::{ID, Peer};
 #[test]
 fn a_refused_answer_says_why_and_the_loop_goes_on() {
     for (objection, status) in [
-        (Objection::InvalidRequestId, 400),
-        (Objection::InvalidStateTransition { from: "A", to: "B" }, 403),
-        (Objection::InvokeTimeout, 410),
-        (Objection::RequestEntityTooLarge, 413),
+        (ApiError::InvalidRequestId, 400),
+        (ApiError::InvalidStateTransition { from: "A", to: "B" }, 403),
+        (ApiError::InvokeTimeout, 410),
+        (ApiError::RequestEntityTooLarge, 413),
     ] {
         let (mut runtime, peer) = with_peer(move |listener| {
             let mut peer = Peer::accept(listener);
@@ -37,7 +37,7 @@ fn a_refused_answer_says_why_and_the_loop_goes_on() {
 
 #[test]
 fn a_refused_next_ends_the_loop() {
-    for objection in [Objection::InvalidStateTransition { from: "A", to: "B" }, Objection::InternalServerError] {
+    for objection in [ApiError::InvalidStateTransition { from: "A", to: "B" }, ApiError::InternalServerError] {
         let (mut runtime, peer) = with_peer(move |listener| Peer::accept(listener).refuse(objection));
         let Err(error) = wait!(runtime.next(&mut Vec::new())).map(|_| ()) else { panic!("not refused") };
         assert!(error.is_fatal() && error.to_string().starts_with("next refused with status"), "{error}");
@@ -50,7 +50,7 @@ fn a_container_error_after_an_answer_ends_the_loop() {
     let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
-        peer.refuse(Objection::InternalServerError);
+        peer.refuse(ApiError::InternalServerError);
     });
     assert!(wait!(wait!(runtime.next(&mut Vec::new())).unwrap().respond(b"{}")).unwrap_err().is_fatal());
     peer.join().unwrap();
@@ -113,7 +113,7 @@ fn an_answer_that_had_arrived_before_is_not_an_error() {
         peer.invoke(b"{}");
         peer.request();
         drop(peer);
-        Peer::accept(listener).refuse(Objection::InvalidStateTransition { from: "A", to: "B" });
+        Peer::accept(listener).refuse(ApiError::InvalidStateTransition { from: "A", to: "B" });
     });
     wait!(wait!(runtime.next(&mut Vec::new())).unwrap().respond(b"once")).unwrap();
     peer.join().unwrap();
@@ -294,7 +294,7 @@ fn an_answer_of_which_nothing_went_out_is_given_again_and_its_refusal_told() {
         peer.invoke(b"{}");
         peer.reset();
         tx.send(()).unwrap();
-        Peer::accept(listener).refuse(Objection::InvalidRequestId);
+        Peer::accept(listener).refuse(ApiError::InvalidRequestId);
     });
     let mut buf = Vec::new();
     let invocation = wait!(runtime.next(&mut buf)).unwrap();

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use lambwire_runtime::lambwire::{Chain, Error, Objection};
+use lambwire_runtime::lambwire::{ApiError, Chain, Error};
 
 use super::adapter::{Failure, Response};
 use super::with_peer;
@@ -34,7 +34,7 @@ fn an_answer_and_the_next_question_go_out_together() {
             peer.accept_and_invoke(&vec![b'x'; length]);
         }
         peer.take_answer();
-        peer.refuse(Objection::InternalServerError);
+        peer.refuse(ApiError::InternalServerError);
     });
     let lengths = RefCell::new(Vec::new());
     serve!(
@@ -60,7 +60,7 @@ fn the_next_question_waits_for_the_reply_if_told_so() {
             // The next question can come by this connection only if it did not wait for this.
             peer.write(b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
             let rest = peer.read_rest();
-            Peer::accept(listener).refuse(Objection::InternalServerError);
+            Peer::accept(listener).refuse(ApiError::InternalServerError);
             rest
         });
         runtime.set_pipelining(is_ahead);
@@ -72,10 +72,10 @@ fn the_next_question_waits_for_the_reply_if_told_so() {
 #[test]
 fn a_refused_answer_is_told_and_the_loop_goes_on() {
     for objection in [
-        Objection::InvalidRequestId,
-        Objection::InvalidStateTransition { from: "A", to: "B" },
-        Objection::InvokeTimeout,
-        Objection::RequestEntityTooLarge,
+        ApiError::InvalidRequestId,
+        ApiError::InvalidStateTransition { from: "A", to: "B" },
+        ApiError::InvokeTimeout,
+        ApiError::RequestEntityTooLarge,
     ] {
         let (mut runtime, peer) = with_peer(move |listener| {
             let mut peer = Peer::accept(listener);
@@ -83,7 +83,7 @@ fn a_refused_answer_is_told_and_the_loop_goes_on() {
             peer.refuse(objection);
             peer.invoke(b"{}");
             peer.take_answer();
-            peer.refuse(Objection::InternalServerError);
+            peer.refuse(ApiError::InternalServerError);
         });
         let observed = Cell::new(0);
         serve!(runtime, handler!(|event, _| Ok(event.into())), |context, error| {
@@ -101,7 +101,7 @@ fn an_answer_that_ends_the_environment_ends_the_loop() {
     let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"{}");
-        peer.refuse(Objection::InternalServerError);
+        peer.refuse(ApiError::InternalServerError);
         peer.read_until(b"/invocation/next HTTP/1.1");
     });
     let error = wait!(runtime.serve_observed(handler!(|event, _| Ok(event.into())), |_, error| panic!("{error}")));
@@ -125,7 +125,7 @@ fn a_connection_that_dies_behind_an_answer_costs_nothing() {
         drop(peer);
         let mut peer = Peer::accept(listener);
         let second = peer.take_answer();
-        peer.refuse(Objection::InternalServerError);
+        peer.refuse(ApiError::InternalServerError);
         (first.1, second.1)
     });
     serve!(runtime, handler!(|event, _| Ok(event.into())), |_, error| panic!("{error}"));
@@ -140,7 +140,7 @@ fn failures_and_panics_are_reported_and_the_loop_goes_on() {
             peer.invoke(event.as_bytes());
             peer.take_answer()
         });
-        peer.refuse(Objection::InternalServerError);
+        peer.refuse(ApiError::InternalServerError);
         answers.map(|(said, body)| (said, String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned()))
     });
     let observed = RefCell::new(Vec::new());
@@ -163,7 +163,7 @@ fn failures_and_panics_are_reported_and_the_loop_goes_on() {
     let here = format!(r#"{{"errorMessage":"panicked at {}:"#, file!());
     assert!(panic.1.starts_with(&here) && panic.1.contains(": told to panic\""), "{}", panic.1);
     assert_eq!(too_large.0, "error Function.ResponseSizeTooLarge");
-    assert_eq!(observed.into_inner(), ["response cannot be sent: payload of 7340032 bytes, 6291556 is the most"]);
+    assert_eq!(observed.into_inner(), ["response cannot be sent: payload is 7340032 bytes, limit is 6291556"]);
     assert_eq!(fine, ("response Buffered text/plain".into(), "fine".into()));
 }
 
@@ -179,7 +179,7 @@ pub(crate) fn streams_are_sent_in_pieces_and_end_as_their_pieces_do(
             peer.invoke(event.as_bytes());
             peer.take_answer()
         });
-        peer.refuse(Objection::InternalServerError);
+        peer.refuse(ApiError::InternalServerError);
         answers
     });
     let observed = RefCell::new(Vec::new());
@@ -194,5 +194,5 @@ pub(crate) fn streams_are_sent_in_pieces_and_end_as_their_pieces_do(
     assert!(panic.0.starts_with("response Streaming a/b Function.Panic {") && panic.0.contains("no more"));
     assert_eq!(panic.1, b"panic");
     assert_eq!(unsendable.0, "error Function.UnsendableResponse");
-    assert_eq!(observed.into_inner(), ["response cannot be sent: the content type given cannot be sent"]);
+    assert_eq!(observed.into_inner(), ["response cannot be sent: invalid content type"]);
 }

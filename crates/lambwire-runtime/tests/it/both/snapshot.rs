@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use lambwire_runtime::lambwire::{Objection, Reply};
+use lambwire_runtime::lambwire::{ApiError, Reply};
 
 use super::with_peer;
 use crate::peer::Peer;
@@ -29,7 +29,7 @@ fn a_snapshot_is_waited_for_on_as_many_connections_as_it_takes() {
 
 #[test]
 fn a_snapshot_that_is_refused_is_an_error() {
-    let (mut runtime, peer) = with_peer(|listener| Peer::accept(listener).refuse(Objection::NotFound));
+    let (mut runtime, peer) = with_peer(|listener| Peer::accept(listener).refuse(ApiError::NotFound));
     let refused = wait!(runtime.restore(step!(Ok(())), step!(panic!("not restored")))).unwrap_err();
     assert!(refused.to_string().starts_with("restore next refused with status 404"), "{refused}");
     peer.join().unwrap();

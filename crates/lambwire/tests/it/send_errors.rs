@@ -1,10 +1,12 @@
 //! What cannot be sent is an error, which changes nothing.
 
-use lambwire::{Body, Client, Context, Fault, Field, Mode, Reply, Request, RequestId, SendError, Server, Verb};
+use lambwire::{
+    Body, Client, Context, ErrorHeaders, Field, Mode, Reply, Request, RequestId, RequestKind, SendError, Server,
+};
 
 use crate::cuts::plain_request;
-use crate::serving::{NEXT, server};
-use crate::turns::{NOTHING, answering, client, response};
+use crate::pipelining::{NOTHING, answering, client, response};
+use crate::server::{NEXT, server};
 
 /// Checks that sending fails with this error and changes nothing.
 #[track_caller]
@@ -27,20 +29,20 @@ fn what_a_client_cannot_send_changes_nothing() {
     let len = new.clone().send(&Request::Next, NOTHING, &mut [0; 512]).unwrap();
     for size in 0..len {
         let small = |client: &mut Client| client.send(&Request::Next, NOTHING, &mut vec![0; size]);
-        check_unsent(&new, small, SendError::OutTooSmall { needed: len });
+        check_unsent(&new, small, SendError::BufferTooSmall { needed: len });
     }
-    check_unsent(&client(&[Verb::Next]), next, SendError::OutOfTurn);
+    check_unsent(&client(&[RequestKind::Next]), next, SendError::InvalidState);
     for body in [Body::Exact(1), Body::Chunked, Body::UntilClose] {
-        check_unsent(&new, send(Request::Next, body), SendError::UnfitBody);
-        check_unsent(&new, send(Request::RestoreNext, body), SendError::UnfitBody);
+        check_unsent(&new, send(Request::Next, body), SendError::InvalidBody);
+        check_unsent(&new, send(Request::RestoreNext, body), SendError::InvalidBody);
     }
-    check_unsent(&new, send(response(Mode::Streaming), NOTHING), SendError::UnfitBody);
-    check_unsent(&new, send(response(Mode::Buffered), Body::UntilClose), SendError::UnfitBody);
-    check_unsent(&new, send(plain_request(Verb::InitError), Body::UntilClose), SendError::UnfitBody);
-    let unsendable = SendError::Unsendable(Field::ResponseMode);
+    check_unsent(&new, send(response(Mode::Streaming), NOTHING), SendError::InvalidBody);
+    check_unsent(&new, send(response(Mode::Buffered), Body::UntilClose), SendError::InvalidBody);
+    check_unsent(&new, send(plain_request(RequestKind::InitError), Body::UntilClose), SendError::InvalidBody);
+    let unsendable = SendError::InvalidValue(Field::ResponseMode);
     check_unsent(&new, send(response(Mode::Unknown), NOTHING), unsendable);
     let other = Request::Other { method: "GET", target: "/" };
-    check_unsent(&new, send(other, NOTHING), SendError::UnfitBody);
+    check_unsent(&new, send(other, NOTHING), SendError::InvalidBody);
     for odd in ["", " a", "a ", "a\r\nX: y", "a\nb", "a\0", "\x7f", "\t"] {
         let content_type = Request::Response {
             id: RequestId::new("x").unwrap(),
@@ -48,21 +50,21 @@ fn what_a_client_cannot_send_changes_nothing() {
             content_type: Some(odd),
             mode: Mode::Buffered,
         };
-        check_unsent(&new, send(content_type, NOTHING), SendError::Unsendable(Field::ContentType));
-        let error_type = Fault { error_type: Some(odd), xray_cause: None };
-        check_unsent(&new, send(Request::InitError(error_type), NOTHING), SendError::Unsendable(Field::ErrorType));
-        let xray_cause = Fault { error_type: None, xray_cause: Some(odd) };
-        check_unsent(&new, send(Request::RestoreError(xray_cause), NOTHING), SendError::Unsendable(Field::XRayCause));
+        check_unsent(&new, send(content_type, NOTHING), SendError::InvalidValue(Field::ContentType));
+        let error_type = ErrorHeaders { error_type: Some(odd), xray_cause: None };
+        check_unsent(&new, send(Request::InitError(error_type), NOTHING), SendError::InvalidValue(Field::ErrorType));
+        let xray_cause = ErrorHeaders { error_type: None, xray_cause: Some(odd) };
+        check_unsent(&new, send(Request::RestoreError(xray_cause), NOTHING), SendError::InvalidValue(Field::XRayCause));
         let stream = answering(Mode::Streaming, Body::Chunked);
         let fail = |client: &mut Client| client.finish_with_error(odd, b"{}", &mut [0; 512]);
-        check_unsent(&stream, fail, SendError::Unsendable(Field::ErrorType));
+        check_unsent(&stream, fail, SendError::InvalidValue(Field::ErrorType));
     }
 }
 
 #[test]
 fn a_body_that_does_not_fit_its_announcement_changes_nothing() {
     let frame = |len| move |client: &mut Client| client.frame(len);
-    check_unsent(&client(&[]), frame(1), SendError::OutOfTurn);
+    check_unsent(&client(&[]), frame(1), SendError::InvalidState);
     let mut exact = answering(Mode::Buffered, Body::Exact(3));
     let wrong = |given| SendError::WrongLength { announced: 3, given };
     check_unsent(&exact, frame(4), wrong(4));
@@ -70,47 +72,47 @@ fn a_body_that_does_not_fit_its_announcement_changes_nothing() {
     check_unsent(&exact, frame(usize::MAX), wrong(u64::MAX));
     check_unsent(&exact, |client| client.finish(&mut [0; 8]), wrong(2));
     let fail = |client: &mut Client| client.finish_with_error("T", b"{}", &mut [0; 512]);
-    check_unsent(&exact, fail, SendError::OutOfTurn);
-    check_unsent(&answering(Mode::Buffered, Body::Chunked), fail, SendError::OutOfTurn);
+    check_unsent(&exact, fail, SendError::InvalidState);
+    check_unsent(&answering(Mode::Buffered, Body::Chunked), fail, SendError::InvalidState);
     let mut stream = answering(Mode::Streaming, Body::Chunked);
-    check_unsent(&stream, |client| client.finish(&mut [0; 4]), SendError::OutTooSmall { needed: 5 });
+    check_unsent(&stream, |client| client.finish(&mut [0; 4]), SendError::BufferTooSmall { needed: 5 });
     stream.finish(&mut [0; 5]).unwrap();
-    check_unsent(&stream, fail, SendError::OutOfTurn);
-    check_unsent(&stream, frame(1), SendError::OutOfTurn);
+    check_unsent(&stream, fail, SendError::InvalidState);
+    check_unsent(&stream, frame(1), SendError::InvalidState);
 }
 
 #[test]
 fn what_a_server_cannot_send_changes_nothing() {
     let send = |reply: Reply<'static>, body| move |server: &mut Server| server.send(&reply, body, &mut [0; 512]);
-    check_unsent(&Server::new(), send(Reply::Accepted, NOTHING), SendError::OutOfTurn);
-    check_unsent(&server(&NEXT[..40]), send(Reply::Accepted, NOTHING), SendError::OutOfTurn);
+    check_unsent(&Server::new(), send(Reply::Accepted, NOTHING), SendError::InvalidState);
+    check_unsent(&server(&NEXT[..40]), send(Reply::Accepted, NOTHING), SendError::InvalidState);
     let asked = server(NEXT);
-    check_unsent(&asked, send(Reply::NothingYet, Body::Chunked), SendError::UnfitBody);
-    check_unsent(&asked, |server| server.send_continue(&mut [0; 64]), SendError::OutOfTurn);
-    check_unsent(&asked, |server| server.frame(1), SendError::OutOfTurn);
+    check_unsent(&asked, send(Reply::NothingYet, Body::Chunked), SendError::InvalidBody);
+    check_unsent(&asked, |server| server.send_continue(&mut [0; 64]), SendError::InvalidState);
+    check_unsent(&asked, |server| server.frame(1), SendError::InvalidState);
     let mut context = Context::new(RequestId::new("x").unwrap());
     context.trace_id = Some("a\r\nb");
-    check_unsent(&asked, send(Reply::Invocation(context), NOTHING), SendError::Unsendable(Field::TraceId));
+    check_unsent(&asked, send(Reply::Invocation(context), NOTHING), SendError::InvalidValue(Field::TraceId));
     context.trace_id = None;
     context.tenant_id = Some("");
-    check_unsent(&asked, send(Reply::Invocation(context), NOTHING), SendError::Unsendable(Field::TenantId));
+    check_unsent(&asked, send(Reply::Invocation(context), NOTHING), SendError::InvalidValue(Field::TenantId));
     let mut replying = asked;
     replying.send(&Reply::Accepted, Body::Exact(3), &mut [0; 512]).unwrap();
-    check_unsent(&replying, send(Reply::Accepted, NOTHING), SendError::OutOfTurn);
+    check_unsent(&replying, send(Reply::Accepted, NOTHING), SendError::InvalidState);
     let wrong = |given| SendError::WrongLength { announced: 3, given };
     check_unsent(&replying, |server| server.frame(4), wrong(4));
     check_unsent(&replying, |server| server.finish(&mut [0; 8]), wrong(0));
     let head = server(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
-    check_unsent(&head, send(Reply::Refused { status: 405 }, Body::Exact(1)), SendError::UnfitBody);
+    check_unsent(&head, send(Reply::Rejected { status: 405 }, Body::Exact(1)), SendError::InvalidBody);
 }
 
 #[test]
 fn a_refusal_has_a_status_that_refuses() {
     for status in [0, 99, 100, 101, 199, 200, 202, 204, 299, 600, 1000, u16::MAX] {
         let mut asked = server(NEXT);
-        let sent = asked.send(&Reply::Refused { status }, Body::Exact(2), &mut [0; 256]);
+        let sent = asked.send(&Reply::Rejected { status }, Body::Exact(2), &mut [0; 256]);
         assert!(sent.is_err(), "{status}");
     }
     let mut asked = server(NEXT);
-    assert!(asked.send(&Reply::Refused { status: 304 }, Body::Exact(2), &mut [0; 256]).is_err());
+    assert!(asked.send(&Reply::Rejected { status: 304 }, Body::Exact(2), &mut [0; 256]).is_err());
 }

@@ -6,7 +6,7 @@ use heapless::String;
 
 use crate::error::SendError;
 use crate::json::Text;
-use crate::message::{Reply, Verb};
+use crate::message::{Reply, RequestKind};
 use crate::report::{ErrorReport, ReceivedReport};
 
 /// Longest message of a rejection that is shown, and longest state of a transition, in bytes.
@@ -15,16 +15,16 @@ const MESSAGE_BYTES: usize = 256;
 /// A request that the Runtime API refused, with the reason that stands in the reply's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection<B> {
-    verb: Verb,
+    kind: RequestKind,
     status: u16,
     body_bytes: Option<u64>,
     body: B,
 }
 
 impl<B> Rejection<B> {
-    /// A reply to `verb` of this `status`, and its `body`.
-    pub fn new(verb: Verb, status: u16, body: B) -> Self {
-        Self { verb, status, body_bytes: None, body }
+    /// A reply to `kind` of this `status`, and its `body`.
+    pub fn new(kind: RequestKind, status: u16, body: B) -> Self {
+        Self { kind, status, body_bytes: None, body }
     }
 
     pub(crate) fn of(self, body_bytes: Option<u64>) -> Self {
@@ -32,8 +32,8 @@ impl<B> Rejection<B> {
     }
 
     /// What was refused.
-    pub fn verb(&self) -> Verb {
-        self.verb
+    pub fn kind(&self) -> RequestKind {
+        self.kind
     }
 
     /// The status of the reply.
@@ -48,7 +48,7 @@ impl<B> Rejection<B> {
 
     /// Whether this may only say that a response had arrived before: what a repeated one gets.
     pub fn is_of_repeat(&self) -> bool {
-        Reply::is_of_repeat(self.verb, self.status)
+        Reply::is_of_repeat(self.kind, self.status)
     }
 
     /// Whether the loop should end.
@@ -61,13 +61,13 @@ impl<B> Rejection<B> {
     /// | response, error | 400, 403, 410, others | no: this invocation is over |
     /// | init error, restore error | any | the process ends in any case |
     pub fn is_fatal(&self) -> bool {
-        !self.verb.is_answer() || self.status >= 500
+        !self.kind.completes_invocation() || self.status >= 500
     }
 
     /// The same, with its body kept in another way.
     pub fn map<C>(self, body: impl FnOnce(B) -> C) -> Rejection<C> {
-        let Self { verb, status, body_bytes, body: kept } = self;
-        Rejection { verb, status, body_bytes, body: body(kept) }
+        let Self { kind, status, body_bytes, body: kept } = self;
+        Rejection { kind, status, body_bytes, body: body(kept) }
     }
 }
 
@@ -85,7 +85,7 @@ impl<B: AsRef<[u8]>> Rejection<B> {
 
 impl<B: AsRef<[u8]>> fmt::Display for Rejection<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.verb)?;
+        write!(f, "{}", self.kind)?;
         if let (413, Some(bytes)) = (self.status, self.body_bytes) {
             write!(f, " of {bytes} bytes")?;
         }
@@ -118,7 +118,7 @@ fn write_start(text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// `rapi/handler`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Objection<'a> {
+pub enum ApiError<'a> {
     /// The path names no invocation that is under way.
     InvalidRequestId,
     /// The mode header has a value other than `streaming`.
@@ -146,7 +146,7 @@ pub enum Objection<'a> {
     NotFound,
 }
 
-impl Objection<'_> {
+impl ApiError<'_> {
     /// The reply whose body [`write`](Self::write) writes.
     pub fn reply(&self) -> Reply<'static> {
         let status = match self {
@@ -160,19 +160,20 @@ impl Objection<'_> {
             Self::InternalServerError => 500,
             Self::NotFound => 404,
         };
-        Reply::Refused { status }
+        Reply::Rejected { status }
     }
 
     /// Writes the body, a line, into `out` and returns its length. It is JSON, but that of [`NotFound`](Self::NotFound).
     ///
     /// # Errors
     ///
-    /// [`SendError::OutTooSmall`] if it does not fit.
+    /// [`SendError::BufferTooSmall`] if it does not fit.
     pub fn write(&self, out: &mut [u8]) -> Result<usize, SendError> {
         let mut transition = String::<MESSAGE_BYTES>::new();
         let (error_type, message) = match self {
             Self::NotFound => {
-                let room = out.get_mut(..NOT_FOUND.len()).ok_or(SendError::OutTooSmall { needed: NOT_FOUND.len() })?;
+                let room =
+                    out.get_mut(..NOT_FOUND.len()).ok_or(SendError::BufferTooSmall { needed: NOT_FOUND.len() })?;
                 room.iter_mut().zip(NOT_FOUND).for_each(|(to, from)| *to = *from);
                 return Ok(NOT_FOUND.len());
             }
@@ -196,7 +197,7 @@ impl Objection<'_> {
             }
         };
         let len = ErrorReport::new(error_type, message).write(out)?;
-        *out.get_mut(len).ok_or(SendError::OutTooSmall { needed: len + 1 })? = b'\n';
+        *out.get_mut(len).ok_or(SendError::BufferTooSmall { needed: len + 1 })? = b'\n';
         Ok(len + 1)
     }
 }
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
     use crate::limits;
 
-    fn written(objection: Objection<'_>) -> std::string::String {
+    fn written(objection: ApiError<'_>) -> std::string::String {
         let mut out = [0; 512];
         let len = objection.write(&mut out).unwrap();
         std::string::String::from_utf8(out[..len].to_vec()).unwrap()
@@ -221,15 +222,15 @@ mod tests {
     #[test]
     fn objections_have_the_texts_of_aws_and_are_read_back() {
         assert_eq!(
-            written(Objection::InvalidStateTransition { from: "RuntimeResponseSentState", to: "InvocationResponse" }),
+            written(ApiError::InvalidStateTransition { from: "RuntimeResponseSentState", to: "InvocationResponse" }),
             "{\"errorMessage\":\"State transition from RuntimeResponseSentState to InvocationResponse failed for \
              runtime. Error: State transition is not allowed\",\"errorType\":\"InvalidStateTransition\"}\n"
         );
-        assert_eq!(written(Objection::NotFound), "404 page not found\n");
-        assert_eq!(Objection::NotFound.write(&mut [0; 18]), Err(SendError::OutTooSmall { needed: 19 }));
-        let body = written(Objection::RequestEntityTooLarge);
+        assert_eq!(written(ApiError::NotFound), "404 page not found\n");
+        assert_eq!(ApiError::NotFound.write(&mut [0; 18]), Err(SendError::BufferTooSmall { needed: 19 }));
+        let body = written(ApiError::RequestEntityTooLarge);
         assert!(body.contains(&std::format!("({} bytes)", limits::PAYLOAD_BYTES)));
-        let rejection = Rejection::new(Verb::Response, 413, body.as_bytes());
+        let rejection = Rejection::new(RequestKind::Response, 413, body.as_bytes());
         assert_eq!(rejection.error_type().as_ref().and_then(Text::as_str), Some("RequestEntityTooLarge"));
         assert_eq!(
             std::format!("{rejection}"),
@@ -241,28 +242,28 @@ mod tests {
     #[test]
     fn a_refusal_without_json_or_with_too_much_is_read_all_the_same() {
         assert_eq!(
-            std::format!("{}", Rejection::new(Verb::Next, 404, b"404 page not found\n")),
+            std::format!("{}", Rejection::new(RequestKind::Next, 404, b"404 page not found\n")),
             "next refused with status 404"
         );
         let long = std::format!(r#"{{"errorMessage":"{}"}}"#, "é".repeat(1000));
-        let rejection = std::format!("{}", Rejection::new(Verb::Next, 500, long.as_bytes()));
+        let rejection = std::format!("{}", Rejection::new(RequestKind::Next, 500, long.as_bytes()));
         assert_eq!(rejection.len(), "next refused with status 500: ".len() + MESSAGE_BYTES);
     }
 
     #[test]
     fn a_loop_ends_when_next_is_refused_or_the_environment_is_broken() {
-        for (verb, status, fatal) in [
-            (Verb::Next, 403, true),
-            (Verb::Next, 500, true),
-            (Verb::RestoreNext, 404, true),
-            (Verb::Response, 400, false),
-            (Verb::Response, 403, false),
-            (Verb::Response, 410, false),
-            (Verb::Response, 413, false),
-            (Verb::Error, 500, true),
-            (Verb::InitError, 403, true),
+        for (kind, status, fatal) in [
+            (RequestKind::Next, 403, true),
+            (RequestKind::Next, 500, true),
+            (RequestKind::RestoreNext, 404, true),
+            (RequestKind::Response, 400, false),
+            (RequestKind::Response, 403, false),
+            (RequestKind::Response, 410, false),
+            (RequestKind::Response, 413, false),
+            (RequestKind::Error, 500, true),
+            (RequestKind::InitError, 403, true),
         ] {
-            assert_eq!(Rejection::new(verb, status, "").is_fatal(), fatal, "{verb} {status}");
+            assert_eq!(Rejection::new(kind, status, "").is_fatal(), fatal, "{kind} {status}");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use lambwire::limits::*;
 use lambwire::{
-    Body, Client, Context, Fault, Field, InvocationId, Mode, ReceiveError, Reply, Request, RequestId, SendError,
-    Server, Verb,
+    Body, Client, Context, ErrorHeaders, Field, InvocationId, Mode, ReceiveError, Reply, Request, RequestId,
+    RequestKind, SendError, Server,
 };
 
 use crate::attacks::Verdict::{Refused, Taken, Waits};
@@ -14,8 +14,8 @@ const fn attack(what: &'static str, to: To, wire: Wire, verdict: crate::attacks:
     Attack { what, to, wire, verdict, limit }
 }
 
-const ERROR: To = To::Client(Verb::Response);
-const NEXT: To = To::Client(Verb::Next);
+const ERROR: To = To::Client(RequestKind::Response);
+const NEXT: To = To::Client(RequestKind::Next);
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n";
 
 /// What is sent to an end.
@@ -92,25 +92,25 @@ const LINE: Wire = Wire::of("a\r\nX: y");
 /// What is given to an end to be sent.
 #[rustfmt::skip]
 pub(crate) const GIVEN: &[Injection] = &[
-    injection("a line by a media type", LINE, |value| response(Some(value), None, Body::Exact(0)), SendError::Unsendable(Field::ContentType), None),
-    injection("a line by an error type", LINE, |value| fault(Some(value), None), SendError::Unsendable(Field::ErrorType), None),
-    injection("a line by an X-Ray cause", LINE, |value| fault(None, Some(value)), SendError::Unsendable(Field::XRayCause), None),
-    injection("a line by an invocation id", LINE, |value| InvocationId::new(value.as_bytes()).map(|_| ()), SendError::Unsendable(Field::InvocationId), None),
-    injection("a line by a request id", Wire::of("x HTTP/1.1\r\nX: y\r\n\r\n"), |value| RequestId::new(value).map(|_| ()), SendError::Unsendable(Field::RequestId), None),
-    injection("another path by a request id", Wire::of("../../init"), |value| RequestId::new(value).map(|_| ()), SendError::Unsendable(Field::RequestId), None),
-    injection("another path by a request id that is a step", Wire::of(".."), |value| RequestId::new(value).map(|_| ()), SendError::Unsendable(Field::RequestId), None),
-    injection("a query by a request id", Wire::of("x?y"), |value| RequestId::new(value).map(|_| ()), SendError::Unsendable(Field::RequestId), None),
-    injection("a trailer by the error type of a stream", LINE, |value| stream_error(value, b""), SendError::Unsendable(Field::ErrorType), None),
-    injection("a line by a trace id", LINE, |value| invocation(|context, value| context.trace_id = Some(value), value), SendError::Unsendable(Field::TraceId), None),
-    injection("a line by a client context", Wire::of("{}\n"), |value| invocation(|context, value| context.client_context_json = Some(value), value), SendError::Unsendable(Field::ClientContext), None),
-    injection("a line by a Cognito identity", LINE, |value| invocation(|context, value| context.cognito_identity_json = Some(value), value), SendError::Unsendable(Field::CognitoIdentity), None),
-    injection("a line by a function's ARN", LINE, |value| invocation(|context, value| context.invoked_function_arn = Some(value), value), SendError::Unsendable(Field::InvokedFunctionArn), None),
-    injection("a line by a tenant", Wire::of("a\0"), |value| invocation(|context, value| context.tenant_id = Some(value), value), SendError::Unsendable(Field::TenantId), None),
-    injection("a line by an address", Wire::of("h:1/\r\nX: y"), |value| Client::new(value).map(|_| ()), SendError::BadApi, None),
+    injection("a line by a media type", LINE, |value| response(Some(value), None, Body::Exact(0)), SendError::InvalidValue(Field::ContentType), None),
+    injection("a line by an error type", LINE, |value| error_headers(Some(value), None), SendError::InvalidValue(Field::ErrorType), None),
+    injection("a line by an X-Ray cause", LINE, |value| error_headers(None, Some(value)), SendError::InvalidValue(Field::XRayCause), None),
+    injection("a line by an invocation id", LINE, |value| InvocationId::new(value.as_bytes()).map(|_| ()), SendError::InvalidValue(Field::InvocationId), None),
+    injection("a line by a request id", Wire::of("x HTTP/1.1\r\nX: y\r\n\r\n"), |value| RequestId::new(value).map(|_| ()), SendError::InvalidValue(Field::RequestId), None),
+    injection("another path by a request id", Wire::of("../../init"), |value| RequestId::new(value).map(|_| ()), SendError::InvalidValue(Field::RequestId), None),
+    injection("another path by a request id that is a step", Wire::of(".."), |value| RequestId::new(value).map(|_| ()), SendError::InvalidValue(Field::RequestId), None),
+    injection("a query by a request id", Wire::of("x?y"), |value| RequestId::new(value).map(|_| ()), SendError::InvalidValue(Field::RequestId), None),
+    injection("a trailer by the error type of a stream", LINE, |value| stream_error(value, b""), SendError::InvalidValue(Field::ErrorType), None),
+    injection("a line by a trace id", LINE, |value| invocation(|context, value| context.trace_id = Some(value), value), SendError::InvalidValue(Field::TraceId), None),
+    injection("a line by a client context", Wire::of("{}\n"), |value| invocation(|context, value| context.client_context_json = Some(value), value), SendError::InvalidValue(Field::ClientContext), None),
+    injection("a line by a Cognito identity", LINE, |value| invocation(|context, value| context.cognito_identity_json = Some(value), value), SendError::InvalidValue(Field::CognitoIdentity), None),
+    injection("a line by a function's ARN", LINE, |value| invocation(|context, value| context.invoked_function_arn = Some(value), value), SendError::InvalidValue(Field::InvokedFunctionArn), None),
+    injection("a line by a tenant", Wire::of("a\0"), |value| invocation(|context, value| context.tenant_id = Some(value), value), SendError::InvalidValue(Field::TenantId), None),
+    injection("a line by an address", Wire::of("h:1/\r\nX: y"), |value| Client::new(value).map(|_| ()), SendError::InvalidEndpoint, None),
     injection("a request behind a body", Wire::of("GET / HTTP/1.1\r\n\r\n"), |value| more_than_announced(value.len()), SendError::WrongLength { announced: 1, given: 18 }, None),
-    injection("oversize: an address", Wire(b"h:1/", "x", API_BYTES, ""), |value| Client::new(value).map(|_| ()), SendError::BadApi, Some(("API_BYTES", API_BYTES as u64))),
-    injection("oversize: a request id", Wire(b"", "x", REQUEST_ID_BYTES + 1, ""), |value| RequestId::new(value).map(|_| ()), SendError::Unsendable(Field::RequestId), Some(("REQUEST_ID_BYTES", REQUEST_ID_BYTES as u64))),
-    injection("oversize: an error type", Wire(b"", "x", ERROR_TYPE_BYTES + 1, ""), |value| fault(Some(value), None), SendError::Unsendable(Field::ErrorType), Some(("ERROR_TYPE_BYTES", ERROR_TYPE_BYTES as u64))),
+    injection("oversize: an address", Wire(b"h:1/", "x", ENDPOINT_BYTES, ""), |value| Client::new(value).map(|_| ()), SendError::InvalidEndpoint, Some(("ENDPOINT_BYTES", ENDPOINT_BYTES as u64))),
+    injection("oversize: a request id", Wire(b"", "x", REQUEST_ID_BYTES + 1, ""), |value| RequestId::new(value).map(|_| ()), SendError::InvalidValue(Field::RequestId), Some(("REQUEST_ID_BYTES", REQUEST_ID_BYTES as u64))),
+    injection("oversize: an error type", Wire(b"", "x", ERROR_TYPE_BYTES + 1, ""), |value| error_headers(Some(value), None), SendError::InvalidValue(Field::ErrorType), Some(("ERROR_TYPE_BYTES", ERROR_TYPE_BYTES as u64))),
     injection("oversize: a response", Wire(b"", "x", 6_291_557, ""), |value| response(None, None, Body::Exact(value.len() as u64)), SendError::PayloadTooLarge { bytes: PAYLOAD_BYTES + 1, limit: PAYLOAD_BYTES }, Some(("PAYLOAD_BYTES", PAYLOAD_BYTES))),
     injection("oversize: the report of a stream", Wire(b"", "x", TRAILERS_BYTES, ""), |value| stream_error("T", value.as_bytes()), SendError::HeadTooLong { bytes: 87_466, limit: TRAILERS_BYTES + 3 }, Some(("TRAILERS_BYTES", TRAILERS_BYTES as u64))),
 ];
@@ -120,8 +120,8 @@ fn response(content_type: Option<&str>, invocation_id: Option<InvocationId<'_>>,
     send(&Request::Response { id, invocation_id, content_type, mode: Mode::Buffered }, body)
 }
 
-fn fault(error_type: Option<&str>, xray_cause: Option<&str>) -> Result<(), SendError> {
-    send(&Request::InitError(Fault { error_type, xray_cause }), Body::Exact(0))
+fn error_headers(error_type: Option<&str>, xray_cause: Option<&str>) -> Result<(), SendError> {
+    send(&Request::InitError(ErrorHeaders { error_type, xray_cause }), Body::Exact(0))
 }
 
 fn send(request: &Request<'_>, body: Body) -> Result<(), SendError> {
@@ -138,7 +138,7 @@ fn stream_error(error_type: &str, report: &[u8]) -> Result<(), SendError> {
 
 fn more_than_announced(len: usize) -> Result<(), SendError> {
     let mut client = Client::new("h:1")?;
-    client.send(&plain_request(Verb::Response), Body::Exact(1), &mut [0; 1024])?;
+    client.send(&plain_request(RequestKind::Response), Body::Exact(1), &mut [0; 1024])?;
     client.frame(len).map(|_| ())
 }
 

@@ -2,14 +2,14 @@
 
 use core::ops::Range;
 
+use crate::api_error::Rejection;
 use crate::client::Client;
 use crate::context::Context;
 use crate::error::ReceiveError;
-use crate::field::Spans;
-use crate::message::{Reply, Request, Verb};
-use crate::refusal::Rejection;
+use crate::field::HeaderIndex;
+use crate::message::{Reply, Request, RequestKind};
 use crate::server::Server;
-use crate::wire::body::{Body, Piece};
+use crate::wire::body::{Body, BodyEvent};
 use crate::wire::head::method_and_target;
 use crate::wire::headers::Headers;
 
@@ -21,7 +21,7 @@ use crate::wire::headers::Headers;
 /// request ahead brings, are kept for the next. The buffer may be moved and enlarged between calls; what is in it
 /// must not change.
 #[derive(Clone, Debug, Default)]
-pub struct Inbox {
+pub struct MessageReader {
     /// Length of the head, once that is whole. It stands at the front of the buffer.
     head: Option<usize>,
     /// Length of the body so far, which stands behind the head.
@@ -32,22 +32,22 @@ pub struct Inbox {
     filled: usize,
     /// Where the header lines begin.
     headers: usize,
-    fields: Spans,
+    index: HeaderIndex,
     /// What the reply answers, and with which status.
-    verb: Verb,
+    kind: RequestKind,
     status: u16,
     /// The message is whole; the next call begins another.
-    whole: bool,
+    is_complete: bool,
     /// Where its trailers begin and end.
     trailers: (usize, usize),
 }
 
-/// How far an [`Inbox`] has come.
+/// How far an [`MessageReader`] has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Progress<W> {
     /// The message is whole, and can be read out of the buffer until the next call.
-    Whole(W),
+    Complete(W),
     /// Part of the message is here: read more.
     NeedInput,
     /// Part of the message is here, and the buffer is too small for it.
@@ -59,18 +59,18 @@ pub enum Progress<W> {
 
 /// A reply that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WholeReply {
-    place: Place,
-    fields: Spans,
-    verb: Verb,
+pub struct CompleteReply {
+    layout: Layout,
+    index: HeaderIndex,
+    kind: RequestKind,
     status: u16,
 }
 
 /// A request that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WholeRequest {
-    place: Place,
-    fields: Spans,
+pub struct CompleteRequest {
+    layout: Layout,
+    index: HeaderIndex,
 }
 
 /// A whole message.
@@ -86,20 +86,20 @@ pub struct Message<'b, H> {
     pub trailers: Headers<'b>,
 }
 
-impl WholeReply {
+impl CompleteReply {
     /// Whether it says [`Reply::NothingYet`].
     pub fn is_nothing_yet(&self) -> bool {
-        Reply::is_nothing_yet(self.verb, self.status)
+        Reply::is_nothing_yet(self.kind, self.status)
     }
 
-    /// Whether it says [`Reply::Refused`].
-    pub fn is_refusal(&self) -> bool {
-        Reply::is_refusal(self.verb, self.status)
+    /// Whether it says [`Reply::Rejected`].
+    pub fn is_rejection(&self) -> bool {
+        Reply::is_rejection(self.kind, self.status)
     }
 
     /// The rejection that it is, if it is one, with the reason that stands in its body.
     pub fn rejection<'b>(&self, buf: &'b [u8]) -> Option<Rejection<&'b [u8]>> {
-        self.is_refusal().then(|| Rejection::new(self.verb, self.status, self.place.body(buf)))
+        self.is_rejection().then(|| Rejection::new(self.kind, self.status, self.layout.body(buf)))
     }
 
     /// Reads the message out of the buffer that it was collected in.
@@ -109,23 +109,23 @@ impl WholeReply {
     /// [`ReceiveError::NoRequestId`], [`ReceiveError::BadRequestId`] or [`ReceiveError::TwoRequestIds`] for an
     /// invocation that cannot be answered.
     pub fn read<'b>(&self, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, ReceiveError> {
-        let fields = self.fields.fields(self.place.head(buf));
-        Ok(self.place.message(buf, Reply::read(self.verb, self.status, &fields)?))
+        let fields = self.index.fields(self.layout.head(buf));
+        Ok(self.layout.message(buf, Reply::read(self.kind, self.status, &fields)?))
     }
 }
 
-impl WholeRequest {
+impl CompleteRequest {
     /// Reads the message out of the buffer that it was collected in.
     pub fn read<'b>(&self, server: &Server, buf: &'b [u8]) -> Message<'b, Request<'b>> {
-        let head = self.place.head(buf);
-        let fields = self.fields.fields(head);
-        self.place.message(buf, Request::read(method_and_target(head), &fields, server.prefix()))
+        let head = self.layout.head(buf);
+        let fields = self.index.fields(head);
+        self.layout.message(buf, Request::read(method_and_target(head), &fields, server.prefix()))
     }
 }
 
 /// Where the parts of a message stand in the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct Layout {
     headers: usize,
     body: usize,
     body_end: usize,
@@ -133,7 +133,7 @@ struct Place {
     trailers_end: usize,
 }
 
-impl Place {
+impl Layout {
     fn head<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
         buf.get(..self.body).unwrap_or_default()
     }
@@ -155,27 +155,31 @@ impl Place {
 }
 
 /// Either end, as far as collecting a message goes.
-pub(crate) trait End {
-    /// Takes the head in that `input` begins with, and where its values stand into `spans`; `None` if it is not whole, or not due.
-    fn begin_message<'i>(&mut self, input: &'i [u8], spans: &mut Spans) -> Result<Option<Begun<'i>>, ReceiveError>;
+pub(crate) trait Role {
+    /// Takes the head in that `input` begins with, and where its values stand into `index`; `None` if it is not whole, or not due.
+    fn begin_message<'i>(
+        &mut self,
+        input: &'i [u8],
+        index: &mut HeaderIndex,
+    ) -> Result<Option<ParsedHead<'i>>, ReceiveError>;
 
-    fn read_body<'i>(&mut self, input: &'i [u8]) -> Result<(usize, Piece<'i>), ReceiveError>;
+    fn read_body<'i>(&mut self, input: &'i [u8]) -> Result<(usize, BodyEvent<'i>), ReceiveError>;
 }
 
 /// A head that was taken in.
-pub(crate) struct Begun<'i> {
+pub(crate) struct ParsedHead<'i> {
     /// Its length in bytes.
     pub(crate) used: usize,
     /// How the body behind it is framed; `None` behind an interim reply.
     pub(crate) body: Option<Body>,
     pub(crate) headers: Headers<'i>,
     /// What a reply answers.
-    pub(crate) verb: Verb,
+    pub(crate) kind: RequestKind,
     /// The status of a reply.
     pub(crate) status: u16,
 }
 
-impl Inbox {
+impl MessageReader {
     /// An inbox without a message.
     pub fn new() -> Self {
         Self::default()
@@ -193,7 +197,7 @@ impl Inbox {
 
     /// What stands behind the whole message in its buffer; `None` if that is another one.
     pub(crate) fn rest<'b>(&self, buf: &'b [u8]) -> Option<&'b [u8]> {
-        buf.get(if self.whole { self.received } else { 0 }..self.filled)
+        buf.get(if self.is_complete { self.received } else { 0 }..self.filled)
     }
 
     /// Whether `buf` is shorter than what was read into it.
@@ -203,13 +207,13 @@ impl Inbox {
 
     /// The body of the reply that is whole.
     pub(crate) fn body<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
-        self.place().body(buf)
+        self.layout().body(buf)
     }
 
     /// The invocation whose head has been received.
     pub(crate) fn context<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
-        let fields = self.fields.fields(buf.get(..self.head?)?);
-        match Reply::read(self.verb, self.status, &fields) {
+        let fields = self.index.fields(buf.get(..self.head?)?);
+        match Reply::read(self.kind, self.status, &fields) {
             Ok(Reply::Invocation(context)) => Some(context),
             _ => None,
         }
@@ -223,14 +227,14 @@ impl Inbox {
     /// Takes what stands behind the whole message out of its buffer. The inbox begins the next message with these bytes,
     /// and expects them at the front of the buffer that it is lent next.
     pub fn take_rest<'b>(&mut self, buf: &'b [u8]) -> &'b [u8] {
-        let rest = if self.whole { self.received } else { 0 }..self.filled;
+        let rest = if self.is_complete { self.received } else { 0 }..self.filled;
         *self = Self { filled: rest.len(), ..Self::default() };
         buf.get(rest).unwrap_or_default()
     }
 
     /// Whether no byte is here that belongs to a message still to be given.
     pub fn is_empty(&self) -> bool {
-        self.filled == if self.whole { self.received } else { 0 }
+        self.filled == if self.is_complete { self.received } else { 0 }
     }
 
     /// Goes on with the reply that `client` waits for. Interim replies are passed over.
@@ -238,25 +242,29 @@ impl Inbox {
     /// # Errors
     ///
     /// Those of [`Client::receive`], but for those of a request id, which reading the reply gives.
-    pub fn receive_reply(&mut self, client: &mut Client, buf: &mut [u8]) -> Result<Progress<WholeReply>, ReceiveError> {
+    pub fn receive_reply(
+        &mut self,
+        client: &mut Client,
+        buf: &mut [u8],
+    ) -> Result<Progress<CompleteReply>, ReceiveError> {
         Ok(match self.collect(client, buf)? {
             Progress::NeedInput => Progress::NeedInput,
             Progress::NeedSpace { total } => Progress::NeedSpace { total },
-            Progress::Whole(()) => Progress::Whole(self.reply()),
+            Progress::Complete(()) => Progress::Complete(self.reply()),
         })
     }
 
     /// The reply that is whole.
-    pub(crate) fn reply(&self) -> WholeReply {
-        let (place, fields) = (self.place(), self.fields);
-        WholeReply { place, fields, verb: self.verb, status: self.status }
+    pub(crate) fn reply(&self) -> CompleteReply {
+        let (layout, index) = (self.layout(), self.index);
+        CompleteReply { layout, index, kind: self.kind, status: self.status }
     }
 
     /// Where the parts of the message stand that is whole.
-    fn place(&self) -> Place {
+    fn layout(&self) -> Layout {
         let body = self.head.unwrap_or_default();
         let (trailers, trailers_end) = self.trailers;
-        Place { headers: self.headers, body, body_end: body + self.body, trailers, trailers_end }
+        Layout { headers: self.headers, body, body_end: body + self.body, trailers, trailers_end }
     }
 
     /// The status of that.
@@ -274,38 +282,38 @@ impl Inbox {
         &mut self,
         server: &mut Server,
         buf: &mut [u8],
-    ) -> Result<Progress<WholeRequest>, ReceiveError> {
+    ) -> Result<Progress<CompleteRequest>, ReceiveError> {
         Ok(match self.collect(server, buf)? {
             Progress::NeedInput => Progress::NeedInput,
             Progress::NeedSpace { total } => Progress::NeedSpace { total },
-            Progress::Whole(()) => Progress::Whole(WholeRequest { place: self.place(), fields: self.fields }),
+            Progress::Complete(()) => Progress::Complete(CompleteRequest { layout: self.layout(), index: self.index }),
         })
     }
 
     /// Goes on with the next message from either end.
-    pub(crate) fn collect(&mut self, end: &mut impl End, buf: &mut [u8]) -> Result<Progress<()>, ReceiveError> {
+    pub(crate) fn collect(&mut self, end: &mut impl Role, buf: &mut [u8]) -> Result<Progress<()>, ReceiveError> {
         if buf.len() < self.filled {
             return Ok(Progress::NeedSpace { total: self.filled });
         }
-        if self.whole {
+        if self.is_complete {
             self.drop_received(buf);
         }
         while self.head.is_none() {
             let input = buf.get(..self.filled).unwrap_or_default();
-            let Some(begun) = end.begin_message(input, &mut self.fields)? else {
+            let Some(parsed) = end.begin_message(input, &mut self.index)? else {
                 // What was seen of a head that is not whole is seen again.
-                self.fields = Spans::default();
+                self.index = HeaderIndex::default();
                 return Ok(self.need_more(buf.len()));
             };
-            self.received = begun.used;
-            let Some(body) = begun.body else {
+            self.received = parsed.used;
+            let Some(body) = parsed.body else {
                 self.drop_received(buf);
                 continue;
             };
-            self.head = Some(begun.used);
+            self.head = Some(parsed.used);
             // The header lines end where the empty line begins.
-            self.headers = begun.used.saturating_sub(2 + begun.headers.len());
-            (self.verb, self.status) = (begun.verb, begun.status);
+            self.headers = parsed.used.saturating_sub(2 + parsed.headers.len());
+            (self.kind, self.status) = (parsed.kind, parsed.status);
             if let Some(total) = total_beyond(self.received, body, buf.len()) {
                 return Ok(Progress::NeedSpace { total });
             }
@@ -314,9 +322,9 @@ impl Inbox {
         let Some(trailers) = self.collect_body(end, body, buf)? else {
             return Ok(self.need_more(buf.len()));
         };
-        self.whole = true;
+        self.is_complete = true;
         self.trailers = (trailers.start, trailers.end);
-        Ok(Progress::Whole(()))
+        Ok(Progress::Complete(()))
     }
 
     /// Moves what has not been received to the front of the buffer, where the next message begins.
@@ -329,7 +337,7 @@ impl Inbox {
     /// trailers.
     fn collect_body(
         &mut self,
-        end: &mut impl End,
+        end: &mut impl Role,
         begin: usize,
         buf: &mut [u8],
     ) -> Result<Option<Range<usize>>, ReceiveError> {
@@ -337,17 +345,17 @@ impl Inbox {
             let (used, piece) = end.read_body(buf.get(self.received..self.filled).unwrap_or_default())?;
             self.received += used;
             match piece {
-                Piece::Data(data) => {
+                BodyEvent::Data(data) => {
                     let len = data.len();
                     close_up(buf, begin + self.body, self.received - len, self.received);
                     self.body += len;
                 }
-                Piece::End(trailers) => {
+                BodyEvent::End(trailers) => {
                     // The lines stand before the empty line that ends the section.
                     let end = self.received.saturating_sub(2);
                     return Ok(Some(end.saturating_sub(trailers.len())..end));
                 }
-                Piece::NeedInput => {
+                BodyEvent::NeedInput => {
                     let gap = self.received - (begin + self.body);
                     if gap > 0 && self.filled == buf.len() {
                         close_up(buf, begin + self.body, self.received, self.filled);

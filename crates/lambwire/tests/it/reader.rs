@@ -1,6 +1,6 @@
 //! Whole messages in one lent buffer: the same ones that the events tell of.
 
-use lambwire::{Body, Client, Headers, Inbox, Progress, ReceiveError, Server, Verb};
+use lambwire::{Body, Client, Headers, MessageReader, Progress, ReceiveError, RequestKind, Server};
 
 use crate::captures::{self, Capture};
 use crate::collecting::{Collector, check_inbox};
@@ -37,8 +37,8 @@ fn reply(wire: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: x\r\n{wire}")
 }
 
-fn asking(verbs: &[Verb]) -> Asking {
-    Asking::new(verbs)
+fn asking(kinds: &[RequestKind]) -> Asking {
+    Asking::new(kinds)
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_buffer_of_the_size_of_the_message_is_enough() {
     let wire = reply("Content-Length: 11\r\n\r\nhello world");
     let bytewise: Vec<usize> = (0..=wire.len()).collect();
     for ends in [&bytewise[..], &[wire.len()], &[wire.len() - 11], &[wire.len() - 1]] {
-        assert_eq!(check_inbox(&asking(&[Verb::Next]), wire.as_bytes(), ends, wire.len()), 0);
+        assert_eq!(check_inbox(&asking(&[RequestKind::Next]), wire.as_bytes(), ends, wire.len()), 0);
     }
 }
 
@@ -55,18 +55,18 @@ fn a_buffer_that_is_too_small_says_what_is_needed_as_soon_as_it_is_known() {
     let wire = reply("Content-Length: 11\r\n\r\nhello world");
     let head = wire.len() - 11;
     for space in head..wire.len() {
-        let (mut inbox, mut buf) = (Inbox::new(), vec![0; space]);
-        let mut client = asking(&[Verb::Next]).client;
+        let (mut inbox, mut buf) = (MessageReader::new(), vec![0; space]);
+        let mut client = asking(&[RequestKind::Next]).client;
         buf[..head].copy_from_slice(&wire.as_bytes()[..head]);
         inbox.filled(head);
         let progress = inbox.receive_reply(&mut client, &mut buf);
         assert_eq!(progress, Ok(Progress::NeedSpace { total: wire.len() }));
         // Enlarged or not, nothing is lost.
-        assert_eq!(check_inbox(&asking(&[Verb::Next]), wire.as_bytes(), &[head], space), 1, "{space}");
+        assert_eq!(check_inbox(&asking(&[RequestKind::Next]), wire.as_bytes(), &[head], space), 1, "{space}");
     }
     // As long as the head is not whole, one byte more is all that is known to be needed.
-    let (mut inbox, mut buf) = (Inbox::new(), vec![0; 20]);
-    let mut client = asking(&[Verb::Next]).client;
+    let (mut inbox, mut buf) = (MessageReader::new(), vec![0; 20]);
+    let mut client = asking(&[RequestKind::Next]).client;
     inbox.space(&mut buf).copy_from_slice(&wire.as_bytes()[..20]);
     inbox.filled(20);
     let progress = inbox.receive_reply(&mut client, &mut buf);
@@ -82,9 +82,9 @@ fn chunks_are_closed_up_in_place() {
     let space = head.len() + 40 + "\r\n1;an=\"extension\"\r\n".len();
     let bytewise: Vec<usize> = (0..=wire.len()).collect();
     for ends in [&bytewise[..], &[wire.len()], &[head.len() + 200]] {
-        assert_eq!(check_inbox(&asking(&[Verb::Next]), wire.as_bytes(), ends, space), 0);
+        assert_eq!(check_inbox(&asking(&[RequestKind::Next]), wire.as_bytes(), ends, space), 0);
     }
-    assert!(check_inbox(&asking(&[Verb::Next]), wire.as_bytes(), &bytewise, head.len() + 40) > 0);
+    assert!(check_inbox(&asking(&[RequestKind::Next]), wire.as_bytes(), &bytewise, head.len() + 40) > 0);
 }
 
 #[test]
@@ -92,10 +92,10 @@ fn trailers_are_collected_behind_chunks() {
     let head =
         "POST /2018-06-01/runtime/invocation/x/response HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     let wire = format!("{head}3\r\nabc\r\n2\r\nde\r\n0\r\nA: b\r\nC:\r\n\r\nGET /");
-    let (mut inbox, mut buf) = (Inbox::new(), wire.clone().into_bytes());
+    let (mut inbox, mut buf) = (MessageReader::new(), wire.clone().into_bytes());
     inbox.filled(buf.len());
     let mut server = Server::new();
-    let Ok(Progress::Whole(whole)) = inbox.receive_request(&mut server, &mut buf) else { panic!("no message") };
+    let Ok(Progress::Complete(whole)) = inbox.receive_request(&mut server, &mut buf) else { panic!("no message") };
     let message = whole.read(&server, &buf);
     assert_eq!(message.body, b"abcde");
     assert_eq!(message.trailers.get("a"), Some(&b"b"[..]));
@@ -111,14 +111,14 @@ fn replies_that_come_in_one_read_are_given_one_after_the_other() {
     let accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n";
     let wire = format!("{accepted}{}", reply("Content-Length: 2\r\n\r\n{}"));
     let mut client = Client::new("127.0.0.1:9001").unwrap();
-    for verb in [Verb::Response, Verb::Next] {
-        client.send(&plain_request(verb), Body::Exact(0), &mut [0; 256]).unwrap();
+    for kind in [RequestKind::Response, RequestKind::Next] {
+        client.send(&plain_request(kind), Body::Exact(0), &mut [0; 256]).unwrap();
     }
-    let (mut inbox, mut buf) = (Inbox::new(), wire.into_bytes());
+    let (mut inbox, mut buf) = (MessageReader::new(), wire.into_bytes());
     inbox.filled(buf.len());
     let (mut heads, mut bodies) = (Vec::new(), Vec::new());
     for is_last in [false, true] {
-        let Ok(Progress::Whole(whole)) = inbox.receive_reply(&mut client, &mut buf) else { panic!("no message") };
+        let Ok(Progress::Complete(whole)) = inbox.receive_reply(&mut client, &mut buf) else { panic!("no message") };
         let message = whole.read(&buf).unwrap();
         heads.push(message.head.status());
         bodies.push(message.body.to_vec());
@@ -132,10 +132,10 @@ fn replies_that_come_in_one_read_are_given_one_after_the_other() {
 #[test]
 fn what_follows_a_reply_unasked_is_seen() {
     let wire = reply("Content-Length: 0\r\n\r\nHTTP/1.1 200");
-    let (mut inbox, mut buf) = (Inbox::new(), wire.into_bytes());
+    let (mut inbox, mut buf) = (MessageReader::new(), wire.into_bytes());
     inbox.filled(buf.len());
-    let mut client = asking(&[Verb::Next]).client;
-    assert!(matches!(inbox.receive_reply(&mut client, &mut buf), Ok(Progress::Whole(_))));
+    let mut client = asking(&[RequestKind::Next]).client;
+    assert!(matches!(inbox.receive_reply(&mut client, &mut buf), Ok(Progress::Complete(_))));
     assert!(!inbox.is_empty());
     assert_eq!(inbox.receive_reply(&mut client, &mut buf), Err(ReceiveError::Unsolicited));
     assert!(!client.is_ready());
@@ -146,8 +146,8 @@ fn interim_replies_are_passed_over() {
     let interims = "HTTP/1.1 100 Continue\r\n\r\n".repeat(2);
     let wire = format!("{interims}{}", reply("Content-Length: 2\r\n\r\n{}"));
     for space in 0..=wire.len() {
-        check_inbox(&asking(&[Verb::Next]), wire.as_bytes(), &[wire.len()], space);
-        check_inbox(&asking(&[Verb::Next]), wire.as_bytes(), &[space], wire.len());
+        check_inbox(&asking(&[RequestKind::Next]), wire.as_bytes(), &[wire.len()], space);
+        check_inbox(&asking(&[RequestKind::Next]), wire.as_bytes(), &[space], wire.len());
     }
 }
 
@@ -156,14 +156,14 @@ fn interim_replies_take_no_space_from_the_real_one() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\n";
     let last = reply("Content-Length: 2\r\n\r\n{}");
     let wire = format!("{interim}{last}");
-    assert_eq!(check_inbox(&asking(&[Verb::Next]), wire.as_bytes(), &[wire.len()], last.len()), 0);
+    assert_eq!(check_inbox(&asking(&[RequestKind::Next]), wire.as_bytes(), &[wire.len()], last.len()), 0);
 }
 
 #[test]
 fn a_smaller_buffer_loses_nothing() {
     let wire = reply("Content-Length: 5\r\n\r\nhello").into_bytes();
-    let mut client = asking(&[Verb::Next]).client;
-    let (mut inbox, mut buf) = (Inbox::new(), wire.clone());
+    let mut client = asking(&[RequestKind::Next]).client;
+    let (mut inbox, mut buf) = (MessageReader::new(), wire.clone());
     inbox.filled(wire.len() - 2);
     assert_eq!(inbox.receive_reply(&mut client, &mut buf), Ok(Progress::NeedInput));
     for space in 0..wire.len() - 2 {
@@ -171,20 +171,20 @@ fn a_smaller_buffer_loses_nothing() {
         assert_eq!(progress, Ok(Progress::NeedSpace { total: wire.len() - 2 }));
     }
     inbox.filled(2);
-    let Ok(Progress::Whole(whole)) = inbox.receive_reply(&mut client, &mut buf) else { panic!("not whole") };
+    let Ok(Progress::Complete(whole)) = inbox.receive_reply(&mut client, &mut buf) else { panic!("not whole") };
     assert_eq!(whole.read(&buf).unwrap().body, b"hello");
 }
 
 #[test]
 fn a_body_until_close_is_whole_when_the_connection_has_closed() {
     let wire = reply("\r\nhello");
-    let (mut inbox, mut buf) = (Inbox::new(), wire.into_bytes());
+    let (mut inbox, mut buf) = (MessageReader::new(), wire.into_bytes());
     inbox.filled(buf.len());
-    let mut client = asking(&[Verb::Next]).client;
+    let mut client = asking(&[RequestKind::Next]).client;
     let progress = inbox.receive_reply(&mut client, &mut buf);
     assert!(matches!(progress, Ok(Progress::NeedSpace { .. })), "{progress:?}");
     client.receive_eof().unwrap();
-    let Ok(Progress::Whole(whole)) = inbox.receive_reply(&mut client, &mut buf) else { panic!("no message") };
+    let Ok(Progress::Complete(whole)) = inbox.receive_reply(&mut client, &mut buf) else { panic!("no message") };
     let message = whole.read(&buf).unwrap();
     assert_eq!((message.body, message.trailers), (&b"hello"[..], Headers::default()));
     assert!(!client.is_ready());

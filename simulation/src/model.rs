@@ -4,9 +4,9 @@ use std::fmt;
 
 use lambwire::{Context, InvocationId, RequestId};
 
-use crate::fate::{Fate, Harm};
+use crate::faults::{Faults, Harm};
 use crate::function::{Answer, text};
-use crate::tally::{Count, Tally};
+use crate::stats::{Count, Stats};
 
 /// Most invocations of a run.
 const INVOCATIONS: usize = 4;
@@ -18,7 +18,7 @@ const START_MS: u64 = 1_700_000_000_000;
 const REFUSALS: [u16; 9] = [400, 403, 404, 408, 410, 413, 500, 502, 503];
 
 /// All invocations of a run, of which the API gives one after the other.
-pub(crate) struct Ledger {
+pub(crate) struct Model {
     invocations: Vec<Invocation>,
     current: usize,
 }
@@ -59,18 +59,18 @@ pub(crate) enum Due {
     Over,
 }
 
-impl Ledger {
-    pub(crate) fn new(fate: &mut Fate) -> Self {
+impl Model {
+    pub(crate) fn new(faults: &mut Faults) -> Self {
         let mut due_ms = 0;
-        let count = 1 + fate.up_to(INVOCATIONS - 1);
+        let count = 1 + faults.up_to(INVOCATIONS - 1);
         let invocations = (0..count).map(|number| {
-            due_ms += if fate.coin() { 0 } else { fate.up_to_ms(10_000) };
+            due_ms += if faults.coin() { 0 } else { faults.up_to_ms(10_000) };
             Invocation {
-                id: format!("{number}-{:x}", fate.rng().u32(..)),
-                nonce: fate.coin().then(|| format!("nonce {:x}", fate.rng().u32(..))),
-                event: text(fate.rng()),
+                id: format!("{number}-{:x}", faults.rng().u32(..)),
+                nonce: faults.coin().then(|| format!("nonce {:x}", faults.rng().u32(..))),
+                event: text(faults.rng()),
                 due_ms,
-                timeout_ms: 1 + fate.up_to_ms(60_000),
+                timeout_ms: 1 + faults.up_to_ms(60_000),
                 deadline_ms: None,
                 state: State::Pending,
                 refusals: Vec::new(),
@@ -115,9 +115,9 @@ impl Ledger {
     }
 
     /// Nothing will happen any more.
-    pub(crate) fn judge_end(&mut self, now_ms: u64, tally: &mut Tally) {
+    pub(crate) fn judge_end(&mut self, now_ms: u64, stats: &mut Stats) {
         assert!(matches!(self.due(now_ms), Due::Over), "invocations are left");
-        self.invocations.iter().for_each(|invocation| invocation.judge_end(tally));
+        self.invocations.iter().for_each(|invocation| invocation.judge_end(stats));
     }
 }
 
@@ -142,20 +142,20 @@ impl Invocation {
     }
 
     /// The head of an answer has come: the status to refuse it with before the rest comes, if that is to be.
-    pub(crate) fn begin_answer(&mut self, nonce: Option<InvocationId<'_>>, fate: &mut Fate) -> Option<u16> {
+    pub(crate) fn begin_answer(&mut self, nonce: Option<InvocationId<'_>>, faults: &mut Faults) -> Option<u16> {
         assert!(nonce == self.nonce(), "{self}: the nonce does not come back");
-        let is_refused = self.state == State::Pending && fate.does(Harm::EarlyRefusal);
-        is_refused.then(|| self.refuse(fate))
+        let is_refused = self.state == State::Pending && faults.does(Harm::EarlyRefusal);
+        is_refused.then(|| self.refuse(faults))
     }
 
     /// A whole answer has come. It is taken, or the status says why not.
-    pub(crate) fn take(&mut self, answer: &Answer, now_ms: u64, fate: &mut Fate) -> Result<(), u16> {
+    pub(crate) fn take(&mut self, answer: &Answer, now_ms: u64, faults: &mut Faults) -> Result<(), u16> {
         self.expire(now_ms);
         let status = match self.state {
             State::TimedOut => 410,
-            State::Answered | State::Over if fate.coin() => 400,
+            State::Answered | State::Over if faults.coin() => 400,
             State::Answered | State::Over => 403,
-            State::Pending if fate.does(Harm::Refusal) => return Err(self.refuse(fate)),
+            State::Pending if faults.does(Harm::Refusal) => return Err(self.refuse(faults)),
             State::Pending => {
                 let expected = Answer::to(&self.event).or_too_large();
                 assert!(*answer == expected, "{self}: what arrives is {answer}, which is not {expected}");
@@ -167,16 +167,16 @@ impl Invocation {
         Err(status)
     }
 
-    fn refuse(&mut self, fate: &mut Fate) -> u16 {
-        let status = REFUSALS[fate.up_to(REFUSALS.len() - 1)];
+    fn refuse(&mut self, faults: &mut Faults) -> u16 {
+        let status = REFUSALS[faults.up_to(REFUSALS.len() - 1)];
         self.state = State::Over;
         self.refusals.push(status);
         status
     }
 
     /// An answer was cut off, of which the head had come.
-    pub(crate) fn lose(&mut self, fate: &mut Fate) {
-        if self.state == State::Pending && fate.coin() {
+    pub(crate) fn lose(&mut self, faults: &mut Faults) {
+        if self.state == State::Pending && faults.coin() {
             self.state = State::Over;
         }
     }
@@ -190,12 +190,12 @@ impl Invocation {
     }
 
     /// The runtime says that its answer was taken. If this was a repeat, it had to believe a 400 or 403.
-    pub(crate) fn judge_success(&mut self, is_repeat: bool, tally: &mut Tally) {
+    pub(crate) fn judge_success(&mut self, is_repeat: bool, stats: &mut Stats) {
         self.is_told = true;
         if self.state != State::Answered {
             let is_assumed = is_repeat && self.refusals.iter().any(|status| matches!(status, 400 | 403));
             assert!(is_assumed, "{self}: told as answered, and was refused with {:?}", self.refusals);
-            tally[Count::Mistaken] += 1;
+            stats[Count::Mistaken] += 1;
         }
     }
 
@@ -212,11 +212,11 @@ impl Invocation {
     }
 
     /// Nothing will happen any more.
-    fn judge_end(&self, tally: &mut Tally) {
+    fn judge_end(&self, stats: &mut Stats) {
         match self.state {
-            State::Answered => tally[Count::Answered] += 1,
-            State::TimedOut => tally[Count::TimedOut] += 1,
-            State::Over => tally[Count::Over] += 1,
+            State::Answered => stats[Count::Answered] += 1,
+            State::TimedOut => stats[Count::TimedOut] += 1,
+            State::Over => stats[Count::Over] += 1,
             State::Pending => unreachable!("{self} is left"),
         }
         assert!(self.is_told || !self.is_received, "{self}: nothing was told of it");

@@ -3,8 +3,8 @@
 use lambwire::{Body, Event, ReceiveError, Reply, SendError, Server};
 
 use crate::cuts::{Accepting, Stop, feed};
-use crate::turns::NOTHING;
-use crate::unsent::check_unsent;
+use crate::pipelining::NOTHING;
+use crate::send_errors::check_unsent;
 
 pub(crate) const NEXT: &[u8] = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -42,7 +42,7 @@ fn a_server_closes_when_the_request_asks_or_compels_it_to() {
 #[test]
 fn http_1_0_gets_no_chunks() {
     let asked = server(b"GET /2018-06-01/runtime/invocation/next HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-    let reply = Reply::Refused { status: 500 };
+    let reply = Reply::Rejected { status: 500 };
     let (text, is_open) = replied(asked.clone(), &reply, Body::Chunked);
     assert!(!is_open && text.contains("Connection: close\r\n") && !text.contains("chunked"), "{text}");
     let mut asked = asked;
@@ -53,7 +53,7 @@ fn http_1_0_gets_no_chunks() {
 
 #[test]
 fn http_1_0_is_told_that_the_connection_goes_on() {
-    let reply = Reply::Refused { status: 500 };
+    let reply = Reply::Rejected { status: 500 };
     for (wanted, said) in [("keep-alive", "Connection: keep-alive\r\n"), ("close", "Connection: close\r\n")] {
         let asked = server(format!("GET / HTTP/1.0\r\nConnection: {wanted}\r\n\r\n").as_bytes());
         let (text, is_open) = replied(asked, &reply, NOTHING);
@@ -64,14 +64,14 @@ fn http_1_0_is_told_that_the_connection_goes_on() {
 #[test]
 fn a_request_behind_an_early_reply_is_not_read() {
     let mut server = server(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n");
-    server.send(&Reply::Refused { status: 413 }, NOTHING, &mut [0; 256]).unwrap();
+    server.send(&Reply::Rejected { status: 413 }, NOTHING, &mut [0; 256]).unwrap();
     // What is left of the body can be received, so that the client gets to read the reply.
     let wire = [b"abc", NEXT].concat();
     let received = server.receive(&wire).unwrap();
     assert_eq!((received.used, received.event), (3, Event::Data(b"abc")));
     assert!(matches!(server.receive(NEXT).unwrap().event, Event::End { .. }));
     assert_eq!(server.receive(NEXT).unwrap().event, Event::Paused);
-    assert_eq!(server.send(&Reply::Accepted, NOTHING, &mut [0; 256]), Err(SendError::OutOfTurn));
+    assert_eq!(server.send(&Reply::Accepted, NOTHING, &mut [0; 256]), Err(SendError::InvalidState));
     assert!(!server.is_open());
 }
 
@@ -91,14 +91,14 @@ fn leave_to_send_a_body_is_given_once_and_only_if_it_is_awaited() {
     let mut out = [0; 64];
     let len = waited.send_continue(&mut out).unwrap();
     assert_eq!(&out[..len], b"HTTP/1.1 100 Continue\r\n\r\n");
-    check_unsent(&waited, |server| server.send_continue(&mut [0; 64]), SendError::OutOfTurn);
+    check_unsent(&waited, |server| server.send_continue(&mut [0; 64]), SendError::InvalidState);
     assert_eq!(waited.receive(b"{}").unwrap().event, Event::Data(b"{}"));
     assert!(matches!(waited.receive(b"").unwrap().event, Event::End { .. }));
     let (text, is_open) = replied(waited, &Reply::Accepted, NOTHING);
     assert!(is_open, "{text}");
 
     // Refused without the body, the request is never whole.
-    let (text, is_open) = replied(server(head.as_bytes()), &Reply::Refused { status: 413 }, NOTHING);
+    let (text, is_open) = replied(server(head.as_bytes()), &Reply::Rejected { status: 413 }, NOTHING);
     assert!(!is_open && text.contains("Connection: close\r\n"), "{text}");
     let old = head.replace("HTTP/1.1", "HTTP/1.0");
     assert!(!server(old.as_bytes()).expects_continue());
@@ -112,7 +112,7 @@ fn what_one_request_asked_does_not_bear_on_the_next() {
         feed(&mut server, first.as_bytes(), [first.len()]);
         let garbage = b"GARBAGE\r\n\r\n";
         assert!(feed(&mut server, garbage, [garbage.len()]).stop.is_err());
-        let (text, _) = replied(server.server, &Reply::Refused { status: 400 }, Body::Chunked);
+        let (text, _) = replied(server.server, &Reply::Rejected { status: 400 }, Body::Chunked);
         assert!(text.contains("Transfer-Encoding: chunked\r\n"), "{text}");
     }
 }
@@ -140,7 +140,7 @@ fn nobody_waits_for_leave_once_the_request_has_failed() {
     let wire = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nx";
     let failed = server(wire);
     assert!(!failed.expects_continue());
-    check_unsent(&failed, |server| server.send_continue(&mut [0; 64]), SendError::OutOfTurn);
+    check_unsent(&failed, |server| server.send_continue(&mut [0; 64]), SendError::InvalidState);
 }
 
 #[test]

@@ -8,18 +8,18 @@ use crate::error::SendError;
 use crate::limits;
 
 /// The environment variable that tells a runtime where the Runtime API is.
-pub const API_VARIABLE: &str = "AWS_LAMBDA_RUNTIME_API";
+pub const ENV_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// The environment variable that tells a runtime how it was started (AWS Lambda Developer Guide,
 /// `configuration-envvars`).
-pub const INITIALIZATION_TYPE_VARIABLE: &str = "AWS_LAMBDA_INITIALIZATION_TYPE";
+pub const ENV_INITIALIZATION_TYPE: &str = "AWS_LAMBDA_INITIALIZATION_TYPE";
 
 /// Its value where a snapshot is taken before the first event.
 pub const SNAP_START: &str = "snap-start";
 
 /// The environment variable that tells how many invocations AWS may give to one process at a time. It is set on managed
 /// instances; `cargo lambda` sets it to 1.
-pub const MAX_CONCURRENCY_VARIABLE: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
+pub const ENV_MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 
 /// Port of an `http://` URL that names none.
 const HTTP_PORT: u16 = 80;
@@ -28,22 +28,22 @@ const HTTP_PORT: u16 = 80;
 ///
 /// AWS and its emulator give `host:port`; `cargo lambda` gives a URL with a path, such as `http://127.0.0.1:9000/.rt`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Api {
+pub struct Endpoint {
     /// Authority, then prefix.
-    text: String<{ limits::API_BYTES }>,
+    text: String<{ limits::ENDPOINT_BYTES }>,
     /// Where the prefix begins.
     prefix: usize,
     port: u16,
 }
 
-impl Api {
+impl Endpoint {
     /// Reads `host:port`, `[v6]:port`, or an `http://` URL with an optional path.
     ///
     /// # Errors
     ///
-    /// [`SendError::BadApi`] if it is anything else, or longer than [`API_BYTES`](limits::API_BYTES).
+    /// [`SendError::InvalidEndpoint`] if it is anything else, or longer than [`ENDPOINT_BYTES`](limits::ENDPOINT_BYTES).
     pub fn new(text: &str) -> Result<Self, SendError> {
-        Self::read(text).ok_or(SendError::BadApi)
+        Self::read(text).ok_or(SendError::InvalidEndpoint)
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -107,7 +107,7 @@ fn split_once(text: &str, separator: u8) -> Option<(&str, &str)> {
     Some((before, rest.get(1..)?))
 }
 
-impl fmt::Display for Api {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -119,7 +119,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Option<(&str, &str, u16, &str)>) {
-        let api = Api::new(text);
+        let api = Endpoint::new(text);
         let got = api.as_ref().ok().map(|api| (api.authority(), api.host(), api.port(), api.prefix()));
         assert_eq!(got, expected, "{text:?}");
     }
@@ -169,9 +169,9 @@ mod tests {
 
     #[test]
     fn an_address_at_the_limit_passes_and_one_byte_more_does_not() {
-        for len in [limits::API_BYTES - 1, limits::API_BYTES, limits::API_BYTES + 1] {
+        for len in [limits::ENDPOINT_BYTES - 1, limits::ENDPOINT_BYTES, limits::ENDPOINT_BYTES + 1] {
             let text = std::format!("h:1/{}", "x".repeat(len - 4));
-            assert_eq!(Api::new(&text).is_ok(), len <= limits::API_BYTES);
+            assert_eq!(Endpoint::new(&text).is_ok(), len <= limits::ENDPOINT_BYTES);
         }
     }
 }

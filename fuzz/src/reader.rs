@@ -1,4 +1,4 @@
-//! An inbox collects the messages of which the events tell, in a buffer of any size, however the bytes are cut.
+//! A message reader collects the messages of which the events tell, in a buffer of any size, however the bytes are cut.
 
 use crate::collecting::{Collector, check_inbox};
 use crate::scatter;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use lambwire::{Client, Server, Verb};
+use lambwire::{Client, RequestKind, Server};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -10,7 +10,7 @@ use proptest::sample::Index;
 use crate::captures::{self, Capture};
 use crate::collecting::{Collector, check_inbox};
 use crate::cuts::{Accepting, Asking, Peer, hear};
-use crate::speech::{config, cuts, ends};
+use crate::strategies::{config, cuts, ends};
 
 pub(crate) static CAPTURES: LazyLock<Vec<(String, Capture)>> = LazyLock::new(captures::all);
 
@@ -106,7 +106,7 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn asking() -> Asking {
-    Asking::new(&[Verb::Next, Verb::Response, Verb::Next, Verb::RestoreNext])
+    Asking::new(&[RequestKind::Next, RequestKind::Response, RequestKind::Next, RequestKind::RestoreNext])
 }
 
 proptest! {

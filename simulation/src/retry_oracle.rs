@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use lambwire::limits::{BACK_OFF, NOTHING_YET_PAUSE};
 
-/// All tries of one request.
-pub(crate) struct Tries {
+/// All retries of one request.
+pub(crate) struct RetryOracle {
     kind: Kind,
     /// The try under way has sent so much.
     sent: Sent,
     /// That one has failed, and there was no other since.
     is_lost: bool,
-    /// Tries that failed since the API last said something.
+    /// RetryOracle that failed since the API last said something.
     failed: usize,
     first_failed_ms: u64,
     /// No try before.
     not_before_ms: u64,
-    /// Tries that failed with part of the request sent, or part of the reply received.
+    /// RetryOracle that failed with part of the request sent, or part of the reply received.
     halves: usize,
-    /// Tries that failed with all sent and nothing received.
+    /// RetryOracle that failed with all sent and nothing received.
     wholes: usize,
-    /// Of those, tries to which an interim reply came.
+    /// Of those, retries to which an interim reply came.
     hinted: usize,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum Came {
     Part,
 }
 
-impl Tries {
+impl RetryOracle {
     pub(crate) fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -104,12 +104,12 @@ impl Tries {
         self.wholes > 0
     }
 
-    /// The runtime tries, for the first time or again.
+    /// The runtime retries, for the first time or again.
     pub(crate) fn judge_try(&mut self, now_ms: u64) {
         self.is_lost = false;
         assert!(
             !self.is_over(),
-            "tried again after {} tries, {} halves, {} wholes",
+            "tried again after {} retries, {} halves, {} wholes",
             self.failed,
             self.halves,
             self.wholes
@@ -123,7 +123,7 @@ impl Tries {
     pub(crate) fn judge_loss(&self) {
         assert!(
             self.is_over() || self.hinted > 0 && self.kind == Kind::Answer,
-            "given up after {} tries, {} halves, {} wholes",
+            "given up after {} retries, {} halves, {} wholes",
             self.failed,
             self.halves,
             self.wholes

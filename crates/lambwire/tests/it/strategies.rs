@@ -1,8 +1,8 @@
 //! What the ends can say, as values that own what they say and can be made up at random.
 
 use lambwire::{
-    Body, Client, Context, ExtensionId, Fault, Frame, InvocationId, Mode, Reply, Request, RequestId, SendError, Server,
-    Verb,
+    Body, Client, Context, ErrorHeaders, ExtensionId, Frame, InvocationId, Mode, Reply, Request, RequestId,
+    RequestKind, SendError, Server,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -23,7 +23,7 @@ pub(crate) fn config() -> ProptestConfig {
 /// A request of any kind, with its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    verb: Verb,
+    kind: RequestKind,
     id: String,
     invocation_id: Option<Vec<u8>>,
     content_type: Option<String>,
@@ -95,42 +95,42 @@ impl Asked {
     pub(crate) fn request(&self) -> Request<'_> {
         let id = RequestId::new(&self.id).unwrap();
         let invocation_id = invocation_id(self.invocation_id.as_deref());
-        let fault = Fault { error_type: self.error_type.as_deref(), xray_cause: self.xray_cause.as_deref() };
-        match self.verb {
-            Verb::Response => Request::Response {
+        let headers = ErrorHeaders { error_type: self.error_type.as_deref(), xray_cause: self.xray_cause.as_deref() };
+        match self.kind {
+            RequestKind::Response => Request::Response {
                 id,
                 invocation_id,
                 content_type: self.content_type.as_deref(),
                 mode: if self.streaming { Mode::Streaming } else { Mode::Buffered },
             },
-            Verb::Error => Request::Error { id, invocation_id, fault },
-            Verb::InitError => Request::InitError(fault),
-            Verb::RestoreError => Request::RestoreError(fault),
-            Verb::RestoreNext => Request::RestoreNext,
-            Verb::Register => Request::Register { name: self.content_type.as_deref().unwrap_or("name") },
-            Verb::ExtensionNext => Request::ExtensionNext { id: extension_id(self.invocation_id.as_deref()) },
+            RequestKind::Error => Request::Error { id, invocation_id, headers },
+            RequestKind::InitError => Request::InitError(headers),
+            RequestKind::RestoreError => Request::RestoreError(headers),
+            RequestKind::RestoreNext => Request::RestoreNext,
+            RequestKind::Register => Request::Register { name: self.content_type.as_deref().unwrap_or("name") },
+            RequestKind::ExtensionNext => Request::ExtensionNext { id: extension_id(self.invocation_id.as_deref()) },
             _ => Request::Next,
         }
     }
 
     pub(crate) fn framing(&self) -> Body {
-        match self.verb {
-            Verb::Next | Verb::RestoreNext | Verb::ExtensionNext => Body::Exact(0),
-            Verb::Response if self.streaming => Body::Chunked,
+        match self.kind {
+            RequestKind::Next | RequestKind::RestoreNext | RequestKind::ExtensionNext => Body::Exact(0),
+            RequestKind::Response if self.streaming => Body::Chunked,
             _ if self.chunked => Body::Chunked,
             _ => Body::Exact(self.body().len() as u64),
         }
     }
 
     pub(crate) fn body(&self) -> Vec<u8> {
-        if matches!(self.verb, Verb::Next | Verb::RestoreNext | Verb::ExtensionNext) {
+        if matches!(self.kind, RequestKind::Next | RequestKind::RestoreNext | RequestKind::ExtensionNext) {
             return Vec::new();
         }
         self.pieces.concat()
     }
 
     pub(crate) fn failure(&self) -> Option<(&[u8], &[u8])> {
-        let is_stream = self.verb == Verb::Response && self.streaming;
+        let is_stream = self.kind == RequestKind::Response && self.streaming;
         let (error_type, report) = self.failure.as_ref().filter(|_| is_stream)?;
         Some((error_type.as_bytes(), report))
     }
@@ -153,10 +153,10 @@ impl Asked {
 }
 
 impl Answer {
-    /// The reply, as one to `verb`.
-    pub(crate) fn reply(&self, verb: Verb) -> Reply<'_> {
-        match (verb, self.status) {
-            (Verb::Next, 200) => {
+    /// The reply, as one to `kind`.
+    pub(crate) fn reply(&self, kind: RequestKind) -> Reply<'_> {
+        match (kind, self.status) {
+            (RequestKind::Next, 200) => {
                 let mut context = Context::new(RequestId::new(&self.request_id).unwrap());
                 let mut texts = self.texts.iter().map(|text| text.as_deref());
                 context.deadline_ms = self.deadline_ms;
@@ -168,38 +168,38 @@ impl Answer {
                 context.invocation_id = invocation_id(self.invocation_id.as_deref());
                 Reply::Invocation(context)
             }
-            (Verb::RestoreNext, 200) => Reply::Restored,
-            (Verb::Register, 200) => Reply::Registered { id: extension_id(self.invocation_id.as_deref()) },
-            (Verb::ExtensionNext, 200) => Reply::ExtensionEvent,
-            (Verb::Next | Verb::RestoreNext | Verb::ExtensionNext, 204) => Reply::NothingYet,
-            (Verb::Register, 204) => Reply::Refused { status: 403 },
+            (RequestKind::RestoreNext, 200) => Reply::Restored,
+            (RequestKind::Register, 200) => Reply::Registered { id: extension_id(self.invocation_id.as_deref()) },
+            (RequestKind::ExtensionNext, 200) => Reply::ExtensionEvent,
+            (RequestKind::Next | RequestKind::RestoreNext | RequestKind::ExtensionNext, 204) => Reply::NothingYet,
+            (RequestKind::Register, 204) => Reply::Rejected { status: 403 },
             (_, 200 | 204) => Reply::Accepted,
-            (_, status) => Reply::Refused { status },
+            (_, status) => Reply::Rejected { status },
         }
     }
 
-    pub(crate) fn framing(&self, verb: Verb) -> Body {
+    pub(crate) fn framing(&self, kind: RequestKind) -> Body {
         match self.framing {
-            _ if self.reply(verb) == Reply::NothingYet => Body::Exact(0),
+            _ if self.reply(kind) == Reply::NothingYet => Body::Exact(0),
             0 => Body::Chunked,
             1 => Body::UntilClose,
             _ => Body::Exact(self.pieces.concat().len() as u64),
         }
     }
 
-    pub(crate) fn body(&self, verb: Verb) -> Vec<u8> {
-        if self.framing(verb) == Body::Exact(0) {
+    pub(crate) fn body(&self, kind: RequestKind) -> Vec<u8> {
+        if self.framing(kind) == Body::Exact(0) {
             return Vec::new();
         }
         self.pieces.concat()
     }
 
     /// Writes the whole reply.
-    pub(crate) fn send(&self, verb: Verb, server: &mut Server, wire: &mut Vec<u8>) {
+    pub(crate) fn send(&self, kind: RequestKind, server: &mut Server, wire: &mut Vec<u8>) {
         let mut out = vec![0; 8192];
-        let len = server.send(&self.reply(verb), self.framing(verb), &mut out).unwrap();
+        let len = server.send(&self.reply(kind), self.framing(kind), &mut out).unwrap();
         wire.extend_from_slice(&out[..len]);
-        let pieces = if self.body(verb).is_empty() { &[] } else { &self.pieces[..] };
+        let pieces = if self.body(kind).is_empty() { &[] } else { &self.pieces[..] };
         write_body(server, pieces, wire);
     }
 }
@@ -214,17 +214,17 @@ fn invocation_id(id: Option<&[u8]>) -> Option<InvocationId<'_>> {
 
 prop_compose! {
     pub(crate) fn asked()(
-        verb in select(&[
-            Verb::Response,
-            Verb::Response,
-            Verb::Response,
-            Verb::Error,
-            Verb::InitError,
-            Verb::RestoreError,
-            Verb::Next,
-            Verb::RestoreNext,
-            Verb::Register,
-            Verb::ExtensionNext,
+        kind in select(&[
+            RequestKind::Response,
+            RequestKind::Response,
+            RequestKind::Response,
+            RequestKind::Error,
+            RequestKind::InitError,
+            RequestKind::RestoreError,
+            RequestKind::Next,
+            RequestKind::RestoreNext,
+            RequestKind::Register,
+            RequestKind::ExtensionNext,
         ][..]),
         id in request_id(),
         invocation_id in option::of(opaque()),
@@ -237,7 +237,7 @@ prop_compose! {
         failure in option::of((text(), vec(any::<u8>(), 0..200))),
     ) -> Asked {
         Asked {
-            verb, id, invocation_id, content_type, error_type, xray_cause, streaming, chunked, pieces, failure,
+            kind, id, invocation_id, content_type, error_type, xray_cause, streaming, chunked, pieces, failure,
         }
     }
 }

@@ -6,7 +6,7 @@ use fastrand::Rng;
 pub(crate) const HARMS: u32 = 7;
 
 /// Chance, and how harsh it is in this run.
-pub(crate) struct Fate {
+pub(crate) struct Faults {
     rng: Rng,
     /// Harm that may still be done, so that every run comes to an end.
     harms_left: u32,
@@ -78,7 +78,7 @@ enum Cuts {
     Finely,
 }
 
-impl Fate {
+impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let harms_left = rng.u32(..=HARMS);

@@ -1,6 +1,6 @@
 //! What heads mean, however they are written.
 
-use lambwire::{Mode, ReceiveError, Reply, Request, RequestId, Server, Verb};
+use lambwire::{Mode, ReceiveError, Reply, Request, RequestId, RequestKind, Server};
 
 use crate::cuts::{Accepting, Asking, hear_cut};
 use crate::strict::{POST, check_reply};
@@ -23,7 +23,7 @@ fn an_invocation_has_one_request_id_that_can_stand_in_a_path() {
         check_reply(&format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 0\r\n\r\n"), error);
     }
     let wire = format!("HTTP/1.1 200 OK\r\n{id}: a\r\n{id}: a\r\nContent-Length: 0\r\n\r\n");
-    assert!(hear_cut(&Asking::new(&[Verb::Next]), wire.as_bytes()).stop.is_ok());
+    assert!(hear_cut(&Asking::new(&[RequestKind::Next]), wire.as_bytes()).stop.is_ok());
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn any_other_header_of_an_invocation_may_be_odd() {
     let odd = b"HTTP/1.1 200 OK\r\nLAMBDA-runtime-AWS-request-id:\tx \r\nLambda-Runtime-Deadline-Ms: soon\r\n\
         Lambda-Runtime-Trace-Id: \xff\r\nLambda-Runtime-Client-Context:\r\nLambda-Runtime-Cognito-Identity: {\r\n\
         Lambda-Runtime-Invocation-Id: \xff\xfe\r\nLambda-Runtime-Aws-Tenant-Id: \xc3\xa9\r\n\r\n";
-    let heard = hear_cut(&Asking::new(&[Verb::Next]), odd);
+    let heard = hear_cut(&Asking::new(&[RequestKind::Next]), odd);
     let Reply::Invocation(context) = heard.messages[0].head else { panic!("no invocation") };
     assert_eq!(context.request_id, RequestId::new("x").unwrap());
     assert_eq!((context.deadline_ms, context.trace_id, context.client_context_json), (None, None, None));
@@ -44,7 +44,7 @@ fn any_other_header_of_an_invocation_may_be_odd() {
 fn of_two_values_the_first_counts() {
     let wire = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: x\r\nLambda-Runtime-Trace-Id: a\r\n\
         lambda-runtime-trace-id: b\r\nContent-Length: 0\r\n\r\n";
-    let heard = hear_cut(&Asking::new(&[Verb::Next]), wire.as_bytes());
+    let heard = hear_cut(&Asking::new(&[RequestKind::Next]), wire.as_bytes());
     let Reply::Invocation(context) = heard.messages[0].head else { panic!("no invocation") };
     assert_eq!(context.trace_id, Some("a"));
     assert_eq!(heard.messages[0].headers.get("Lambda-Runtime-Trace-Id"), Some(&b"a"[..]));
@@ -78,14 +78,14 @@ fn paths_that_are_almost_right_are_others() {
 
 #[test]
 fn a_target_may_be_absolute() {
-    for (target, verb) in [
-        ("http://127.0.0.1:9001/2018-06-01/runtime/invocation/next", Verb::Next),
-        ("HTTP://h/2018-06-01/runtime/restore/next?a=/", Verb::RestoreNext),
-        ("http://h", Verb::Other),
-        ("https://h/2018-06-01/runtime/invocation/next", Verb::Other),
+    for (target, kind) in [
+        ("http://127.0.0.1:9001/2018-06-01/runtime/invocation/next", RequestKind::Next),
+        ("HTTP://h/2018-06-01/runtime/restore/next?a=/", RequestKind::RestoreNext),
+        ("http://h", RequestKind::Other),
+        ("https://h/2018-06-01/runtime/invocation/next", RequestKind::Other),
     ] {
         let wire = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
-        assert_eq!(hear_cut(&Accepting::default(), wire.as_bytes()).messages[0].head.verb(), verb, "{target}");
+        assert_eq!(hear_cut(&Accepting::default(), wire.as_bytes()).messages[0].head.kind(), kind, "{target}");
     }
 }
 
@@ -93,9 +93,9 @@ fn a_target_may_be_absolute() {
 fn a_server_with_a_prefix_takes_no_path_without_it() {
     let server = Server::at("http://127.0.0.1:9000/.rt").unwrap();
     let line = |path| format!("GET {path}2018-06-01/runtime/invocation/next?a=b HTTP/1.1\r\nHost: x\r\n\r\n");
-    for (path, verb) in [("/.rt/", Verb::Next), ("/", Verb::Other), ("/.rtx/", Verb::Other)] {
+    for (path, kind) in [("/.rt/", RequestKind::Next), ("/", RequestKind::Other), ("/.rtx/", RequestKind::Other)] {
         let wire = line(path);
-        assert_eq!(hear_cut(&server, wire.as_bytes()).messages[0].head.verb(), verb, "{path}");
+        assert_eq!(hear_cut(&server, wire.as_bytes()).messages[0].head.kind(), kind, "{path}");
     }
 }
 

@@ -3,9 +3,9 @@
 use std::error::Error as _;
 
 use lambwire::{
-    Body, Chain, Client, ClientContext, CognitoIdentity, Context, Error, ErrorReport, Field, Inbox, InvocationId, Mode,
-    Objection, Progress, ReceiveError, Rejection, Reply, Request, RequestId, SendError, Server, Value, Verb,
-    WholeReply,
+    ApiError, Body, Chain, Client, ClientContext, CognitoIdentity, CompleteReply, Context, Error, ErrorReport, Field,
+    InvocationId, MessageReader, Mode, Progress, ReceiveError, Rejection, Reply, Request, RequestId, RequestKind,
+    SendError, Server, Value,
 };
 
 use crate::cuts::{feed, plain_request};
@@ -13,20 +13,20 @@ use crate::cuts::{feed, plain_request};
 #[test]
 fn an_error_of_sending_says_what_was_wrong_with_its_number() {
     for (error, text) in [
-        (SendError::OutTooSmall { needed: 7 }, "output buffer too small, 7 bytes needed"),
-        (SendError::HeadTooLong { bytes: 9, limit: 8 }, "head of 9 bytes, 8 is the most"),
-        (SendError::OutOfTurn, "out of turn: the exchange under way is not finished"),
+        (SendError::BufferTooSmall { needed: 7 }, "buffer too small, 7 bytes needed"),
+        (SendError::HeadTooLong { bytes: 9, limit: 8 }, "head is 9 bytes, limit is 8"),
+        (SendError::InvalidState, "not valid in this state: another request is in flight, or its body is not finished"),
         (SendError::Closed, "the connection cannot carry another message"),
-        (SendError::BadApi, "not an address of a Runtime API, such as 127.0.0.1:9001"),
-        (SendError::UnfitStatus(200), "status 200 refuses nothing"),
-        (SendError::UnfitBody, "this message cannot have such a body"),
-        (SendError::PayloadTooLarge { bytes: 2, limit: 1 }, "payload of 2 bytes, 1 is the most"),
+        (SendError::InvalidEndpoint, "not an address of a Runtime API, such as 127.0.0.1:9001"),
+        (SendError::InvalidStatus(200), "status 200 is not an error"),
+        (SendError::InvalidBody, "this message cannot have this body"),
+        (SendError::PayloadTooLarge { bytes: 2, limit: 1 }, "payload is 2 bytes, limit is 1"),
         (SendError::WrongLength { announced: 3, given: 2 }, "body of 2 bytes where 3 were announced"),
-        (SendError::Unsendable(Field::DeadlineMs), "the deadline given cannot be sent"),
-        (SendError::Unsendable(Field::ResponseMode), "the response mode given cannot be sent"),
-        (SendError::Unsendable(Field::ErrorBody), "the error report given cannot be sent"),
-        (SendError::Unsendable(Field::ExtensionName), "the extension name given cannot be sent"),
-        (SendError::Unsendable(Field::ExtensionId), "the extension id given cannot be sent"),
+        (SendError::InvalidValue(Field::DeadlineMs), "invalid deadline"),
+        (SendError::InvalidValue(Field::ResponseMode), "invalid response mode"),
+        (SendError::InvalidValue(Field::ErrorBody), "invalid error report"),
+        (SendError::InvalidValue(Field::ExtensionName), "invalid extension name"),
+        (SendError::InvalidValue(Field::ExtensionId), "invalid extension id"),
     ] {
         assert_eq!(error.to_string(), text);
     }
@@ -51,7 +51,8 @@ fn an_error_of_receiving_says_what_came_and_which_status_tells_it() {
 #[test]
 fn an_error_of_a_transport_says_where_it_comes_from() {
     let broken = || std::io::Error::other("broken");
-    for (request, is_fatal) in [(Verb::Next, true), (Verb::Response, false), (Verb::Error, false)] {
+    for (request, is_fatal) in [(RequestKind::Next, true), (RequestKind::Response, false), (RequestKind::Error, false)]
+    {
         for (error, text, chain) in [
             (Error::Transport { request, error: broken() }, "connection to the Runtime API failed", ": broken"),
             (
@@ -79,64 +80,64 @@ fn an_error_of_a_transport_says_where_it_comes_from() {
 #[test]
 fn an_objection_has_the_status_and_the_type_of_aws() {
     for (objection, status, error_type) in [
-        (Objection::InvalidRequestId, 400, "InvalidRequestID"),
-        (Objection::InvalidResponseMode, 400, "InvalidFunctionResponseMode"),
-        (Objection::InvalidStateTransition { from: "a", to: "b" }, 403, "InvalidStateTransition"),
-        (Objection::InvokeTimeout, 410, "InvokeTimeout"),
-        (Objection::RequestEntityTooLarge, 413, "RequestEntityTooLarge"),
-        (Objection::InternalServerError, 500, "InternalServerError"),
-        (Objection::RegistrationClosed, 403, "Extension.RegistrationClosed"),
-        (Objection::InvalidEventType, 403, "Extension.InvalidEventType"),
-        (Objection::InvalidExtensionId, 403, "Extension.InvalidExtensionIdentifier"),
-        (Objection::NotFound, 404, ""),
+        (ApiError::InvalidRequestId, 400, "InvalidRequestID"),
+        (ApiError::InvalidResponseMode, 400, "InvalidFunctionResponseMode"),
+        (ApiError::InvalidStateTransition { from: "a", to: "b" }, 403, "InvalidStateTransition"),
+        (ApiError::InvokeTimeout, 410, "InvokeTimeout"),
+        (ApiError::RequestEntityTooLarge, 413, "RequestEntityTooLarge"),
+        (ApiError::InternalServerError, 500, "InternalServerError"),
+        (ApiError::RegistrationClosed, 403, "Extension.RegistrationClosed"),
+        (ApiError::InvalidEventType, 403, "Extension.InvalidEventType"),
+        (ApiError::InvalidExtensionId, 403, "Extension.InvalidExtensionIdentifier"),
+        (ApiError::NotFound, 404, ""),
     ] {
         let mut out = [0; 256];
         let len = objection.write(&mut out).unwrap();
-        let rejection = Rejection::new(Verb::Response, status, &out[..len]);
+        let rejection = Rejection::new(RequestKind::Response, status, &out[..len]);
         let found = rejection.error_type().map_or(String::new(), |found| found.to_string());
-        assert_eq!(objection.reply(), Reply::Refused { status });
-        assert_eq!((rejection.verb(), rejection.status(), found.as_str()), (Verb::Response, status, error_type));
+        assert_eq!(objection.reply(), Reply::Rejected { status });
+        assert_eq!((rejection.kind(), rejection.status(), found.as_str()), (RequestKind::Response, status, error_type));
         let needed = len;
-        assert_eq!(objection.write(&mut out[..len - 1]), Err(SendError::OutTooSmall { needed }));
+        assert_eq!(objection.write(&mut out[..len - 1]), Err(SendError::BufferTooSmall { needed }));
     }
 }
 
 #[test]
 fn only_an_answer_that_is_refused_with_400_or_403_may_have_come_twice() {
-    for (verb, status, is_of_repeat) in [
-        (Verb::Response, 400, true),
-        (Verb::Error, 403, true),
-        (Verb::Response, 410, false),
-        (Verb::Next, 403, false),
-        (Verb::InitError, 403, false),
+    for (kind, status, is_of_repeat) in [
+        (RequestKind::Response, 400, true),
+        (RequestKind::Error, 403, true),
+        (RequestKind::Response, 410, false),
+        (RequestKind::Next, 403, false),
+        (RequestKind::InitError, 403, false),
     ] {
-        assert_eq!(Rejection::new(verb, status, "").is_of_repeat(), is_of_repeat, "{verb} {status}");
+        assert_eq!(Rejection::new(kind, status, "").is_of_repeat(), is_of_repeat, "{kind} {status}");
     }
 }
 
 /// A reply that came whole, and its bytes.
-fn whole(verb: Verb, wire: &str) -> (WholeReply, Vec<u8>) {
+fn whole(kind: RequestKind, wire: &str) -> (CompleteReply, Vec<u8>) {
     let mut client = Client::new("127.0.0.1:9001").unwrap();
-    client.send(&plain_request(verb), Body::Exact(0), &mut [0; 512]).unwrap();
-    let (mut inbox, mut buf) = (Inbox::new(), wire.as_bytes().to_vec());
+    client.send(&plain_request(kind), Body::Exact(0), &mut [0; 512]).unwrap();
+    let (mut inbox, mut buf) = (MessageReader::new(), wire.as_bytes().to_vec());
     inbox.filled(buf.len());
     match inbox.receive_reply(&mut client, &mut buf) {
-        Ok(Progress::Whole(whole)) => (whole, buf),
+        Ok(Progress::Complete(whole)) => (whole, buf),
         progress => panic!("{progress:?}"),
     }
 }
 
 #[test]
 fn a_whole_reply_tells_what_it_is_before_it_is_read() {
-    let (reply, buf) = whole(Verb::Next, "HTTP/1.1 204 No Content\r\n\r\n");
-    assert!(reply.is_nothing_yet() && !reply.is_refusal());
+    let (reply, buf) = whole(RequestKind::Next, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert!(reply.is_nothing_yet() && !reply.is_rejection());
     assert_eq!(reply.rejection(&buf), None);
     let wire = "HTTP/1.1 403 Forbidden\r\nContent-Length: 22\r\n\r\n{\"errorMessage\":\"why\"}";
-    let (reply, buf) = whole(Verb::Response, wire);
-    assert!(reply.is_refusal() && !reply.is_nothing_yet());
+    let (reply, buf) = whole(RequestKind::Response, wire);
+    assert!(reply.is_rejection() && !reply.is_nothing_yet());
     assert_eq!(reply.rejection(&buf).unwrap().to_string(), "response refused with status 403: why");
-    let (reply, buf) = whole(Verb::Response, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
-    assert!(!reply.is_refusal() && reply.rejection(&buf).is_none());
+    let (reply, buf) = whole(RequestKind::Response, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
+    assert!(!reply.is_rejection() && reply.rejection(&buf).is_none());
 }
 
 /// The first line of this reply to a request.
@@ -169,7 +170,7 @@ fn a_reply_has_the_phrase_of_its_status() {
         (505, "HTTP Version Not Supported"),
         (599, "Unknown"),
     ] {
-        assert_eq!(first_line("POST /", &Reply::Refused { status }), format!("HTTP/1.1 {status} {phrase}"));
+        assert_eq!(first_line("POST /", &Reply::Rejected { status }), format!("HTTP/1.1 {status} {phrase}"));
     }
 }
 
@@ -177,7 +178,7 @@ fn a_reply_has_the_phrase_of_its_status() {
 fn what_cannot_be_sent_is_reported_as_aws_reports_it() {
     let error = SendError::PayloadTooLarge { bytes: 2, limit: 1 };
     assert_eq!(error.report_type(), "Function.ResponseSizeTooLarge");
-    assert_eq!(SendError::Unsendable(Field::ContentType).report_type(), "Function.UnsendableResponse");
+    assert_eq!(SendError::InvalidValue(Field::ContentType).report_type(), "Function.UnsendableResponse");
 }
 
 #[test]
@@ -188,9 +189,9 @@ fn an_answer_goes_to_the_invocation_of_its_context() {
     let Context { invocation_id, .. } = context;
     let response = Request::Response { id, invocation_id, content_type: Some("a/b"), mode: Mode::Streaming };
     assert_eq!(Request::response(&context, "a/b", Mode::Streaming), response);
-    let fault = ErrorReport::new("Type", "message").fault();
-    assert_eq!((fault.error_type, fault.xray_cause), (Some("Type"), None));
-    assert_eq!(Request::error(&context, fault), Request::Error { id, invocation_id, fault });
+    let headers = ErrorReport::new("Type", "message").error_headers();
+    assert_eq!((headers.error_type, headers.xray_cause), (Some("Type"), None));
+    assert_eq!(Request::error(&context, headers), Request::Error { id, invocation_id, headers });
 }
 
 #[test]

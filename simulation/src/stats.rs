@@ -5,7 +5,7 @@ use std::ops::{AddAssign, Index, IndexMut};
 
 /// What happened, in numbers. Those of several runs add up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally([u64; NAMES.len()]);
+pub struct Stats([u64; NAMES.len()]);
 
 /// What is counted.
 #[derive(Clone, Copy)]
@@ -18,16 +18,16 @@ pub(crate) enum Count {
     Freezes,
     Restarts,
     /// Questions that went ahead, behind an answer.
-    Ahead,
+    Pipelined,
     /// Answers that were sent again.
     Repeats,
     Answered,
     TimedOut,
     /// Invocations that the API ended before, with a refusal or when an answer was cut off.
     Over,
-    ToldAnswered,
-    ToldRefused,
-    ToldLost,
+    ReportedAccepted,
+    ReportedRejected,
+    ReportedLost,
     /// Answers told as taken that were refused, of which the runtime could not know better.
     Mistaken,
 }
@@ -50,14 +50,14 @@ const NAMES: [&str; 15] = [
     "answers told as taken by mistake",
 ];
 
-impl Tally {
+impl Stats {
     /// Every number, behind what it counts.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         NAMES.into_iter().zip(self.0)
     }
 }
 
-impl Index<Count> for Tally {
+impl Index<Count> for Stats {
     type Output = u64;
 
     fn index(&self, count: Count) -> &u64 {
@@ -65,19 +65,19 @@ impl Index<Count> for Tally {
     }
 }
 
-impl IndexMut<Count> for Tally {
+impl IndexMut<Count> for Stats {
     fn index_mut(&mut self, count: Count) -> &mut u64 {
         &mut self.0[count as usize]
     }
 }
 
-impl AddAssign for Tally {
+impl AddAssign for Stats {
     fn add_assign(&mut self, other: Self) {
         self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.counts().try_for_each(|(name, count)| writeln!(f, "{count:>12} {name}"))
     }

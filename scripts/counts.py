@@ -34,10 +34,10 @@ ACCEPTED = (
 GONE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 # What the counts may be at most.
-CORE_INSTRUCTIONS = 5000
+CORE_INSTRUCTIONS = 5050
 HELLO_INSTRUCTIONS = 9000
 MOVING_CALLS = 4
-WAITING_CALLS = 2
+WAITING_CALLS = 0
 # A head that is 64 times as long may cost a little more than 64 times as much, and not 64 times that.
 LONG_HEAD_RATIO = 80
 

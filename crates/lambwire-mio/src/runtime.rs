@@ -184,8 +184,8 @@ impl Runtime {
 
     /// What to do about a panic that ends the process.
     fn duty(&self, context: Option<&Context<'_>>) -> Duty {
-        Duty::new(self.conversation.api(), context, |failure, duty| {
-            let mut runtime = Self::open(Conversation::at(duty.api.clone()))?;
+        Duty::new(self.conversation.endpoint(), context, |failure, duty| {
+            let mut runtime = Self::open(Conversation::at(duty.endpoint.clone()))?;
             match &duty.invocation {
                 Some(ids) => runtime.fail(&ids.context()?, &failure.report(), Pipelining::Off),
                 None => runtime.init_error(&failure.report()),

@@ -30,9 +30,9 @@ pub(crate) fn drive(socket: &mut Option<Socket>, turn: &mut Turn<'_, '_, Vec<u8>
                     turn.failed();
                 }
             },
-            Action::Connect(api) => {
+            Action::Connect(endpoint) => {
                 *socket = None;
-                match Socket::connect(api) {
+                match Socket::connect(endpoint) {
                     Ok(connected) => {
                         *socket = Some(connected);
                         failure = None;
@@ -81,9 +81,9 @@ const FLAGS: SendFlags = if cfg!(target_vendor = "apple") {
 const NO_SIGNAL: u32 = SendFlags::NOSIGNAL.bits();
 
 impl Socket {
-    fn connect(api: &Endpoint) -> io::Result<Self> {
-        let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", api.host()));
-        for address in addresses(api)? {
+    fn connect(endpoint: &Endpoint) -> io::Result<Self> {
+        let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", endpoint.host()));
+        for address in addresses(endpoint)? {
             match std::net::TcpStream::connect_timeout(&address, limits::CONNECT_TIMEOUT) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
@@ -145,21 +145,21 @@ impl Socket {
     }
 }
 #[cfg(feature = "names")]
-fn addresses(api: &Endpoint) -> io::Result<impl Iterator<Item = SocketAddr>> {
+fn addresses(endpoint: &Endpoint) -> io::Result<impl Iterator<Item = SocketAddr>> {
     use std::net::ToSocketAddrs;
-    (api.host(), api.port()).to_socket_addrs()
+    (endpoint.host(), endpoint.port()).to_socket_addrs()
 }
 
 /// Without names there is one that needs no looking up (RFC 6761, section 6.3).
 #[cfg(not(feature = "names"))]
-fn addresses(api: &Endpoint) -> io::Result<impl Iterator<Item = SocketAddr>> {
+fn addresses(endpoint: &Endpoint) -> io::Result<impl Iterator<Item = SocketAddr>> {
     use std::net::{IpAddr, Ipv4Addr};
-    let ip = if api.host() == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { api.host().parse() };
+    let ip = if endpoint.host() == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { endpoint.host().parse() };
     let ip = ip.map_err(|_| {
-        let message = format!("{} is a name, and this program takes addresses alone, such as 127.0.0.1", api.host());
+        let message = format!("{} is a name, and this program takes addresses alone, such as 127.0.0.1", endpoint.host());
         io::Error::new(ErrorKind::InvalidInput, message)
     })?;
-    Ok(std::iter::once(SocketAddr::new(ip, api.port())))
+    Ok(std::iter::once(SocketAddr::new(ip, endpoint.port())))
 }
 
 #[cfg(test)]

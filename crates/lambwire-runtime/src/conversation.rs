@@ -62,13 +62,13 @@ impl Conversation {
     }
 
     /// A conversation with the Runtime API at this address.
-    pub fn at(api: Endpoint) -> Self {
-        Self { session: Session::at(api), heads: Vec::new(), out: Vec::new(), reply: Vec::new() }
+    pub fn at(endpoint: Endpoint) -> Self {
+        Self { session: Session::at(endpoint), heads: Vec::new(), out: Vec::new(), reply: Vec::new() }
     }
 
     /// Where the Runtime API is.
-    pub fn api(&self) -> &Endpoint {
-        self.session.api()
+    pub fn endpoint(&self) -> &Endpoint {
+        self.session.endpoint()
     }
 
     /// Makes a connection, if there is none.

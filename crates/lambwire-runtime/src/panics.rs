@@ -21,7 +21,7 @@ thread_local! {
 #[derive(Clone, Debug)]
 pub struct Duty {
     /// Where the Runtime API is.
-    pub api: Endpoint,
+    pub endpoint: Endpoint,
     /// The invocation that is being handled; `None` before the first.
     pub invocation: Option<InvocationIds>,
     /// Reports the failure, of that invocation or of the start, on a connection of its own, since the other may be amid a
@@ -32,11 +32,11 @@ pub struct Duty {
 impl Duty {
     /// What is to be done about a panic in this invocation, or before the first.
     pub fn new(
-        api: &Endpoint,
+        endpoint: &Endpoint,
         context: Option<&Context<'_>>,
         report: fn(&Failure, &Self) -> Result<(), Error>,
     ) -> Self {
-        Self { api: api.clone(), invocation: context.map(InvocationIds::of), report }
+        Self { endpoint: endpoint.clone(), invocation: context.map(InvocationIds::of), report }
     }
 }
 

@@ -185,9 +185,9 @@ impl Runtime {
 
     /// What to do about a panic that ends the process.
     fn duty(&self, context: Option<&Context<'_>>) -> Duty {
-        Duty::new(self.conversation.api(), context, |failure, duty| {
+        Duty::new(self.conversation.endpoint(), context, |failure, duty| {
             smol::block_on(async {
-                let mut runtime = Self::open(Conversation::at(duty.api.clone())).await?;
+                let mut runtime = Self::open(Conversation::at(duty.endpoint.clone())).await?;
                 match &duty.invocation {
                     Some(ids) => runtime.fail(&ids.context()?, &failure.report(), Pipelining::Off).await,
                     None => runtime.init_error(&failure.report()).await,

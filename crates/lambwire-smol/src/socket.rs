@@ -44,9 +44,9 @@ pub(crate) async fn drive(slot: &mut Option<Socket>, turn: &mut Turn<'_, '_, Vec
                     }
                 }
             }
-            Action::Connect(api) => {
+            Action::Connect(endpoint) => {
                 drop(socket.take());
-                match Socket::connect(api).await {
+                match Socket::connect(endpoint).await {
                     Ok(connected) => {
                         socket = Some(connected);
                         failure = None;
@@ -85,9 +85,9 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    async fn connect(api: &Endpoint) -> io::Result<Self> {
-        let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", api.host()));
-        for address in smol::net::resolve((api.host(), api.port())).await? {
+    async fn connect(endpoint: &Endpoint) -> io::Result<Self> {
+        let mut last = io::Error::new(ErrorKind::NotFound, format!("{} has no address", endpoint.host()));
+        for address in smol::net::resolve((endpoint.host(), endpoint.port())).await? {
             let too_late = async {
                 Timer::after(limits::CONNECT_TIMEOUT).await;
                 Err(ErrorKind::TimedOut.into())

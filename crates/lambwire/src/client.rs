@@ -24,12 +24,12 @@ const USER_AGENT: &str = concat!("\r\nUser-Agent: lambwire/", env!("CARGO_PKG_VE
 /// behind it, and the replies come in order.
 #[derive(Clone, Debug)]
 pub struct Client {
-    api: Endpoint,
+    endpoint: Endpoint,
     outgoing: Outgoing,
     /// Whether the request that is being written has announced error trailers.
     trailers_announced: bool,
     /// Requests without their whole reply, the older first.
-    asked: [Option<RequestKind>; 2],
+    in_flight: [Option<RequestKind>; 2],
     incoming: Incoming,
     /// Whether the connection survives the exchange.
     reusable: bool,
@@ -67,12 +67,12 @@ impl Client {
     }
 
     /// A client for a new connection to this address.
-    pub fn at(api: Endpoint) -> Self {
+    pub fn at(endpoint: Endpoint) -> Self {
         Self {
-            api,
+            endpoint,
             outgoing: Outgoing::Idle,
             trailers_announced: false,
-            asked: [None; 2],
+            in_flight: [None; 2],
             incoming: Incoming::START,
             reusable: true,
             failed: None,
@@ -81,12 +81,12 @@ impl Client {
 
     /// A client for another connection to the same place.
     pub fn reconnected(&self) -> Self {
-        Self::at(self.api.clone())
+        Self::at(self.endpoint.clone())
     }
 
     /// Where to connect to.
-    pub fn api(&self) -> &Endpoint {
-        &self.api
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Whether a request can be sent: the connection is new, or its last exchange went well to its end.
@@ -94,7 +94,7 @@ impl Client {
     /// This is the only test for reuse. A transport that connects anew whenever it is false is right after errors,
     /// early refusals, `Connection: close`, and exchanges that were given up half way.
     pub fn is_ready(&self) -> bool {
-        self.is_open() && self.outgoing.is_idle() && self.asked[0].is_none()
+        self.is_open() && self.outgoing.is_idle() && self.in_flight[0].is_none()
     }
 
     /// Whether the connection can carry another message, once it is that one's turn.
@@ -104,7 +104,7 @@ impl Client {
 
     /// The request whose reply comes next.
     pub fn in_flight(&self) -> Option<RequestKind> {
-        self.asked[0]
+        self.in_flight[0]
     }
 
     /// Writes the head of a request into `out` and returns its length. The body follows, piece by piece, through
@@ -115,46 +115,47 @@ impl Client {
     /// [`SendError::PayloadTooLarge`] for a body over [`PAYLOAD_BYTES`](limits::PAYLOAD_BYTES) or
     /// [`ERROR_BYTES`](limits::ERROR_BYTES), and others; nothing has been sent then, and nothing has changed.
     pub fn send(&mut self, request: &Request<'_>, body: Body, out: &mut [u8]) -> Result<usize, SendError> {
-        self.check_turn(request.kind())?;
-        let (len, announced) = self.write_head(request, body, out)?;
-        self.begin_request(announced)?;
+        self.check_state(request.kind())?;
+        let announced = Announced::new(request, body)?;
+        let len = self.write_head(request, body, out)?;
+        self.put_in_flight(announced);
         Ok(len)
     }
 
-    /// Writes the head of a request into `out`, the same whenever it is sent, and says what it announces.
+    /// Writes the head of a request into `out`, the same whenever it is sent, and returns its length.
     pub(crate) fn write_head(
         &self,
         request: &Request<'_>,
         body: Body,
         out: &mut [u8],
-    ) -> Result<(usize, Announced), SendError> {
-        let kind = request.kind();
-        let limit = check_body(request, body)?;
+    ) -> Result<usize, SendError> {
         let mut writer = Writer::new(out);
-        request.write_line(&mut writer, self.api.prefix());
+        request.write_line(&mut writer, self.endpoint.prefix());
         writer.put(b" HTTP/1.1\r\nHost: ");
-        writer.put(self.api.authority().as_bytes());
+        writer.put(self.endpoint.authority().as_bytes());
         writer.put(USER_AGENT.as_bytes());
         request.write_headers(&mut writer)?;
-        if !kind.is_idempotent() {
+        if !request.kind().is_idempotent() {
             write_framing(&mut writer, body);
         }
         writer.put(b"\r\n");
-        let len = writer.finish(limits::REQUEST_HEAD_BYTES)?;
-        let has_trailers = matches!(request, Request::Response { mode: Mode::Streaming, .. });
-        Ok((len, Announced { kind, body, limit, has_trailers }))
+        writer.finish(limits::REQUEST_HEAD_BYTES)
     }
 
     /// Begins a request, whose head goes out on this connection.
     pub(crate) fn begin_request(&mut self, announced: Announced) -> Result<(), SendError> {
-        self.check_turn(announced.kind)?;
+        self.check_state(announced.kind)?;
+        self.put_in_flight(announced);
+        Ok(())
+    }
+
+    fn put_in_flight(&mut self, announced: Announced) {
         self.outgoing = Outgoing::new(announced.body, announced.limit);
         self.trailers_announced = announced.has_trailers;
-        match &mut self.asked {
+        match &mut self.in_flight {
             [first @ None, _] => *first = Some(announced.kind),
             [_, second] => *second = Some(announced.kind),
         }
-        Ok(())
     }
 
     /// The connection is of no more use.
@@ -162,11 +163,11 @@ impl Client {
         self.reusable = false;
     }
 
-    fn check_turn(&self, kind: RequestKind) -> Result<(), SendError> {
+    fn check_state(&self, kind: RequestKind) -> Result<(), SendError> {
         if !self.is_open() {
             return Err(SendError::Closed);
         }
-        let is_turn = match self.asked {
+        let is_turn = match self.in_flight {
             [None, _] => true,
             [Some(first), None] => first.completes_invocation() && kind == RequestKind::Next,
             [Some(_), Some(_)] => false,
@@ -278,7 +279,7 @@ impl Client {
         self.reusable = false;
         self.sticky(|client| match &mut client.incoming {
             Incoming::Body(reader) => reader.end(),
-            Incoming::Head { .. } if client.asked[0].is_none() => Ok(()),
+            Incoming::Head { .. } if client.in_flight[0].is_none() => Ok(()),
             Incoming::Head { scan, .. } if scan.is_untouched() => Err(ReceiveError::NoReply),
             Incoming::Head { .. } => Err(ReceiveError::CutShort),
         })
@@ -288,6 +289,12 @@ impl Client {
 impl Announced {
     /// What the head of a [`Request::Next`] announces.
     pub(crate) const NEXT: Self = Self { kind: RequestKind::Next, body: Body::Exact(0), limit: 0, has_trailers: false };
+
+    /// What the head of this request announces, if it may have this body.
+    pub(crate) fn new(request: &Request<'_>, body: Body) -> Result<Self, SendError> {
+        let has_trailers = matches!(request, Request::Response { mode: Mode::Streaming, .. });
+        Ok(Self { kind: request.kind(), body, limit: check_body(request, body)?, has_trailers })
+    }
 }
 
 impl Role for Client {
@@ -297,7 +304,7 @@ impl Role for Client {
         index: &mut HeaderIndex,
     ) -> Result<Option<ParsedHead<'i>>, ReceiveError> {
         self.sticky(|client| {
-            let (Incoming::Head { scan, .. }, Some(kind)) = (&mut client.incoming, client.asked[0]) else {
+            let (Incoming::Head { scan, .. }, Some(kind)) = (&mut client.incoming, client.in_flight[0]) else {
                 return if input.is_empty() { Ok(None) } else { Err(ReceiveError::Unsolicited) };
             };
             if !client.reusable {
@@ -322,7 +329,7 @@ impl Role for Client {
             let (used, piece) = reader.next(input)?;
             if matches!(piece, BodyEvent::End(_)) {
                 client.incoming = Incoming::START;
-                client.asked = [client.asked[1], None];
+                client.in_flight = [client.in_flight[1], None];
             }
             Ok((used, piece))
         })

@@ -351,6 +351,7 @@ impl<'a> ErrorHeaders<'a> {
 
 impl<'a> Reply<'a> {
     /// Reads the reply to `kind` out of a status and the values of a head.
+    #[inline]
     pub(crate) fn read(kind: RequestKind, status: u16, fields: &IndexedHeaders<'_, 'a>) -> Result<Self, ReceiveError> {
         Ok(match kind {
             _ if Self::is_nothing_yet(kind, status) => Self::NothingYet,

@@ -200,6 +200,11 @@ impl MessageReader {
         buf.get(if self.is_complete { self.received } else { 0 }..self.filled)
     }
 
+    /// Whether no byte was read since it was made.
+    pub(crate) fn is_new(&self) -> bool {
+        self.filled == 0
+    }
+
     /// Whether `buf` is shorter than what was read into it.
     pub(crate) fn is_beyond(&self, buf: &[u8]) -> bool {
         buf.len() < self.filled
@@ -211,6 +216,8 @@ impl MessageReader {
     }
 
     /// The invocation whose head has been received.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn context<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
         let fields = self.index.fields(buf.get(..self.head?)?);
         match Reply::read(self.kind, self.status, &fields) {

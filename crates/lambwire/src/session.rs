@@ -40,12 +40,13 @@ pub struct Session {
     next_len: usize,
     /// Length of the end of a stream, once that is written into the caller's buffer.
     end_len: Option<usize>,
-    /// Length of the body, or of the part of it that this turn sends.
-    body_len: usize,
-    /// What goes around that.
-    frame: Frame,
+    /// What goes around the body, or the part of it that this turn sends.
+    pub(crate) frame: Frame,
+    /// Bytes that this turn writes in all, and without the pipelined `next`.
+    pub(crate) total: usize,
+    request_len: usize,
     /// Bytes of this turn written to this connection.
-    written: usize,
+    pub(crate) written: usize,
     /// How many of [`BACK_OFF`](limits::BACK_OFF) are used up.
     retries: usize,
     /// The connection was lost once when all was written.
@@ -138,8 +139,8 @@ impl Session {
     }
 
     /// A session with the Runtime API at this address. It starts disconnected.
-    pub fn at(api: Endpoint) -> Self {
-        let mut client = Client::at(api);
+    pub fn at(endpoint: Endpoint) -> Self {
+        let mut client = Client::at(endpoint);
         client.close();
         Self {
             client,
@@ -149,8 +150,9 @@ impl Session {
             head_len: 0,
             next_len: 0,
             end_len: None,
-            body_len: 0,
             frame: Frame::NONE,
+            total: 0,
+            request_len: 0,
             written: 0,
             retries: 0,
             may_have_arrived: false,
@@ -158,8 +160,8 @@ impl Session {
     }
 
     /// Where to connect to.
-    pub fn api(&self) -> &Endpoint {
-        self.client.api()
+    pub fn endpoint(&self) -> &Endpoint {
+        self.client.endpoint()
     }
 
     /// Starts making a connection, if there is none. Its [turn](Self::turn) has no head, no body and no reply.
@@ -207,12 +209,13 @@ impl Session {
         pipelining: Pipelining,
         heads: &mut [u8],
     ) -> Result<(), SendError> {
-        let (head_len, announced) = self.client.write_head(request, body, heads)?;
+        let announced = Announced::new(request, body)?;
+        let head_len = self.client.write_head(request, body, heads)?;
         let mut next_len = 0;
         if pipelining == Pipelining::Next {
             let behind = heads.get_mut(head_len..).ok_or(SendError::BufferTooSmall { needed: head_len })?;
             let next = self.client.write_head(&Request::Next, Body::Exact(0), behind);
-            (next_len, _) = next.map_err(|error| error.behind(head_len))?;
+            next_len = next.map_err(|error| error.behind(head_len))?;
         }
         self.begin(announced, head_len, next_len);
         Ok(())
@@ -226,7 +229,6 @@ impl Session {
         self.stage = Stage::Start;
         (self.request, self.head_len, self.next_len) = (request, head_len, next_len);
         self.end_len = None;
-        self.frame = Frame::NONE;
         self.written = 0;
         self.retries = 0;
         self.may_have_arrived = false;
@@ -277,6 +279,7 @@ impl Session {
         self.turn_with(heads, body, &[], buf)
     }
 
+    #[inline]
     fn turn_with<'s, 'b, B>(
         &'s mut self,
         heads: &'s [u8],
@@ -306,7 +309,6 @@ impl Session {
             self.frame_part(body.len())?;
             self.stage = Stage::Writing;
         }
-        self.body_len = body.len();
         Ok(Turn { session: self, head, body, next, last, buf })
     }
 
@@ -345,14 +347,14 @@ impl Session {
     }
 
     /// Decides how the request goes out. `last` begins the reply to one that was pipelined.
-    pub(crate) fn depart(&mut self, last: &[u8], buf: &mut [u8]) -> Need {
+    pub(crate) fn depart(&mut self, body_len: usize, last: &[u8], buf: &mut [u8]) -> Need {
         if self.is_pipelined() {
             let Some(front) = buf.get_mut(..last.len()) else {
                 return Need::Space(last.len());
             };
             front.copy_from_slice(last);
             self.reader = MessageReader::with_filled(last.len());
-            self.written = self.head_len;
+            (self.written, self.request_len, self.total) = (self.head_len, self.head_len, self.head_len);
             self.stage = Stage::Reading;
         } else if !self.client.is_ready() || !self.reader.is_empty() {
             self.client.close();
@@ -362,16 +364,16 @@ impl Session {
         } else {
             self.stage = Stage::Writing;
             self.reader = MessageReader::new();
-            if let Err(error) = self.begin_request() {
+            if let Err(error) = self.begin_request(body_len) {
                 self.misused(error);
             }
         }
         Need::Nothing
     }
 
-    fn begin_request(&mut self) -> Result<(), SendError> {
+    fn begin_request(&mut self, body_len: usize) -> Result<(), SendError> {
         self.client.begin_request(self.request)?;
-        self.frame_part(self.body_len)?;
+        self.frame_part(body_len)?;
         if self.next_len > 0 {
             self.client.begin_request(Announced::NEXT)?;
         }
@@ -388,34 +390,14 @@ impl Session {
                 Frame::NONE
             }
         };
+        self.request_len = self.head_len + self.frame.before().len() + len + self.frame.after().len();
+        self.total = self.request_len + self.next_len;
         Ok(())
-    }
-
-    pub(crate) fn frame(&self) -> &Frame {
-        &self.frame
-    }
-
-    pub(crate) fn written(&self) -> usize {
-        self.written
-    }
-
-    pub(crate) fn add_written(&mut self, len: usize) {
-        self.written += len;
-    }
-
-    /// Bytes that this turn writes in all.
-    pub(crate) fn total(&self) -> usize {
-        self.request_len() + self.next_len
-    }
-
-    /// Those that are not of the pipelined `next`.
-    fn request_len(&self) -> usize {
-        self.head_len + self.frame.before().len() + self.body_len + self.frame.after().len()
     }
 
     /// Whether the write ended inside of the request, and not behind it in the pipelined `next`.
     fn is_cut(&self) -> bool {
-        self.written < self.request_len()
+        self.written < self.request_len
     }
 
     /// Goes on when all is written.
@@ -453,6 +435,9 @@ impl Session {
 
     /// Goes on with the reply.
     pub(crate) fn receive(&mut self, buf: &mut [u8]) -> Need {
+        if self.reader.is_new() && !buf.is_empty() {
+            return Need::Input;
+        }
         if self.reader.is_beyond(buf) {
             self.misused(SendError::InvalidState);
             return Need::Nothing;
@@ -479,7 +464,7 @@ impl Session {
         let (kind, status) = (self.request.kind, self.reader.status());
         // Bytes behind the reply answer nothing that was asked, unless a request was pipelined.
         let is_due = self.reader.is_empty() || self.client.in_flight().is_some();
-        if self.written < self.total() || !is_due {
+        if self.written < self.total || !is_due {
             self.client.close();
         }
         self.stage = if Reply::is_rejection(kind, status) {

@@ -56,14 +56,14 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
     pub fn poll(&mut self) -> Action<'_> {
         loop {
             let need = match self.session.stage {
-                Stage::Start => self.session.depart(self.last, self.buf.as_mut()),
+                Stage::Start => self.session.depart(self.body.len(), self.last, self.buf.as_mut()),
                 Stage::Reading => self.session.receive(self.buf.as_mut()),
-                Stage::Writing if self.session.written() == self.session.total() => {
+                Stage::Writing if self.session.written == self.session.total => {
                     self.session.wrote();
                     Need::Nothing
                 }
                 Stage::Writing => return Action::Write(self.unwritten()),
-                Stage::Connecting => return Action::Connect(self.session.api()),
+                Stage::Connecting => return Action::Connect(self.session.endpoint()),
                 Stage::Pausing(pause) => return Action::Sleep(pause),
                 Stage::Idle | Stage::Streaming | Stage::Done(_) => return Action::Done,
             };
@@ -76,11 +76,14 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
     }
 
     fn unwritten(&self) -> [&[u8]; 4] {
-        let frame = self.session.frame();
+        let frame = &self.session.frame;
         // No chunk goes before a pipelined request.
         let behind = if self.next.is_empty() { frame.after() } else { self.next };
         let mut parts = [self.head, frame.before(), self.body, behind];
-        let mut written = self.session.written();
+        let mut written = self.session.written;
+        if written == 0 {
+            return parts;
+        }
         for part in &mut parts {
             let len = written.min(part.len());
             *part = part.get(len..).unwrap_or(part);
@@ -107,9 +110,9 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
 
     /// Reports that so many bytes were written. A connection that takes none [has failed](Self::failed).
     pub fn written(&mut self, len: usize) {
-        let left = self.session.total().saturating_sub(self.session.written());
+        let left = self.session.total.saturating_sub(self.session.written);
         match self.session.stage {
-            Stage::Writing if (1..=left).contains(&len) => self.session.add_written(len),
+            Stage::Writing if (1..=left).contains(&len) => self.session.written += len,
             _ => self.session.misused(SendError::InvalidState),
         }
     }

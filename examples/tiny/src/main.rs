@@ -64,11 +64,11 @@ fn run(mut environment: Environment, memory: &mut Memory) -> i32 {
     let Some(Ok(client)) = core::str::from_utf8(api).ok().map(Client::new) else {
         return fail("AWS_LAMBDA_RUNTIME_API is not an address such as 127.0.0.1:9001");
     };
-    let Some(ip) = address::read(client.api().host()) else {
+    let Some(ip) = address::read(client.endpoint().host()) else {
         return fail("AWS_LAMBDA_RUNTIME_API has a name in it; of these, only localhost is known here");
     };
     let mut connection = Connection {
-        address: SocketAddr::new(ip, client.api().port()),
+        address: SocketAddr::new(ip, client.endpoint().port()),
         socket: None,
         inbox: MessageReader::new(),
         client,

@@ -197,8 +197,8 @@ fn an_answer_goes_to_the_invocation_of_its_context() {
 #[test]
 fn a_client_knows_where_it_connects_to() {
     let client = Client::new("http://localhost:9001/.rt/").unwrap();
-    assert_eq!(client.api().to_string(), "localhost:9001/.rt");
-    assert_eq!(client.reconnected().api(), client.api());
+    assert_eq!(client.endpoint().to_string(), "localhost:9001/.rt");
+    assert_eq!(client.reconnected().endpoint(), client.endpoint());
 }
 
 #[test]

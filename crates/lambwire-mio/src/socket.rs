@@ -156,7 +156,8 @@ fn addresses(endpoint: &Endpoint) -> io::Result<impl Iterator<Item = SocketAddr>
     use std::net::{IpAddr, Ipv4Addr};
     let ip = if endpoint.host() == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { endpoint.host().parse() };
     let ip = ip.map_err(|_| {
-        let message = format!("{} is a name, and this program takes addresses alone, such as 127.0.0.1", endpoint.host());
+        let message =
+            format!("{} is a name, and this program takes addresses alone, such as 127.0.0.1", endpoint.host());
         io::Error::new(ErrorKind::InvalidInput, message)
     })?;
     Ok(std::iter::once(SocketAddr::new(ip, endpoint.port())))

@@ -123,12 +123,7 @@ impl Client {
     }
 
     /// Writes the head of a request into `out`, the same whenever it is sent, and returns its length.
-    pub(crate) fn write_head(
-        &self,
-        request: &Request<'_>,
-        body: Body,
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
+    pub(crate) fn write_head(&self, request: &Request<'_>, body: Body, out: &mut [u8]) -> Result<usize, SendError> {
         let mut writer = Writer::new(out);
         request.write_line(&mut writer, self.endpoint.prefix());
         writer.put(b" HTTP/1.1\r\nHost: ");

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lambwire_mio::lambwire::{ENV_RUNTIME_API, Chain, Context, RequestId, RequestKind, limits};
+use lambwire_mio::lambwire::{Chain, Context, ENV_RUNTIME_API, RequestId, RequestKind, limits};
 use lambwire_mio::{Error, Runtime, is_snap_start};
 use rustix::stdio::{stdin, stdout};
 

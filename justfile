@@ -133,6 +133,10 @@ libraries-python:
 events:
     scripts/test-events.sh
 
+# Languages that a file makes known: the workers of examples/workers
+more-languages:
+    scripts/more-languages.sh
+
 # The images of the examples, built and confined, each asked with curl
 images:
     scripts/test-images.sh

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mutants semver-checks valgrind strace unzip
-# curl llvm-22 musl musl-debian musl-aarch64 podman postgresql go-native, and interpreters: php perl python3 node ruby
-# lua, luas (every version), shells, and php-curl; what npm builds aws-lambda-ric with; and a busybox that is linked to
-# nothing.
+# Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mutants semver-checks
+# valgrind strace unzip curl llvm-22 musl musl-debian musl-aarch64 podman postgresql go-native, and interpreters: php
+# perl python3 node ruby lua, luas (every version), shells, more-languages, and php-curl; what npm builds aws-lambda-ric
+# with; and a busybox that is linked to nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,6 +40,10 @@ main() {
         node) command -v node >/dev/null || packages+=(nodejs) ;;
         lua) command -v lua >/dev/null || packages+=(lua5.4) ;;
         luas) mapfile -t -O ${#packages[@]} packages < <(lacking lua5.1 lua5.3 lua5.4 luajit) ;;
+        more-languages)
+            mapfile -t -O ${#packages[@]} packages < <(lacking tcl guile-3.0 r-base-core r-cran-jsonlite elixir)
+            command -v npm >/dev/null || packages+=(npm)
+            ;;
         shells) mapfile -t -O ${#packages[@]} packages < <(lacking bash busybox dash ksh mksh yash zsh) ;;
         musl) scripts/musl.sh >/dev/null ;;
         musl-aarch64) mapfile -t -O ${#packages[@]} packages < <(lacking "${MUSL_AARCH64[@]}") ;;

@@ -1,5 +1,6 @@
 """The worker for Lua over two pipes: `test_worker_lua.py [LUA]...`."""
 
+import functools
 import json
 import os
 import shutil
@@ -86,144 +87,185 @@ end
 """
 
 
-def main(lua):
+def start(lua, root, source, function="handler", **variables):
+    path = os.path.join(root, "app.lua")
+    with open(path, "w") as file:
+        file.write(source)
+    return Worker([lua, "-e"], "\n" + TEXT, (path, function), variables)
+
+
+def values(worker):
+    """What comes back as it came."""
     passed = 0
-    with tempfile.TemporaryDirectory() as root:
-        path = os.path.join(root, "app.lua")
+    with worker(ECHO) as running:
+        check("ready", running.ready(), {})
+        for event in SAME[:-1]:
+            kind = "text" if event.startswith('"') else "result"
+            expected = json.loads(event).encode(errors="surrogatepass") if kind == "text" else event.encode()
+            check(event, running.invoke(event), (kind, expected))
+        for event in EQUAL:
+            body = running.invoke(event)[1]
+            check(event, json.loads(body) if event[0] != '"' else body.decode(), json.loads(event))
+        for event in NO_JSON:
+            kind, body = running.invoke(event)
+            check(event, (kind, json.loads(body)["errorType"]), ("error", "Runtime.UnmarshalError"))
+        for depth, expected in ((1_999, "result"), (2_000, "result"), (2_001, "error"), (3_000_000, "error")):
+            check(f"{depth} deep", running.invoke("[" * depth + "]" * depth)[0], expected)
+            check(f"{depth} objects deep", running.invoke('{"a":' * depth + "1" + "}" * depth)[0] if depth < 9999 else expected, expected)
+        passed += len(SAME) + len(EQUAL) + len(NO_JSON) + 8
+    return passed
 
-        def worker(source, function="handler", command=(lua, "-e"), **variables):
-            with open(path, "w") as file:
-                file.write(source)
-            return Worker(list(command), "\n" + TEXT, (path, function), variables)
 
-        with worker(ECHO) as running:
-            check("ready", running.ready(), {})
-            for event in SAME[:-1]:
-                kind = "text" if event.startswith('"') else "result"
-                expected = json.loads(event).encode(errors="surrogatepass") if kind == "text" else event.encode()
-                check(event, running.invoke(event), (kind, expected))
-            for event in EQUAL:
-                body = running.invoke(event)[1]
-                check(event, json.loads(body) if event[0] != '"' else body.decode(), json.loads(event))
-            for event in NO_JSON:
-                kind, body = running.invoke(event)
-                check(event, (kind, json.loads(body)["errorType"]), ("error", "Runtime.UnmarshalError"))
-            for depth, expected in ((1_999, "result"), (2_000, "result"), (2_001, "error"), (3_000_000, "error")):
-                check(f"{depth} deep", running.invoke("[" * depth + "]" * depth)[0], expected)
-                check(f"{depth} objects deep", running.invoke('{"a":' * depth + "1" + "}" * depth)[0] if depth < 9999 else expected, expected)
-            passed += len(SAME) + len(EQUAL) + len(NO_JSON) + 8
-        eval_handler = "local load = loadstring or load function handler(event) return assert(load('return ' .. event))() end"
-        with worker(eval_handler) as running:
-            running.ready()
-            for source, message in RESULTS.items():
-                kind, body = running.invoke(json.dumps(source))
-                told = json.loads(body)
-                check(f"{source}: {told}", (kind, told["errorType"], message in told["errorMessage"]), ("error", "Runtime.MarshalError", True))
-            for source, expected in ANSWERS.items():
-                kind, body = running.invoke(json.dumps(source))
-                check(source, body.decode() if kind == "text" else json.loads(body), expected)
-            check("deep", running.invoke(json.dumps("(function() local t = 1 for i = 1, 2000 do t = { t } end return t end)()"))[0], "result")
-            kind, body = running.invoke(json.dumps("(function() local t = 1 for i = 1, 2001 do t = { t } end return t end)()"))
-            check("too deep", "2000 tables" in json.loads(body)["errorMessage"], True)
-            passed += len(RESULTS) + len(ANSWERS) + 2
-        do_handler = "local load = loadstring or load function handler(event) local x = assert(load('return ' .. event, '@app.lua'))() return x end"
-        with worker(do_handler) as running:
-            running.ready()
-            for source, (error_type, message) in FAULTS.items():
-                kind, body = running.invoke(json.dumps(source))
-                told = json.loads(body)
-                check(f"{source}: {told}", (kind, told["errorType"], message in told["errorMessage"]), ("error", error_type, True))
-            told = json.loads(running.invoke(json.dumps("error({ message = 'm', cause = { message = 'c', type = 'C' } })"))[1])
-            check("cause", (told["cause"]["errorMessage"], told["cause"]["errorType"]), ("c", "C"))
-            check("stack", ["app.lua:1" in line for line in told["stackTrace"]][:1], [True])
-            passed += len(FAULTS) + 1
+def results(worker):
+    """What can be said, and what not."""
+    passed = 0
+    eval_handler = "local load = loadstring or load function handler(event) return assert(load('return ' .. event))() end"
+    with worker(eval_handler) as running:
+        running.ready()
+        for source, message in RESULTS.items():
+            kind, body = running.invoke(json.dumps(source))
+            told = json.loads(body)
+            check(f"{source}: {told}", (kind, told["errorType"], message in told["errorMessage"]), ("error", "Runtime.MarshalError", True))
+        for source, expected in ANSWERS.items():
+            kind, body = running.invoke(json.dumps(source))
+            check(source, body.decode() if kind == "text" else json.loads(body), expected)
+        check("deep", running.invoke(json.dumps("(function() local t = 1 for i = 1, 2000 do t = { t } end return t end)()"))[0], "result")
+        kind, body = running.invoke(json.dumps("(function() local t = 1 for i = 1, 2001 do t = { t } end return t end)()"))
+        check("too deep", "2000 tables" in json.loads(body)["errorMessage"], True)
+        passed += len(RESULTS) + len(ANSWERS) + 2
+    return passed
 
-        with worker(CHANGES) as running:
-            running.ready()
-            for n in (0.5, 2, 3.25):
-                check("changes", json.loads(running.invoke(f'{{"n":{n}}}')[1]), {"ok": n, "half": 0.5})
-            passed += 1
 
-        deep = "[" * 1300 + "]" * 1300
-        with worker("function handler(event, context) return { context.aws_request_id, context:get_remaining_time_in_millis(), context.client_context } end") as running:
-            running.ready()
-            for client_context in (deep, "null", deep, '{"custom":{}}'):
-                kind, body = running.invoke("{}", client_context=client_context)
-                check("client context", (kind, body.endswith(b"," + client_context.encode() + b"]")), ("result", True))
-                left = int(body.split(b",")[1])
-                check("remaining time", 58_900 <= left <= 60_000, True)
-            check("no time", running.invoke("{}", deadline_ms=1)[1].split(b",")[1], b"0")
-            passed += 5
+def faults(worker):
+    """Errors of every kind."""
+    passed = 0
+    do_handler = "local load = loadstring or load function handler(event) local x = assert(load('return ' .. event, '@app.lua'))() return x end"
+    with worker(do_handler) as running:
+        running.ready()
+        for source, (error_type, message) in FAULTS.items():
+            kind, body = running.invoke(json.dumps(source))
+            told = json.loads(body)
+            check(f"{source}: {told}", (kind, told["errorType"], message in told["errorMessage"]), ("error", error_type, True))
+        told = json.loads(running.invoke(json.dumps("error({ message = 'm', cause = { message = 'c', type = 'C' } })"))[1])
+        check("cause", (told["cause"]["errorMessage"], told["cause"]["errorType"]), ("c", "C"))
+        check("stack", ["app.lua:1" in line for line in told["stackTrace"]][:1], [True])
+        passed += len(FAULTS) + 1
+    return passed
 
-        with worker("function handler() local i = 0 return function() i = i + 1 return ({ { statusCode = 201 }, 'a', '\\255', ('x'):rep(3e6) })[i] end end") as running:
-            running.ready()
-            frames = running.stream("{}")
-            check("stream", (frames[0][0], frames[-1][0], b"".join(body for kind, body in frames if kind == "chunk")),
-                  ("prelude", "end", b"a\xff" + b"x" * 3_000_000))  # fmt: skip
-            passed += 1
-        with worker("function handler() local done return function() done = not done and 1 or error('half way') return done and 'a' end end") as running:
-            running.ready()
-            frames = running.stream("{}")
-            check("stream", (frames[0], frames[-1][0]), (("chunk", b"a"), "error"))
-            passed += 1
-        with worker("lambwire.take_bytes() lambwire.handles_sigterm() function handler(event) return { event:byte(1, -1) } end") as running:
-            check("takes bytes", running.ready(), {"bytes": True, "sigterm": True})
-            check("bytes", running.invoke(b"\0\xff"), ("result", b"[0,255]"))
-            passed += 1
 
-        children = """function handler(event, context)
-          local pipe = io.popen('ls -l /proc/self/fd | wc -l; env | grep -c LAMBWIRE; echo "$_X_AMZN_TRACE_ID"')
-          local told = { pipe:read('*n'), pipe:read('*n'), pipe:read('*l') and pipe:read('*l'), os.getenv('_X_AMZN_TRACE_ID'), os.getenv('LAMBWIRE_FILE') }
-          os.execute('printf "garbage %s" 0 >&4; printf "garbage %s" 0 >&5; printf "garbage %s" 0 >&6')
-          return told
-        end"""
-        with worker(children) as running:
-            running.ready()
-            # `ls` tells the total, 0, 1, 2 and the directory.
-            check("children", json.loads(running.invoke("{}", trace_id="Root='1")[1]), [5, 0, "Root='1", "Root='1"])
-            check("children", json.loads(running.invoke("{}")[1]), [5, 0, ""])
-            passed += 2
+def changes(worker):
+    """A handler that changes its process."""
+    passed = 0
+    with worker(CHANGES) as running:
+        running.ready()
+        for n in (0.5, 2, 3.25):
+            check("changes", json.loads(running.invoke(f'{{"n":{n}}}')[1]), {"ok": n, "half": 0.5})
+        passed += 1
+    return passed
 
-        for source, error_type in (("function f(\n", "Error"), ("error('at the top')", "Error"), ("return {}", "Runtime.HandlerNotFound"),
-                                   ("return 1", "Runtime.HandlerNotFound")):  # fmt: skip
-            with worker(source) as running:
-                kind, request_id, body = running.hear()
-                check(source, (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", error_type))
-                check(source, running.process.wait(60), 1)
-            passed += 1
-        with worker("local M = { a = { b = function() return 1 end } } return M", "a.b") as running:
-            running.ready()
-            check("module", (running.invoke("{}"), running.end()), (("result", b"1"), 0))
-            passed += 1
-        with worker("function handler() os.exit(3) end") as running:
-            running.ready()
-            running.send("{}")
-            check("exit", running.process.wait(60), 3)
-            passed += 1
-        finalizer = "kept = setmetatable({}, { __gc = function() io.stderr:write('ended') end }) if newproxy then kept = newproxy(true) getmetatable(kept).__gc = function() io.stderr:write('ended') end end function handler() return 1 end"
-        with worker(finalizer) as running:
-            running.ready()
-            running.invoke("{}")
-            check("end", (running.end(), running.logged()), (0, "ended"))
-            passed += 1
 
-        hooks = """lambwire.before_snapshot(function() print('before 1') end) lambwire.before_snapshot(function() print('before 2') end)
-        lambwire.after_restore(function() print('after') if os.getenv('FAILS') then error('no network') end end)
-        function handler() return math.random(1, 2^30) end"""
-        with worker(hooks, FAILS="1") as running:
-            check("hooks", running.ready(), {"snapshot": True})
-            check("hooks", running.hooks("before-snapshot"), ("done", "-", b""))
-            kind, request_id, body = running.hooks("after-restore")
-            check("hooks", (kind, request_id, "no network" in json.loads(body)["errorMessage"]), ("error", "-", True))
-            running.invoke("{}")
-            check("hooks", running.logged(), "before 2\nbefore 1\nafter\n")
-            passed += 1
+def contexts(worker):
+    """What a handler is told."""
+    passed = 0
+    deep = "[" * 1300 + "]" * 1300
+    with worker("function handler(event, context) return { context.aws_request_id, context:get_remaining_time_in_millis(), context.client_context } end") as running:
+        running.ready()
+        for client_context in (deep, "null", deep, '{"custom":{}}'):
+            kind, body = running.invoke("{}", client_context=client_context)
+            check("client context", (kind, body.endswith(b"," + client_context.encode() + b"]")), ("result", True))
+            left = int(body.split(b",")[1])
+            check("remaining time", 58_900 <= left <= 60_000, True)
+        check("no time", running.invoke("{}", deadline_ms=1)[1].split(b",")[1], b"0")
+        passed += 5
+    return passed
 
-        with worker("function handler(event) return type(event) == 'string' and #event or type(event) == 'table' and ('x'):rep(event.size) or 1 end") as running:
-            running.ready()
-            passed += check_sizes("lua", running)
-        passed += without_proc(lua, root)
-    print(f"lua ({lua}): {passed} passed, 0 failed")
+
+def streams(worker):
+    """Answers in pieces, and of bytes."""
+    passed = 0
+    with worker("function handler() local i = 0 return function() i = i + 1 return ({ { statusCode = 201 }, 'a', '\\255', ('x'):rep(3e6) })[i] end end") as running:
+        running.ready()
+        frames = running.stream("{}")
+        check("stream", (frames[0][0], frames[-1][0], b"".join(body for kind, body in frames if kind == "chunk")),
+              ("prelude", "end", b"a\xff" + b"x" * 3_000_000))  # fmt: skip
+        passed += 1
+    with worker("function handler() local done return function() done = not done and 1 or error('half way') return done and 'a' end end") as running:
+        running.ready()
+        frames = running.stream("{}")
+        check("stream", (frames[0], frames[-1][0]), (("chunk", b"a"), "error"))
+        passed += 1
+    with worker("lambwire.take_bytes() lambwire.handles_sigterm() function handler(event) return { event:byte(1, -1) } end") as running:
+        check("takes bytes", running.ready(), {"bytes": True, "sigterm": True})
+        check("bytes", running.invoke(b"\0\xff"), ("result", b"[0,255]"))
+        passed += 1
+    return passed
+
+
+def children(worker):
+    """Programs that a handler runs."""
+    passed = 0
+    children = """function handler(event, context)
+      local pipe = io.popen('ls -l /proc/self/fd | wc -l; env | grep -c LAMBWIRE; echo "$_X_AMZN_TRACE_ID"')
+      local told = { pipe:read('*n'), pipe:read('*n'), pipe:read('*l') and pipe:read('*l'), os.getenv('_X_AMZN_TRACE_ID'), os.getenv('LAMBWIRE_FILE') }
+      os.execute('printf "garbage %s" 0 >&4; printf "garbage %s" 0 >&5; printf "garbage %s" 0 >&6')
+      return told
+    end"""
+    with worker(children) as running:
+        running.ready()
+        # `ls` tells the total, 0, 1, 2 and the directory.
+        check("children", json.loads(running.invoke("{}", trace_id="Root='1")[1]), [5, 0, "Root='1", "Root='1"])
+        check("children", json.loads(running.invoke("{}")[1]), [5, 0, ""])
+        passed += 2
+    return passed
+
+
+def lives(worker):
+    """How a process begins and ends."""
+    passed = 0
+    for source, error_type in (("function f(\n", "Error"), ("error('at the top')", "Error"), ("return {}", "Runtime.HandlerNotFound"),
+                               ("return 1", "Runtime.HandlerNotFound")):  # fmt: skip
+        with worker(source) as running:
+            kind, request_id, body = running.hear()
+            check(source, (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", error_type))
+            check(source, running.process.wait(60), 1)
+        passed += 1
+    with worker("local M = { a = { b = function() return 1 end } } return M", "a.b") as running:
+        running.ready()
+        check("module", (running.invoke("{}"), running.end()), (("result", b"1"), 0))
+        passed += 1
+    with worker("function handler() os.exit(3) end") as running:
+        running.ready()
+        running.send("{}")
+        check("exit", running.process.wait(60), 3)
+        passed += 1
+    finalizer = "kept = setmetatable({}, { __gc = function() io.stderr:write('ended') end }) if newproxy then kept = newproxy(true) getmetatable(kept).__gc = function() io.stderr:write('ended') end end function handler() return 1 end"
+    with worker(finalizer) as running:
+        running.ready()
+        running.invoke("{}")
+        check("end", (running.end(), running.logged()), (0, "ended"))
+        passed += 1
+
+    hooks = """lambwire.before_snapshot(function() print('before 1') end) lambwire.before_snapshot(function() print('before 2') end)
+    lambwire.after_restore(function() print('after') if os.getenv('FAILS') then error('no network') end end)
+    function handler() return math.random(1, 2^30) end"""
+    with worker(hooks, FAILS="1") as running:
+        check("hooks", running.ready(), {"snapshot": True})
+        check("hooks", running.hooks("before-snapshot"), ("done", "-", b""))
+        kind, request_id, body = running.hooks("after-restore")
+        check("hooks", (kind, request_id, "no network" in json.loads(body)["errorMessage"]), ("error", "-", True))
+        running.invoke("{}")
+        check("hooks", running.logged(), "before 2\nbefore 1\nafter\n")
+        passed += 1
+    return passed
+
+
+def sizes(worker):
+    """Large and small."""
+    passed = 0
+    with worker("function handler(event) return type(event) == 'string' and #event or type(event) == 'table' and ('x'):rep(event.size) or 1 end") as running:
+        running.ready()
+        passed += check_sizes("lua", running)
+    return passed
 
 
 def without_proc(lua, root):
@@ -239,6 +281,14 @@ def without_proc(lua, root):
         for event in (b"1", b'"' + b"x" * 1_000_000 + b'"'):
             check("without /proc", running.invoke(event), ("result", b"[" + event + b",true]"))
     return 1
+
+
+def main(lua):
+    with tempfile.TemporaryDirectory() as root:
+        worker = functools.partial(start, lua, root)
+        groups = [values, results, faults, changes, contexts, streams, children, lives, sizes]
+        passed = sum(group(worker) for group in groups) + without_proc(lua, root)
+    print(f"lua ({lua}): {passed} passed, 0 failed", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The worker for Ruby over two pipes: `test_worker_ruby.py [RUBY]...`."""
 
+import functools
 import json
 import os
 import signal
@@ -94,207 +95,270 @@ def is_told(what, answer, fault):
     check(f"{what}: {told}", message in told["errorMessage"], True)
 
 
-def main(ruby):
+def start(ruby, root, source, function="handler", **variables):
+    path = os.path.join(root, "app.rb")
+    with open(path, "w") as file:
+        file.write(source)
+    return Worker([ruby, "-e"], TEXT, (path, function), {"AWS_LAMBDA_LOG_FORMAT": "", **variables})
+
+
+def one(worker, what, source, event, expected, **fields):
+    with worker(source) as running:
+        running.ready()
+        kind, body = running.invoke(event, **fields)
+        check(what, (kind, json.loads(body)), ("result", expected))
+
+
+def shapes(worker):
+    """How handlers are called."""
     passed = 0
-    with tempfile.TemporaryDirectory() as root:
+    for name, (source, function, expected) in SHAPES.items():
+        with worker(source, function) as running:
+            check(name, running.ready(), {})
+            kind, body = running.invoke('{"n":1}')
+            check(name, (kind, json.loads(body)), ("result", expected))
+        passed += 1
+    return passed
 
-        def worker(source, function="handler", **variables):
-            path = os.path.join(root, "app.rb")
-            with open(path, "w") as file:
-                file.write(source)
-            return Worker([ruby, "-e"], TEXT, (path, function), {"AWS_LAMBDA_LOG_FORMAT": "", **variables})
 
-        def one(what, source, event, expected, **fields):
-            nonlocal passed
-            with worker(source) as running:
-                running.ready()
-                kind, body = running.invoke(event, **fields)
-                check(what, (kind, json.loads(body)), ("result", expected))
-            passed += 1
-
-        for name, (source, function, expected) in SHAPES.items():
-            with worker(source, function) as running:
-                check(name, running.ready(), {})
-                kind, body = running.invoke('{"n":1}')
-                check(name, (kind, json.loads(body)), ("result", expected))
-            passed += 1
-
-        does = "def handler(event:, context:) = eval(event['do'])"
-        with worker(does) as running:
-            running.ready()
-            for do, fault in FAULTS.items():
-                if fault[0] == "error":
-                    is_told(do, running.invoke(json.dumps({"do": do})), fault)
-            check("after faults", running.invoke('{"do":"1"}'), ("result", b"1"))
+def faults(worker):
+    """What is raised, and how the process ends."""
+    passed = 0
+    does = "def handler(event:, context:) = eval(event['do'])"
+    with worker(does) as running:
+        running.ready()
         for do, fault in FAULTS.items():
-            if fault[0] == "fatal":
-                with worker(does) as running:
-                    running.ready()
-                    is_told(do, running.invoke(json.dumps({"do": do})), fault)
-                    check(do, running.process.wait(60), ENDS.get(do, 1))
-        passed += len(FAULTS)
+            if fault[0] == "error":
+                is_told(do, running.invoke(json.dumps({"do": do})), fault)
+        check("after faults", running.invoke('{"do":"1"}'), ("result", b"1"))
+    for do, fault in FAULTS.items():
+        if fault[0] == "fatal":
+            with worker(does) as running:
+                running.ready()
+                is_told(do, running.invoke(json.dumps({"do": do})), fault)
+                check(do, running.process.wait(60), ENDS.get(do, 1))
+    passed += len(FAULTS)
 
-        chain = "def handler(event:, context:)\n begin; raise KeyError, 'inner'; rescue KeyError; raise 'outer'; end\nend"
-        with worker(chain) as running:
-            running.ready()
-            told = json.loads(running.invoke("{}")[1])
-            check("cause", (told["errorMessage"], told["cause"]["errorMessage"]), ("outer", "inner"))
-            check("cause's type", told["cause"]["errorType"], "Function<KeyError>")
-            check("stack", "app.rb:2:in" in told["stackTrace"][0] and len(told["stackTrace"]) < 4, True)
-            passed += 1
+    chain = "def handler(event:, context:)\n begin; raise KeyError, 'inner'; rescue KeyError; raise 'outer'; end\nend"
+    with worker(chain) as running:
+        running.ready()
+        told = json.loads(running.invoke("{}")[1])
+        check("cause", (told["errorMessage"], told["cause"]["errorMessage"]), ("outer", "inner"))
+        check("cause's type", told["cause"]["errorType"], "Function<KeyError>")
+        check("stack", "app.rb:2:in" in told["stackTrace"][0] and len(told["stackTrace"]) < 4, True)
+        passed += 1
+    return passed
 
-        with worker(CHANGES) as running:
-            running.ready()
-            for n in range(5):
-                check("changes", running.invoke(f'{{"n":{n}}}'), ("result", f'{{"ok":{n}}}'.encode()))
-            passed += 1
-        with worker('$, = " "; $\\ = "\\n"; $/ = nil; $; = "e"\ndef handler(event:, context:) = { ok: 1 }') as running:
-            running.ready()
-            check("separators at the top", [running.invoke("{}") for _ in range(2)], [("result", b'{"ok":1}')] * 2)
-            passed += 1
 
-        one("string", "def handler(event:, context:) = '{\"a\":1}'", "{}", '{"a":1}')
-        one("nil", "def handler(event:, context:) = nil", "{}", None)
-        one("big", "require 'bigdecimal'\ndef handler(event:, context:) = [event, BigDecimal('1.5')]",
-            '{"n":123456789012345678901234567890,"f":0.30000000000000004}',
-            [{"n": 123456789012345678901234567890, "f": 0.30000000000000004}, "0.15e1"])  # fmt: skip
-        deep = "[" * 1300 + "]" * 1300
-        with worker("def handler(event:, context:) = context.client_context.flatten.size") as running:
-            running.ready()
-            for client_context in (deep, "null", deep):
-                kind, _ = running.invoke("{}", client_context=client_context)
-                check("deep client context", kind, "error" if client_context == "null" else "result")
-            passed += 1
-        with worker("def handler(event:, context:) = event") as running:
-            running.ready()
-            for depth, kind in ((9_999, "result"), (10_000, "result"), (10_001, "error"), (3_000_000, "error")):
-                told = running.invoke("[" * depth + "]" * depth)
-                check(f"{depth} deep", told[0], kind)
-                check(f"{depth} deep", kind == "result" or json.loads(told[1])["errorType"], kind == "result" or "Runtime.UnmarshalError")
-            check("no JSON", json.loads(running.invoke("{a")[1])["errorType"], "Runtime.UnmarshalError")
-            check("then", running.invoke("1"), ("result", b"1"))
-            passed += 5
+def changes(worker):
+    """A handler that changes its process."""
+    passed = 0
+    with worker(CHANGES) as running:
+        running.ready()
+        for n in range(5):
+            check("changes", running.invoke(f'{{"n":{n}}}'), ("result", f'{{"ok":{n}}}'.encode()))
+        passed += 1
+    with worker('$, = " "; $\\ = "\\n"; $/ = nil; $; = "e"\ndef handler(event:, context:) = { ok: 1 }') as running:
+        running.ready()
+        check("separators at the top", [running.invoke("{}") for _ in range(2)], [("result", b'{"ok":1}')] * 2)
+        passed += 1
+    return passed
 
-        context = """def handler(event:, context:)
-          [context.aws_request_id, context.function_name, context.memory_limit_in_mb, context.log_group_name, context.identity,
-           context.client_context, context.tenant_id, context.get_remaining_time_in_millis.between?(1, 60_000),
-           context.deadline_ms.class.to_s, ENV['_X_AMZN_TRACE_ID'], ENV.keys.grep(/LAMBWIRE/), $_global_aws_request_id]
-        end"""
-        with worker(context) as running:
-            running.ready()
-            given = {"client_context": '{"custom":{"a":1}}', "identity": {"cognitoIdentityId": "i"}, "tenant_id": "t"}
-            request_id = running.send("{}", trace_id='Root=1;"\\é', **given)
-            told = json.loads(running.hear()[2])
-            expected = [request_id, "pipes", "128", "/aws/lambda/pipes", {"cognitoIdentityId": "i"}, {"custom": {"a": 1}}, "t",
-                        True, "Integer", 'Root=1;"\\é', [], request_id]  # fmt: skip
-            check("context", told, expected)
-            told = json.loads(running.invoke("{}", deadline_ms=1)[1])
-            check("no trace, no time", (told[9], told[7]), (None, False))
-            passed += 1
 
-        with worker("def handler(event:, context:) = Enumerator.new { |y| y << { statusCode: 201 } << 'a' << \"\\xff\".b << 'x' * 3_000_000 }") as running:
-            running.ready()
-            frames = running.stream("{}")
-            kinds = [kind for kind, _ in frames]
-            check("stream", (kinds[0], kinds[-1], b"".join(body for kind, body in frames if kind == "chunk")),
-                  ("prelude", "end", b"a\xff" + b"x" * 3_000_000))  # fmt: skip
-            passed += 1
-        with worker("def handler(event:, context:) = StringIO.new(\"\\xff\\n\".b)") as running:
-            running.ready()
-            check("bytes", running.invoke("{}"), ("bytes", b"\xff\n"))
-            passed += 1
-        with worker("Lambwire.take_bytes\ndef handler(event:, context:) = event.bytes") as running:
-            check("takes bytes", running.ready(), {"bytes": True})
-            check("bytes", running.invoke(b"\0\xff"), ("result", b"[0,255]"))
-            check("no bytes", running.invoke(b""), ("result", b"[]"))
-            passed += 1
+def values(worker):
+    """What comes back."""
+    passed = 0
+    one(worker, "string", "def handler(event:, context:) = '{\"a\":1}'", "{}", '{"a":1}')
+    passed += 3
+    one(worker, "nil", "def handler(event:, context:) = nil", "{}", None)
+    one(worker, "big", "require 'bigdecimal'\ndef handler(event:, context:) = [event, BigDecimal('1.5')]",
+        '{"n":123456789012345678901234567890,"f":0.30000000000000004}',
+        [{"n": 123456789012345678901234567890, "f": 0.30000000000000004}, "0.15e1"])  # fmt: skip
+    deep = "[" * 1300 + "]" * 1300
+    with worker("def handler(event:, context:) = context.client_context.flatten.size") as running:
+        running.ready()
+        for client_context in (deep, "null", deep):
+            kind, _ = running.invoke("{}", client_context=client_context)
+            check("deep client context", kind, "error" if client_context == "null" else "result")
+        passed += 1
+    with worker("def handler(event:, context:) = event") as running:
+        running.ready()
+        for depth, kind in ((9_999, "result"), (10_000, "result"), (10_001, "error"), (3_000_000, "error")):
+            told = running.invoke("[" * depth + "]" * depth)
+            check(f"{depth} deep", told[0], kind)
+            check(f"{depth} deep", kind == "result" or json.loads(told[1])["errorType"], kind == "result" or "Runtime.UnmarshalError")
+        check("no JSON", json.loads(running.invoke("{a")[1])["errorType"], "Runtime.UnmarshalError")
+        check("then", running.invoke("1"), ("result", b"1"))
+        passed += 5
+    return passed
 
-        fork = """def handler(event:, context:)
-          if event['fork']
-            if fork.nil? then sleep 0.2; event['fork'] == 'raise' ? raise('child') : (return 'of caller A') end
-            return 'first'
-          end
-          Process.waitall
-          `ls -l /proc/self/fd`.lines.size.to_s + 'of caller B'
-        end
-        at_exit { $stderr.puts "ended #{$$ == PARENT}" }
-        PARENT = $$"""
-        with worker(fork) as running:
-            running.ready()
-            for do in ("return", "raise"):
-                check("fork", running.invoke(json.dumps({"fork": do})), ("result", b'"first"'))
-                kind, body = running.invoke("{}")
-                # The total, 0, 1, 2, and the directory.
-                check("fork", (kind, body), ("result", b'"5of caller B"'))
-            check("end", (running.end(), running.logged().count("ended true"), running.logged().count("ended false")), (0, 1, 0))
-            passed += 2
 
-        term = "trap('TERM') { $stderr.puts 'flushed'; exit 0 }\ndef handler(event:, context:) = 1"
-        with worker(term) as running:
-            check("sigterm", running.ready(), {"sigterm": True})
-            running.invoke("{}")
-            running.process.send_signal(signal.SIGTERM)
-            check("sigterm", (running.process.wait(60), "flushed" in running.logged()), (0, True))
-            passed += 1
-        with worker("def handler(event:, context:) = 1") as running:
-            running.ready()
-            running.process.send_signal(signal.SIGTERM)
-            check("sigterm by default", running.process.wait(60), -signal.SIGTERM)
-            passed += 1
-        late = "def handler(event:, context:) = Thread.new { sleep 0.1; Thread.main.raise(IOError, 'late') } && 1"
-        with worker(late) as running:
-            running.ready()
-            running.invoke("{}")
+def contexts(worker):
+    """What a handler is told."""
+    passed = 0
+    context = """def handler(event:, context:)
+      [context.aws_request_id, context.function_name, context.memory_limit_in_mb, context.log_group_name, context.identity,
+       context.client_context, context.tenant_id, context.get_remaining_time_in_millis.between?(1, 60_000),
+       context.deadline_ms.class.to_s, ENV['_X_AMZN_TRACE_ID'], ENV.keys.grep(/LAMBWIRE/), $_global_aws_request_id]
+    end"""
+    with worker(context) as running:
+        running.ready()
+        given = {"client_context": '{"custom":{"a":1}}', "identity": {"cognitoIdentityId": "i"}, "tenant_id": "t"}
+        request_id = running.send("{}", trace_id='Root=1;"\\é', **given)
+        told = json.loads(running.hear()[2])
+        expected = [request_id, "pipes", "128", "/aws/lambda/pipes", {"cognitoIdentityId": "i"}, {"custom": {"a": 1}}, "t",
+                    True, "Integer", 'Root=1;"\\é', [], request_id]  # fmt: skip
+        check("context", told, expected)
+        told = json.loads(running.invoke("{}", deadline_ms=1)[1])
+        check("no trace, no time", (told[9], told[7]), (None, False))
+        passed += 1
+    return passed
+
+
+def streams(worker):
+    """Answers in pieces, and of bytes."""
+    passed = 0
+    with worker("def handler(event:, context:) = Enumerator.new { |y| y << { statusCode: 201 } << 'a' << \"\\xff\".b << 'x' * 3_000_000 }") as running:
+        running.ready()
+        frames = running.stream("{}")
+        kinds = [kind for kind, _ in frames]
+        check("stream", (kinds[0], kinds[-1], b"".join(body for kind, body in frames if kind == "chunk")),
+              ("prelude", "end", b"a\xff" + b"x" * 3_000_000))  # fmt: skip
+        passed += 1
+    with worker("def handler(event:, context:) = StringIO.new(\"\\xff\\n\".b)") as running:
+        running.ready()
+        check("bytes", running.invoke("{}"), ("bytes", b"\xff\n"))
+        passed += 1
+    with worker("Lambwire.take_bytes\ndef handler(event:, context:) = event.bytes") as running:
+        check("takes bytes", running.ready(), {"bytes": True})
+        check("bytes", running.invoke(b"\0\xff"), ("result", b"[0,255]"))
+        check("no bytes", running.invoke(b""), ("result", b"[]"))
+        passed += 1
+    return passed
+
+
+def children(worker):
+    """Forked children."""
+    passed = 0
+    fork = """def handler(event:, context:)
+      if event['fork']
+        if fork.nil? then sleep 0.2; event['fork'] == 'raise' ? raise('child') : (return 'of caller A') end
+        return 'first'
+      end
+      Process.waitall
+      `ls -l /proc/self/fd`.lines.size.to_s + 'of caller B'
+    end
+    at_exit { $stderr.puts "ended #{$$ == PARENT}" }
+    PARENT = $$"""
+    with worker(fork) as running:
+        running.ready()
+        for do in ("return", "raise"):
+            check("fork", running.invoke(json.dumps({"fork": do})), ("result", b'"first"'))
+            kind, body = running.invoke("{}")
+            # The total, 0, 1, 2, and the directory.
+            check("fork", (kind, body), ("result", b'"5of caller B"'))
+        check("end", (running.end(), running.logged().count("ended true"), running.logged().count("ended false")), (0, 1, 0))
+        passed += 2
+    return passed
+
+
+def ends(worker):
+    """Signals, and errors between events."""
+    passed = 0
+    term = "trap('TERM') { $stderr.puts 'flushed'; exit 0 }\ndef handler(event:, context:) = 1"
+    with worker(term) as running:
+        check("sigterm", running.ready(), {"sigterm": True})
+        running.invoke("{}")
+        running.process.send_signal(signal.SIGTERM)
+        check("sigterm", (running.process.wait(60), "flushed" in running.logged()), (0, True))
+        passed += 1
+    with worker("def handler(event:, context:) = 1") as running:
+        running.ready()
+        running.process.send_signal(signal.SIGTERM)
+        check("sigterm by default", running.process.wait(60), -signal.SIGTERM)
+        passed += 1
+    late = "def handler(event:, context:) = Thread.new { sleep 0.1; Thread.main.raise(IOError, 'late') } && 1"
+    with worker(late) as running:
+        running.ready()
+        running.invoke("{}")
+        kind, request_id, body = running.hear()
+        check("late", (kind, request_id, json.loads(body)["errorMessage"]), ("fatal", "-", "late"))
+        check("late", running.process.wait(60), 1)
+        passed += 1
+    return passed
+
+
+def loads(worker):
+    """Files that do not load."""
+    passed = 0
+    for source, error_type in (("def h(\n", "Init<SyntaxError>"), ("require 'none'", "Init<LoadError>"), ("exit 4", "Init<SystemExit>"),
+                               ("raise 'at the top'", "Init<RuntimeError>"), ("1", "Runtime.HandlerNotFound")):  # fmt: skip
+        with worker(source) as running:
             kind, request_id, body = running.hear()
-            check("late", (kind, request_id, json.loads(body)["errorMessage"]), ("fatal", "-", "late"))
-            check("late", running.process.wait(60), 1)
-            passed += 1
+            check(source, (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", error_type))
+            check(source, running.process.wait(60), 4 if source == "exit 4" else 1)
+        passed += 1
+    return passed
 
-        for source, error_type in (("def h(\n", "Init<SyntaxError>"), ("require 'none'", "Init<LoadError>"), ("exit 4", "Init<SystemExit>"),
-                                   ("raise 'at the top'", "Init<RuntimeError>"), ("1", "Runtime.HandlerNotFound")):  # fmt: skip
-            with worker(source) as running:
-                kind, request_id, body = running.hear()
-                check(source, (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", error_type))
-                check(source, running.process.wait(60), 4 if source == "exit 4" else 1)
-            passed += 1
 
-        hooks = """Lambwire.before_snapshot { puts 'before 1' }
-        Lambwire.before_snapshot { puts 'before 2' }
-        Lambwire.after_restore { puts 'after' }
-        Lambwire.after_restore { raise 'no network' if ENV['FAILS'] }
-        srand(1)
-        def handler(event:, context:) = rand"""
-        with worker(hooks) as running:
-            check("hooks", running.ready(), {"snapshot": True})
-            check("hooks", [running.hooks("before-snapshot"), running.hooks("after-restore")], [("done", "-", b"")] * 2)
-            check("hooks", running.logged(), "before 2\nbefore 1\nafter\n")
-            check("seed", running.invoke("{}")[1] != b"0.417022004702574", True)
-            passed += 1
-        with worker(hooks, FAILS="1") as running:
-            running.ready()
-            kind, request_id, body = running.hooks("after-restore")
-            check("hook fails", (kind, request_id, json.loads(body)["errorMessage"]), ("error", "-", "no network"))
-            passed += 1
+def hooks(worker):
+    """Around snapshots."""
+    passed = 0
+    hooks = """Lambwire.before_snapshot { puts 'before 1' }
+    Lambwire.before_snapshot { puts 'before 2' }
+    Lambwire.after_restore { puts 'after' }
+    Lambwire.after_restore { raise 'no network' if ENV['FAILS'] }
+    srand(1)
+    def handler(event:, context:) = rand"""
+    with worker(hooks) as running:
+        check("hooks", running.ready(), {"snapshot": True})
+        check("hooks", [running.hooks("before-snapshot"), running.hooks("after-restore")], [("done", "-", b"")] * 2)
+        check("hooks", running.logged(), "before 2\nbefore 1\nafter\n")
+        check("seed", running.invoke("{}")[1] != b"0.417022004702574", True)
+        passed += 1
+    with worker(hooks, FAILS="1") as running:
+        running.ready()
+        kind, request_id, body = running.hooks("after-restore")
+        check("hook fails", (kind, request_id, json.loads(body)["errorMessage"]), ("error", "-", "no network"))
+        passed += 1
+    return passed
 
-        logs = "L = Logger.new($stdout)\ndef handler(event:, context:) = L.info('told') && L.debug { 'more' } && L.error(KeyError.new('k'))"
-        with worker(logs) as running:
-            running.ready()
-            running.invoke("{}")
-            check("log", " INFO 00000001-0000-4000-8000-000000000000 -- : told\n" in running.logged(), True)
-            passed += 1
-        with worker(logs, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="INFO") as running:
-            running.ready()
-            running.invoke("{}")
-            lines = [json.loads(line) for line in running.logged().splitlines()]
-            check("log", [(line["level"], line["message"], line["requestId"][:8]) for line in lines],
-                  [("INFO", "told", "00000001"), ("ERROR", "k", "00000001")])  # fmt: skip
-            check("log", (lines[1]["errorType"], lines[0]["timestamp"][-1]), ("KeyError", "Z"))
-            passed += 1
 
-        with worker("def handler(event:, context:) = event.is_a?(String) ? event.bytesize : 'x' * event['size']") as running:
-            running.ready()
-            passed += check_sizes("ruby", running)
-    print(f"ruby ({ruby}): {passed} passed, 0 failed")
+def logs(worker):
+    """The standard logger."""
+    passed = 0
+    logs = "L = Logger.new($stdout)\ndef handler(event:, context:) = L.info('told') && L.debug { 'more' } && L.error(KeyError.new('k'))"
+    with worker(logs) as running:
+        running.ready()
+        running.invoke("{}")
+        check("log", " INFO 00000001-0000-4000-8000-000000000000 -- : told\n" in running.logged(), True)
+        passed += 1
+    with worker(logs, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="INFO") as running:
+        running.ready()
+        running.invoke("{}")
+        lines = [json.loads(line) for line in running.logged().splitlines()]
+        check("log", [(line["level"], line["message"], line["requestId"][:8]) for line in lines],
+              [("INFO", "told", "00000001"), ("ERROR", "k", "00000001")])  # fmt: skip
+        check("log", (lines[1]["errorType"], lines[0]["timestamp"][-1]), ("KeyError", "Z"))
+        passed += 1
+    return passed
+
+
+def sizes(worker):
+    """Large and small."""
+    passed = 0
+    with worker("def handler(event:, context:) = event.is_a?(String) ? event.bytesize : 'x' * event['size']") as running:
+        running.ready()
+        passed += check_sizes("ruby", running)
+    return passed
+
+
+def main(ruby):
+    with tempfile.TemporaryDirectory() as root:
+        worker = functools.partial(start, ruby, root)
+        groups = [shapes, faults, changes, values, contexts, streams, children, ends, loads, hooks, logs, sizes]
+        passed = sum(group(worker) for group in groups)
+    print(f"ruby ({ruby}): {passed} passed, 0 failed", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,117 @@
+// lambwire-worker: extension=ts interpreter=deno option=run option=-A
+// The worker for a function in TypeScript, run by Deno: `export function handler(event, context)`. It speaks the worker
+// protocol (docs/worker-protocol.md). What it needs of the global scope it takes before the file is loaded.
+const { env, exit } = Deno;
+const { parse, stringify } = JSON;
+const decoder = new TextDecoder(), encoder = new TextEncoder();
+const [file, name] = ["FILE", "FUNCTION"].map((each) => env.get(`LAMBWIRE_${each}`)!);
+const [events, answers] = [["EVENTS", { read: true }], ["ANSWERS", { write: true }]].map(([each, mode]) =>
+  Deno.openSync(`/proc/self/fd/${env.get(`LAMBWIRE_${each}_FD`)}`, mode as Deno.OpenOptions)
+);
+
+// --- Context
+
+function contextOf(line: string) {
+  const context = parse(line);
+  if (context.trace_id === null) env.delete("_X_AMZN_TRACE_ID");
+  else env.set("_X_AMZN_TRACE_ID", context.trace_id);
+  context.getRemainingTimeInMillis = () => Math.max(0, context.deadline_ms - Date.now());
+  return context;
+}
+
+// --- Frames
+
+// A pipe holds as much; it is read at once.
+let received = new Uint8Array(65536), start = 0, end = 0;
+
+// Has so many bytes been received, if there are any more? Reading waits without holding up what the handler has begun.
+async function fill(length: number) {
+  if (start + length > received.length) {
+    const whole = new Uint8Array(Math.max(length, 65536));
+    whole.set(received.subarray(start, end));
+    [received, start, end] = [whole, 0, end - start];
+  }
+  while (end - start < length) {
+    const count = await events.read(received.subarray(end));
+    if (count === null) return false;
+    end += count;
+  }
+  return true;
+}
+
+async function receive() {
+  let headEnd = -1;
+  for (let length = 1; headEnd < 0; length = end - start + 1) {
+    if (!(await fill(length))) return null;
+    headEnd = received.subarray(start, end).indexOf(10);
+  }
+  const [kind, id, ...lengths] = decoder.decode(received.subarray(start, start + headEnd)).split(" ");
+  const [contextLength, bodyLength] = lengths.map(Number);
+  start += headEnd + 1;
+  await fill(contextLength + bodyLength);
+  const context = decoder.decode(received.subarray(start, start += contextLength));
+  const body = decoder.decode(received.subarray(start, start += bodyLength));
+  return { kind, id, context, body };
+}
+
+function tell(kind: string, id: string, body: string | Uint8Array = "") {
+  const bytes = typeof body === "string" ? encoder.encode(body) : body;
+  for (let rest of [encoder.encode(`${kind} ${id} ${bytes.length}\n`), bytes]) {
+    while (rest.length) rest = rest.subarray(answers.writeSync(rest));
+  }
+}
+
+// --- Reports
+
+// deno-lint-ignore no-explicit-any
+function report(error: any): object {
+  if (!(error instanceof Error)) return { errorType: typeof error, errorMessage: String(error), stackTrace: [] };
+  const stackTrace = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line) && !line.includes(import.meta.url));
+  const cause = error.cause === undefined ? {} : { cause: report(error.cause) };
+  return { errorType: error.name, errorMessage: error.message, stackTrace: stackTrace.map((line) => line.trim()), ...cause };
+}
+
+// --- Load
+
+async function load() {
+  try {
+    const module = await import(`file://${file}`);
+    const handler = name.split(".").reduce((found, part) => found?.[part], module);
+    if (typeof handler === "function") return handler;
+    throw Object.assign(new Error(`no function ${name} in ${file}`), { name: "Runtime.HandlerNotFound", stack: "" });
+  } catch (error) {
+    tell("fatal", "-", stringify(report(error)));
+    exit(1);
+  }
+}
+
+// --- Invocations
+
+// deno-lint-ignore no-explicit-any
+async function serve(handler: any, id: string, context: string, body: string) {
+  try {
+    const result = await handler(parse(body), contextOf(context));
+    if (!(result?.[Symbol.asyncIterator] || result?.next)) return tell("result", id, stringify(result ?? null));
+    let index = 0;
+    for await (const piece of result) {
+      if (typeof piece === "string" || piece instanceof Uint8Array) tell("chunk", id, piece);
+      else if (index === 0) tell("prelude", id, stringify(piece));
+      else throw new TypeError(`a stream has texts and bytes; its piece ${index} is of type ${typeof piece}`);
+      index++;
+    }
+    tell("end", id);
+  } catch (error) {
+    tell("error", id, stringify(report(error)));
+  }
+}
+
+// --- Main loop
+
+for (const each of ["FILE", "FUNCTION", "EVENTS_FD", "ANSWERS_FD"]) env.delete(`LAMBWIRE_${each}`);
+const handler = await load();
+tell("ready", "-");
+for (let frame; (frame = await receive());) {
+  if (frame.kind === "event") await serve(handler, frame.id, frame.context, frame.body);
+  else tell("done", "-");
+}
+exit(0);

@@ -1,0 +1,132 @@
+;; lambwire-worker: extension=scm interpreter=guile interpreter=guile3.0 option=--no-auto-compile option=-s
+;; The worker for a procedure in Guile: `(define (handler event context) ...)`. It speaks the worker protocol
+;; (docs/worker-protocol.md). Guile brings no JSON: event and context are its text, and so is what is returned, but for
+;; a symbol, number or boolean; the (json) module of guile-json makes an alist of it. The file is loaded into a module of
+;; its own, so that its definitions are not those of this file.
+
+(use-modules (ice-9 binary-ports) (ice-9 rdelim) (rnrs bytevectors) (srfi srfi-1) (srfi srfi-13))
+
+(define (port-of name mode)
+  (let* ((number (string->number (getenv (string-append "LAMBWIRE_" name "_FD"))))
+         (port (fdopen number mode)))
+    (fcntl number F_SETFD FD_CLOEXEC)
+    (setvbuf port 'block 65536)
+    port))
+
+(define events (port-of "EVENTS" "rb"))
+(define answers (port-of "ANSWERS" "wb"))
+(define file (getenv "LAMBWIRE_FILE"))
+(define name (getenv "LAMBWIRE_FUNCTION"))
+(define pid (getpid))
+(for-each unsetenv '("LAMBWIRE_EVENTS_FD" "LAMBWIRE_ANSWERS_FD" "LAMBWIRE_FILE" "LAMBWIRE_FUNCTION"))
+
+;; --- Frames
+
+(define (read-bytes count)
+  (let ((bytes (if (zero? count) (make-bytevector 0) (get-bytevector-n events count))))
+    (if (eof-object? bytes) (make-bytevector 0) bytes)))
+
+;; Kind, id, context and body of the next frame; #f at the end.
+(define (receive-frame)
+  (let ((head (read-line events)))
+    (and (string? head)
+         (let* ((words (string-split head #\space))
+                (context (utf8->string (read-bytes (string->number (third words)))))
+                (body (utf8->string (read-bytes (string->number (fourth words))))))
+           (list (first words) (second words) context body)))))
+
+(define (tell kind id text)
+  ;; A child that was forked by the handler, and has come out of it, has nothing to say.
+  (unless (= (getpid) pid) (primitive-_exit 0))
+  (let ((body (string->utf8 text)))
+    (put-bytevector answers (string->utf8 (format #f "~a ~a ~a\n" kind id (bytevector-length body))))
+    (put-bytevector answers body)
+    (force-output answers)))
+
+;; --- Reports
+
+(define (quoted text)
+  (call-with-output-string
+    (lambda (out)
+      (display "\"" out)
+      (string-for-each
+        (lambda (char)
+          (cond ((memv char '(#\" #\\)) (format out "\\~a" char))
+                ((char<? char #\space)
+                 (format out "\\u~a" (string-pad (number->string (char->integer char) 16) 4 #\0)))
+                (else (display char out))))
+        text)
+      (display "\"" out))))
+
+(define (report type message)
+  (format #f "{\"errorType\":~a,\"errorMessage\":~a,\"stackTrace\":[]}" (quoted type) (quoted message)))
+
+;; What was raised may be anything; what Guile itself raises has a key and arguments.
+(define (report-of error)
+  (if (exception? error)
+      (let ((message (call-with-output-string
+                       (lambda (out) (print-exception out #f (exception-kind error) (exception-args error))))))
+        (report (symbol->string (exception-kind error)) (string-trim-both message)))
+      (report "Error" (object->string error))))
+
+(define (give-up text)
+  (tell "fatal" "-" text)
+  (exit 1))
+
+;; --- Load
+
+(define user (make-fresh-user-module))
+
+(define (load-handler)
+  (with-exception-handler
+    (lambda (error) (give-up (report-of error)))
+    (lambda () (save-module-excursion (lambda () (set-current-module user) (primitive-load file))))
+    #:unwind? #t)
+  (let ((found (module-variable user (string->symbol name))))
+    (unless (and found (procedure? (variable-ref found)))
+      (give-up (report "Runtime.HandlerNotFound" (string-append "no procedure " name " in " file))))
+    found))
+
+;; --- Invocations
+
+;; The first is the trace of the invocation; a caller's context comes later.
+(define (set-trace context)
+  (let* ((key "\"trace_id\":\"")
+         (other (string-contains context "\"trace_id\":null"))
+         (at (string-contains context key)))
+    (if (and at (or (not other) (< at other)))
+        (let* ((from (+ at (string-length key)))
+               (trace (let loop ((from from) (found '()))
+                        (case (string-ref context from)
+                          ((#\") (reverse-list->string found))
+                          ((#\\) (loop (+ from 2) (cons (string-ref context (+ from 1)) found)))
+                          (else => (lambda (char) (loop (+ from 1) (cons char found))))))))
+          (setenv "_X_AMZN_TRACE_ID" trace))
+        (unsetenv "_X_AMZN_TRACE_ID"))))
+
+(define (text-of result)
+  (cond ((string? result) result)
+        ((boolean? result) (if result "true" "false"))
+        ((or (number? result) (symbol? result)) (format #f "~a" result))
+        (else (error "a handler returns text, a number, a symbol or a boolean, not" result))))
+
+(define (serve handler id context event)
+  (set-trace context)
+  (let ((answer (with-exception-handler
+                  (lambda (error) (cons "error" (report-of error)))
+                  (lambda () (cons "text" (text-of ((variable-ref handler) event context))))
+                  #:unwind? #t)))
+    (force-output (current-output-port))
+    (tell (car answer) id (cdr answer))))
+
+;; --- Main loop
+
+(setvbuf (current-output-port) 'line)
+(let ((handler (load-handler)))
+  (tell "ready" "-" "")
+  (let loop ((frame (receive-frame)))
+    (when frame
+      (if (string=? (first frame) "event")
+          (serve handler (second frame) (third frame) (fourth frame))
+          (tell "done" "-" ""))
+      (loop (receive-frame)))))

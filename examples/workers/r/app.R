@@ -1,0 +1,4 @@
+handler <- function(event, context) {
+  message("answering ", context$aws_request_id)
+  list(got = event)
+}

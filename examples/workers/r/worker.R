@@ -1,0 +1,105 @@
+# lambwire-worker: extension=R interpreter=Rscript option=--vanilla
+# The worker for a function in R: `handler <- function(event, context) ...`. It speaks the worker protocol
+# (docs/worker-protocol.md). JSON is read and written by the package jsonlite: an object is a list, a vector of one value
+# is that value. Functions are called in an environment that holds nothing but what the file defines.
+
+local({
+  path <- function(name) paste0("/proc/self/fd/", Sys.getenv(paste0("LAMBWIRE_", name, "_FD")))
+  events <- file(path("EVENTS"), "rb", raw = TRUE)
+  answers <- file(path("ANSWERS"), "wb", raw = TRUE)
+  file_name <- Sys.getenv("LAMBWIRE_FILE")
+  name <- Sys.getenv("LAMBWIRE_FUNCTION")
+  pid <- Sys.getpid()
+  Sys.unsetenv(paste0("LAMBWIRE_", c("EVENTS_FD", "ANSWERS_FD", "FILE", "FUNCTION")))
+
+  # --- Context
+
+  context_of <- function(text) {
+    context <- jsonlite::fromJSON(text, simplifyVector = FALSE)
+    context$get_remaining_time_in_millis <- function() max(0, context$deadline_ms - as.numeric(Sys.time()) * 1000)
+    context
+  }
+
+  # --- Frames
+
+  read_text <- function(length) {
+    bytes <- raw(0)
+    while (length(bytes) < length) {
+      piece <- readBin(events, "raw", length - length(bytes))
+      if (length(piece) == 0) return("")
+      bytes <- c(bytes, piece)
+    }
+    text <- rawToChar(bytes)
+    Encoding(text) <- "UTF-8"
+    text
+  }
+
+  # Byte by byte as far as the line goes: what lies behind it is read in one.
+  read_head <- function() {
+    head <- raw(0)
+    repeat {
+      byte <- readBin(events, "raw", 1)
+      if (length(byte) == 0) return(NULL)
+      if (byte == 0x0a) return(strsplit(rawToChar(head), " ", fixed = TRUE)[[1]])
+      head <- c(head, byte)
+    }
+  }
+
+  tell <- function(kind, id, text = "") {
+    # A child that was forked by the handler, and has come out of it, has nothing to say.
+    if (Sys.getpid() != pid) quit("no", 0, FALSE)
+    body <- charToRaw(enc2utf8(text))
+    writeBin(c(charToRaw(sprintf("%s %s %d\n", kind, id, length(body))), body), answers)
+    flush(answers)
+  }
+
+  json <- function(value) {
+    as.character(jsonlite::toJSON(value, auto_unbox = TRUE, null = "null", na = "null", digits = I(17)))
+  }
+
+  # --- Reports
+
+  report <- function(error, type = class(error)[1]) {
+    call <- if (is.null(conditionCall(error))) list() else list(deparse(conditionCall(error))[1])
+    json(list(errorType = type, errorMessage = conditionMessage(error), stackTrace = call))
+  }
+
+  give_up <- function(text) {
+    tell("fatal", "-", text)
+    quit("no", 1, FALSE)
+  }
+
+  # --- Load
+
+  load <- function() {
+    user <- new.env(parent = globalenv())
+    tryCatch(sys.source(file_name, user), error = function(error) give_up(report(error)))
+    if (!exists(name, user, mode = "function", inherits = FALSE)) {
+      give_up(report(simpleError(paste("no function", name, "in", file_name)), "Runtime.HandlerNotFound"))
+    }
+    user
+  }
+
+  # --- Invocations
+
+  serve <- function(user, id, context, event) {
+    answer <- tryCatch({
+      context <- context_of(context)
+      if (is.null(context$trace_id)) Sys.unsetenv("_X_AMZN_TRACE_ID")
+      else Sys.setenv("_X_AMZN_TRACE_ID" = context$trace_id)
+      event <- jsonlite::fromJSON(event, simplifyVector = FALSE)
+      list("result", json(get(name, user, mode = "function")(event, context)))
+    }, error = function(error) list("error", report(error)))
+    tell(answer[[1]], id, answer[[2]])
+  }
+
+  # --- Main loop
+
+  user <- load()
+  tell("ready", "-")
+  while (!is.null(head <- read_head())) {
+    context <- read_text(as.numeric(head[3]))
+    event <- read_text(as.numeric(head[4]))
+    if (head[1] == "event") serve(user, head[2], context, event) else tell("done", "-")
+  }
+})

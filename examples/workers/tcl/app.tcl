@@ -1,0 +1,4 @@
+proc handler {event context} {
+    puts "an event of [string length $event] characters"
+    return "{\"got\":$event}"
+}

@@ -1,0 +1,107 @@
+# lambwire-worker: extension=tcl interpreter=tclsh
+# The worker for a function in Tcl: `proc handler {event context}`. It speaks the worker protocol
+# (docs/worker-protocol.md). Tcl brings no JSON: event and context are its text, and so is what is returned; the `json`
+# package of Tcllib makes a dict of it. The loop is in an interpreter of its own, which the handler cannot reach.
+
+namespace eval lambwire {
+    variable events [open /proc/self/fd/$env(LAMBWIRE_EVENTS_FD) rb]
+    variable answers [open /proc/self/fd/$env(LAMBWIRE_ANSWERS_FD) wb]
+    variable file $env(LAMBWIRE_FILE) name $env(LAMBWIRE_FUNCTION)
+    chan configure $events -buffersize 65536
+    chan configure $answers -buffersize 65536
+}
+
+# --- Frames
+
+# Kind, id, context and body of the next frame; nothing at the end.
+proc lambwire::receive {} {
+    variable events
+    if {[gets $events head] < 0} { return {} }
+    lassign [split $head] kind id context_length body_length
+    set context [encoding convertfrom utf-8 [read $events $context_length]]
+    list $kind $id $context [encoding convertfrom utf-8 [read $events $body_length]]
+}
+
+proc lambwire::tell {kind id {text ""}} {
+    variable answers
+    set body [encoding convertto utf-8 $text]
+    puts -nonewline $answers "$kind $id [string length $body]\n$body"
+    flush $answers
+}
+
+# --- Reports
+
+proc lambwire::quoted {text} {
+    set escapes [list \\ \\\\ \" \\\" \n \\n \t \\t \r \\r]
+    for {set code 0} {$code < 32} {incr code} {
+        lappend escapes [format %c $code] [format {\u%04x} $code]
+    }
+    return "\"[string map $escapes $text]\""
+}
+
+# The type is the error code's first words, such as `POSIX ENOENT`.
+proc lambwire::report {message options} {
+    set code [dict get $options -errorcode]
+    set type [expr {$code eq "NONE" ? "Error" : [join [lrange $code 0 1] .]}]
+    set stack {}
+    foreach line [lrange [split [dict get $options -errorinfo] \n] 1 end] {
+        set line [string trim $line]
+        if {$line ne "" && ![string match {*lambwire*} $line]} { lappend stack [quoted $line] }
+    }
+    return "{\"errorType\":[quoted $type],\"errorMessage\":[quoted $message],\"stackTrace\":\[[join $stack ,]\]}"
+}
+
+proc lambwire::give_up {report} {
+    tell fatal - $report
+    exit 1
+}
+
+# --- Load
+
+proc lambwire::load_handler {} {
+    variable file
+    variable name
+    interp create handler
+    # Its output is the log.
+    foreach log {stdout stderr} { interp share {} $log handler }
+    handler eval [list array unset env LAMBWIRE_*]
+    handler eval { fconfigure stdout -buffering line -encoding utf-8; fconfigure stderr -encoding utf-8 }
+    if {[catch { handler eval [list source -encoding utf-8 $file] } message options]} {
+        give_up [report $message $options]
+    }
+    if {[handler eval [list info commands $name]] eq ""} {
+        give_up "{\"errorType\":\"Runtime.HandlerNotFound\",\"errorMessage\":[quoted "no procedure $name in $file"]}"
+    }
+}
+
+# --- Invocations
+
+# The first is the trace of the invocation; a caller's context comes later.
+proc lambwire::set_trace {context} {
+    if {[regexp {"trace_id":(null|"((?:[^"\\]|\\.)*)")} $context whole value trace] && $value ne "null"} {
+        handler eval [list set env(_X_AMZN_TRACE_ID) [string map {\\\\ \\ \\\" \" \\/ /} $trace]]
+    } else {
+        handler eval { array unset env _X_AMZN_TRACE_ID }
+    }
+}
+
+proc lambwire::serve {id context event} {
+    variable name
+    set_trace $context
+    if {[catch { handler eval [list $name $event $context] } result options]} {
+        tell error $id [report $result $options]
+    } else {
+        tell text $id $result
+    }
+}
+
+# --- Main loop
+
+lambwire::load_handler
+lambwire::tell ready -
+while {[set frame [lambwire::receive]] ne {}} {
+    lassign $frame kind id context event
+    if {$kind eq "event"} { lambwire::serve $id $context $event } else { lambwire::tell done - }
+    # Tcl keeps the text of an error, and with it what it was about.
+    unset frame event context
+}

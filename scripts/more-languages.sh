@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The workers of examples/workers, over two pipes and under the bootstrap. Names of folders there choose some.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+DENO=2.9.6
+BUN=1.4.5
+scripts/install.sh python3 more-languages
+tools=$PWD/.tools/javascript
+if ! [ -x "$tools/node_modules/.bin/deno" ] || ! [ -x "$tools/node_modules/.bin/bun" ]; then
+    npm install --silent --prefix "$tools" "deno@$DENO" "bun@$BUN" >&2
+fi
+cargo build -q --release -p bootstrap
+export PATH="$tools/node_modules/.bin:$PATH"
+python3 scripts/test_more_languages.py "$(realpath "${CARGO_TARGET_DIR:-target}/release/bootstrap")" "$@"

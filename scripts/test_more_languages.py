@@ -1,0 +1,175 @@
+"""The workers of examples/workers over two pipes, and their handlers under the bootstrap:
+`test_more_languages.py BOOTSTRAP [LANGUAGE]...`."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+from worker_pipes import PATIENCE, SIZES, Worker, check
+
+EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../examples/workers")
+TYPESCRIPT = """export function handler(event: any, context: any) {
+  if (event.do === "throw") throw new RangeError("on \\"purpose\\"", { cause: new Error("inner") });
+  if (event.do === "trace") return [process.env._X_AMZN_TRACE_ID ?? "none", context.getRemainingTimeInMillis() > 50000];
+  if (event.do === "reject") return Promise.reject(new Error("later"));
+  if (event.do === "exit") process.exit(3);
+  if (event.do === "stream") return (function* () { yield { statusCode: 201 }; yield "a"; yield new TextEncoder().encode("é"); })();
+  if (event.size !== undefined) return "x".repeat(event.size);
+  return typeof event === "string" ? event.length : event;
+}
+"""
+# In each, `handler` does what its event says: it throws, tells the trace, ends, answers so many x, or the length of a
+# string, and else gives its event back.
+HANDLERS = {
+    "deno": 'import process from "node:process";\n' + TYPESCRIPT,
+    "bun": TYPESCRIPT,
+    "tcl": r"""proc handler {event context} {
+    if {[string match {*throw*} $event]} { error "on \"purpose\"" }
+    if {[string match {*trace*} $event]} { if {[info exists ::env(_X_AMZN_TRACE_ID)]} { return $::env(_X_AMZN_TRACE_ID) }; return none }
+    if {[string match {*exit*} $event]} { exit 3 }
+    if {[regexp {^\{"size":(\d+)\}$} $event whole size]} { return [string repeat x $size] }
+    if {[string index $event 0] eq "\""} { return [expr {[string length $event] - 2}] }
+    return $event
+}
+""",
+    "guile": r"""(use-modules (ice-9 regex))
+(define (handler event context)
+  (cond ((string-contains event "throw") (error "on \"purpose\""))
+        ((string-contains event "trace") (or (getenv "_X_AMZN_TRACE_ID") "none"))
+        ((string-contains event "exit") (primitive-_exit 3))
+        ((string-match "^\\{\"size\":([0-9]+)\\}$" event)
+         => (lambda (found) (make-string (string->number (match:substring found 1)) #\x)))
+        ((char=? (string-ref event 0) #\") (- (string-length event) 2))
+        (else event)))
+""",
+    "r": r"""handler <- function(event, context) {
+  if (is.character(event)) return(nchar(event))
+  if (!is.list(event) || is.null(names(event))) return(event)
+  if (identical(event$do, "throw")) stop("on \"purpose\"")
+  if (identical(event$do, "trace")) return(Sys.getenv("_X_AMZN_TRACE_ID", "none"))
+  if (identical(event$do, "exit")) quit("no", 3)
+  if (!is.null(event$size)) return(strrep("x", event$size))
+  event
+}
+""",
+    "elixir": r"""defmodule App do
+  def handler(event, _) do
+    cond do
+      event =~ "throw" -> raise ArgumentError, "on \"purpose\""
+      event =~ "trace" -> System.get_env("_X_AMZN_TRACE_ID", "none")
+      event =~ "exit" -> System.halt(3)
+      found = Regex.run(~r/^\{"size":(\d+)\}$/, event) -> String.duplicate("x", String.to_integer(Enum.at(found, 1)))
+      String.starts_with?(event, "\"") -> Integer.to_string(byte_size(event) - 2)
+      true -> event
+    end
+  end
+end
+""",
+}
+BROKEN = {"deno": "export const = 1", "bun": "export const = 1", "tcl": "proc handler {", "guile": "(define (handler", "r": "handler <- function(", "elixir": "defmodule App do"}
+# Those that read JSON themselves hand it back so; for the others it is text.
+EVENTS = ["1", "[]", "{}", '{"a":{"b":[1.5,null,true,"é\\u0001"]}}', '[{"k":"v"}]', " 7 "]
+
+
+def declared(worker):
+    """The interpreter and the options that a worker's first lines name."""
+    with open(worker) as file:
+        words = [line.split("lambwire-worker:")[1].split() for line in file.read(1024).splitlines() if "lambwire-worker:" in line][0]
+    values = {"interpreter": [], "option": [], "extension": []}
+    for word in words:
+        values[word.split("=")[0]].append(word.split("=", 1)[1])
+    interpreter = next(name for name in values["interpreter"] if shutil.which(name))
+    return values["extension"][0], [interpreter, *values["option"]]
+
+
+def pipes(language, root):
+    worker = next(os.path.join(EXAMPLES, language, name) for name in os.listdir(os.path.join(EXAMPLES, language)) if name.startswith("worker."))
+    extension, command = declared(worker)
+    path = os.path.join(root, f"app.{extension}")
+
+    def start(source, function="handler"):
+        with open(path, "w") as file:
+            file.write(source)
+        return Worker(command, worker, (path, function), {"LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
+
+    def value(answer):
+        check(f"{language}: {answer[1][:200]!r}", answer[0] in ("result", "text"), True)
+        try:
+            return json.loads(answer[1])
+        except json.JSONDecodeError:
+            return answer[1].decode()
+
+    with start(HANDLERS[language]) as running:
+        running.ready()
+        for event in EVENTS:
+            check(f"{language}: {event}", value(running.invoke(event)), json.loads(event))
+        for trace in ('Root=1-a;"\\é', None):
+            told = value(running.invoke('{"do":"trace"}', trace_id=trace, client_context='{"trace_id":"theirs"}'))
+            check(f"{language}: trace", told[0] if isinstance(told, list) else told, trace or "none")
+        told = json.loads(expect_error(language, running.invoke('{"do":"throw"}')))
+        check(f"{language}: {told}", 'on "purpose"' in told["errorMessage"] and isinstance(told["stackTrace"], list), True)
+        deep = "[" * 1300 + "]" * 1300
+        kind = running.invoke('{"do":"trace"}', client_context=deep)[0]
+        check(f"{language}: deep client context", kind in ("result", "text", "error"), True)
+        for size in SIZES:
+            check(f"{language}: answer of {size}", len(str(value(running.invoke('{"size":%d}' % size)))), size)
+            if size > 2:
+                check(f"{language}: event of {size}", value(running.invoke('"' + "x" * (size - 2) + '"')), size - 2)
+        check(f"{language}: hooks", running.hooks("before-snapshot"), ("done", "-", b""))
+        if language in ("deno", "bun"):
+            told = json.loads(expect_error(language, running.invoke('{"do":"reject"}')))
+            check(f"{language}: rejected", told["errorMessage"], "later")
+            frames = running.stream('{"do":"stream"}')
+            check(f"{language}: stream", ([kind for kind, _ in frames], frames[2][1].decode()), (["prelude", "chunk", "chunk", "end"], "é"))
+        check(f"{language}: end", running.end(), 0)
+    with start(HANDLERS[language]) as running:
+        running.ready()
+        running.send('{"do":"exit"}')
+        check(f"{language}: exit", running.process.wait(PATIENCE), 3)
+    with start(HANDLERS[language], "none") as running:
+        kind, request_id, body = running.hear()
+        check(f"{language}: no function", (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", "Runtime.HandlerNotFound"))
+        check(f"{language}: no function", running.process.wait(PATIENCE), 1)
+    with start(BROKEN[language]) as running:
+        kind, request_id, body = running.hear()
+        check(f"{language}: broken {body}", (kind, request_id, bool(json.loads(body)["errorMessage"])), ("fatal", "-", True))
+
+
+def expect_error(language, answer):
+    check(f"{language}: {answer[1][:200]!r}", answer[0], "error")
+    return answer[1]
+
+
+def under_bootstrap(language, bootstrap):
+    """The example as it is shipped: its worker is named, and then lies in a folder beside the handler."""
+    folder = os.path.join(EXAMPLES, language)
+    worker = next(name for name in os.listdir(folder) if name.startswith("worker."))
+    with tempfile.TemporaryDirectory() as root:
+        os.mkdir(os.path.join(root, "workers"))
+        shutil.copy(os.path.join(folder, worker), os.path.join(root, "workers"))
+        for name in os.listdir(folder):
+            if name.startswith("app."):
+                shutil.copy(os.path.join(folder, name), root)
+        for arguments, task_root in (([], root), (["--worker", worker], folder)):
+            command = [bootstrap, "invoke", *arguments, "app.handler", '{"a":["é"]}']
+            environment = {**os.environ, "LAMBDA_TASK_ROOT": task_root, "LC_ALL": "C.UTF-8"}
+            answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, timeout=PATIENCE, check=True).stdout
+            check(f"{language} under the bootstrap", json.loads(answer), {"got": {"a": ["é"]}})
+
+
+def main(bootstrap, *languages):
+    for language in languages or sorted(HANDLERS):
+        with tempfile.TemporaryDirectory() as root:
+            pipes(language, root)
+        if bootstrap != "-":
+            under_bootstrap(language, bootstrap)
+        print(f"{language} ... ok", flush=True)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    main(*sys.argv[1:])

@@ -21,6 +21,7 @@ main() {
     pack bootstrap 131072
     scripts/answers.sh "$min/packed/bootstrap"
     knows_itself "$min/packed/bootstrap"
+    runs_under_memfd_noexec "$min/packed/bootstrap"
 }
 
 build() {
@@ -56,6 +57,16 @@ knows_itself() {
         echo "bootstrap-min.sh: $1 has the emulator run: $said" >&2
         exit 1
     fi
+}
+
+# Where a file in memory cannot be run unless that was asked for, which a namespace of processes can have for itself.
+runs_under_memfd_noexec() {
+    if [ "$(id -u)" -ne 0 ] || [ ! -e /proc/sys/vm/memfd_noexec ]; then
+        echo "bootstrap-min.sh: not tried under vm.memfd_noexec, which takes root and Linux 6.3" >&2
+        return
+    fi
+    unshare --pid --fork --mount-proc \
+        sh -c 'echo 1 >/proc/sys/vm/memfd_noexec && exec "$0" --version' "$(realpath "$1")" >/dev/null
 }
 
 main "$@"

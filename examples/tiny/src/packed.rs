@@ -54,7 +54,7 @@ fn run(environment: Environment, memory: &mut Memory) -> i32 {
 }
 
 fn unpack(window: &mut [u8]) -> io::Result<OwnedFd> {
-    let program = memfd_create(c"bootstrap", MemfdFlags::CLOEXEC)?;
+    let program = executable_memory()?;
     let mut decompressor = DecompressorOxide::new();
     let mut packed = PACKED.get(GZIP_HEAD_BYTES..).unwrap_or_default();
     let mut at = 0;
@@ -72,5 +72,15 @@ fn unpack(window: &mut [u8]) -> io::Result<OwnedFd> {
         }
         packed = packed.get(read..).unwrap_or_default();
         at = (at + unpacked) % WINDOW_BYTES;
+    }
+}
+
+/// A file in memory that may be run, which has to be asked for where `vm.memfd_noexec` is 1. Before Linux 6.3 there was
+/// nothing to ask for.
+fn executable_memory() -> io::Result<OwnedFd> {
+    let create = |flags| memfd_create(c"bootstrap", MemfdFlags::CLOEXEC | flags);
+    match create(MemfdFlags::EXEC) {
+        Err(Errno::INVAL) => create(MemfdFlags::empty()),
+        created => created,
     }
 }

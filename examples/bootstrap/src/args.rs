@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ Options:
   --interpreter PATH  What runs the file, instead of what is found in PATH
   --worker FILE       A file that makes a language known, as files in workers/
                       beside the handler do. It may be given several times
+  --workers N         How many events are answered at a time, each by a process of
+                      its own, that is started when it is needed. Otherwise what
+                      AWS_LAMBDA_MAX_CONCURRENCY says, or 1
   --deadline-margin MS
                       Answer with an error this long before the deadline, and
                       replace the handler's process
@@ -54,6 +58,9 @@ Exit status:
 /// What builders of images make of `CMD app.handler` are the arguments `/bin/sh -c app.handler`.
 const SHELL_FORM: &str = r#"the image's CMD is in shell form: write it as CMD ["app.handler"]"#;
 
+/// Where Lambda says how many events it may hand out at a time, on managed instances.
+const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
+
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -69,7 +76,9 @@ pub(crate) struct Options {
     pub(crate) is_exec: bool,
     pub(crate) interpreter: Option<PathBuf>,
     /// Files that make languages known.
-    pub(crate) workers: Vec<PathBuf>,
+    pub(crate) worker_files: Vec<PathBuf>,
+    /// How many events may be answered at a time.
+    pub(crate) workers: Option<NonZero<u16>>,
     pub(crate) margin: Option<Duration>,
     pub(crate) listen: Option<OsString>,
     /// Lambda is to send SIGTERM before the end.
@@ -80,6 +89,12 @@ impl Options {
     /// The handler that the command line names, else the environment. Empty if there is none.
     pub(crate) fn handler(&self) -> String {
         self.handler.clone().or_else(|| env::var("_HANDLER").ok()).unwrap_or_default()
+    }
+
+    /// How many events may be answered at a time, by the command line or else by Lambda.
+    pub(crate) fn worker_count(&self) -> usize {
+        let of_lambda = || env::var(MAX_CONCURRENCY).ok()?.parse().ok();
+        self.workers.or_else(of_lambda).map_or(1, |count| count.get().into())
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -99,7 +114,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Req
             Long("version") | Short('V') => return Ok(Request::Version),
             Long("exec") => options.is_exec = true,
             Long("interpreter") => options.interpreter = Some(parser.value()?.into()),
-            Long("worker") => options.workers.push(parser.value()?.into()),
+            Long("worker") => options.worker_files.push(parser.value()?.into()),
+            Long("workers") => options.workers = Some(parser.value()?.parse()?),
             Long("deadline-margin") => options.margin = Some(Duration::from_millis(parser.value()?.parse()?)),
             Long("sigterm") => options.wants_sigterm = true,
             Long("listen") => options.listen = Some(parser.value()?),
@@ -141,13 +157,13 @@ mod tests {
         let expected = Options {
             is_exec: true,
             interpreter: Some("/opt/php".into()),
-            workers: vec!["r".into(), "/opt/tcl".into()],
+            worker_files: vec!["r".into(), "/opt/tcl".into()],
+            workers: NonZero::new(3),
             margin: Some(Duration::from_millis(50)),
             listen: Some("0.0.0.0:80".into()),
             ..options("x")
         };
-        let line =
-            "--exec x --interpreter /opt/php --worker r --worker=/opt/tcl --deadline-margin=50 --listen 0.0.0.0:80";
+        let line = "--exec x --interpreter /opt/php --worker r --worker=/opt/tcl --workers 3 --deadline-margin=50 --listen 0.0.0.0:80";
         assert_eq!(parsed(line), Ok(Request::Serve(expected)));
         assert_eq!(parsed("x --help"), Ok(Request::Help));
     }
@@ -159,6 +175,9 @@ mod tests {
         assert_eq!(parsed("--fast"), Err("invalid option '--fast'".to_owned()));
         assert_eq!(parsed("-c app.handler"), Err("invalid option '-c'".to_owned()));
         assert!(parsed("--deadline-margin soon").is_err_and(|error| error.contains("soon")));
+        for none in ["0", "65536", "-1"] {
+            assert!(parsed(&format!("--workers {none}")).is_err_and(|error| error.contains(none)));
+        }
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub(crate) fn run(options: &Options) -> String {
     if let Some(address) = options.listen.clone().or(usual) {
         arguments.extend(["--listen".into(), address]);
     }
+    if let Some(count) = options.workers.filter(|count| count.get() > 1) {
+        arguments.extend(["--concurrency".into(), count.to_string().into()]);
+    }
     arguments.extend(["--".into(), this.into_os_string()]);
     arguments.extend(env::args_os().skip(1));
     let Err(error) = exec(arguments);
@@ -48,7 +51,7 @@ fn exec(arguments: Vec<OsString>) -> io::Result<Infallible> {
 }
 
 /// Where this file is. One that has unpacked itself in memory is found as it was called, as is one without `/proc`.
-fn this() -> Option<PathBuf> {
+pub(crate) fn this() -> Option<PathBuf> {
     let this = env::current_exe().ok().filter(|this| this.is_file());
     this.or_else(|| {
         let called = PathBuf::from(env::args_os().next()?);

@@ -18,6 +18,11 @@ impl Exit {
         self.0.success()
     }
 
+    /// The status that it has exited with; `None` if it was killed.
+    pub(crate) fn code(self) -> Option<u8> {
+        self.0.code().and_then(|code| u8::try_from(code).ok())
+    }
+
     /// Whether the status is that of a dynamic loader which has not found a library. A shell that has not found a
     /// program ends with it, too.
     pub(crate) fn is_not_found(self) -> bool {

@@ -30,6 +30,7 @@ mod failure;
 mod file;
 mod frame;
 mod handler;
+mod instances;
 mod json;
 mod language;
 mod log;
@@ -46,6 +47,7 @@ use answer::Answer;
 use args::{HELP, Options, Request};
 use console::Level;
 use failure::Failure;
+use instances::Role;
 use program::Descriptors;
 use server::{Hook, Server};
 
@@ -65,7 +67,12 @@ fn main() -> ExitCode {
     match request {
         Request::Help => tell(HELP),
         Request::Version => tell(concat!("bootstrap ", env!("CARGO_PKG_VERSION"), "\n")),
-        Request::Serve(options) if env::var_os(ENV_RUNTIME_API).is_some() => serve(&options),
+        Request::Serve(options) if env::var_os(ENV_RUNTIME_API).is_some() => match options.worker_count() {
+            count @ 2.. if Role::of_this() == Role::Alone => instances::run(count).unwrap_or_else(|error| {
+                complain(HANDLER_FAILED, format_args!("cannot start {count} workers: {error}"))
+            }),
+            _ => serve(&options),
+        },
         Request::Serve(options) => complain(WRONG_USAGE, emulator::run(&options)),
         Request::Invoke(options, event) => invoke(&options, event),
     }
@@ -85,6 +92,7 @@ fn complain(status: u8, what: impl fmt::Display) -> ExitCode {
 
 /// Answers what Lambda asks, for as long as it does.
 fn serve(options: &Options) -> ExitCode {
+    instances::follow_parent();
     if let Err(error) = shutdown::watch() {
         console::say(Level::Warn, None, format_args!("cannot wait for SIGTERM: {error}"));
     }
@@ -108,14 +116,16 @@ fn serve(options: &Options) -> ExitCode {
 }
 
 fn begin(server: &mut Server, runtime: &mut Runtime, options: &Options) -> Result<(), Error> {
-    if is_snap_start() {
+    // The first does this for all, before there are others.
+    let is_further = Role::of_this() == Role::Further;
+    if is_snap_start() && !is_further {
         let server = RefCell::new(&mut *server);
         runtime.restore(
             || server.borrow_mut().run_hooks(Hook::BeforeSnapshot),
             || server.borrow_mut().run_hooks(Hook::AfterRestore),
         )?;
     }
-    if options.wants_sigterm || server.wishes().sigterm {
+    if (options.wants_sigterm || server.wishes().sigterm) && !is_further {
         // The signal is waited for already, by whom the handler is told of it. This is so that Lambda sends it.
         let api = env::var(ENV_RUNTIME_API).unwrap_or_default();
         lambwire_mio::on_sigterm(&api, || {
@@ -124,6 +134,7 @@ fn begin(server: &mut Server, runtime: &mut Runtime, options: &Options) -> Resul
             }
         })?;
     }
+    instances::is_loaded();
     server.serve(runtime)
 }
 
@@ -178,9 +189,11 @@ fn load(options: &Options, keeps_stdout: bool) -> Result<Server, Failure> {
     descriptors.keeps_stdout = keeps_stdout;
     process::adopt();
     let root = enter_task_root()?;
-    let program = handler::resolve(&options.handler(), &root, options.interpreter.as_deref(), &options.workers)?;
+    let program = handler::resolve(&options.handler(), &root, options.interpreter.as_deref(), &options.worker_files)?;
     let mut server = Server::new(program, options.mode(), descriptors, options.margin);
-    server.load()?;
+    if Role::of_this() != Role::Further {
+        server.load()?;
+    }
     Ok(server)
 }
 

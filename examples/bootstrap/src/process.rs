@@ -240,16 +240,17 @@ impl Drop for Process {
             let _ = kill_process(self.pid, Signal::KILL);
             let _ = waitpid(Some(self.pid), WaitOptions::empty());
         }
-        end_descendants();
+        end_descendants(&[]);
     }
 }
 
-/// Ends whatever programs have left running, which has come to be this process's, the nearest that reaps.
-pub(crate) fn end_descendants() {
+/// Ends whatever programs have left running, which has come to be this process's, the nearest that reaps. `kept` go on.
+pub(crate) fn end_descendants(kept: &[Pid]) {
     let inherited = INHERITED.get().map(Vec::as_slice).unwrap_or_default();
     loop {
         let mut killed = children();
-        killed.retain(|child| !inherited.contains(child) && kill_process(*child, Signal::KILL).is_ok());
+        killed.retain(|child| !inherited.contains(child) && !kept.contains(child));
+        killed.retain(|child| kill_process(*child, Signal::KILL).is_ok());
         if killed.is_empty() {
             return;
         }

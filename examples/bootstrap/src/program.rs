@@ -17,6 +17,7 @@ use rustix::stdio::{stderr, stdout};
 
 use crate::diagnosis;
 use crate::failure::Failure;
+use crate::instances;
 use crate::language::Language;
 use crate::log::{Log, Stream};
 use crate::process::Process;
@@ -101,8 +102,12 @@ impl Program {
         let (out, out_there) = pipe_with(PipeFlags::CLOEXEC)?;
         let (err, err_there) = pipe_with(PipeFlags::CLOEXEC)?;
         let (events_fd, answers_fd) = (descriptors.events.as_raw_fd(), descriptors.answers.as_raw_fd());
-        let mut variables =
-            vec![(EVENTS_FD, Some(events_fd.to_string().into())), (ANSWERS_FD, Some(answers_fd.to_string().into()))];
+        let mut variables = vec![
+            (EVENTS_FD, Some(events_fd.to_string().into())),
+            (ANSWERS_FD, Some(answers_fd.to_string().into())),
+            (telemetry::VARIABLE, None),
+            (instances::VARIABLE, None),
+        ];
         if let Some(function) = &self.function {
             variables.push((FILE, Some(function.file.clone().into())));
             variables.push((FUNCTION, Some(function.name.clone().into())));
@@ -121,13 +126,18 @@ impl Program {
         let (answers, answers_there) = pipe_with(PipeFlags::CLOEXEC)?;
         let (err, err_there) = pipe_with(PipeFlags::CLOEXEC)?;
         let there = standard(events_there.as_fd(), answers_there.as_fd(), err_there.as_fd())?;
-        let variables = [("LAMBWIRE_CONTEXT", Some(context.into())), (TRACE_ID, trace_id.map(OsString::from))];
+        let variables = [
+            ("LAMBWIRE_CONTEXT", Some(context.into())),
+            (TRACE_ID, trace_id.map(OsString::from)),
+            (telemetry::VARIABLE, None),
+            (instances::VARIABLE, None),
+        ];
         let pid = self.spawn(&there, &variables)?;
         Process::new(pid, events, answers, Log::new(vec![Stream::new(err, stderr())]))
     }
 
     /// Starts it in this process's environment, but for `variables`: one without a value is not there.
-    fn spawn(&self, there: &PosixSpawnFileActions, variables: &[Variable]) -> io::Result<Pid> {
+    pub(crate) fn spawn(&self, there: &PosixSpawnFileActions, variables: &[Variable]) -> io::Result<Pid> {
         let mut attributes = PosixSpawnAttr::init()?;
         // A program in Rust ignores it, and that would be inherited, as would signals that are held back.
         attributes.set_sigdefault(&SigSet::from_iter([Signal::SIGPIPE]))?;
@@ -137,8 +147,7 @@ impl Program {
         let arguments = iter::once(self.path.clone().into())
             .chain(self.options.iter().cloned())
             .chain(arguments.into_iter().flatten());
-        let inherited = env::vars_os()
-            .filter(|(name, _)| name != telemetry::VARIABLE && variables.iter().all(|(own, _)| name != own));
+        let inherited = env::vars_os().filter(|(name, _)| variables.iter().all(|(own, _)| name != own));
         let own = variables.iter().filter_map(|(name, value)| Some((OsString::from(name), value.clone()?)));
         let environment = inherited.chain(own).map(|(mut variable, value)| {
             variable.push("=");

@@ -189,15 +189,16 @@ impl Server {
         deadline: Option<Instant>,
         answer: &mut Answer<'_, '_>,
     ) -> Result<Option<Failure>, Error> {
-        let takes_empty = self.wishes.bytes || !self.program.is_language();
-        let event = if event.is_empty() && !takes_empty { EMPTY_EVENT } else { event };
-        let mut announcement = Vec::with_capacity(self.context.len() + HEAD_BYTES);
-        announce(&mut announcement, id, &self.context, event.len());
-        let mut outgoing = Outgoing { parts: [&announcement, event] };
+        let (context, is_language) = (mem::take(&mut self.context), self.program.is_language());
         let worker = match self.worker(deadline) {
             Ok(worker) => worker,
             Err(failure) => return Ok(Some(failure)),
         };
+        let takes_empty = worker.wishes().bytes || !is_language;
+        let event = if event.is_empty() && !takes_empty { EMPTY_EVENT } else { event };
+        let mut announcement = Vec::with_capacity(context.len() + HEAD_BYTES);
+        announce(&mut announcement, id, &context, event.len());
+        let mut outgoing = Outgoing { parts: [&announcement, event] };
         worker.begin(id);
         let (told, keeps_worker) = converse(worker, &mut outgoing, deadline, answer);
         // What it has not read would stand in front of the next event.

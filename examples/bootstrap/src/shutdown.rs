@@ -101,7 +101,7 @@ fn end() -> ! {
     // Whoever waits for the answer is to hear how the program has ended.
     let waited = ANSWERED.wait_timeout_while(ongoing(), LAST_ANSWER, |ongoing| ongoing.is_answering);
     drop(waited);
-    process::end_descendants();
+    process::end_descendants(&[]);
     exit(0)
 }
 

@@ -89,6 +89,11 @@ impl Worker {
         Err(diagnosed.unwrap_or_else(|| self.failure(broken, "before its handler was loaded")))
     }
 
+    /// What it asks for; nothing before its handler is loaded.
+    pub(crate) fn wishes(&self) -> Wishes {
+        self.ready.unwrap_or_default()
+    }
+
     /// Whether the worker can be given an event. What it has logged meanwhile is passed on, and what it has said is told.
     pub(crate) fn is_idle(&mut self) -> bool {
         self.drop_given();

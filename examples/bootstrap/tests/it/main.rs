@@ -5,6 +5,7 @@
 
 mod declared;
 mod exec;
+mod instances;
 mod invoke;
 mod root;
 mod shell;

@@ -6,7 +6,7 @@
 # here is in the interpreter already or is written in C, and the rest waits until somebody needs it.
 import _signal, builtins, marshal, os, sys, time
 from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
-from os import _exit, close, getcwd, getpid, read, readv, write
+from os import _exit, close, getcwd, getpid, read, readv, write, writev
 from sys import getrecursionlimit, setrecursionlimit
 
 ours, environ, modules, stdout = globals(), os.environ, sys.modules, sys.__stdout__
@@ -198,12 +198,15 @@ def write_frame(kind, request_id, body=b""):
     global is_torn
     if getpid() != PID:
         _exit(0)
-    frame = b"%s %s %d\n%s" % (kind, request_id, len(body), body)
+    head = b"%s %s %d\n" % (kind, request_id, len(body))
     # What a handler left behind, such as a timer, may raise in between, and nobody knows what was written by then.
     is_torn = True
-    written = write(ANSWERS, frame)
-    while written < len(frame):
-        written += write(ANSWERS, memoryview(frame)[written:])
+    written = writev(ANSWERS, (head, body))
+    if written < len(head) + len(body):
+        # A signal came meanwhile.
+        rest = memoryview(head + body)[written:]
+        while rest:
+            rest = rest[write(ANSWERS, rest) :]
     is_torn = False
 
 
@@ -223,7 +226,8 @@ class Raw(str):
 
 
 BLANK = " \t\n\r"
-CONTROLS = bytes([*range(32), 127])
+# Characters of ASCII that have to be escaped, or are by AWS's client; the likely ones first.
+ESCAPED = ['"', "\\", "\n", *map(chr, range(32)), "\x7f"]
 scan = make_scanner(Decoding)
 encode_text = encode_basestring if environ.get("AWS_EXECUTION_ENV") in UNICODE_ENVIRONMENTS else encode_basestring_ascii
 
@@ -285,10 +289,12 @@ def has_long_text(value):
 
 def quoted(text):
     """What `encode_text` makes of it, in a third of the time if there is nothing to be escaped, as in base64."""
-    if len(text) < LONG_TEXT or not text.isascii() or '"' in text or "\\" in text:
+    if len(text) < LONG_TEXT or not text.isascii():
         return encode_text(text)
-    data = text.encode()
-    return '"%s"' % text if len(data.translate(None, CONTROLS)) == len(data) else encode_text(text)
+    for each in ESCAPED:
+        if each in text:
+            return encode_text(text)
+    return '"%s"' % text
 
 
 def is_plain(value):

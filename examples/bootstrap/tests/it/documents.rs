@@ -1,0 +1,46 @@
+//! What documents say, held against the sources.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// What error types that users may see begin with.
+const FAMILIES: [&str; 4] = ["Runtime.", "Function.", "Sandbox.", "Extension."];
+
+/// Those that only tests and the conformance kit's own handlers have.
+const OF_TESTS: [&str; 2] = ["Function.X", "Function.Told"];
+
+#[test]
+fn every_error_type_is_told_of() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut types = BTreeSet::new();
+    for place in ["crates", "examples/bootstrap/src", "examples/bootstrap/workers"] {
+        collect(&top.join(place), &mut types);
+    }
+    let told = fs::read_to_string(top.join("docs/troubleshooting.md")).unwrap();
+    let missing: Vec<_> = types.iter().filter(|name| !told.contains(&format!("`{name}`"))).collect();
+    assert!(types.len() > 20 && missing.is_empty(), "not in docs/troubleshooting.md: {missing:?}");
+}
+
+/// The error types in all sources below a directory, but for those of tests.
+fn collect(directory: &Path, types: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if !path.ends_with("tests") && !path.ends_with("examples") {
+                collect(&path, types);
+            }
+            continue;
+        }
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for quoted in text.split(['"', '\'']) {
+            let is_name = quoted.split_once('.').is_some_and(|(_, name)| {
+                name.starts_with(|first: char| first.is_ascii_uppercase()) && name.chars().all(char::is_alphanumeric)
+            });
+            let is_type = is_name && FAMILIES.iter().any(|family| quoted.starts_with(family));
+            if is_type && !OF_TESTS.contains(&quoted) {
+                types.insert(quoted.to_owned());
+            }
+        }
+    }
+}

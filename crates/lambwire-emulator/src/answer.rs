@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::environment::Status;
 use crate::exit::Exit;
 use crate::json;
 
@@ -15,10 +16,15 @@ pub struct Answer {
     pub request_id: String,
     /// How it went.
     pub outcome: Outcome,
+    /// The version of the function that was executed.
+    pub version: String,
     /// Media type of the body, as the function said it.
     pub content_type: String,
     /// The response; after a failure, the report of it.
     pub body: Vec<u8>,
+    /// The last 4 KiB of the log of this invocation, from START to REPORT, if the event
+    /// [asked for it](crate::Event::log_tail).
+    pub log_tail: Option<Vec<u8>>,
 }
 
 /// How an invocation went.
@@ -46,6 +52,8 @@ pub(crate) enum Failure {
     BadMode,
     /// The program cannot be started.
     BadEntrypoint(String),
+    /// An extension ended.
+    ExtensionCrashed(Exit),
     /// The runtime reported an error of this type, and nothing about it.
     Silent(String),
 }
@@ -59,6 +67,7 @@ impl Failure {
             Self::Truncated => "Runtime.TruncatedResponse",
             Self::BadMode => "Runtime.InvalidResponseModeHeader",
             Self::BadEntrypoint(_) => "Runtime.InvalidEntrypoint",
+            Self::ExtensionCrashed(_) => "Extension.Crash",
             Self::Silent(error_type) => error_type,
         }
     }
@@ -77,6 +86,7 @@ impl Failure {
             Self::Truncated => "Response was not sent to its end".to_owned(),
             Self::BadMode => "Invalid function response mode".to_owned(),
             Self::BadEntrypoint(reason) => reason.clone(),
+            Self::ExtensionCrashed(exit) => exit.status(),
             Self::Silent(_) => "The runtime reported an error without a body".to_owned(),
         };
         format!("RequestId: {id} Error: {reason}")
@@ -91,15 +101,44 @@ impl Failure {
 /// What a runtime sent in answer to an invocation.
 #[derive(Debug)]
 pub(crate) enum Reported {
-    Response { content_type: Option<String>, body: Vec<u8> },
-    Error { error_type: Option<String>, report: Vec<u8> },
+    Response {
+        content_type: Option<String>,
+        body: Vec<u8>,
+    },
+    Error {
+        error_type: Option<String>,
+        report: Vec<u8>,
+    },
     Failed(Failure),
+    /// A response whose body has gone to the caller as it came.
+    Streamed {
+        content_type: Option<String>,
+    },
 }
 
 impl Reported {
-    pub(crate) fn into_answer(self, request_id: String) -> Answer {
+    /// How the invocation ended.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Response { .. } | Self::Streamed { .. } => Status::Success,
+            Self::Error { error_type, .. } => Status::Reported(error_type.clone()),
+            Self::Failed(failure) => Status::Failed(failure.clone()),
+        }
+    }
+
+    /// The type of the error, if one was named.
+    pub(crate) fn error_type(&self) -> Option<String> {
+        match self {
+            Self::Response { .. } | Self::Streamed { .. } => None,
+            Self::Error { error_type, .. } => error_type.clone(),
+            Self::Failed(failure) => Some(failure.error_type().to_owned()),
+        }
+    }
+
+    pub(crate) fn into_answer(self, request_id: String, version: &str) -> Answer {
         let (outcome, content_type, body) = match self {
             Self::Response { content_type, body } => (Outcome::Success, content_type, body),
+            Self::Streamed { content_type } => (Outcome::Success, content_type, Vec::new()),
             // AWS's server makes a report of the type if none is sent.
             Self::Error { error_type, report } if report.is_empty() => {
                 let error_type = error_type.unwrap_or_else(|| "Runtime.Unknown".to_owned());
@@ -108,7 +147,14 @@ impl Reported {
             Self::Error { report, .. } => (Outcome::Failure, None, report),
             Self::Failed(failure) => (Outcome::Failure, None, failure.body(&request_id)),
         };
-        Answer { request_id, outcome, content_type: content_type.unwrap_or_else(|| JSON.to_owned()), body }
+        Answer {
+            request_id,
+            outcome,
+            version: version.to_owned(),
+            content_type: content_type.unwrap_or_else(|| JSON.to_owned()),
+            body,
+            log_tail: None,
+        }
     }
 }
 
@@ -139,7 +185,7 @@ mod tests {
     #[test]
     fn an_error_without_a_report_gets_one() {
         let silent = Reported::Error { error_type: Some("Function.X".to_owned()), report: Vec::new() };
-        let answer = silent.into_answer("i".to_owned());
+        let answer = silent.into_answer("i".to_owned(), "1");
         assert_eq!(answer.outcome, Outcome::Failure);
         assert!(answer.body.starts_with(br#"{"errorType":"Function.X","#));
     }

@@ -1,15 +1,26 @@
 //! Names of functions, in all the forms in which callers may write them.
 
 /// The account of a function that is named without one: that of AWS's emulator.
-const ACCOUNT: &str = "012345678912";
+pub(crate) const ACCOUNT: &str = "012345678912";
 
-/// Longest name, in bytes, in whichever form (AWS, Invoke).
-const NAME_BYTES: usize = 170;
+/// Longest name, in bytes, in whichever form (AWS, Invoke: `NamespacedFunctionName`).
+const NAME_BYTES: usize = 256;
 
 /// The ARN of the function `name` in `region`.
 pub(crate) fn of(region: &str, name: &str) -> String {
     format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}")
 }
+
+/// The version that is executed under this ARN: the one that it names, or the latest; an alias stands for that.
+pub(crate) fn version(arn: &str) -> &str {
+    // arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:QUALIFIER
+    let qualifier = arn.splitn(8, ':').nth(7).unwrap_or(LATEST);
+    let is_number = !qualifier.is_empty() && qualifier.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number || qualifier.starts_with(LATEST) { qualifier } else { LATEST }
+}
+
+/// The version that a function without a qualifier has.
+const LATEST: &str = "$LATEST";
 
 /// The ARN by which a function is invoked that the caller calls `text`: a name, an ARN or the end of one, each with or
 /// without a qualifier behind it. `None` if it is none of these, or `qualifier` says another.
@@ -75,6 +86,20 @@ mod tests {
         check("f", Some("$LATEST"), Some(&format!("{ours}:$LATEST")));
         check("f:v1", Some("v1"), Some(&format!("{ours}:v1")));
         check(&format!("{theirs}:v1"), None, Some(&format!("{theirs}:v1")));
+    }
+
+    #[test]
+    fn the_version_is_the_one_that_was_asked_for() {
+        let ours = of("eu-west-1", "f");
+        for (qualifier, version_of_it) in [
+            ("", "$LATEST"),
+            (":7", "7"),
+            (":$LATEST", "$LATEST"),
+            (":$LATEST.PUBLISHED", "$LATEST.PUBLISHED"),
+            (":prod", "$LATEST"),
+        ] {
+            assert_eq!(version(&format!("{ours}{qualifier}")), version_of_it);
+        }
     }
 
     #[test]

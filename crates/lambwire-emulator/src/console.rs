@@ -1,10 +1,16 @@
-//! Where lines for people go: START, END and REPORT, and what the program prints.
+//! Lines for people: START, END and REPORT, and what the program prints. Nobody ever waits for them to be read.
 
-use std::io::{self, Write};
-use std::process::Stdio;
+use std::cell::{Cell, RefCell};
+use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 use std::time::Duration;
 
-use crate::answer::Failure;
+use tokio::sync::Notify;
+
+use crate::limits;
 
 /// Where the lines START, END and REPORT go, and with them what the program writes to its standard output. What it
 /// writes to standard error goes to that of this process in any case.
@@ -20,90 +26,198 @@ pub enum Console {
     Silent,
 }
 
-/// What is known of an invocation that is over.
-#[derive(Debug, Default)]
-pub(crate) struct Record {
-    pub(crate) request_id: String,
-    /// How long the program took to start, if this is its first invocation.
-    pub(crate) init: Option<Duration>,
-    /// How long the runtime had the invocation.
-    pub(crate) duration: Duration,
-    pub(crate) memory_mb: u32,
-    /// Left out if unknown.
-    pub(crate) max_memory_mb: Option<u64>,
-    pub(crate) status: Status,
+/// Where a line ends up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sink {
+    Stdout,
+    Stderr,
 }
 
-/// How the platform finds an invocation to have gone. An error that the function reports is none of its concern.
-#[derive(Debug, Default)]
-pub(crate) enum Status {
-    #[default]
-    Success,
-    Timeout,
-    /// The platform has made the report, of this type.
-    Error(String),
+/// Collects lines for a moment, so that an invocation costs no system call for them.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    sink: Option<Sink>,
+    pending: RefCell<Vec<Piece>>,
+    is_due: Cell<bool>,
+    due: Notify,
 }
 
-impl From<&Failure> for Status {
-    fn from(failure: &Failure) -> Self {
-        match failure {
-            Failure::TimedOut(_) => Self::Timeout,
-            failure => Self::Error(failure.error_type().to_owned()),
-        }
-    }
+#[derive(Debug)]
+struct Piece {
+    sink: Sink,
+    text: Vec<u8>,
 }
 
-impl Console {
-    /// Tells that an invocation begins.
-    pub(crate) fn start(self, request_id: &str) {
-        self.print(&format!("START RequestId: {request_id} Version: $LATEST\n"));
-    }
-
-    /// Tells that an invocation is over.
-    pub(crate) fn report(self, record: &Record) {
-        self.print(&format!("END RequestId: {}\n{}\n", record.request_id, record.report()));
-    }
-
-    /// Where the program's standard output leads to.
-    pub(crate) fn program_output(self) -> Stdio {
-        match self {
-            Self::Stdout => Stdio::inherit(),
-            Self::Stderr => io::stderr().into(),
-            Self::Silent => Stdio::null(),
-        }
-    }
-
-    fn print(self, lines: &str) {
-        // Whoever has closed the other end does not want to read.
-        let _ = match self {
-            Self::Stdout => io::stdout().write_all(lines.as_bytes()),
-            Self::Stderr => io::stderr().write_all(lines.as_bytes()),
-            Self::Silent => Ok(()),
+impl Printer {
+    pub(crate) fn new(console: Console) -> Self {
+        let sink = match console {
+            Console::Stdout => Some(Sink::Stdout),
+            Console::Stderr => Some(Sink::Stderr),
+            Console::Silent => None,
         };
+        Self { sink, pending: RefCell::default(), is_due: Cell::new(false), due: Notify::new() }
+    }
+
+    /// Whether anybody is to see the lines of the platform.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.sink.is_none()
+    }
+
+    /// Prints a line of the platform, or what the program has written to its standard output. It ends with a line feed.
+    pub(crate) fn print(&self, lines: &[u8]) {
+        if let Some(sink) = self.sink {
+            self.push(sink, lines);
+        }
+    }
+
+    /// Prints what the program has written to its standard error.
+    pub(crate) fn print_error(&self, lines: &[u8]) {
+        self.push(Sink::Stderr, lines);
+    }
+
+    fn push(&self, sink: Sink, lines: &[u8]) {
+        let mut pending = self.pending.borrow_mut();
+        match pending.last_mut() {
+            Some(last) if last.sink == sink => last.text.extend_from_slice(lines),
+            _ => pending.push(Piece { sink, text: lines.to_vec() }),
+        }
+        let is_much = pending.last().is_some_and(|last| last.text.len() >= limits::PRINT_BYTES);
+        drop(pending);
+        if is_much {
+            self.flush();
+        } else if !self.is_due.replace(true) {
+            self.due.notify_one();
+        }
+    }
+
+    /// Hands over what has been collected, whenever there is something, for ever.
+    pub(crate) async fn run(&self) {
+        loop {
+            self.due.notified().await;
+            tokio::time::sleep(limits::PRINT_DELAY).await;
+            self.flush();
+        }
+    }
+
+    pub(crate) fn flush(&self) {
+        self.is_due.set(false);
+        for Piece { sink, text } in self.pending.take() {
+            Output::get().send(sink, text);
+        }
     }
 }
 
-impl Record {
-    /// The line of AWS's emulator. What is unknown is left out of it, and a failure is named behind it as on AWS.
-    fn report(&self) -> String {
-        let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
-        let mut line = format!("REPORT RequestId: {}\t", self.request_id);
-        if let Some(init) = self.init {
-            line += &format!("Init Duration: {:.2} ms\t", ms(init));
+/// The thread that writes, and may have to wait for readers.
+#[derive(Debug)]
+struct Output {
+    orders: SyncSender<Order>,
+    /// Bytes that are handed over and not written.
+    backlog: AtomicUsize,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Order {
+    Write(Sink, Vec<u8>),
+    /// Says that all before it is written.
+    Flush(SyncSender<()>),
+}
+
+impl Output {
+    /// The one of this process.
+    fn get() -> &'static Self {
+        static OUTPUT: OnceLock<Output> = OnceLock::new();
+        OUTPUT.get_or_init(|| {
+            let (orders, received) = sync_channel(limits::PRINT_ORDERS);
+            let spawned =
+                thread::Builder::new().name("lambwire-console".to_owned()).spawn(move || write_all(&received));
+            if let Err(error) = spawned {
+                log::error!("no thread for the console: {error}");
+            }
+            Self { orders, backlog: AtomicUsize::new(0), dropped: AtomicU64::new(0) }
+        })
+    }
+
+    fn send(&self, sink: Sink, text: Vec<u8>) {
+        let (len, lines) = (text.len(), count_lines(&text));
+        let is_full = self.backlog.fetch_add(len, Ordering::Relaxed) > limits::PRINT_BACKLOG_BYTES;
+        if is_full || self.orders.try_send(Order::Write(sink, text)).is_err() {
+            self.backlog.fetch_sub(len, Ordering::Relaxed);
+            self.dropped.fetch_add(lines, Ordering::Relaxed);
         }
-        // AWS has billed the start, too, since August 2025.
-        let billed = ms(self.duration + self.init.unwrap_or_default()).ceil();
-        line += &format!("Duration: {:.2} ms\tBilled Duration: {billed:.0} ms\t", ms(self.duration));
-        line += &format!("Memory Size: {} MB\t", self.memory_mb);
-        if let Some(max_memory_mb) = self.max_memory_mb {
-            line += &format!("Max Memory Used: {max_memory_mb} MB\t");
+    }
+}
+
+fn count_lines(text: &[u8]) -> u64 {
+    text.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+}
+
+fn write_all(orders: &Receiver<Order>) {
+    let (is_out_terminal, is_err_terminal) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+    for order in orders {
+        match order {
+            Order::Write(sink, text) => {
+                let len = text.len();
+                let is_terminal = if sink == Sink::Stdout { is_out_terminal } else { is_err_terminal };
+                write(sink, &if is_terminal { shown(&text) } else { text });
+                let output = Output::get();
+                output.backlog.fetch_sub(len, Ordering::Relaxed);
+                let dropped = output.dropped.swap(0, Ordering::Relaxed);
+                if dropped > 0 {
+                    write(Sink::Stderr, format!("lambwire-emulator: {dropped} lines were dropped\n").as_bytes());
+                }
+            }
+            Order::Flush(done) => {
+                // Who asked may have lost patience.
+                let _ = done.try_send(());
+            }
         }
-        match &self.status {
-            Status::Success => {}
-            Status::Timeout => line += "Status: timeout\t",
-            Status::Error(error_type) => line += &format!("Status: error\tError Type: {error_type}\t"),
+    }
+}
+
+fn write(sink: Sink, text: &[u8]) {
+    // Whoever has closed the other end does not want to read.
+    let _ = match sink {
+        Sink::Stdout => io::stdout().write_all(text),
+        Sink::Stderr => io::stderr().write_all(text),
+    };
+}
+
+/// Control characters as a terminal shows them, which it would otherwise obey.
+fn shown(text: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(text.len());
+    for &byte in text {
+        match byte {
+            b'\n' | b'\t' => shown.push(byte),
+            0x7f => shown.extend(b"^?"),
+            byte if byte < 0x20 => shown.extend([b'^', byte + b'@']),
+            byte => shown.push(byte),
         }
-        line
+    }
+    shown
+}
+
+/// Waits for what has been printed to be written, but not for ever.
+pub(crate) fn flush(patience: Duration) {
+    let (done, is_done) = sync_channel(1);
+    if Output::get().orders.try_send(Order::Flush(done)).is_ok() {
+        // What is not read by then never is.
+        let _ = is_done.recv_timeout(patience);
+    }
+}
+
+/// Standard error, as this crate writes to it: never waited for. For loggers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Output::get().send(Sink::Stderr, buf.to_vec());
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -112,27 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_reads_as_that_of_aws() {
-        let mut record = Record {
-            request_id: "i".to_owned(),
-            init: Some(Duration::from_micros(1500)),
-            duration: Duration::from_micros(2004),
-            memory_mb: 128,
-            max_memory_mb: Some(7),
-            status: Status::Success,
-        };
-        assert_eq!(
-            record.report(),
-            "REPORT RequestId: i\tInit Duration: 1.50 ms\tDuration: 2.00 ms\tBilled Duration: 4 ms\tMemory Size: 128 \
-             MB\tMax Memory Used: 7 MB\t"
-        );
-        record.init = None;
-        record.max_memory_mb = None;
-        record.status = Status::Error("Runtime.ExitError".to_owned());
-        assert_eq!(
-            record.report(),
-            "REPORT RequestId: i\tDuration: 2.00 ms\tBilled Duration: 3 ms\tMemory Size: 128 MB\tStatus: error\tError \
-             Type: Runtime.ExitError\t"
-        );
+    fn control_characters_are_shown_and_lines_stay_lines() {
+        assert_eq!(shown(b"a\x1b[31m\tb\r\n\x7f\xc3\xa9"), b"a^[[31m\tb^M\n^?\xc3\xa9");
     }
 }

@@ -2,18 +2,19 @@
 
 use std::error::Error;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use smol::Async;
-
-use crate::callers::Callers;
-use crate::console::Console;
-use crate::driver::Settings;
+use crate::console::{Console, Printer};
+use crate::environment::{Capacity, Timeouts};
+use crate::event::new_id;
+use crate::fleet::{Registration, Settings};
+use crate::function::{self, Function};
 use crate::limits;
-use crate::process::{self, Function, Process, Program};
 use crate::running::{Addresses, Parts, Running};
 
 /// What is to be emulated: a program that is a Lambda runtime, and the configuration of its function.
@@ -27,6 +28,12 @@ pub struct Emulator {
     console: Console,
     runtime_api: SocketAddr,
     listen: Option<SocketAddr>,
+    environments: usize,
+    extensions: Vec<PathBuf>,
+    reserved: Option<usize>,
+    dead_letters: Option<PathBuf>,
+    is_announced: bool,
+    owns_process: bool,
 }
 
 impl Emulator {
@@ -47,6 +54,8 @@ impl Emulator {
                 memory_mb: 128,
                 task_root: None,
                 runtime_dir: None,
+                version: "$LATEST".to_owned(),
+                metadata_token: new_id(),
                 concurrency: None,
             },
             timeout: limits::DEFAULT_TIMEOUT,
@@ -55,6 +64,12 @@ impl Emulator {
             console: Console::default(),
             runtime_api: ([127, 0, 0, 1], 0).into(),
             listen: None,
+            environments: 1,
+            extensions: Vec::new(),
+            reserved: None,
+            dead_letters: None,
+            is_announced: false,
+            owns_process: false,
         }
     }
 
@@ -70,6 +85,13 @@ impl Emulator {
     #[must_use]
     pub fn handler(mut self, handler: impl Into<String>) -> Self {
         self.function.handler = Some(handler.into());
+        self
+    }
+
+    /// The function's version, as its program finds it; `$LATEST` without it.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.function.version = version.into();
         self
     }
 
@@ -100,6 +122,64 @@ impl Emulator {
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.function.concurrency = Some(concurrency.clamp(1, limits::CONCURRENCY));
+        self
+    }
+
+    /// Starts up to so many environments, each with a process of its own, as callers come who would otherwise wait: at
+    /// least one, and [`ENVIRONMENTS`](limits::ENVIRONMENTS) at most. Without this, there is one. An environment serves
+    /// one tenant alone; where there are no more environments, one that is idle is started anew for another tenant.
+    #[must_use]
+    pub fn environments(mut self, environments: usize) -> Self {
+        self.environments = environments.clamp(1, limits::ENVIRONMENTS);
+        self
+    }
+
+    /// Starts every file of this directory as an extension, before the program; it has to be one that can be executed.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    pub fn extensions(mut self, directory: impl AsRef<Path>) -> io::Result<Self> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            if path.is_file() {
+                files.push(path);
+            }
+        }
+        files.sort();
+        self.extensions = files;
+        Ok(self)
+    }
+
+    /// Throttles whoever would be one more than so many callers at a time, as reserved concurrency does. Without this they
+    /// wait.
+    #[must_use]
+    pub fn reserved_concurrency(mut self, callers: usize) -> Self {
+        self.reserved = Some(callers);
+        self
+    }
+
+    /// Appends each event that nobody waits for, and that has failed for good, to this file: as one line of JSON, in the
+    /// form in which AWS has it for destinations.
+    #[must_use]
+    pub fn dead_letters(mut self, file: impl Into<PathBuf>) -> Self {
+        self.dead_letters = Some(file.into());
+        self
+    }
+
+    /// Prints the line `ready {"listen":…,"runtime_api":…}` to the console before anything else.
+    #[must_use]
+    pub fn announce(mut self) -> Self {
+        self.is_announced = true;
+        self
+    }
+
+    /// Lets the emulator have all of this process: orphans of the function are given to it, and waited for, and at the end
+    /// every child of this process is killed, whoever started it.
+    #[must_use]
+    pub fn own_process(mut self) -> Self {
+        self.owns_process = true;
         self
     }
 
@@ -159,54 +239,58 @@ impl Emulator {
         let front = self.listen.map(bind).transpose()?;
         let addresses =
             Addresses { runtime_api: runtime_api.address, front: front.as_ref().map(|front| front.address) };
-        let region = process::region(self.command.as_ref());
-        let (callers, jobs) = Callers::new(&region, &self.function.name, self.function.concurrency.is_some());
-        let program =
-            self.command.map(|command| Program::new(command, &self.function, addresses.runtime_api, self.console));
-        let started_at = Instant::now();
-        let (program, process) = match program.map(start_program).transpose()? {
-            Some((program, process)) => (Some(program), Some(process)),
-            None => (None, None),
-        };
+        let name = self.command.as_ref().map(|command| command.get_program().to_string_lossy().into_owned());
         let parts = Parts {
-            concurrency: self.function.concurrency,
+            region: function::region(self.command.as_ref()),
             settings: Settings {
-                timeout: self.timeout,
-                init_timeout: self.init_timeout,
+                capacity: self.function.concurrency.map_or(Capacity::One, Capacity::Many),
+                timeouts: Timeouts { invocation: Some(self.timeout), init: Some(self.init_timeout.max(self.timeout)) },
                 end_grace: self.end_grace,
+                registration: registration(&self.function, self.command.as_ref()),
+                metadata_token: self.function.metadata_token.clone(),
                 memory_mb: self.function.memory_mb,
-                console: self.console,
+                printer: Printer::new(self.console),
+                dead_letters: self.dead_letters,
             },
+            environments: if self.command.is_some() { self.environments } else { 1 },
+            command: self.command,
+            function: self.function,
             runtime_api: runtime_api.listener,
             front: front.map(|front| front.listener),
-            callers,
-            jobs,
-            program,
-            process,
-            started_at,
+            addresses,
+            extensions: self.extensions,
+            reserved: self.reserved,
+            is_announced: self.is_announced,
+            owns_process: self.owns_process,
         };
-        Running::start(parts, addresses).map_err(StartError::Thread)
+        let started = Running::start(parts, addresses).map_err(StartError::Thread)?;
+        started.map_err(|error| StartError::Program { name: name.unwrap_or_default(), error })
     }
 }
 
+/// What an extension is told of the function.
+fn registration(function: &Function, command: Option<&Command>) -> Registration {
+    let handler = command.map(|command| function.handler(command)).unwrap_or_default();
+    let handler = handler.to_string_lossy().into_owned();
+    Registration { name: function.name.clone(), version: function.version.clone(), handler }
+}
+
 struct Bound {
-    listener: Async<TcpListener>,
+    listener: TcpListener,
     address: SocketAddr,
 }
 
 fn bind(address: SocketAddr) -> Result<Bound, StartError> {
-    let bound = Async::<TcpListener>::bind(address).and_then(|listener| {
-        let address = listener.get_ref().local_addr()?;
-        Ok(Bound { listener, address })
-    });
-    bound.map_err(|error| StartError::Listen { address, error })
+    listen(address).map_err(|error| StartError::Listen { address, error })
 }
 
-fn start_program(mut program: Program) -> Result<(Program, Process), StartError> {
-    match program.start() {
-        Ok(process) => Ok((program, process)),
-        Err(error) => Err(StartError::Program { name: program.name(), error }),
-    }
+fn listen(address: SocketAddr) -> io::Result<Bound> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    // Once more, for a longer queue than std's.
+    rustix::net::listen(&listener, limits::BACKLOG)?;
+    let address = listener.local_addr()?;
+    Ok(Bound { listener, address })
 }
 
 /// The emulator cannot start.

@@ -1,9 +1,12 @@
 //! What a caller hands in, and what the runtime gets of it.
 
+use std::sync::Arc;
+
 use lambwire::{
     Body, Client, Context, InvocationId, ReceiveError, Reply, Request, RequestId, SendError, Server, limits,
 };
-use uuid::Uuid;
+
+use crate::arn;
 
 /// An event for the function, with what comes along with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +17,7 @@ pub struct Event {
     pub(crate) client_context: Option<String>,
     pub(crate) cognito_identity: Option<String>,
     pub(crate) tenant_id: Option<String>,
+    pub(crate) wants_tail: bool,
 }
 
 impl Event {
@@ -56,54 +60,60 @@ impl Event {
         self.tenant_id = Some(tenant_id.into());
         self
     }
+
+    /// Has the answer come with the [end of the log](crate::Answer::log_tail), when the invocation is over.
+    #[must_use]
+    pub fn log_tail(mut self) -> Self {
+        self.wants_tail = true;
+        self
+    }
 }
 
 /// An event that has become an invocation: it has an id, and everything in it can be sent.
 #[derive(Debug)]
 pub(crate) struct Invocation {
-    id: String,
+    id: Arc<str>,
     event: Event,
-    /// When it times out, in milliseconds since the Unix epoch; known when it is given to the runtime.
-    deadline_ms: u64,
     /// Nonce of the attempt.
-    nonce: Option<String>,
+    nonce: Arc<str>,
 }
 
 impl Invocation {
-    /// Makes an invocation of an event, with `function_arn` if it names none. With a nonce, the runtime is to send that
-    /// back.
+    /// Makes an invocation of an event, with `function_arn` if it names none.
     ///
     /// # Errors
     ///
     /// What of the event cannot be sent to a runtime.
-    pub(crate) fn new(
-        mut event: Event,
-        function_arn: &str,
-        now_ms: u64,
-        nonce: Option<String>,
-    ) -> Result<Self, SendError> {
+    pub(crate) fn new(mut event: Event, function_arn: &str, now_ms: u64) -> Result<Self, SendError> {
+        // What the emulator has made itself can be sent.
+        let is_bare = [&event.function_arn, &event.trace_id, &event.client_context, &event.cognito_identity]
+            .into_iter()
+            .chain([&event.tenant_id])
+            .all(Option::is_none);
         event.function_arn.get_or_insert_with(|| function_arn.to_owned());
         event.trace_id.get_or_insert_with(|| new_trace_id(now_ms / 1000));
-        let invocation = Self {
-            id: Uuid::new_v4().to_string(),
-            event,
-            // As long as one can be, until it is known.
-            deadline_ms: u64::MAX,
-            nonce,
-        };
-        rehearse(&invocation.context()?)?;
+        let invocation = Self { id: new_id().into(), event, nonce: new_id().into() };
+        if !is_bare {
+            validate(&invocation.context(u64::MAX)?)?;
+        }
         Ok(invocation)
     }
 
-    pub(crate) fn set_deadline(&mut self, deadline_ms: u64) {
-        self.deadline_ms = deadline_ms;
+    /// The same for another try.
+    pub(crate) fn again(&self) -> Self {
+        Self { id: Arc::clone(&self.id), event: self.event.clone(), nonce: new_id().into() }
     }
 
-    pub(crate) fn nonce(&self) -> Option<&str> {
-        self.nonce.as_deref()
+    /// The version of the function that is executed.
+    pub(crate) fn version(&self) -> &str {
+        arn::version(self.event.function_arn.as_deref().unwrap_or_default())
     }
 
-    pub(crate) fn id(&self) -> &str {
+    pub(crate) fn nonce(&self) -> &Arc<str> {
+        &self.nonce
+    }
+
+    pub(crate) fn id(&self) -> &Arc<str> {
         &self.id
     }
 
@@ -111,21 +121,27 @@ impl Invocation {
         &self.event.payload
     }
 
-    pub(crate) fn context(&self) -> Result<Context<'_>, SendError> {
+    pub(crate) fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// What the runtime gets along with the payload, of an invocation that times out then (milliseconds since the Unix
+    /// epoch).
+    pub(crate) fn context(&self, deadline_ms: u64) -> Result<Context<'_>, SendError> {
         let mut context = Context::new(RequestId::new(&self.id)?);
-        context.deadline_ms = Some(self.deadline_ms);
+        context.deadline_ms = Some(deadline_ms);
         context.invoked_function_arn = self.event.function_arn.as_deref();
         context.trace_id = self.event.trace_id.as_deref();
         context.client_context_json = self.event.client_context.as_deref();
         context.cognito_identity_json = self.event.cognito_identity.as_deref();
         context.tenant_id = self.event.tenant_id.as_deref();
-        context.invocation_id = self.nonce().map(|nonce| InvocationId::new(nonce.as_bytes())).transpose()?;
+        context.invocation_id = Some(InvocationId::new(self.nonce.as_bytes())?);
         Ok(context)
     }
 }
 
 /// Says whether `context` can be sent, by sending it nowhere: the caller is to hear of it, not the runtime.
-fn rehearse(context: &Context<'_>) -> Result<(), SendError> {
+fn validate(context: &Context<'_>) -> Result<(), SendError> {
     const ASKING_BYTES: usize = 512;
     let mut asking = [0; ASKING_BYTES];
     let mut client = Client::new("localhost:80")?;
@@ -144,13 +160,17 @@ fn rehearse(context: &Context<'_>) -> Result<(), SendError> {
     server.send(&Reply::Invocation(*context), body, &mut head).map(|_| ())
 }
 
+/// A random UUID, without asking the kernel for chance each time.
+pub(crate) fn new_id() -> String {
+    let random = fastrand::u128(..).to_ne_bytes();
+    uuid::Builder::from_random_bytes(random).into_uuid().to_string()
+}
+
 /// A trace header as X-Ray has it: version, seconds since the Unix epoch, and chance.
 fn new_trace_id(now_s: u64) -> String {
-    let root = Uuid::new_v4().simple().to_string();
-    let parent = Uuid::new_v4().simple().to_string();
-    let (root, _) = root.split_at(24);
-    let (parent, _) = parent.split_at(16);
-    format!("Root=1-{now_s:08x}-{root};Parent={parent};Sampled=0")
+    let root = fastrand::u128(..) >> 32;
+    let parent = fastrand::u64(..);
+    format!("Root=1-{now_s:08x}-{root:024x};Parent={parent:016x};Sampled=0")
 }
 
 #[cfg(test)]
@@ -162,8 +182,8 @@ mod tests {
 
     #[test]
     fn an_invocation_has_an_id_an_arn_and_a_trace() {
-        let invocation = Invocation::new(Event::new("{}"), ARN, 1_700_000_000_000, None).unwrap();
-        let context = invocation.context().unwrap();
+        let invocation = Invocation::new(Event::new("{}"), ARN, 1_700_000_000_000).unwrap();
+        let context = invocation.context(0).unwrap();
         assert_eq!(context.request_id.as_str().len(), 36);
         assert_eq!(context.invoked_function_arn, Some(ARN));
         let trace = context.trace_id.unwrap();
@@ -181,12 +201,9 @@ mod tests {
             (Event::new("").function_arn(""), Field::InvokedFunctionArn),
             (Event::new("").cognito_identity("\0"), Field::CognitoIdentity),
         ] {
-            assert_eq!(Invocation::new(event, ARN, 0, None).err(), Some(SendError::InvalidValue(field)));
+            assert_eq!(Invocation::new(event, ARN, 0).err(), Some(SendError::InvalidValue(field)));
         }
         let long = "x".repeat(limits::REPLY_HEAD_BYTES);
-        assert!(matches!(
-            Invocation::new(Event::new("").tenant_id(long), ARN, 0, None),
-            Err(SendError::HeadTooLong { .. })
-        ));
+        assert!(matches!(Invocation::new(Event::new("").tenant_id(long), ARN, 0), Err(SendError::HeadTooLong { .. })));
     }
 }

@@ -15,6 +15,16 @@ pub(crate) enum Exit {
     Unknown,
 }
 
+impl Exit {
+    /// The status alone.
+    pub(crate) fn status(self) -> String {
+        match self {
+            Self::Code(0) | Self::Unknown => "exit status 0".to_owned(),
+            exit => exit.to_string().trim_start_matches("Runtime exited with error: ").to_owned(),
+        }
+    }
+}
+
 impl From<ExitStatus> for Exit {
     fn from(status: ExitStatus) -> Self {
         match (status.code(), status.signal()) {

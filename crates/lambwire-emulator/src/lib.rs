@@ -27,29 +27,28 @@
 
 mod answer;
 mod arn;
-mod callers;
-mod concurrent;
-mod connection;
 mod console;
-mod driver;
 mod emulator;
 mod environment;
 mod event;
 mod exit;
-mod extensions;
 pub mod fault;
-mod front;
+mod fleet;
+mod function;
+mod invoke;
 mod json;
 pub mod limits;
+mod logs;
 mod process;
+mod queue;
+mod report;
 mod running;
 mod runtime_api;
-mod state;
-mod supervisor;
+mod telemetry;
 
 pub use answer::{Answer, Outcome};
-pub use callers::InvokeError;
-pub use console::Console;
+pub use console::{Console, Stderr};
 pub use emulator::{Emulator, StartError};
 pub use event::Event;
+pub use queue::{InvokeError, ResponseStream};
 pub use running::Running;

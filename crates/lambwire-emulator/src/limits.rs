@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-/// Most invocations that are waiting or under way; one more is throttled. AWS's default for an account and region.
-pub const CALLERS: usize = 1000;
+/// Most invocations that are waiting or under way; one more is throttled. Ours: each takes its event and some hundred
+/// bytes, and AWS's default of 1,000 for an account is of those that run, not of those that wait.
+pub const CALLERS: usize = 10_000;
 
 /// Most connections from callers at a time; more wait to be accepted. Twice [`CALLERS`], so that throttled callers can
 /// be told.
@@ -21,12 +22,87 @@ pub const CONCURRENCY: usize = RUNTIME_CONNECTIONS / 2;
 /// emulator.
 pub const TIMED_OUT: usize = 1000;
 
+/// Largest streamed response, in bytes: 200 MiB (AWS, "Response streaming", says 200 MB).
+pub const STREAM_BYTES: u64 = 200 * 1024 * 1024;
+
+/// How long an event that has failed waits for its second and its third try: a sixtieth of what it does on AWS (guide,
+/// "Asynchronous invocation").
+pub const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
+
+/// Pieces of a streamed response between function and caller; the function waits while there are more.
+pub(crate) const STREAM_PIECES: usize = 2;
+
+/// Largest payload of one event of a response stream, in bytes. Ours: AWS's clients take up to 24 MiB.
+pub(crate) const STREAM_EVENT_BYTES: usize = 256 * 1024;
+
+/// Connections that the kernel keeps until they are accepted; more begin anew a second later.
+pub(crate) const BACKLOG: i32 = 4096;
+
+/// What of the log of an invocation its caller may have, in bytes from its end (AWS, Invoke).
+pub const TAIL_BYTES: usize = 4096;
+
+/// Longest line that a program writes, in bytes; it is cut in pieces of that. Ours: what AWS takes for one record.
+pub const LOG_LINE_BYTES: usize = 256 * 1024;
+
+/// What is read at a time of what a program writes, in bytes: a quarter of what a pipe holds.
+pub(crate) const LOG_READ_BYTES: usize = 16 * 1024;
+
+/// How often a program's output is read until others have their turn.
+pub(crate) const LOG_READS: usize = 64;
+
+/// How long lines for people are collected before they are written.
+pub(crate) const PRINT_DELAY: Duration = Duration::from_millis(5);
+
+/// So many bytes of lines are written at once, in any case.
+pub(crate) const PRINT_BYTES: usize = 64 * 1024;
+
+/// Most bytes of lines that wait to be written; those that come while there are more are dropped. Ours: a second of what
+/// 10,000 invocations print.
+pub const PRINT_BACKLOG_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most orders to the thread that writes lines.
+pub(crate) const PRINT_ORDERS: usize = 1024;
+
+/// How long the last lines have to be read before the program ends.
+pub const PRINT_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How often the memory of processes is looked at, at most.
+pub(crate) const MEMORY_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Most environments of a function: AWS's default for the concurrency of an account.
+pub const ENVIRONMENTS: usize = 1000;
+
 /// Longest client context, in bytes of base64 (AWS, Invoke).
 pub const CLIENT_CONTEXT_BYTES: usize = 3583;
 
 /// Most bytes of an oversize body that are read and thrown away, so that its sender can be told in order. Behind that
 /// the connection is closed. Ours: several times what any function would send by mistake.
 pub const DISCARDED_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Most extensions of an environment (AWS, "Lambda extensions").
+pub const EXTENSIONS: usize = 10;
+
+/// How long extensions have to end when their environment does, in all (AWS, "Extensions API").
+pub const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// Records that are kept for those who subscribe while their environment starts. Ours: ten extensions and a runtime write
+/// some dozens.
+pub(crate) const TELEMETRY_HISTORY: usize = 1000;
+
+/// Batches that are kept for a subscriber which does not take them; what comes then is dropped, and it is told so.
+pub(crate) const TELEMETRY_BATCHES: usize = 4;
+
+/// How long a subscriber has to take a batch.
+pub(crate) const DELIVERY: Duration = Duration::from_secs(2);
+
+/// How long a subscriber that refuses a connection is tried: AWS's crate listens anew for each.
+pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_millis(100);
+
+/// Between two such tries.
+pub(crate) const CONNECT_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long subscribers have for the last records before the environment ends.
+pub(crate) const TELEMETRY_FLUSH: Duration = Duration::from_millis(500);
 
 /// Longest registration of an extension, in bytes: as with AWS's emulator in its mode for several invocations at a time.
 pub const REGISTRATION_BYTES: u64 = 1024 * 1024;

@@ -1,182 +1,156 @@
-//! The program: how it is started, ended and looked at.
+//! The program: how it is started, ended and looked at, with all that it has started itself.
 
-use std::env;
-use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::process::{self, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use smol::Timer;
-use smol::future;
-use smol::process::{Child, Command};
+use rustix::process::{
+    Pid, Signal, WaitOptions, child_subreaper, getpid, kill_process, kill_process_group, set_child_subreaper, waitpid,
+};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
-use crate::console::Console;
+use crate::event::new_id;
 use crate::exit::Exit;
+use crate::function::Function;
 
-/// What a function has in its configuration, and its program finds in its environment.
-#[derive(Clone, Debug)]
-pub(crate) struct Function {
-    pub(crate) name: String,
-    pub(crate) handler: Option<String>,
-    pub(crate) memory_mb: u32,
-    pub(crate) task_root: Option<String>,
-    pub(crate) runtime_dir: Option<String>,
-    /// How many invocations its process takes at a time, on managed instances.
-    pub(crate) concurrency: Option<usize>,
-}
+/// Marks all processes of one start of a program, so that those are found which have left its process group and lost
+/// their parent.
+const MARK: &str = "_LAMBWIRE_ENVIRONMENT";
+
+/// How often processes are looked for that are to be killed: those that are may be starting others.
+const HUNTS: usize = 8;
 
 /// A program that can be started again and again.
 #[derive(Debug)]
 pub(crate) struct Program {
     command: Command,
-    console: Console,
+}
+
+/// What a process writes to standard output and standard error.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    pub(crate) stdout: pipe::Receiver,
+    pub(crate) stderr: pipe::Receiver,
 }
 
 impl Program {
-    /// Completes `command` with the environment that Lambda sets. Its own environment, and that of this process, stay.
-    pub(crate) fn new(
-        mut command: process::Command,
-        function: &Function,
-        runtime_api: SocketAddr,
-        console: Console,
-    ) -> Self {
-        set_environment(&mut command, function, runtime_api);
+    /// Completes a copy of `command` with the environment that Lambda sets. Its own environment, and that of this
+    /// process, stay.
+    pub(crate) fn new(command: &std::process::Command, function: &Function, runtime_api: SocketAddr) -> Self {
+        let mut command = copy(command);
+        function.set_environment(&mut command, runtime_api);
         // A group of its own: all of it can be killed, and a terminal's interrupt goes to the emulator alone.
         command.process_group(0);
-        Self { command: Command::from(command), console }
+        Self { command: Command::from(command) }
+    }
+
+    /// An extension: it finds what the program finds, but for names that begin with `_`, as AWS has it.
+    pub(crate) fn extension(path: &Path, function: &Function, runtime_api: SocketAddr) -> Self {
+        let mut command = std::process::Command::new(path);
+        function.set_environment(&mut command, runtime_api);
+        let inherited = std::env::vars_os().map(|(name, _)| name);
+        let own = command.get_envs().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+        for name in inherited.chain(own).filter(|name| name.as_encoded_bytes().starts_with(b"_")) {
+            command.env_remove(name);
+        }
+        command.process_group(0);
+        Self { command: Command::from(command) }
     }
 
     /// What the program is called.
     pub(crate) fn name(&self) -> String {
-        self.command.get_program().to_string_lossy().into_owned()
+        self.command.as_std().get_program().to_string_lossy().into_owned()
     }
 
-    pub(crate) fn start(&mut self) -> io::Result<Process> {
-        self.command.stdin(Stdio::null());
-        self.command.stdout(self.console.program_output());
-        self.command.stderr(Stdio::inherit());
-        let child = self.command.spawn()?;
-        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        Ok(Process { child, group })
-    }
-}
-
-/// Where a program finds what it is to run. AWS's emulator, too, lets what it inherits go before the last argument.
-const HANDLER: &str = "_HANDLER";
-
-/// Says how many invocations a process may be given at a time.
-const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
-
-/// Sets what AWS sets (AWS, "Defined runtime environment variables"), as far as it means something here.
-fn set_environment(command: &mut process::Command, function: &Function, runtime_api: SocketAddr) {
-    let inherited = variable(command, HANDLER);
-    let last_argument = command.get_args().last().map(OsStr::to_owned);
-    let handler = function.handler.as_ref().map(Into::into).or(inherited).or(last_argument);
-    command
-        .env(lambwire::ENV_RUNTIME_API, runtime_api.to_string())
-        .env(HANDLER, handler.unwrap_or_default())
-        .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string())
-        .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name))
-        .env("AWS_LAMBDA_LOG_STREAM_NAME", "$LATEST");
-    match function.concurrency {
-        Some(concurrency) => command
-            .env("AWS_LAMBDA_INITIALIZATION_TYPE", "lambda-managed-instances")
-            .env(MAX_CONCURRENCY, concurrency.to_string()),
-        // Only managed instances take several invocations at a time.
-        None => command.env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand").env_remove(MAX_CONCURRENCY),
-    };
-    for (key, value) in [("LAMBDA_TASK_ROOT", &function.task_root), ("LAMBDA_RUNTIME_DIR", &function.runtime_dir)] {
-        if let Some(value) = value {
-            command.env(key, value);
-        }
-    }
-    for (key, value) in [("AWS_REGION", DEFAULT_REGION), ("AWS_DEFAULT_REGION", DEFAULT_REGION), ("TZ", ":UTC")] {
-        if variable(command, key).is_none() {
-            command.env(key, value);
-        }
+    pub(crate) fn start(&mut self) -> io::Result<(Process, Outputs)> {
+        let (stdout, stdout_reader) = pipe::pipe()?;
+        let (stderr, stderr_reader) = pipe::pipe()?;
+        let mark = new_id();
+        self.command.env(MARK, &mark).stdin(Stdio::null());
+        self.command.stdout(stdout.into_blocking_fd()?).stderr(stderr.into_blocking_fd()?);
+        let child = self.command.spawn();
+        // The command holds its copies of the other ends, which are to close with the process.
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = child?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        Ok((Process { child, pid, mark }, Outputs { stdout: stdout_reader, stderr: stderr_reader }))
     }
 }
 
-/// The region of a function whose environment names none.
-const DEFAULT_REGION: &str = "us-east-1";
-
-/// The region of a function whose program is this, or is started by somebody else.
-pub(crate) fn region(command: Option<&process::Command>) -> String {
-    let named = match command {
-        Some(command) => variable(command, "AWS_REGION"),
-        None => env::var_os("AWS_REGION"),
-    };
-    let named = named.and_then(|region| region.into_string().ok());
-    named.unwrap_or_else(|| DEFAULT_REGION.to_owned())
-}
-
-/// What `command` would find under `key`.
-fn variable(command: &process::Command, key: &str) -> Option<OsString> {
-    match command.get_envs().find(|(name, _)| *name == key) {
-        Some((_, value)) => value.map(OsStr::to_owned),
-        None => env::var_os(key),
+/// Commands cannot be cloned.
+fn copy(command: &std::process::Command) -> std::process::Command {
+    let mut copy = std::process::Command::new(command.get_program());
+    copy.args(command.get_args());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => copy.env(key, value),
+            None => copy.env_remove(key),
+        };
     }
+    if let Some(directory) = command.get_current_dir() {
+        copy.current_dir(directory);
+    }
+    copy
 }
 
 /// A program that runs, or has ended. Dropped, it is killed, with all that it has started.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    /// Its process group, until that has been killed for good.
-    group: Option<Pid>,
+    /// Its number and its group's, until it has been waited for.
+    pid: Option<Pid>,
+    mark: String,
 }
 
 impl Process {
-    /// Waits until the program has ended, and kills what it has left running.
+    /// Waits until the program has ended. What it has left running is for [`kill`](Self::kill) to end.
     pub(crate) async fn exited(&mut self) -> Exit {
-        let exit = self.child.status().await.map_or(Exit::Unknown, Exit::from);
-        self.kill();
-        // From here on the number may come to stand for another group.
-        self.group = None;
-        exit
+        self.child.wait().await.map_or(Exit::Unknown, Exit::from)
     }
 
-    /// Whether the program has ended.
-    pub(crate) fn has_exited(&mut self) -> bool {
-        matches!(self.child.try_status(), Ok(Some(_)))
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        self.pid
     }
 
     /// Kills the program and all that it has started.
-    pub(crate) fn kill(&self) {
-        self.signal(Signal::KILL);
+    pub(crate) fn kill(&mut self) {
+        let Some(pid) = self.pid.take() else { return };
+        for _ in 0..HUNTS {
+            // Found before their parent is killed, who is then not theirs any more.
+            let mut family = family(pid);
+            family.extend(marked(&self.mark));
+            // Fails if nothing is left of the group.
+            let _ = kill_process_group(pid, Signal::KILL);
+            for &member in &family {
+                let _ = kill_process(member, Signal::KILL);
+            }
+            if family.iter().all(|member| is_dead(*member)) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Kills all, and waits for the end of the program itself.
+    pub(crate) async fn end(&mut self) -> Exit {
+        self.kill();
+        self.exited().await
     }
 
     /// Asks the program to end by itself, and waits for that as long as `grace`.
     pub(crate) async fn ask_to_end(&mut self, grace: Duration) {
-        self.signal(Signal::TERM);
-        let grace = async {
-            Timer::after(grace).await;
-        };
-        let exited = async {
-            self.child.status().await.ok();
-        };
-        future::or(exited, grace).await;
-    }
-
-    /// The most memory that the program itself has had, in MB; `None` where there is no `/proc`, or no process.
-    pub(crate) fn max_memory_mb(&self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kb: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kb.div_ceil(1024))
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group {
+        if let Some(pid) = self.pid {
             // Fails if nothing is left of the group.
-            let _ = kill_process_group(group, signal);
+            let _ = kill_process_group(pid, Signal::TERM);
         }
+        // Late, it is killed.
+        let _ = timeout(grace, self.child.wait()).await;
     }
 }
 
@@ -186,67 +160,95 @@ impl Drop for Process {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The most memory that a process and those that it has started have had, in MB; `None` where there is no `/proc`.
+pub(crate) fn max_memory_mb(pid: Pid) -> Option<u64> {
+    let kb: u64 = family(pid).into_iter().filter_map(peak_kb).sum();
+    (kb > 0).then_some(kb.div_ceil(1024))
+}
 
-    fn set_for(command: &mut process::Command, handler: Option<&str>) -> impl Fn(&str) -> Option<String> {
-        let function = Function {
-            name: "f".to_owned(),
-            handler: handler.map(str::to_owned),
-            memory_mb: 256,
-            task_root: Some("/var/task".to_owned()),
-            runtime_dir: None,
-            concurrency: None,
-        };
-        set_environment(command, &function, ([127, 0, 0, 1], 9001).into());
-        let set: Vec<(String, Option<String>)> = command
-            .get_envs()
-            .map(|(key, value)| {
-                let text = |text: &OsStr| text.to_str().unwrap().to_owned();
-                (text(key), value.map(text))
-            })
-            .collect();
-        move |key| set.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.clone())
+/// A process and all that descend from it, as far as their parents live.
+fn family(pid: Pid) -> Vec<Pid> {
+    let mut family = vec![pid];
+    let mut at = 0;
+    while let Some(&parent) = family.get(at) {
+        family.extend(children(parent));
+        at += 1;
     }
+    family
+}
 
-    #[test]
-    fn a_program_finds_what_lambda_sets() {
-        let mut command = process::Command::new("./bootstrap");
-        command.args(["-v", "app.handler"]).env("AWS_REGION", "eu-west-1");
-        let set = set_for(&mut command, None);
-        for (key, value) in [
-            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
-            ("_HANDLER", "app.handler"),
-            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/f"),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "$LATEST"),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
-            ("AWS_REGION", "eu-west-1"),
-            ("LAMBDA_TASK_ROOT", "/var/task"),
-        ] {
-            assert_eq!(set(key).as_deref(), Some(value), "{key}");
+/// The children of a process.
+fn children(pid: Pid) -> Vec<Pid> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(parse_pid).collect::<Vec<_>>()).collect()
+}
+
+/// Every process that has this mark in its environment and is not dead. Who adopts orphans need not look further than
+/// its own.
+fn marked(mark: &str) -> Vec<Pid> {
+    let variable = format!("{MARK}={mark}");
+    let is_marked = |pid: &Pid| {
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+    };
+    let candidates = if adopts_orphans() { family(getpid()) } else { processes() };
+    candidates.into_iter().filter(is_marked).collect()
+}
+
+fn processes() -> Vec<Pid> {
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    processes.flatten().filter_map(|process| parse_pid(process.file_name().to_str()?)).collect()
+}
+
+/// Whether this process is given the children of those of its descendants that die.
+fn adopts_orphans() -> bool {
+    getpid().is_init() || child_subreaper().is_ok_and(|subreaper| subreaper.is_some())
+}
+
+/// Has this process be given them.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(getpid()))?)
+}
+
+fn parse_pid(text: &str) -> Option<Pid> {
+    Pid::from_raw(text.parse().ok()?)
+}
+
+/// Whether a process is dead and not waited for, or gone.
+fn is_dead(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, fields)| fields.starts_with(['Z', 'X']))
+}
+
+fn peak_kb(pid: Pid) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// Waits for the children of this process that are dead and none of `known`: orphans which it has been given.
+pub(crate) fn reap_orphans(known: &[Pid]) {
+    for pid in children(getpid()) {
+        if !known.contains(&pid) {
+            // Lives on, or is somebody else's to wait for.
+            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         }
-        assert_eq!(set("LAMBDA_RUNTIME_DIR"), None);
     }
+}
 
-    #[test]
-    fn the_handler_is_the_one_named_else_the_inherited_else_the_last_argument() {
-        let command = || {
-            let mut command = process::Command::new("./bootstrap");
-            command.env_remove(HANDLER);
-            command
-        };
-        let inheriting = || {
-            let mut command = command();
-            command.env(HANDLER, "c");
-            command
-        };
-        assert_eq!(set_for(inheriting().arg("a"), Some("b"))(HANDLER).as_deref(), Some("b"));
-        assert_eq!(set_for(inheriting().arg("a"), None)(HANDLER).as_deref(), Some("c"));
-        assert_eq!(set_for(command().arg("a"), None)(HANDLER).as_deref(), Some("a"));
-        assert_eq!(set_for(&mut command(), None)(HANDLER).as_deref(), Some(""));
+/// Kills all children of this process, and waits for them.
+pub(crate) fn kill_children() {
+    for _ in 0..HUNTS {
+        let children = children(getpid());
+        if children.is_empty() {
+            return;
+        }
+        for pid in children {
+            for descendant in family(pid) {
+                let _ = kill_process(descendant, Signal::KILL);
+            }
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
     }
 }

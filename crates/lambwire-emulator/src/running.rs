@@ -1,36 +1,41 @@
 //! The emulator that runs, on a thread of its own.
 
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::Command;
 use std::rc::Rc;
+use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
 
-use smol::channel::{Receiver, Sender, bounded};
-use smol::future;
-use smol::{Async, LocalExecutor, Task, Timer};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle as TaskHandle, spawn_local, yield_now};
+use tokio::time::timeout;
 
 use crate::answer::Answer;
-use crate::callers::{Callers, InvokeError, Job};
-use crate::concurrent;
-use crate::driver::{Driver, Settings};
-use crate::environment::Environment;
+use crate::console;
 use crate::event::Event;
-use crate::front;
+use crate::fleet::driver::Driver;
+use crate::fleet::member::Member;
+use crate::fleet::{Fleet, Settings};
+use crate::function::Function;
+use crate::invoke;
 use crate::limits;
-use crate::process::{Process, Program};
-use crate::runtime_api::RuntimeApi;
-use crate::supervisor::Supervisor;
+use crate::process::{self, Program};
+use crate::queue::{Callers, InvokeError, Job, ResponseStream};
+use crate::runtime_api::{self, RuntimeApi};
 
 /// An emulator that runs. Dropped, it ends at once, and the program with it.
 #[derive(Debug)]
 pub struct Running {
     callers: Callers,
     addresses: Addresses,
-    abort: Sender<Infallible>,
-    end: Receiver<Infallible>,
+    phase: watch::Sender<Phase>,
+    /// Closed when the emulator has ended.
+    end: mpsc::Sender<Infallible>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -41,19 +46,41 @@ pub(crate) struct Addresses {
     pub(crate) front: Option<SocketAddr>,
 }
 
+/// How much longer an emulator goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Open,
+    /// No more events are taken.
+    Finishing,
+    /// No more answers are waited for.
+    Aborted,
+}
+
 impl Running {
-    pub(crate) fn start(parts: Parts, addresses: Addresses) -> io::Result<Self> {
-        let (abort, aborted) = bounded(1);
-        let (ended, end) = bounded::<Infallible>(1);
-        let callers = parts.callers.clone();
+    /// Starts the thread; the inner error is that of the program.
+    pub(crate) fn start(parts: Parts, addresses: Addresses) -> io::Result<io::Result<Self>> {
+        let (phase, phases) = watch::channel(Phase::Open);
+        let (end, ended) = mpsc::channel(1);
+        let (callers, jobs) = Callers::new(&parts.region, &parts.function.name, parts.reserved);
+        let (started, start) = sync_channel(1);
+        let seen = callers.clone();
         let thread = thread::Builder::new().name("lambwire-emulator".to_owned()).spawn(move || {
-            smol::block_on(parts.run(aborted));
+            let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+            match runtime {
+                Ok(runtime) => runtime.block_on(parts.run(seen, jobs, phases, |result| {
+                    // Whoever starts it waits for this.
+                    let _ = started.send(result);
+                })),
+                Err(error) => drop(started.send(Err(error))),
+            }
             drop(ended);
         })?;
-        Ok(Self { callers, addresses, abort, end, thread: Some(thread) })
+        let running = Self { callers, addresses, phase, end, thread: Some(thread) };
+        // A thread that ends without a word has told of its panic.
+        Ok(start.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map(|()| running))
     }
 
-    /// Where the Runtime API is served.
+    /// Where the Runtime API is served; the first environment's, if there are several.
     pub fn runtime_api(&self) -> SocketAddr {
         self.addresses.runtime_api
     }
@@ -63,8 +90,8 @@ impl Running {
         self.addresses.front
     }
 
-    /// Hands in an event and waits for what comes of it. Once this has been polled, the event is carried out even if
-    /// nobody waits any more.
+    /// Hands in an event and waits for what comes of it, in whichever executor. Once this has been polled, the event is
+    /// carried out even if nobody waits any more.
     ///
     /// # Errors
     ///
@@ -78,28 +105,43 @@ impl Running {
     /// # Errors
     ///
     /// As [`invoke`](Self::invoke).
+    ///
+    /// # Panics
+    ///
+    /// On a thread that runs async code with tokio: that has [`invoke`](Self::invoke).
     pub fn invoke_blocking(&self, event: Event) -> Result<Answer, InvokeError> {
-        smol::block_on(self.invoke(event))
+        self.callers.submit(event)?.answer_blocking()
+    }
+
+    /// Hands in an event for a response that is received as the function sends it.
+    ///
+    /// # Errors
+    ///
+    /// As [`invoke`](Self::invoke).
+    pub fn invoke_stream(&self, event: Event) -> Result<ResponseStream, InvokeError> {
+        self.callers.submit_streaming(event)
     }
 
     /// Takes no more events, waits until those that were taken are carried out and their callers told, and ends the
     /// program.
     pub async fn finish(self) {
-        self.callers.close();
+        self.advance(Phase::Finishing);
         self.ended().await;
     }
 
     /// Waits until the emulator has ended.
     pub async fn ended(&self) {
-        // Nothing is ever sent: it ends when the other end is dropped.
-        self.end.recv().await.ok();
+        self.end.closed().await;
+    }
+
+    fn advance(&self, phase: Phase) {
+        self.phase.send_replace(phase);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.callers.close();
-        self.abort.close();
+        self.advance(Phase::Aborted);
         if let Some(thread) = self.thread.take() {
             // It has told of its panic.
             let _ = thread.join();
@@ -110,64 +152,155 @@ impl Drop for Running {
 /// What goes over to the emulator's thread.
 pub(crate) struct Parts {
     pub(crate) settings: Settings,
-    pub(crate) concurrency: Option<usize>,
-    pub(crate) runtime_api: Async<TcpListener>,
-    pub(crate) front: Option<Async<TcpListener>>,
-    pub(crate) callers: Callers,
-    pub(crate) jobs: Receiver<Job>,
-    pub(crate) program: Option<Program>,
-    pub(crate) process: Option<Process>,
-    pub(crate) started_at: Instant,
+    pub(crate) environments: usize,
+    pub(crate) command: Option<Command>,
+    pub(crate) function: Function,
+    /// Programs that are extensions.
+    pub(crate) extensions: Vec<PathBuf>,
+    pub(crate) region: String,
+    pub(crate) runtime_api: TcpListener,
+    pub(crate) front: Option<TcpListener>,
+    pub(crate) addresses: Addresses,
+    pub(crate) reserved: Option<usize>,
+    pub(crate) is_announced: bool,
+    pub(crate) owns_process: bool,
 }
 
 impl Parts {
-    async fn run(self, aborted: Receiver<Infallible>) {
-        // Dropped at the end, and with it all that runs on it.
-        let executor = Rc::new(LocalExecutor::new());
-        let life = self.live(aborted, &executor);
-        executor.run(life).await;
-    }
+    async fn run(
+        self,
+        callers: Callers,
+        jobs: mpsc::UnboundedReceiver<Job>,
+        mut phases: watch::Receiver<Phase>,
+        started: impl FnOnce(io::Result<()>),
+    ) {
+        let Self { settings, environments, command, function, extensions, runtime_api, front, addresses, .. } = self;
+        let (is_announced, owns_process) = (self.is_announced, self.owns_process);
+        let factory = Factory { command, function: function.clone(), extensions, address: addresses.runtime_api };
+        let fleet = Fleet::new(settings, environments, move |fleet, listener| factory.another(fleet, listener));
+        if is_announced {
+            fleet.settings.printer.print(ready_line(addresses).as_bytes());
+            fleet.settings.printer.flush();
+        }
+        let begun = open(&fleet, runtime_api, owns_process);
+        let front = match begun.and_then(|()| front.map(tokio::net::TcpListener::from_std).transpose()) {
+            Ok(front) => front,
+            Err(error) => return started(Err(error)),
+        };
+        let printing = Rc::clone(&fleet);
+        spawn_local(async move { printing.settings.printer.run().await });
+        let front = front.map(|listener| {
+            let (callers, fleet, phases) = (callers.clone(), Rc::clone(&fleet), phases.clone());
+            spawn_local(invoke::listen(listener, callers, fleet, phases))
+        });
+        let receiving = spawn_local(receive(jobs, Rc::clone(&fleet), phases.clone()));
+        started(Ok(()));
 
-    async fn live(self, aborted: Receiver<Infallible>, executor: &Rc<LocalExecutor<'static>>) {
-        let Self { settings, concurrency, runtime_api, front, callers, jobs, program, process, started_at } = self;
-        let weak = Rc::downgrade(executor);
-        let front = front.map(|listener| executor.spawn(front::listen(listener, callers, weak.clone())));
-        let supervise = |requests| {
-            let runtime_api = Rc::new(RuntimeApi::new(runtime_api, requests, weak));
-            let listening = Rc::clone(&runtime_api);
-            executor.spawn(async move { listening.listen().await }).detach();
-            Supervisor { runtime_api, program, process, started_at: Some(started_at), end_grace: settings.end_grace }
+        // The handle outlives this, or says `Aborted` first.
+        let _ = phases.wait_for(|phase| *phase != Phase::Open).await;
+        let finished = async {
+            let _ = receiving.await;
+            fleet.drained().await;
         };
-        let abort = async {
-            // Nothing is ever sent: it ends when the handle is dropped.
-            aborted.recv().await.ok();
-        };
-        let Some(concurrency) = concurrency else {
-            let (environment, changes) = Environment::new();
-            let environment = Rc::new(RefCell::new(environment));
-            let supervisor = supervise(Rc::<RefCell<Environment>>::clone(&environment));
-            let mut driver = Driver { settings, jobs, environment, changes, supervisor };
-            future::or(work(driver.run(), front), abort).await;
-            return driver.end().await;
-        };
-        let (environment, changes) = concurrent::Environment::new();
-        let environment = Rc::new(RefCell::new(environment));
-        let supervisor = supervise(Rc::<RefCell<concurrent::Environment>>::clone(&environment));
-        let (pending, idle_since) = (None, started_at);
-        let mut driver =
-            concurrent::Driver { settings, concurrency, jobs, environment, changes, supervisor, pending, idle_since };
-        future::or(work(driver.run(), front), abort).await;
-        driver.end().await;
+        tokio::select! {
+            () = finished => {}
+            _ = phases.wait_for(|phase| *phase == Phase::Aborted) => {}
+        }
+        fleet.stop();
+        tell_last_callers(front).await;
+        fleet.end().await;
+        if owns_process {
+            process::kill_children();
+        }
+        fleet.settings.printer.flush();
+        console::flush(limits::PRINT_PATIENCE);
     }
 }
 
-/// Carries out what is taken until no more can come, and waits until the last callers are told.
-async fn work(driver: impl Future<Output = ()>, front: Option<Task<()>>) {
-    driver.await;
+/// Starts the first environment, and what looks after orphans.
+fn open(fleet: &Rc<Fleet>, runtime_api: TcpListener, owns_process: bool) -> io::Result<()> {
+    if owns_process {
+        process::adopt_orphans()?;
+        spawn_local(reap(Rc::clone(fleet), signal(SignalKind::child())?));
+    }
+    let mut driver = fleet.create(runtime_api)?;
+    driver.start()?;
+    spawn_local(driver.run());
+    Ok(())
+}
+
+/// Waits for the orphans that this process is given, for ever.
+async fn reap(fleet: Rc<Fleet>, mut children: tokio::signal::unix::Signal) {
+    while children.recv().await.is_some() {
+        process::reap_orphans(&fleet.pids());
+    }
+}
+
+/// Takes what comes from other threads.
+async fn receive(mut jobs: mpsc::UnboundedReceiver<Job>, fleet: Rc<Fleet>, mut phases: watch::Receiver<Phase>) {
+    loop {
+        tokio::select! {
+            biased;
+            job = jobs.recv() => match job {
+                Some(job) => {
+                    // What has happened before it came is to be known before it is given to anybody.
+                    yield_now().await;
+                    fleet.submit(job);
+                }
+                None => return,
+            },
+            _ = phases.wait_for(|phase| *phase != Phase::Open), if !jobs.is_closed() => jobs.close(),
+        }
+    }
+}
+
+/// Waits for callers to have read what they are told.
+async fn tell_last_callers(front: Option<TaskHandle<()>>) {
     if let Some(front) = front {
-        let patience = async {
-            Timer::after(limits::LINGER).await;
+        // Those who do not read have had their time.
+        let _ = timeout(limits::LINGER, front).await;
+    }
+}
+
+fn ready_line(addresses: Addresses) -> String {
+    let listen = addresses.front.map(|address| address.to_string());
+    let runtime_api = addresses.runtime_api.to_string();
+    format!("ready {}\n", serde_json::json!({ "listen": listen, "runtime_api": runtime_api }))
+}
+
+/// What environments are made from.
+struct Factory {
+    command: Option<Command>,
+    function: Function,
+    extensions: Vec<PathBuf>,
+    address: SocketAddr,
+}
+
+impl Factory {
+    /// An environment whose Runtime API is at this listener, or another port of the same address.
+    fn another(&self, fleet: &Rc<Fleet>, listener: Option<TcpListener>) -> io::Result<Driver> {
+        let listener = match listener {
+            Some(listener) => listener,
+            None => {
+                let listener = TcpListener::bind((self.address.ip(), 0))?;
+                listener.set_nonblocking(true)?;
+                listener
+            }
         };
-        future::or(front, patience).await;
+        let address = listener.local_addr()?;
+        let program = self.command.as_ref().map(|command| Program::new(command, &self.function, address));
+        let runtime_api = RuntimeApi::new(tokio::net::TcpListener::from_std(listener)?);
+        let member = Member::new(fleet, program, runtime_api);
+        spawn_local(runtime_api::listen(Rc::clone(&member)));
+        Ok(Driver::new(member, self.extensions(address)))
+    }
+
+    /// The extensions, as programs.
+    fn extensions(&self, address: SocketAddr) -> Vec<(String, Program)> {
+        let extension = |path: &PathBuf| {
+            let name = path.file_name()?.to_string_lossy().into_owned();
+            Some((name, Program::extension(path, &self.function, address)))
+        };
+        self.extensions.iter().filter_map(extension).collect()
     }
 }

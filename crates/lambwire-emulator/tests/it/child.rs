@@ -77,13 +77,27 @@ fn serve(peer: &mut Peer) {
         // Sent away, the runtime ends.
         let given = peer.try_next().unwrap_or_else(|_| exit(1));
         let event = String::from_utf8(given.event).unwrap();
-        let (kind, rest) = event.split_once(' ').unwrap_or((&event, ""));
+        // Over HTTP it is JSON.
+        let words = event.trim_matches('"');
+        let (kind, rest) = words.split_once(' ').unwrap_or((words, ""));
         match kind {
             "exit" => exit(rest.parse().unwrap()),
             "abort" => std::process::abort(),
             "hang" => hang(),
             "fail" => drop(peer.fail(&given.id, rest.as_bytes())),
             "variable" => drop(peer.respond(&given.id, env::var(rest).unwrap_or_default().as_bytes())),
+            "print" => {
+                println!("{rest}");
+                peer.respond(&given.id, event.as_bytes());
+            }
+            "meet" => {
+                let path = std::path::Path::new(rest);
+                std::fs::write(path, "").unwrap();
+                while !path.with_file_name("go").exists() {
+                    thread::yield_now();
+                }
+                peer.respond(&given.id, std::process::id().to_string().as_bytes());
+            }
             "pid" => drop(peer.respond(&given.id, std::process::id().to_string().as_bytes())),
             "last" => {
                 peer.respond(&given.id, rest.as_bytes());

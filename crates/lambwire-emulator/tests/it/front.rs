@@ -77,7 +77,7 @@ fn what_comes_along_is_passed_on() {
         "X-Amz-Tenant-Id: blue",
         "X-Amz-Cognito-Identity: {\"cognitoIdentityId\":\"i\"}",
         "X-Amz-Invocation-Type: RequestResponse",
-        "X-Amz-Log-Type: Tail",
+        "X-Amz-Log-Type: None",
     ];
     let (answer, given) = invoke(INVOKE, &headers, b"");
     assert_eq!(answer.status, 200);
@@ -129,7 +129,7 @@ fn an_event_that_nobody_waits_for_is_carried_out() {
     let (emulator, address) = start();
     let mut wire = Wire::connect(address);
     for n in 0..3 {
-        let event = format!("event {n}");
+        let event = format!("\"event {n}\"");
         let taken = wire.exchange(post_bytes(INVOKE, &["X-Amz-Invocation-Type: Event"], event.as_bytes()));
         assert_eq!((taken.status, taken.text()), (202, ""));
         assert!(taken.header("X-Amzn-RequestId").is_some());
@@ -139,7 +139,7 @@ fn an_event_that_nobody_waits_for_is_carried_out() {
     let end = thread::spawn(|| smol::block_on(emulator.finish()));
     for n in 0..3 {
         let given = peer.next();
-        assert_eq!(given.event, format!("event {n}").as_bytes());
+        assert_eq!(given.event, format!("\"event {n}\"").as_bytes());
         assert_eq!(peer.respond(&given.id, b""), accepted());
     }
     peer.ask_next();
@@ -149,26 +149,26 @@ fn an_event_that_nobody_waits_for_is_carried_out() {
 #[test]
 fn a_caller_who_was_there_before_the_end_is_told() {
     let (emulator, address) = start();
-    let caller = thread::spawn(move || post(address, INVOKE, &[], b"last"));
+    let caller = thread::spawn(move || post(address, INVOKE, &[], b"\"last\""));
     let mut peer = Peer::connect(emulator.runtime_api());
     let given = peer.next();
     let end = thread::spawn(|| smol::block_on(emulator.finish()));
     peer.respond(&given.id, &given.event);
     peer.ask_next();
-    assert_eq!(caller.join().unwrap().text(), "last");
+    assert_eq!(caller.join().unwrap().text(), "\"last\"");
     end.join().unwrap();
 }
 
 #[test]
 fn a_dry_run_runs_nothing() {
     let (emulator, address) = start();
-    let answer = post(address, INVOKE, &["X-Amz-Invocation-Type: DryRun"], b"dry");
+    let answer = post(address, INVOKE, &["X-Amz-Invocation-Type: DryRun"], b"\"dry\"");
     assert_eq!((answer.status, answer.text()), (204, ""));
     thread::scope(|scope| {
-        scope.spawn(|| post(address, INVOKE, &[], b"wet"));
+        scope.spawn(|| post(address, INVOKE, &[], b"\"wet\""));
         let mut peer = Peer::connect(emulator.runtime_api());
         let given = peer.next();
-        assert_eq!(given.event, b"wet");
+        assert_eq!(given.event, b"\"wet\"");
         peer.respond(&given.id, b"");
     });
 }
@@ -224,11 +224,11 @@ fn other_methods_are_refused_with_the_one_that_is_allowed() {
 fn an_event_at_the_limit_passes_and_one_byte_more_does_not() {
     let limit = usize::try_from(PAYLOAD_BYTES).unwrap();
     for len in [limit - 1, limit] {
-        let (answer, _) = invoke(INVOKE, &[], &vec![b'x'; len]);
+        let (answer, _) = invoke(INVOKE, &[], &vec![b'1'; len]);
         assert_eq!((answer.status, answer.body.len()), (200, len));
     }
     let (_emulator, address) = start();
-    let answer = post(address, INVOKE, &[], &vec![b'x'; limit + 1]);
+    let answer = post(address, INVOKE, &[], &vec![b'1'; limit + 1]);
     assert_eq!(answer.status, 413);
     assert_eq!(answer.header("x-amzn-ErrorType"), Some("RequestTooLargeException"));
     assert!(answer.text().contains(&(limit + 1).to_string()), "{}", answer.text());
@@ -244,7 +244,7 @@ fn a_connection_carries_one_invocation_after_another() {
         assert_eq!(wire.exchange(post_bytes(INVOKE, &[], event.as_bytes())).text(), event);
     }
     let chunked = format!("POST {INVOKE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
-    assert_eq!(wire.exchange(chunked + "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n").text(), "abc");
+    assert_eq!(wire.exchange(chunked + "2\r\n12\r\n1\r\n3\r\n0\r\n\r\n").text(), "123");
     drop(emulator);
     runtime.join().unwrap();
 }
@@ -254,9 +254,9 @@ fn a_caller_who_sends_no_more_gets_the_answer() {
     let (emulator, address) = start();
     let runtime = echo(&emulator);
     let mut wire = Wire::connect(address);
-    wire.write(post_bytes(INVOKE, &[], b"last"));
+    wire.write(post_bytes(INVOKE, &[], b"\"last\""));
     wire.0.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(wire.read().text(), "last");
+    assert_eq!(wire.read().text(), "\"last\"");
     assert!(wire.is_closed());
     drop(emulator);
     runtime.join().unwrap();
@@ -269,7 +269,7 @@ fn fifty_callers_at_once_get_each_their_own_answer() {
     let callers: Vec<_> = (0..50)
         .map(|n| {
             thread::spawn(move || {
-                let event = format!("event {n}");
+                let event = format!("\"event {n}\"");
                 assert_eq!(post(address, INVOKE, &[], event.as_bytes()).text(), event);
             })
         })
@@ -294,4 +294,87 @@ fn callers_beyond_the_limit_are_throttled() {
     assert_eq!(answer.header("x-amzn-ErrorType"), Some("TooManyRequestsException"));
     assert!(answer.text().contains("Rate Exceeded."), "{}", answer.text());
     drop(emulator);
+}
+
+#[test]
+fn a_body_is_json_or_none_at_all() {
+    let (answer, given) = invoke(INVOKE, &[], b"");
+    assert_eq!((answer.status, given.event.as_slice()), (200, &b"{}"[..]));
+    let message = "Could not parse request body into json: Could not parse payload into json: ";
+    let (_emulator, address) = start();
+    for body in ["{", "hello", "{}{}", "\u{feff}{}", "'x'"] {
+        let answer = post(address, INVOKE, &[], body.as_bytes());
+        assert_eq!(answer.status, 400, "{body}");
+        assert_eq!(answer.header("x-amzn-ErrorType"), Some("InvalidRequestContentException"));
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert!(body["message"].as_str().unwrap().starts_with(message), "{body}");
+        assert_eq!(body["Type"], "User");
+    }
+}
+
+#[test]
+fn every_reply_has_an_id() {
+    let (_emulator, address) = start();
+    for (target, header) in
+        [("/", "X: y"), (INVOKE, "X-Amz-Invocation-Type: DryRun"), (INVOKE, "X-Amz-Invocation-Type: No")]
+    {
+        let answer = post(address, target, &[header], b"{}");
+        assert_eq!(answer.header("x-amzn-RequestId").unwrap().len(), 36, "{target} {header}");
+    }
+}
+
+#[test]
+fn the_version_that_is_asked_for_is_the_one_that_is_executed() {
+    let (answer, _) = invoke("/2015-03-31/functions/f/invocations?Qualifier=7", &[], b"{}");
+    assert_eq!(answer.header("X-Amz-Executed-Version"), Some("7"));
+}
+
+#[test]
+fn reserved_concurrency_throttles_callers_and_not_events() {
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).reserved_concurrency(1).start().unwrap();
+    let address = emulator.listens().unwrap();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| post(address, INVOKE, &[], b"1"));
+        let mut peer = Peer::connect(emulator.runtime_api());
+        let given = peer.next();
+        let answer = post(address, INVOKE, &[], b"2");
+        assert_eq!((answer.status, answer.header("Retry-After")), (429, Some("1")));
+        assert!(answer.text().contains("ReservedFunctionConcurrentInvocationLimitExceeded"), "{}", answer.text());
+        assert_eq!(post(address, INVOKE, &["X-Amz-Invocation-Type: Event"], b"3").status, 202);
+        peer.respond(&given.id, b"one");
+        assert_eq!(first.join().unwrap().text(), "one");
+        let given = peer.next();
+        assert_eq!(given.event, b"3");
+        peer.respond(&given.id, b"");
+    });
+}
+
+#[test]
+fn an_event_that_fails_is_tried_again_twice_and_then_kept() {
+    let path = std::env::temp_dir().join(format!("lambwire-dead-letters-{}", std::process::id()));
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).dead_letters(&path).start().unwrap();
+    let address = emulator.listens().unwrap();
+    let taken = post(address, INVOKE, &["X-Amz-Invocation-Type: Event"], b"{\"n\":1}");
+    let mut peer = Peer::connect(emulator.runtime_api());
+    let mut nonces = Vec::new();
+    for _ in 0..3 {
+        let given = peer.next();
+        assert_eq!(Some(given.id.as_str()), taken.header("x-amzn-RequestId"));
+        nonces.push(given.invocation_id);
+        peer.fail(&given.id, br#"{"errorType":"E"}"#);
+    }
+    nonces.dedup();
+    assert_eq!(nonces.len(), 3, "each try has a nonce of its own");
+    peer.ask_next();
+    let letter = loop {
+        if let Some(letter) = std::fs::read_to_string(&path).ok().filter(|text| text.ends_with('\n')) {
+            break letter;
+        }
+        thread::yield_now();
+    };
+    std::fs::remove_file(&path).unwrap();
+    let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
+    assert_eq!(letter["requestContext"]["approximateInvokeCount"], 3);
+    assert_eq!(letter["requestPayload"]["n"], 1);
+    assert_eq!(letter["responsePayload"]["errorType"], "E");
 }

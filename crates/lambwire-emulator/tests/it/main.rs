@@ -4,7 +4,9 @@
 
 mod child;
 mod concurrent;
+mod extensions;
 mod faults;
+mod fleet;
 mod freeze;
 mod front;
 mod library;
@@ -13,4 +15,6 @@ mod process;
 mod program;
 mod runtime_api;
 mod sigterm;
+mod streaming;
+mod telemetry;
 mod wire;

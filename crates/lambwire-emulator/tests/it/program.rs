@@ -162,8 +162,8 @@ fn a_server_says_where_it_listens_and_ends_with_a_signal_and_its_program_with_it
     for (name, status) in [("TERM", 143), ("INT", 130)] {
         let (mut emulator, ready, mut lines) = serve();
         let address = ready["listen"].as_str().unwrap().parse().unwrap();
-        let pid = post(address, INVOKE, &[], b"pid").text().to_owned();
-        let api = post(address, INVOKE, &[], b"variable AWS_LAMBDA_RUNTIME_API");
+        let pid = post(address, INVOKE, &[], b"\"pid\"").text().to_owned();
+        let api = post(address, INVOKE, &[], b"\"variable AWS_LAMBDA_RUNTIME_API\"");
         assert_eq!(api.text(), ready["runtime_api"].as_str().unwrap());
         signal(&emulator, name);
         assert_eq!(emulator.wait().unwrap().code(), Some(status));

@@ -1,8 +1,10 @@
 //! The command line.
 
+use std::env;
+use std::error::Error;
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -75,22 +77,39 @@ pub(crate) struct Args {
     #[arg(long)]
     handler: Option<String>,
 
-    /// Name of the function
-    #[arg(long, default_value = "function")]
-    name: String,
+    /// Name of the function; otherwise AWS_LAMBDA_FUNCTION_NAME, or `function`
+    #[arg(long)]
+    name: Option<String>,
 
-    /// Memory of the function in MB; said to the program, not enforced
-    #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(128..=10_240))]
-    memory: u32,
+    /// Memory of the function in MB, said to the program, not enforced; otherwise AWS_LAMBDA_FUNCTION_MEMORY_SIZE, or 128
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(128..=10_240))]
+    memory: Option<u32>,
+
+    /// Start each file of this directory as an extension, before the program; otherwise those of /opt/extensions, if there
+    /// are any
+    #[arg(long, value_name = "DIRECTORY")]
+    extensions: Option<PathBuf>,
 
     /// Give the process up to N invocations at a time, as AWS's managed instances do, and say so in
     /// AWS_LAMBDA_MAX_CONCURRENCY; without this, one at a time
     #[arg(long, value_name = "N", value_parser = concurrency)]
     concurrency: Option<usize>,
 
-    /// How long an invocation may take, in seconds; up to 900
-    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
-    timeout: Duration,
+    /// Start up to N environments, each with a process of its own, as callers come who would otherwise wait
+    #[arg(long, value_name = "N", value_parser = environments)]
+    environments: Option<usize>,
+
+    /// Throttle whoever would be one more than N callers at a time, with status 429, as reserved concurrency does
+    #[arg(long, value_name = "N")]
+    reserved: Option<usize>,
+
+    /// Append events of the type Event to this file that have failed three times
+    #[arg(long, value_name = "FILE")]
+    dead_letter: Option<PathBuf>,
+
+    /// How long an invocation may take, in seconds, up to 900; otherwise AWS_LAMBDA_FUNCTION_TIMEOUT, or 3
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
 
     /// How long the program may take to start, in seconds, if that is more than --timeout
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
@@ -116,21 +135,47 @@ impl Args {
     }
 
     /// The emulator that is asked for.
-    pub(crate) fn emulator(&self) -> Emulator {
+    pub(crate) fn emulator(&self) -> Result<Emulator, Box<dyn Error>> {
         let (program, arguments) = self.program.split_first().unzip();
         let mut command = Command::new(program.cloned().unwrap_or_default());
         command.args(arguments.unwrap_or_default());
-        let mut emulator = Emulator::new(command)
-            .name(&self.name)
-            .memory_mb(self.memory)
-            .timeout(self.timeout)
-            .init_timeout(self.init_timeout)
-            .runtime_api(self.runtime_api);
+        let mut emulator =
+            Emulator::new(command).init_timeout(self.init_timeout).runtime_api(self.runtime_api).own_process();
+        if let Some(name) = self.name.clone().or_else(|| variable("AWS_LAMBDA_FUNCTION_NAME")) {
+            emulator = emulator.name(name);
+        }
+        if let Some(version) = variable("AWS_LAMBDA_FUNCTION_VERSION") {
+            emulator = emulator.version(version);
+        }
+        let memory =
+            read_variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", |text| text.parse().map_err(|_| "no number".into()));
+        if let Some(memory) = self.memory.map_or(memory, |memory| Ok(Some(memory)))? {
+            emulator = emulator.memory_mb(memory);
+        }
+        let timeout = read_variable("AWS_LAMBDA_FUNCTION_TIMEOUT", seconds);
+        if let Some(timeout) = self.timeout.map_or(timeout, |timeout| Ok(Some(timeout)))? {
+            emulator = emulator.timeout(timeout);
+        }
+        if let Some(directory) = &self.extensions {
+            let unread = |error| format!("cannot read the extensions in {}: {error}", directory.display());
+            emulator = emulator.extensions(directory).map_err(unread)?;
+        } else if Path::new(EXTENSIONS).is_dir() {
+            emulator = emulator.extensions(EXTENSIONS)?;
+        }
         if let Some(handler) = &self.handler {
             emulator = emulator.handler(handler);
         }
         if let Some(concurrency) = self.concurrency {
             emulator = emulator.concurrency(concurrency);
+        }
+        if let Some(reserved) = self.reserved {
+            emulator = emulator.reserved_concurrency(reserved);
+        }
+        if let Some(file) = &self.dead_letter {
+            emulator = emulator.dead_letters(file);
+        }
+        if let Some(environments) = self.environments {
+            emulator = emulator.environments(environments);
         }
         if let Some(directory) = &self.task_root {
             emulator = emulator.task_root(directory);
@@ -138,16 +183,35 @@ impl Args {
         if let Some(directory) = &self.runtime_dir {
             emulator = emulator.runtime_dir(directory);
         }
-        if self.is_one_shot() {
+        Ok(if self.is_one_shot() {
             emulator.console(Console::Stderr)
         } else {
-            emulator.console(Console::Stdout).listen(self.listen)
-        }
+            emulator.console(Console::Stdout).listen(self.listen).announce()
+        })
     }
 }
 
+/// Where extensions are on Lambda.
+const EXTENSIONS: &str = "/opt/extensions";
+
+/// A variable with which AWS's emulator is configured; an empty one is as good as none.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn read_variable<T>(name: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    variable(name).map(|value| read(&value).map_err(|error| format!("{name} is {value:?}, {error}"))).transpose()
+}
+
 fn concurrency(text: &str) -> Result<usize, String> {
-    let most = limits::CONCURRENCY;
+    number(text, limits::CONCURRENCY)
+}
+
+fn environments(text: &str) -> Result<usize, String> {
+    number(text, limits::ENVIRONMENTS)
+}
+
+fn number(text: &str, most: usize) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("not a number from 1 to {most}"))
 }

@@ -7,11 +7,9 @@ use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
-use async_signal::{Signal, Signals};
 use clap::Parser;
-use lambwire_emulator::{Event, InvokeError, Outcome, Running};
-use smol::future;
-use smol::stream::StreamExt;
+use lambwire_emulator::{Event, InvokeError, Outcome, Running, Stderr};
+use tokio::signal::unix::{SignalKind, signal};
 
 mod args;
 
@@ -28,6 +26,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let env = env_logger::Env::default().default_filter_or("warn");
     env_logger::Builder::from_env(env)
+        .target(env_logger::Target::Pipe(Box::new(Stderr)))
         .format(|out, record| writeln!(out, "lambwire-emulator: {}", record.args()))
         .init();
     match run(&args) {
@@ -43,30 +42,24 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<u8, Box<dyn Error>> {
     // Before signals are caught: this waits for standard input, and is to be interruptible.
     let event = event(args)?;
-    smol::block_on(async {
-        let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-        let signalled = async {
-            match signals.next().await {
-                Some(signal) => Ok(SIGNALLED + number(signal?)),
-                None => future::pending().await,
-            }
-        };
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         let work = async {
-            let emulator = args.emulator().start()?;
+            let emulator = args.emulator()?.start()?;
             match event {
                 Some(event) => send(emulator, event).await,
                 None => serve(emulator).await,
             }
         };
-        future::or(signalled, work).await
+        tokio::select! {
+            _ = interrupt.recv() => Ok(SIGNALLED + 2),
+            _ = terminate.recv() => Ok(SIGNALLED + 15),
+            _ = hang_up.recv() => Ok(SIGNALLED + 1),
+            result = work => result,
+        }
     })
-}
-
-fn number(signal: Signal) -> u8 {
-    match signal {
-        Signal::Int => 2,
-        _ => 15,
-    }
 }
 
 /// The event to be sent, if there is only one.
@@ -91,12 +84,12 @@ fn event(args: &Args) -> Result<Option<Event>, Box<dyn Error>> {
 
 /// Sends one event, prints the answer, and sees the invocation to its end.
 async fn send(emulator: Running, event: Event) -> Result<u8, Box<dyn Error>> {
-    let answer = emulator.invoke(event).await?;
+    let mut answer = emulator.invoke(event).await?;
     let mut stdout = io::stdout().lock();
-    stdout.write_all(&answer.body)?;
     if stdout.is_terminal() && !answer.body.ends_with(b"\n") {
-        stdout.write_all(b"\n")?;
+        answer.body.push(b'\n');
     }
+    stdout.write_all(&answer.body)?;
     stdout.flush()?;
     drop(stdout);
     emulator.finish().await;
@@ -108,12 +101,6 @@ async fn send(emulator: Running, event: Event) -> Result<u8, Box<dyn Error>> {
 
 /// Serves until a signal comes.
 async fn serve(emulator: Running) -> Result<u8, Box<dyn Error>> {
-    let listen = emulator.listens().map(|address| address.to_string());
-    let runtime_api = emulator.runtime_api().to_string();
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "ready {}", serde_json::json!({ "listen": listen, "runtime_api": runtime_api }))?;
-    stdout.flush()?;
-    drop(stdout);
     emulator.ended().await;
     Err(InvokeError::Stopped.into())
 }

@@ -1,19 +1,62 @@
 //! What callers are told.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::HeaderMap;
+use hyper::body::{Body, Bytes, Frame, SizeHint};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use lambwire::limits::PAYLOAD_BYTES;
 
+use super::event_stream::{self, EventStream};
 use crate::answer::{Answer, JSON, Outcome};
+use crate::event::new_id;
 use crate::json;
+use crate::queue::ResponseStream;
 
-pub(super) type Reply = Response<Full<Bytes>>;
+pub(super) type Reply = Response<ReplyBody>;
+
+/// The body of a reply.
+pub(super) enum ReplyBody {
+    Whole(Full<Bytes>),
+    Stream(EventStream),
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(context),
+            Self::Stream(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Stream(body) => body.size_hint(),
+        }
+    }
+}
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
 
 /// What came of an invocation. AWS says 200 whatever that is, and names failures in a header.
@@ -22,11 +65,31 @@ pub(super) fn answered(answer: Answer) -> Reply {
     let headers = reply.headers_mut();
     let content_type = HeaderValue::from_str(&answer.content_type);
     headers.insert(CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static(JSON)));
-    headers.insert(EXECUTED_VERSION, HeaderValue::from_static("$LATEST"));
+    put_version(headers, &answer.version);
     if answer.outcome == Outcome::Failure {
         headers.insert(FUNCTION_ERROR, HeaderValue::from_static("Unhandled"));
     }
+    let tail = answer.log_tail.and_then(|tail| HeaderValue::try_from(BASE64_STANDARD.encode(tail)).ok());
+    if let Some(tail) = tail {
+        headers.insert(LOG_RESULT, tail);
+    }
     with_request_id(reply, &answer.request_id)
+}
+
+/// What comes of an invocation, as it comes.
+pub(super) fn streamed(response: ResponseStream, version: &str) -> Reply {
+    let request_id = response.request_id().to_owned();
+    let mut reply = Response::new(ReplyBody::Stream(EventStream::new(response)));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(event_stream::MEDIA_TYPE));
+    put_version(headers, version);
+    with_request_id(reply, &request_id)
+}
+
+fn put_version(headers: &mut HeaderMap, version: &str) {
+    if let Ok(version) = HeaderValue::from_str(version) {
+        headers.insert(EXECUTED_VERSION, version);
+    }
 }
 
 /// The event is in the queue, and the caller does not wait.
@@ -47,7 +110,10 @@ pub(super) enum Exception {
     BadParameter(String),
     BadContent(String),
     TooLarge,
-    Throttled,
+    /// Whether reserved concurrency is the reason.
+    Throttled {
+        is_reserved: bool,
+    },
     Stopped,
 }
 
@@ -63,13 +129,14 @@ impl Exception {
             Self::TooLarge => {
                 format!("Request must be smaller than {} bytes for the InvokeFunction operation", PAYLOAD_BYTES + 1)
             }
-            Self::Throttled => "Rate Exceeded.".to_owned(),
+            Self::Throttled { .. } => "Rate Exceeded.".to_owned(),
             Self::Stopped => "the emulator is ending".to_owned(),
         };
         let fault = if status.is_server_error() { "Service" } else { "User" };
         let mut members = vec![("__type", name), ("Type", fault), ("message", &message)];
-        if matches!(self, Self::Throttled) {
-            members.push(("Reason", "ConcurrentInvocationLimitExceeded"));
+        if let Self::Throttled { is_reserved } = self {
+            let reserved = "ReservedFunctionConcurrentInvocationLimitExceeded";
+            members.push(("Reason", if *is_reserved { reserved } else { "ConcurrentInvocationLimitExceeded" }));
         }
         let mut reply = reply(status, json::object(&members).into_bytes());
         let headers = reply.headers_mut();
@@ -77,6 +144,9 @@ impl Exception {
         headers.insert(ERROR_TYPE, HeaderValue::from_static(name));
         if matches!(self, Self::MethodNotAllowed) {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        if matches!(self, Self::Throttled { .. }) {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         reply
     }
@@ -88,16 +158,21 @@ impl Exception {
             Self::BadParameter(_) => (StatusCode::BAD_REQUEST, "InvalidParameterValueException"),
             Self::BadContent(_) => (StatusCode::BAD_REQUEST, "InvalidRequestContentException"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException"),
-            Self::Throttled => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
+            Self::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
             Self::Stopped => (StatusCode::INTERNAL_SERVER_ERROR, "ServiceException"),
         }
     }
 }
 
 fn reply(status: StatusCode, body: Vec<u8>) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    let mut reply = Response::new(ReplyBody::Whole(Full::new(Bytes::from(body))));
     *reply.status_mut() = status;
     reply
+}
+
+/// Every reply has an id, that of an invocation or another.
+pub(super) fn identified(reply: Reply) -> Reply {
+    if reply.headers().contains_key(REQUEST_ID) { reply } else { with_request_id(reply, &new_id()) }
 }
 
 fn with_request_id(mut reply: Reply, request_id: &str) -> Reply {

@@ -1,33 +1,41 @@
 //! A connection from the runtime: [`lambwire::Server`] with a socket and a buffer.
 
+use std::future;
 use std::io::{self, IoSlice};
-use std::net::TcpStream;
 
+use hyper::body::Bytes;
 use lambwire::{
-    Body, ErrorHeaders, Event, InvocationId, Mode, ReceiveError, Reply, Request, RequestKind, SendError, Server,
+    Body, ErrorHeaders, Event, Headers, InvocationId, Mode, ReceiveError, Reply, Request, SendError, Server,
     StreamError,
 };
-use smol::future;
-use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::{Async, Timer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::answer::Reported;
+use crate::environment::Call;
 use crate::limits;
 
 /// Size of the buffer at first, in bytes. It grows for heads and trailers that are longer, to what the core takes.
 const INPUT_BYTES: usize = 16 * 1024;
+
+/// Size of the buffer while a large body comes, in bytes.
+const LARGE_INPUT_BYTES: usize = 256 * 1024;
 
 /// Size in bytes of the buffer for the head of a reply, at first. Most heads have about 400.
 const HEAD_BYTES: usize = 1024;
 
 /// A connection from the runtime.
 pub(crate) struct Connection {
-    stream: Async<TcpStream>,
+    stream: TcpStream,
     server: Server,
     input: Vec<u8>,
     /// What of the input has not been received.
     start: usize,
     end: usize,
+    /// Replies that are written before anything is waited for: a 202 goes with the invocation behind it.
+    output: Vec<u8>,
 }
 
 /// Why a connection ends before its time.
@@ -44,8 +52,12 @@ pub(crate) enum Asked {
     Next,
     Answer { id: String, nonce: Option<Vec<u8>>, mode: Mode, kind: Kind },
     InitError { error_type: Option<String> },
-    Register,
+    Register { name: String, wants_account: bool },
     ExtensionNext { id: Vec<u8> },
+    ExtensionError { id: Vec<u8>, error_type: Option<String>, is_init: bool },
+    Telemetry { id: Vec<u8> },
+    Logs,
+    Metadata { is_get: bool, authorization: Vec<u8> },
     Other { what: String },
 }
 
@@ -69,16 +81,17 @@ pub(crate) enum Collected {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Async<TcpStream>) -> Self {
-        Self { stream, server: Server::new(), input: vec![0; INPUT_BYTES], start: 0, end: 0 }
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self { stream, server: Server::new(), input: vec![0; INPUT_BYTES], start: 0, end: 0, output: Vec::new() }
     }
 
     /// Waits for the head of the next request; `None` if none comes.
     pub(crate) async fn request(&mut self) -> Result<Option<Asked>, Lost> {
+        self.shrink();
         while self.server.is_open() {
             let received = self.server.receive(self.input.get(self.start..self.end).unwrap_or_default())?;
-            if let Event::Head { head, .. } = received.event {
-                let asked = Asked::new(&head);
+            if let Event::Head { head, headers, .. } = received.event {
+                let asked = Asked::new(&head, headers);
                 self.start += received.used;
                 return Ok(Some(asked));
             }
@@ -86,6 +99,7 @@ impl Connection {
                 self.server.receive_eof()?;
             }
         }
+        self.flush().await?;
         Ok(None)
     }
 
@@ -94,13 +108,49 @@ impl Connection {
         if self.expects_continue() {
             let mut head = [0; HEAD_BYTES];
             let len = self.server.send_continue(&mut head)?;
-            self.write(head.get(..len).unwrap_or_default(), &[]).await?;
+            self.output.extend_from_slice(head.get(..len).unwrap_or_default());
         }
         Ok(())
     }
 
     pub(crate) fn expects_continue(&self) -> bool {
         self.server.expects_continue()
+    }
+
+    /// Receives the body, and hands on each piece of it as it comes: nothing more is read while the other end has enough.
+    /// That it has gone changes nothing. What exceeds `limit` bytes is thrown away, as by [`body`](Self::body).
+    pub(crate) async fn body_to(&mut self, limit: u64, to: &mpsc::Sender<Bytes>) -> Result<Collected, Lost> {
+        let mut total: u64 = 0;
+        loop {
+            let received = self.server.receive(self.input.get(self.start..self.end).unwrap_or_default())?;
+            self.start += received.used;
+            match received.event {
+                Event::Data(data) => {
+                    total = total.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+                    if total <= limit {
+                        let _ = to.send(Bytes::copy_from_slice(data)).await;
+                    }
+                    if total > limit.saturating_add(limits::DISCARDED_BYTES) {
+                        return Ok(Collected::TooLarge);
+                    }
+                }
+                Event::End { .. } if total > limit => return Ok(Collected::TooLarge),
+                Event::End { trailers } => {
+                    let failure = StreamError::find(trailers).map(|error| stream_failure(&error));
+                    return Ok(Collected::Whole { body: Vec::new(), failure });
+                }
+                _ => self.read_more().await?,
+            }
+        }
+    }
+
+    /// Reads more of a body.
+    async fn read_more(&mut self) -> Result<(), Lost> {
+        if self.read().await? == 0 {
+            self.server.receive_eof()?;
+            return Err(Lost::Receive(ReceiveError::CutShort));
+        }
+        Ok(())
     }
 
     /// Receives the body. What exceeds `limit` bytes is thrown away, up to [`DISCARDED_BYTES`](limits::DISCARDED_BYTES).
@@ -127,33 +177,62 @@ impl Connection {
                     let failure = StreamError::find(trailers).map(|error| stream_failure(&error));
                     return Ok(Collected::Whole { body, failure });
                 }
-                _ => {
-                    if self.read().await? == 0 {
-                        self.server.receive_eof()?;
-                        return Err(Lost::Receive(ReceiveError::CutShort));
-                    }
-                }
+                _ => self.read_more().await?,
             }
         }
     }
 
-    /// Sends a reply, head and body in one write.
+    /// Sends a reply with another header.
+    pub(crate) async fn reply_with(
+        &mut self,
+        reply: &Reply<'_>,
+        (name, value): (&str, &str),
+        body: &[u8],
+    ) -> Result<(), Lost> {
+        let start = self.output.len();
+        self.reply(reply, body).await?;
+        // Behind the status line; small as it is, the reply has not been written.
+        let line = self.output.get(start..).unwrap_or_default().iter().position(|byte| *byte == b'\n');
+        if let Some(end) = line {
+            let at = start + end + 1;
+            self.output.splice(at..at, format!("{name}: {value}\r\n").into_bytes());
+        }
+        Ok(())
+    }
+
+    /// Sends a reply: it is written with what stands before it, now if it is large, else before anything is waited for.
     pub(crate) async fn reply(&mut self, reply: &Reply<'_>, body: &[u8]) -> Result<(), Lost> {
-        let mut head = vec![0; HEAD_BYTES];
+        let start = self.output.len();
         let mut body = body;
+        let mut room = HEAD_BYTES;
         let len = loop {
+            self.output.resize(start + room, 0);
+            let head = self.output.get_mut(start..).unwrap_or_default();
             let framing = Body::Exact(u64::try_from(body.len()).unwrap_or(u64::MAX));
-            match self.server.send(reply, framing, &mut head) {
+            match self.server.send(reply, framing, head) {
                 Ok(len) => break len,
-                Err(SendError::BufferTooSmall { needed }) if needed > head.len() => head.resize(needed, 0),
+                Err(SendError::BufferTooSmall { needed }) if needed > room => room = needed,
                 // To a HEAD request.
                 Err(SendError::InvalidBody) if !body.is_empty() => body = &[],
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    self.output.truncate(start);
+                    return Err(error.into());
+                }
             }
         };
+        self.output.truncate(start + len);
         // A body of known length has nothing before or behind it.
         self.server.frame(body.len())?;
-        self.write(head.get(..len).unwrap_or_default(), body).await
+        if body.len() <= INPUT_BYTES {
+            self.output.extend_from_slice(body);
+            return Ok(());
+        }
+        self.write_with(body).await
+    }
+
+    /// Writes the replies that have not been written.
+    pub(crate) async fn flush(&mut self) -> Result<(), Lost> {
+        if self.output.is_empty() { Ok(()) } else { self.write_with(&[]).await }
     }
 
     /// Waits until the runtime has closed the connection. What it sends before that is kept, as far as there is room.
@@ -173,7 +252,8 @@ impl Connection {
     pub(crate) async fn linger(mut self) {
         let drained = async {
             let mut discarded: u64 = 0;
-            let _ = self.stream.get_ref().shutdown(std::net::Shutdown::Write);
+            let _ = self.flush().await;
+            let _ = self.stream.shutdown().await;
             while discarded < limits::DISCARDED_BYTES {
                 match self.stream.read(&mut self.input).await {
                     Ok(len) if len > 0 => discarded += u64::try_from(len).unwrap_or(u64::MAX),
@@ -181,14 +261,13 @@ impl Connection {
                 }
             }
         };
-        let patience = async {
-            Timer::after(limits::LINGER).await;
-        };
-        future::or(drained, patience).await;
+        // A peer that goes on sending is left alone.
+        let _ = timeout(limits::LINGER, drained).await;
     }
 
     /// Reads what there is into the buffer, and gives back how much.
     async fn read(&mut self) -> Result<usize, Lost> {
+        self.flush().await?;
         self.make_room();
         if self.end == self.input.len() {
             // Bounded by the core, which takes no longer head, chunk line or trailers.
@@ -196,7 +275,23 @@ impl Connection {
         }
         let len = self.stream.read(self.input.get_mut(self.end..).unwrap_or_default()).await?;
         self.end += len;
+        if self.end == self.input.len() && self.start == 0 && (INPUT_BYTES..LARGE_INPUT_BYTES).contains(&len) {
+            // There is more: it is read in fewer pieces.
+            self.input.resize(LARGE_INPUT_BYTES, 0);
+        }
         Ok(len)
+    }
+
+    /// Gives back what a large message has taken.
+    fn shrink(&mut self) {
+        self.make_room();
+        if self.input.len() > INPUT_BYTES && self.end <= INPUT_BYTES {
+            self.input.truncate(INPUT_BYTES);
+            self.input.shrink_to_fit();
+        }
+        if self.output.is_empty() && self.output.capacity() > INPUT_BYTES {
+            self.output = Vec::new();
+        }
     }
 
     /// Moves what has not been received to the front.
@@ -208,8 +303,9 @@ impl Connection {
         }
     }
 
-    async fn write(&mut self, head: &[u8], body: &[u8]) -> Result<(), Lost> {
-        let mut slices = [IoSlice::new(head), IoSlice::new(body)];
+    /// Writes all replies, and `body` behind them.
+    async fn write_with(&mut self, body: &[u8]) -> Result<(), Lost> {
+        let mut slices = [IoSlice::new(&self.output), IoSlice::new(body)];
         let mut rest = &mut slices[..];
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
@@ -219,12 +315,13 @@ impl Connection {
             }
             IoSlice::advance_slices(&mut rest, len);
         }
+        self.output.clear();
         Ok(())
     }
 }
 
 impl Asked {
-    fn new(request: &Request<'_>) -> Self {
+    fn new(request: &Request<'_>, headers: Headers<'_>) -> Self {
         let error_type = |headers: &ErrorHeaders<'_>| headers.error_type.map(str::to_owned);
         let nonce = |id: &Option<InvocationId<'_>>| id.map(|id| id.as_bytes().to_vec());
         match request {
@@ -242,26 +339,70 @@ impl Asked {
                 kind: Kind::Error { error_type: error_type(headers) },
             },
             Request::InitError(headers) => Self::InitError { error_type: error_type(headers) },
-            Request::Register { .. } => Self::Register,
+            Request::Register { name } => {
+                Self::Register { name: (*name).to_owned(), wants_account: wants_account(headers) }
+            }
             Request::ExtensionNext { id } => Self::ExtensionNext { id: id.as_bytes().to_vec() },
-            Request::Other { method, target } => Self::Other { what: format!("{method} {target}") },
+            Request::Other { method, target } => Self::other(method, target, headers),
             // SnapStart has nothing to restore here, and AWS's emulator does not know these without a flag, either.
             request => Self::Other { what: request.kind().to_string() },
         }
     }
 }
 
+impl Asked {
+    /// What the Runtime API proper does not know.
+    fn other(method: &str, target: &str, headers: Headers<'_>) -> Self {
+        let path = target.split('?').next().unwrap_or(target);
+        let value = |name: &str| headers.get(name).unwrap_or_default().to_vec();
+        let error = |is_init| Self::ExtensionError {
+            id: value(EXTENSION_ID),
+            error_type: String::from_utf8(value(EXTENSION_ERROR_TYPE)).ok().filter(|text| !text.is_empty()),
+            is_init,
+        };
+        match (method, path) {
+            // Without a name.
+            ("POST", "/2020-01-01/extension/register") => {
+                Self::Register { name: String::new(), wants_account: wants_account(headers) }
+            }
+            // Without an id.
+            ("GET", "/2020-01-01/extension/event/next") => Self::ExtensionNext { id: Vec::new() },
+            ("POST", "/2020-01-01/extension/init/error") => error(true),
+            ("POST", "/2020-01-01/extension/exit/error") => error(false),
+            ("PUT", "/2022-07-01/telemetry") => Self::Telemetry { id: value(EXTENSION_ID) },
+            ("PUT", "/2020-08-15/logs") => Self::Logs,
+            (_, METADATA) => Self::Metadata { is_get: method == "GET", authorization: value("Authorization") },
+            _ => Self::Other { what: format!("{method} {target}") },
+        }
+    }
+}
+
+/// Names the extension that asks.
+const EXTENSION_ID: &str = "Lambda-Extension-Identifier";
+
+const EXTENSION_ERROR_TYPE: &str = "Lambda-Extension-Function-Error-Type";
+
+/// Where functions ask for what is known of the place in which they run (AWS, "Metadata endpoint").
+const METADATA: &str = "/2026-01-15/metadata/execution-environment";
+
+fn wants_account(headers: Headers<'_>) -> bool {
+    headers.get("Lambda-Extension-Accept-Feature").is_some_and(|features| {
+        features.split(|byte| *byte == b',').any(|feature| feature.trim_ascii() == b"accountId")
+    })
+}
+
 impl Kind {
-    pub(crate) fn verb(&self) -> RequestKind {
+    pub(crate) fn call(&self) -> Call {
         match self {
-            Self::Response { .. } => RequestKind::Response,
-            Self::Error { .. } => RequestKind::Error,
+            Self::Response { .. } => Call::Response,
+            Self::Error { .. } => Call::Error,
         }
     }
 
-    /// The answer, with its body.
-    pub(crate) fn with(self, body: Vec<u8>) -> Reported {
+    /// The answer, with its body, unless that has gone to the caller already.
+    pub(crate) fn with(self, body: Vec<u8>, is_streamed: bool) -> Reported {
         match self {
+            Self::Response { content_type } if is_streamed => Reported::Streamed { content_type },
             Self::Response { content_type } => Reported::Response { content_type, body },
             Self::Error { error_type } => Reported::Error { error_type, report: body },
         }

@@ -47,6 +47,11 @@ pub(super) fn event(headers: &HeaderMap, payload: Vec<u8>) -> Result<Event, Exce
     if let Some(tenant_id) = text(headers, "x-amz-tenant-id")? {
         event = event.tenant_id(tenant_id);
     }
+    match text(headers, "x-amz-log-type")? {
+        None | Some("None") => {}
+        Some("Tail") => event = event.log_tail(),
+        Some(other) => return Err(Exception::BadParameter(format!("no log type: {other}"))),
+    }
     Ok(event)
 }
 

@@ -1,0 +1,331 @@
+//! Leads an environment through its life: its processes are started when they are needed, and ended when they are late.
+
+use std::future::{self, Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Instant;
+
+use tokio::task::{spawn_local, yield_now};
+use tokio::time::{sleep_until, timeout};
+
+use super::member::{Life, Member};
+use crate::answer::Failure;
+use crate::environment::{Capacity, ShutdownReason};
+use crate::exit::Exit;
+use crate::limits;
+use crate::logs::{Reader, Source};
+use crate::process::{Outputs, Process, Program};
+use crate::queue::now_ms;
+
+/// The processes of an environment, and what becomes of them.
+pub(crate) struct Driver {
+    member: Rc<Member>,
+    process: Option<Process>,
+    /// Programs that are extensions, each with its name.
+    extensions: Vec<(String, Program)>,
+    extension_processes: Vec<(String, Process)>,
+    /// The program waits for its extensions to register.
+    is_held_back: bool,
+    /// Why the environment ends, once it does.
+    reason: ShutdownReason,
+}
+
+/// What the driver is woken by.
+enum Woken {
+    Exited(Exit),
+    ExtensionExited(String, Exit),
+    Called,
+    Late,
+}
+
+impl Driver {
+    pub(crate) fn new(member: Rc<Member>, extensions: Vec<(String, Program)>) -> Self {
+        let names = extensions.iter().map(|(name, _)| name.clone()).collect();
+        member.environment.borrow_mut().reset(names, Instant::now());
+        Self {
+            member,
+            process: None,
+            extensions,
+            extension_processes: Vec::new(),
+            is_held_back: false,
+            reason: ShutdownReason::Spindown,
+        }
+    }
+
+    pub(crate) fn member(&self) -> Rc<Member> {
+        Rc::clone(&self.member)
+    }
+
+    /// Starts the extensions, and the program, if it has none to wait for.
+    pub(crate) fn start(&mut self) -> io::Result<()> {
+        self.member.memory.take();
+        // An extension in the process of the runtime may subscribe as well.
+        self.member.telemetry.reset(true);
+        self.member.tell_init_start();
+        self.member.outputs.borrow_mut().clear();
+        for (name, program) in &mut self.extensions {
+            let (process, outputs) = program.start()?;
+            read(&self.member, outputs, [Source::Extension; 2]);
+            self.extension_processes.push((name.clone(), process));
+        }
+        self.is_held_back = !self.extensions.is_empty();
+        if self.is_held_back { Ok(()) } else { self.start_program() }
+    }
+
+    fn start_program(&mut self) -> io::Result<()> {
+        self.is_held_back = false;
+        if let Some(program) = &mut *self.member.program.borrow_mut() {
+            let (process, outputs) = program.start()?;
+            read(&self.member, outputs, [Source::Stdout, Source::Stderr]);
+            self.member.pid.set(process.pid());
+            self.process = Some(process);
+        }
+        Ok(())
+    }
+
+    /// Goes on until the emulator ends.
+    pub(crate) async fn run(mut self) {
+        while self.member.life.get() != Life::Stopping {
+            match self.wait().await {
+                Woken::Called => {}
+                Woken::Exited(exit) => self.after(exit).await,
+                Woken::ExtensionExited(name, exit) => self.after_extension(&name, exit).await,
+                Woken::Late => {
+                    self.reason = ShutdownReason::Timeout;
+                    self.member.environment.borrow_mut().tick(Instant::now());
+                    self.member.act();
+                }
+            }
+            self.follow().await;
+        }
+        self.end().await;
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let deadline = self.member.environment.borrow().deadline();
+        self.member.armed.set(deadline);
+        let late = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline.into()).await,
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            exit = exited(&mut self.process) => Woken::Exited(exit),
+            (name, exit) = any_exited(&mut self.extension_processes) => Woken::ExtensionExited(name, exit),
+            () = self.member.wake.notified() => Woken::Called,
+            () = late => Woken::Late,
+        }
+    }
+
+    /// Ends and starts the program as it is wished for.
+    async fn follow(&mut self) {
+        let member = Rc::clone(&self.member);
+        let is_claimed = || member.environment.borrow().claimed().is_some();
+        let is_spent = is_claimed() && member.environment.borrow().has_init_error();
+        if member.life.get() == Life::Ending || member.life.get() == Life::Open && is_spent {
+            if is_spent {
+                self.reason = ShutdownReason::Failure;
+            }
+            self.clear_away().await;
+        }
+        let has_registered = member.environment.borrow().extensions.have_registered();
+        if self.is_held_back
+            && has_registered
+            && let Err(error) = self.start_program()
+        {
+            self.fail_to_start(&error);
+        }
+        while member.life.get() != Life::Stopping && is_claimed() && !self.is_started() {
+            match self.start() {
+                Ok(()) if !self.is_started() => return,
+                Ok(()) => {}
+                Err(error) => self.fail_to_start(&error),
+            }
+        }
+    }
+
+    fn is_started(&self) -> bool {
+        self.process.is_some() || !self.extension_processes.is_empty()
+    }
+
+    fn fail_to_start(&mut self, error: &io::Error) {
+        let name = self.member.program.borrow().as_ref().map(Program::name).unwrap_or_default();
+        log::error!("cannot start {name}: {error}");
+        let failure = Failure::BadEntrypoint(format!("fork/exec {name}: {error}"));
+        self.extension_processes.clear();
+        self.member.environment.borrow_mut().fail_claim(&failure);
+        self.member.act();
+        self.member.place();
+    }
+
+    /// The program has ended: what it sent before counts, and all else has failed.
+    async fn after(&mut self, exit: Exit) {
+        self.reason = ShutdownReason::Failure;
+        self.member.begin_end();
+        if let Some(process) = &mut self.process {
+            process.kill();
+        }
+        self.settle().await;
+        self.member.tell_init_failure("Runtime.ExitError");
+        let is_idle = self.member.is_idle();
+        if is_idle && !self.member.environment.borrow().has_init_error() {
+            log::error!("{exit}, with no invocation under way; the next one starts the program again");
+        }
+        self.member.environment.borrow_mut().exited(exit, Instant::now());
+        self.member.act();
+        self.process = None;
+        self.member.pid.set(None);
+        self.clear_away().await;
+    }
+
+    /// Without one of its extensions an environment is of no use.
+    async fn after_extension(&mut self, name: &str, exit: Exit) {
+        log::error!("extension {name} has ended: {}", exit.status());
+        self.reason = ShutdownReason::Failure;
+        self.member.begin_end();
+        let failure = Failure::ExtensionCrashed(exit);
+        self.member.environment.borrow_mut().fail_all(&failure, Instant::now());
+        self.member.act();
+        self.clear_away().await;
+    }
+
+    /// Ends the program, by asking it to only if it has an extension, and parts with its connections.
+    async fn clear_away(&mut self) {
+        self.member.begin_end();
+        self.end_processes(self.member.has_extension()).await;
+        self.reset();
+    }
+
+    /// Ends all processes: the program is asked to first, and then the extensions are, as far as they want to be.
+    async fn end_processes(&mut self, is_asked: bool) {
+        let member = Rc::clone(&self.member);
+        if let Some(process) = &mut self.process {
+            if is_asked {
+                process.ask_to_end(member.settings.end_grace).await;
+            }
+            process.end().await;
+            self.settle_program().await;
+        }
+        self.process = None;
+        if !self.extension_processes.is_empty() {
+            if member.environment.borrow().extensions.want_shutdown() {
+                // The last word before the end.
+                member.telemetry.flush(limits::TELEMETRY_FLUSH).await;
+                let patience_ms = u64::try_from(limits::SHUTDOWN.as_millis()).unwrap_or(u64::MAX);
+                member.environment.borrow_mut().shut_down(self.reason, now_ms().saturating_add(patience_ms));
+                member.act();
+                let all = async {
+                    for (_, process) in &mut self.extension_processes {
+                        process.exited().await;
+                    }
+                };
+                // Who takes longer is killed.
+                let _ = timeout(limits::SHUTDOWN, all).await;
+            }
+            for (_, mut process) in std::mem::take(&mut self.extension_processes) {
+                process.end().await;
+            }
+            self.settle().await;
+        }
+        self.reason = ShutdownReason::Spindown;
+    }
+
+    /// Receives what the program sent before it ended, as far as extensions do not hold connections of their own.
+    async fn settle_program(&self) {
+        if self.extension_processes.is_empty() {
+            self.settle().await;
+        } else {
+            yield_now().await;
+            self.member.drain_outputs();
+        }
+    }
+
+    /// Receives what processes sent before they ended.
+    async fn settle(&self) {
+        // The kernel may have told of connections that nobody has looked at.
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        if self.extension_processes.is_empty() {
+            self.member.runtime_api.settle().await;
+        }
+        self.member.drain_outputs();
+    }
+
+    /// Makes everything ready for another process.
+    fn reset(&mut self) {
+        let member = &self.member;
+        self.process = None;
+        self.is_held_back = false;
+        member.pid.set(None);
+        member.runtime_api.disconnect();
+        member.telemetry.reset(false);
+        member.waiters.borrow_mut().clear();
+        member.listeners.borrow_mut().clear();
+        member.outputs.borrow_mut().clear();
+        member.tenant.take();
+        let now = Instant::now();
+        member.started_at.set(Some(now));
+        let names = self.extensions.iter().map(|(name, _)| name.clone()).collect();
+        member.environment.borrow_mut().reset(names, now);
+        if member.life.get() == Life::Ending {
+            member.life.set(Life::Open);
+        }
+        member.place();
+    }
+
+    /// Ends the program for good: it is asked to in any case. One of several at a time is sent away first, unless it has
+    /// last words for a SIGTERM: sent away, it would end before.
+    async fn end(mut self) {
+        let member = Rc::clone(&self.member);
+        if matches!(member.settings.capacity, Capacity::Many(_)) && !member.has_extension() {
+            member.waiters.borrow_mut().clear();
+            member.runtime_api.settle().await;
+        }
+        self.end_processes(true).await;
+        // Last words.
+        yield_now().await;
+        member.drain_outputs();
+        member.runtime_api.disconnect();
+        member.life.set(Life::Stopped);
+        member.ended.notify_waiters();
+    }
+}
+
+/// Hands on what a process writes.
+fn read(member: &Rc<Member>, outputs: Outputs, sources: [Source; 2]) {
+    let [stdout, stderr] = sources;
+    for reader in [Reader::new(outputs.stdout, stdout), Reader::new(outputs.stderr, stderr)].map(Rc::new) {
+        member.outputs.borrow_mut().push(Rc::clone(&reader));
+        let member = Rc::clone(member);
+        spawn_local(async move {
+            reader.run(|source, line: &[u8]| member.log(source, line)).await;
+        });
+    }
+}
+
+/// Waits until the process has ended, for ever if there is none.
+async fn exited(process: &mut Option<Process>) -> Exit {
+    match process {
+        Some(process) => process.exited().await,
+        None => future::pending().await,
+    }
+}
+
+/// Waits until one of these processes has ended, for ever if there is none.
+async fn any_exited(processes: &mut [(String, Process)]) -> (String, Exit) {
+    poll_fn(|context| {
+        for (name, process) in processes.iter_mut() {
+            // What has been waited for is kept in the process.
+            if let Poll::Ready(exit) = pin!(process.exited()).poll(context) {
+                return Poll::Ready((name.clone(), exit));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}

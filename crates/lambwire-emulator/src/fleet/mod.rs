@@ -1,0 +1,247 @@
+//! The environments of one function: which of them takes what waits, and when another is started.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use rustix::process::Pid;
+use tokio::sync::Notify;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use crate::answer::Answer;
+use crate::console::Printer;
+use crate::environment::{Capacity, Timeouts};
+use crate::event::Invocation;
+use crate::limits;
+use crate::queue::{Caller, Job};
+
+mod dead_letter;
+pub(crate) mod driver;
+pub(crate) mod member;
+mod records;
+
+use driver::Driver;
+use member::Member;
+
+/// What the environments of a function go by.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) capacity: Capacity,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) end_grace: Duration,
+    pub(crate) memory_mb: u32,
+    pub(crate) registration: Registration,
+    pub(crate) metadata_token: String,
+    pub(crate) printer: Printer,
+    /// Where events go that have failed for good.
+    pub(crate) dead_letters: Option<PathBuf>,
+}
+
+/// What an extension is told of the function.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) handler: String,
+}
+
+/// Every environment that there may be, and those who wait for one.
+pub(crate) struct Fleet {
+    pub(crate) settings: Rc<Settings>,
+    members: RefCell<Vec<Rc<Member>>>,
+    queue: RefCell<VecDeque<Job>>,
+    is_stopped: Cell<bool>,
+    /// Tells that an invocation is over.
+    finished: Notify,
+    /// Events that wait to be tried again.
+    retrying: Cell<usize>,
+    /// Most environments.
+    most: usize,
+    factory: Factory,
+    this: Weak<Self>,
+}
+
+/// Makes an environment, whose Runtime API is at this listener or at any.
+type Factory = Box<dyn Fn(&Rc<Fleet>, Option<TcpListener>) -> io::Result<Driver>>;
+
+impl Fleet {
+    pub(crate) fn new(
+        settings: Settings,
+        most: usize,
+        factory: impl Fn(&Rc<Self>, Option<TcpListener>) -> io::Result<Driver> + 'static,
+    ) -> Rc<Self> {
+        Rc::new_cyclic(|this| Self {
+            settings: Rc::new(settings),
+            members: RefCell::default(),
+            queue: RefCell::default(),
+            is_stopped: Cell::new(false),
+            finished: Notify::new(),
+            retrying: Cell::new(0),
+            most,
+            factory: Box::new(factory),
+            this: Weak::clone(this),
+        })
+    }
+
+    /// Makes the first environment. Its driver is the caller's to run.
+    pub(crate) fn create(&self, listener: TcpListener) -> io::Result<Driver> {
+        self.add(Some(listener))
+    }
+
+    fn add(&self, listener: Option<TcpListener>) -> io::Result<Driver> {
+        let this = self.this.upgrade().ok_or(io::ErrorKind::Other)?;
+        let driver = (self.factory)(&this, listener)?;
+        self.members.borrow_mut().push(driver.member());
+        Ok(driver)
+    }
+
+    /// Makes another environment, if there may be one.
+    fn grow(&self) -> Option<Rc<Member>> {
+        if self.members.borrow().len() >= self.most {
+            return None;
+        }
+        let driver = self.add(None).inspect_err(|error| log::error!("no more environments: {error}")).ok()?;
+        let member = driver.member();
+        spawn_local(driver.run());
+        Some(member)
+    }
+
+    /// The processes of the environments.
+    pub(crate) fn pids(&self) -> Vec<Pid> {
+        self.members.borrow().iter().filter_map(|member| member.pid()).collect()
+    }
+
+    /// Takes an invocation: an environment that waits for one has it at once.
+    pub(crate) fn submit(&self, job: Job) {
+        if self.is_stopped.get() {
+            return;
+        }
+        let ready = {
+            let members = self.members.borrow();
+            members.iter().find(|member| member.is_ready_for(&job)).map(Rc::clone)
+        };
+        match ready {
+            Some(member) if self.queue.borrow().is_empty() => member.assign(job),
+            _ => {
+                self.queue.borrow_mut().push_back(job);
+                self.place();
+            }
+        }
+    }
+
+    /// The first of those who wait that this environment may have.
+    pub(crate) fn next_for(&self, member: &Member) -> Option<Job> {
+        let mut queue = self.queue.borrow_mut();
+        let at = queue.iter().position(|job| member.suits(job))?;
+        queue.remove(at)
+    }
+
+    /// Has those who wait claim environments that have nothing to do and are not ready, which are started for them.
+    pub(crate) fn place(&self) {
+        // Those will soon ask by themselves.
+        let mut soon = self.members.borrow().iter().filter(|member| member.is_finishing()).count();
+        let mut at = 0;
+        while !self.is_stopped.get() && self.can_place() {
+            let mut queue = self.queue.borrow_mut();
+            let Some(job) = queue.get(at) else { return };
+            if soon > 0 && self.members.borrow().iter().any(|member| member.is_finishing() && member.suits(job)) {
+                soon -= 1;
+                at += 1;
+                continue;
+            }
+            let Some(member) = self.claimable_for(job) else {
+                at += 1;
+                continue;
+            };
+            let Some(job) = queue.remove(at) else { return };
+            drop(queue);
+            member.claim(job);
+        }
+    }
+
+    fn can_place(&self) -> bool {
+        let members = self.members.borrow();
+        members.len() < self.most || members.iter().any(|member| member.is_claimable() || member.is_replaceable())
+    }
+
+    /// An environment that this job may wait for: one that is starting, else one that has no process, else a new one, and
+    /// last one of another tenant that is of no use to anybody now.
+    fn claimable_for(&self, job: &Job) -> Option<Rc<Member>> {
+        let find = |is_fit: &dyn Fn(&Member) -> bool| {
+            let members = self.members.borrow();
+            members.iter().find(|member| is_fit(member)).map(Rc::clone)
+        };
+        find(&|member| member.is_claimable() && member.has_process() && member.suits(job))
+            .or_else(|| find(&|member| member.is_claimable() && member.suits(job)))
+            .or_else(|| self.grow())
+            .or_else(|| find(&|member| member.is_replaceable() && !member.suits(job)))
+    }
+
+    /// Tries an event again, after a while, that has failed so many times; or puts it where dead letters go.
+    pub(crate) fn retry(&self, invocation: Rc<Invocation>, tries: usize, answer: &Answer) {
+        let (Some(delay), Some(this)) = (limits::RETRY_DELAYS.get(tries), self.this.upgrade()) else {
+            return dead_letter::keep(self.settings.dead_letters.as_deref(), &invocation, tries + 1, answer);
+        };
+        self.retrying.set(self.retrying.get() + 1);
+        spawn_local(async move {
+            sleep(*delay).await;
+            this.retrying.set(this.retrying.get() - 1);
+            let caller = Caller::Nobody { tries: tries + 1 };
+            this.submit(Job { invocation: invocation.again(), caller, place: None });
+        });
+    }
+
+    /// Whether nobody waits, and nothing is in flight.
+    fn is_idle(&self) -> bool {
+        self.retrying.get() == 0
+            && self.queue.borrow().is_empty()
+            && self.members.borrow().iter().all(|member| member.is_idle())
+    }
+
+    /// Says that an invocation is over.
+    pub(crate) fn tell_finished(&self) {
+        self.finished.notify_waiters();
+    }
+
+    /// Waits until nobody waits, and nothing is in flight.
+    pub(crate) async fn drained(&self) {
+        loop {
+            let finished = self.finished.notified();
+            if self.is_idle() {
+                return;
+            }
+            finished.await;
+        }
+    }
+
+    /// Takes no more. Whoever waits for an answer that has not come is told so.
+    pub(crate) fn stop(&self) {
+        self.is_stopped.set(true);
+        let dropped =
+            self.queue.borrow_mut().drain(..).filter(|job| matches!(job.caller, Caller::Nobody { .. })).count();
+        let dropped = dropped + self.retrying.get();
+        if dropped > 0 {
+            log::warn!("{dropped} events are dropped, for which nobody waits");
+        }
+        for member in self.members.borrow().iter() {
+            member.abandon();
+        }
+    }
+
+    /// Ends every environment.
+    pub(crate) async fn end(&self) {
+        self.is_stopped.set(true);
+        let members = self.members.borrow().clone();
+        for member in &members {
+            member.stop();
+        }
+        for member in &members {
+            member.ended().await;
+        }
+    }
+}

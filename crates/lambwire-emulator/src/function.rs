@@ -1,0 +1,171 @@
+//! What a function has in its configuration, and what its program finds of it in its environment.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+/// The configuration of a function.
+#[derive(Clone, Debug)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) handler: Option<String>,
+    pub(crate) memory_mb: u32,
+    pub(crate) task_root: Option<String>,
+    pub(crate) runtime_dir: Option<String>,
+    pub(crate) version: String,
+    /// What it has to show to be told where it runs.
+    pub(crate) metadata_token: String,
+    /// How many invocations its process takes at a time, on managed instances.
+    pub(crate) concurrency: Option<usize>,
+}
+
+/// Where a program finds what it is to run. AWS's emulator, too, lets what it inherits go before the last argument.
+const HANDLER: &str = "_HANDLER";
+
+/// Says how many invocations a process may be given at a time.
+const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
+
+/// Where a function's code is on Lambda.
+const TASK_ROOT: &str = "/var/task";
+
+impl Function {
+    /// Sets what AWS sets (AWS, "Defined runtime environment variables"), as far as it means something here.
+    pub(crate) fn set_environment(&self, command: &mut Command, runtime_api: SocketAddr) {
+        let handler = self.handler(command);
+        command
+            .env(lambwire::ENV_RUNTIME_API, runtime_api.to_string())
+            .env(HANDLER, handler)
+            .env("AWS_LAMBDA_FUNCTION_NAME", &self.name)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", &self.version)
+            .env("AWS_LAMBDA_METADATA_API", runtime_api.to_string())
+            .env("AWS_LAMBDA_METADATA_TOKEN", &self.metadata_token)
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.memory_mb.to_string())
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", self.name))
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "$LATEST");
+        match self.concurrency {
+            Some(concurrency) => command
+                .env("AWS_LAMBDA_INITIALIZATION_TYPE", "lambda-managed-instances")
+                .env(MAX_CONCURRENCY, concurrency.to_string()),
+            // Only managed instances take several invocations at a time.
+            None => command.env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand").env_remove(MAX_CONCURRENCY),
+        };
+        if let Some(directory) = &self.runtime_dir {
+            command.env("LAMBDA_RUNTIME_DIR", directory);
+        }
+        if let Some(directory) = self.task_root(command) {
+            command.env("LAMBDA_TASK_ROOT", directory);
+        }
+        for (key, value) in [("AWS_REGION", DEFAULT_REGION), ("AWS_DEFAULT_REGION", DEFAULT_REGION), ("TZ", ":UTC")] {
+            if variable(command, key).is_none() {
+                command.env(key, value);
+            }
+        }
+    }
+
+    /// The handler: as configured, as the program would inherit it, else its last argument.
+    pub(crate) fn handler(&self, command: &Command) -> OsString {
+        let last_argument = command.get_args().last().map(OsStr::to_owned);
+        let configured = self.handler.as_ref().map(Into::into).or_else(|| variable(command, HANDLER));
+        configured.or(last_argument).unwrap_or_default()
+    }
+
+    /// Where the code is: as configured, as the program would inherit it, where Lambda has it, else where the program
+    /// starts. AWS's clients for Node and Perl end if they are not told.
+    fn task_root(&self, command: &Command) -> Option<OsString> {
+        let configured = self.task_root.as_ref().map(OsString::from).or_else(|| variable(command, "LAMBDA_TASK_ROOT"));
+        configured
+            .or_else(|| Path::new(TASK_ROOT).is_dir().then(|| TASK_ROOT.into()))
+            .or_else(|| command.get_current_dir().map(Into::into))
+            .or_else(|| env::current_dir().ok().map(Into::into))
+    }
+}
+
+/// The region of a function whose environment names none.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// The region of a function whose program is this, or is started by somebody else.
+pub(crate) fn region(command: Option<&Command>) -> String {
+    let named = match command {
+        Some(command) => variable(command, "AWS_REGION"),
+        None => env::var_os("AWS_REGION"),
+    };
+    let named = named.and_then(|region| region.into_string().ok());
+    named.unwrap_or_else(|| DEFAULT_REGION.to_owned())
+}
+
+/// What `command` would find under `key`.
+fn variable(command: &Command, key: &str) -> Option<OsString> {
+    match command.get_envs().find(|(name, _)| *name == key) {
+        Some((_, value)) => value.map(OsStr::to_owned),
+        None => env::var_os(key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set_for(command: &mut Command, handler: Option<&str>) -> impl Fn(&str) -> Option<String> {
+        let function = Function {
+            name: "f".to_owned(),
+            handler: handler.map(str::to_owned),
+            memory_mb: 256,
+            task_root: Some("/var/task".to_owned()),
+            runtime_dir: None,
+            version: "$LATEST".to_owned(),
+            metadata_token: "t".to_owned(),
+            concurrency: None,
+        };
+        function.set_environment(command, ([127, 0, 0, 1], 9001).into());
+        let set: Vec<(String, Option<String>)> = command
+            .get_envs()
+            .map(|(key, value)| {
+                let text = |text: &OsStr| text.to_str().unwrap().to_owned();
+                (text(key), value.map(text))
+            })
+            .collect();
+        move |key| set.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.clone())
+    }
+
+    #[test]
+    fn a_program_finds_what_lambda_sets() {
+        let mut command = Command::new("./bootstrap");
+        command.args(["-v", "app.handler"]).env("AWS_REGION", "eu-west-1");
+        let set = set_for(&mut command, None);
+        for (key, value) in [
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+            ("_HANDLER", "app.handler"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/f"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "$LATEST"),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            ("AWS_REGION", "eu-west-1"),
+            ("LAMBDA_TASK_ROOT", "/var/task"),
+        ] {
+            assert_eq!(set(key).as_deref(), Some(value), "{key}");
+        }
+        assert_eq!(set("LAMBDA_RUNTIME_DIR"), None);
+    }
+
+    #[test]
+    fn the_handler_is_the_one_named_else_the_inherited_else_the_last_argument() {
+        let command = || {
+            let mut command = Command::new("./bootstrap");
+            command.env_remove(HANDLER);
+            command
+        };
+        let inheriting = || {
+            let mut command = command();
+            command.env(HANDLER, "c");
+            command
+        };
+        assert_eq!(set_for(inheriting().arg("a"), Some("b"))(HANDLER).as_deref(), Some("b"));
+        assert_eq!(set_for(inheriting().arg("a"), None)(HANDLER).as_deref(), Some("c"));
+        assert_eq!(set_for(command().arg("a"), None)(HANDLER).as_deref(), Some("a"));
+        assert_eq!(set_for(&mut command(), None)(HANDLER).as_deref(), Some(""));
+    }
+}

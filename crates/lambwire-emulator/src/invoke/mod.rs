@@ -1,0 +1,226 @@
+//! The port for callers: AWS's Invoke over HTTP.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::rc::Rc;
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use lambwire::limits::PAYLOAD_BYTES;
+use serde::de::IgnoredAny;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::arn;
+use crate::fleet::Fleet;
+use crate::limits;
+use crate::queue::{Callers, InvokeError};
+use crate::running::Phase;
+
+mod event_stream;
+mod headers;
+mod reply;
+
+use headers::InvocationType;
+use reply::{Exception, Reply};
+
+/// Takes connections from callers until no more events are taken, and waits for the connections to end.
+pub(crate) async fn listen(
+    listener: TcpListener,
+    callers: Callers,
+    fleet: Rc<Fleet>,
+    mut phases: watch::Receiver<Phase>,
+) {
+    let service = Rc::new(Service { callers, fleet });
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = phases.wait_for(|phase| *phase != Phase::Open) => break,
+            _ = connections.join_next(), if connections.len() >= limits::CALLER_CONNECTIONS => continue,
+            accepted = listener.accept() => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, _)) => {
+                connections.spawn_local(serve(stream, Rc::clone(&service), phases.clone()));
+            }
+            Err(error) => {
+                log::warn!("a caller cannot connect: {error}");
+                sleep(limits::ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// What callers are served with.
+struct Service {
+    callers: Callers,
+    fleet: Rc<Fleet>,
+}
+
+async fn serve(stream: TcpStream, service: Rc<Service>, mut phases: watch::Receiver<Phase>) {
+    // A reply is one write: nothing is gained by waiting for more.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let service = Rc::clone(&service);
+        async move {
+            let reply = answer(request, &service).await;
+            Ok::<_, Infallible>(reply::identified(reply.unwrap_or_else(|exception| exception.reply())))
+        }
+    });
+    // A caller who has nothing more to say may close that half, and still waits for the answer.
+    let connection = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        // The reply that is due is the last.
+        _ = phases.wait_for(|phase| *phase != Phase::Open) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        log::debug!("a connection of a caller is lost: {error}");
+    }
+}
+
+/// An operation of AWS's Lambda that a path names, with the function as it is written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation<'p> {
+    Invoke(&'p str),
+    InvokeWithResponseStream(&'p str),
+}
+
+async fn answer(request: Request<Incoming>, service: &Service) -> Result<Reply, Exception> {
+    let operation = operation_in(request.uri().path()).ok_or(Exception::NotFound)?;
+    let (Operation::Invoke(function) | Operation::InvokeWithResponseStream(function)) = operation;
+    let function_arn = headers::decoded(function)
+        .zip(headers::qualifier(request.uri().query()))
+        .map(|(function, qualifier)| (service.callers.name_of(function), qualifier))
+        .and_then(|(function, qualifier)| arn::invoked(&function, qualifier.as_deref(), service.callers.region()))
+        .ok_or_else(|| Exception::BadParameter(format!("no name of a function: {function}")))?;
+    if request.method() != Method::POST {
+        return Err(Exception::MethodNotAllowed);
+    }
+    let is_streaming = matches!(operation, Operation::InvokeWithResponseStream(_));
+    let (head, body) = request.into_parts();
+    let payload = json(collect(body).await?)?;
+    let version = arn::version(&function_arn).to_owned();
+    let event = headers::event(&head.headers, payload)?.function_arn(function_arn);
+    let invocation_type = headers::invocation_type(&head.headers)?;
+    let refused = |error| Exception::new(error, service.callers.is_reserved());
+    match invocation_type {
+        InvocationType::DryRun => Ok(reply::dry()),
+        InvocationType::Event if is_streaming => {
+            Err(Exception::BadParameter("no streamed response to an Event".into()))
+        }
+        InvocationType::Event => {
+            let job = service.callers.event_job(event).map_err(refused)?;
+            let reply = reply::taken(job.invocation.id());
+            service.fleet.submit(job);
+            Ok(reply)
+        }
+        InvocationType::RequestResponse if is_streaming => {
+            let (job, response) = service.callers.streaming_job(event).map_err(refused)?;
+            service.fleet.submit(job);
+            Ok(reply::streamed(response, &version))
+        }
+        InvocationType::RequestResponse => {
+            let (job, submitted) = service.callers.job(event).map_err(refused)?;
+            service.fleet.submit(job);
+            Ok(reply::answered(submitted.answer().await.map_err(refused)?))
+        }
+    }
+}
+
+fn operation_in(path: &str) -> Option<Operation<'_>> {
+    let function = |prefix, suffix| {
+        let function: &str = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
+        (!function.is_empty() && !function.contains('/')).then_some(function)
+    };
+    let invoke = function("/2015-03-31/functions/", "/invocations").map(Operation::Invoke);
+    invoke.or_else(|| {
+        let function = function("/2021-11-15/functions/", "/response-streaming-invocations")?;
+        Some(Operation::InvokeWithResponseStream(function))
+    })
+}
+
+/// The event that a function gets for a body, which is JSON; for none, an empty object.
+fn json(body: Vec<u8>) -> Result<Vec<u8>, Exception> {
+    if body.is_empty() {
+        return Ok(b"{}".to_vec());
+    }
+    match serde_json::from_slice::<IgnoredAny>(&body) {
+        Ok(IgnoredAny) => Ok(body),
+        Err(error) => Err(Exception::BadContent(format!(
+            "Could not parse request body into json: Could not parse payload into json: {error}"
+        ))),
+    }
+}
+
+/// Receives a body. What is too large is received to its end all the same, within bounds, so that the caller is there to
+/// be told.
+async fn collect(mut body: Incoming) -> Result<Vec<u8>, Exception> {
+    let mut payload = Vec::new();
+    let mut total: u64 = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Exception::BadContent(error.to_string()))?;
+        let Some(data) = frame.data_ref() else { continue };
+        total = total.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        if total <= PAYLOAD_BYTES {
+            payload.extend_from_slice(data);
+        } else {
+            payload = Vec::new();
+        }
+        if total > PAYLOAD_BYTES.saturating_add(limits::DISCARDED_BYTES) {
+            break;
+        }
+    }
+    if total > PAYLOAD_BYTES {
+        return Err(Exception::TooLarge);
+    }
+    Ok(payload)
+}
+
+impl Exception {
+    fn new(error: InvokeError, is_reserved: bool) -> Self {
+        match error {
+            InvokeError::Throttled => Self::Throttled { is_reserved },
+            InvokeError::EventTooLarge { .. } => Self::TooLarge,
+            InvokeError::InvalidValue(error) => Self::BadContent(error.to_string()),
+            InvokeError::Stopped => Self::Stopped,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_invoke_names_a_function() {
+        let invoke = Operation::Invoke("f%3A1");
+        assert_eq!(operation_in("/2015-03-31/functions/f%3A1/invocations"), Some(invoke));
+        let stream = Operation::InvokeWithResponseStream("f");
+        assert_eq!(operation_in("/2021-11-15/functions/f/response-streaming-invocations"), Some(stream));
+        for path in [
+            "/",
+            "/2015-03-31/functions//invocations",
+            "/2015-03-31/functions/invocations",
+            "/2015-03-31/functions/a/b/invocations",
+            "/2015-03-31/functions/f/invocations/",
+            "/2021-11-15/functions/f/invocations",
+        ] {
+            assert_eq!(operation_in(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What the program writes: read, cut into lines, and handed on.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+
+use tokio::net::unix::pipe;
+
+use crate::limits;
+
+/// Which output of the program a line was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Stdout,
+    Stderr,
+    /// Either output of an extension.
+    Extension,
+}
+
+/// One output of a program.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pipe: pipe::Receiver,
+    source: Source,
+    /// A line whose end has not come.
+    partial: RefCell<Vec<u8>>,
+    is_over: Cell<bool>,
+}
+
+impl Reader {
+    pub(crate) fn new(pipe: pipe::Receiver, source: Source) -> Self {
+        Self { pipe, source, partial: RefCell::default(), is_over: Cell::new(false) }
+    }
+
+    /// Hands on each line that is written, until there is nobody who could write.
+    pub(crate) async fn run(&self, mut to: impl FnMut(Source, &[u8])) {
+        while !self.is_over.get() && self.pipe.readable().await.is_ok() {
+            self.drain(&mut to);
+        }
+    }
+
+    /// Hands on what has been written so far, as far as the kernel has told of it.
+    pub(crate) fn drain(&self, to: &mut impl FnMut(Source, &[u8])) {
+        let mut buf = [0; limits::LOG_READ_BYTES];
+        // So many, and then others have their turn.
+        for _ in 0..limits::LOG_READS {
+            match self.pipe.try_read(&mut buf) {
+                Ok(0) => {
+                    self.is_over.set(true);
+                    return self.end_line(to);
+                }
+                Ok(len) => self.cut(buf.get(..len).unwrap_or_default(), to),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => return self.is_over.set(true),
+            }
+        }
+    }
+
+    /// Hands on a line that has not been ended, as if it were.
+    pub(crate) fn end_line(&self, to: &mut impl FnMut(Source, &[u8])) {
+        let mut partial = self.partial.take();
+        if !partial.is_empty() {
+            partial.push(b'\n');
+            to(self.source, &partial);
+        }
+    }
+
+    fn cut(&self, bytes: &[u8], to: &mut impl FnMut(Source, &[u8])) {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let mut partial = self.partial.borrow_mut();
+            let is_whole = line.ends_with(b"\n");
+            if is_whole && partial.is_empty() {
+                to(self.source, line);
+                continue;
+            }
+            partial.extend_from_slice(line);
+            let is_too_long = partial.len() >= limits::LOG_LINE_BYTES;
+            drop(partial);
+            if is_whole {
+                to(self.source, &self.partial.take());
+            } else if is_too_long {
+                self.end_line(to);
+            }
+        }
+    }
+}
+
+/// The last lines of an invocation.
+#[derive(Debug, Default)]
+pub(crate) struct Tail(Vec<u8>);
+
+impl Tail {
+    pub(crate) fn push(&mut self, line: &[u8]) {
+        self.0.extend_from_slice(line);
+        let excess = self.0.len().saturating_sub(limits::TAIL_BYTES);
+        self.0.drain(..excess);
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let _guard = runtime.enter();
+        let reader = Reader::new(pipe::pipe().unwrap().1, Source::Stdout);
+        let mut lines = Vec::new();
+        let mut to = |_: Source, line: &[u8]| lines.push(line.to_vec());
+        for piece in pieces {
+            reader.cut(piece, &mut to);
+        }
+        reader.end_line(&mut to);
+        lines
+    }
+
+    #[test]
+    fn lines_are_whole_however_they_are_cut() {
+        let expected = [&b"a\n"[..], b"\n", b"bc\n", b"d\n"];
+        assert_eq!(lines(&[b"a\n\nbc\nd"]), expected);
+        assert_eq!(lines(&[b"a", b"\n\nb", b"c\n", b"d"]), expected);
+        assert!(lines(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_line_at_the_limit_is_ended_and_one_byte_less_goes_on() {
+        for (len, count) in
+            [(limits::LOG_LINE_BYTES - 1, 1), (limits::LOG_LINE_BYTES, 2), (limits::LOG_LINE_BYTES + 1, 2)]
+        {
+            assert_eq!(lines(&[&vec![b'x'; len], b"y\n"]).len(), count, "{len}");
+        }
+    }
+
+    #[test]
+    fn a_tail_keeps_the_last_bytes() {
+        for len in [limits::TAIL_BYTES - 1, limits::TAIL_BYTES, limits::TAIL_BYTES + 1] {
+            let mut tail = Tail::default();
+            tail.push(&vec![b'a'; len - 1]);
+            tail.push(b"z");
+            let bytes = tail.into_bytes();
+            assert_eq!(bytes.len(), len.min(limits::TAIL_BYTES));
+            assert_eq!(bytes.last(), Some(&b'z'));
+        }
+    }
+}

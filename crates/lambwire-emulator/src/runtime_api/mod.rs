@@ -1,0 +1,363 @@
+//! The Runtime API as the runtime sees it: what is done with each of its requests.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use hyper::body::Bytes;
+use lambwire::limits::PAYLOAD_BYTES;
+use lambwire::{ACCEPTED_BODY, ApiError, ErrorReport, ExtensionId, Reply};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::answer::{Failure, Reported};
+use crate::environment::{Begun, Call, ConnectionId, Refusal};
+use crate::event::new_id;
+use crate::fleet::member::{Handout, Member, Told, Unsubscribed};
+use crate::json;
+use crate::limits;
+
+mod connection;
+
+use connection::{Asked, Collected, Connection, Kind, Lost};
+
+/// Longest body of an objection, in bytes.
+const OBJECTION_BYTES: usize = 512;
+
+/// The port of the Runtime API of one environment, with the connections that came in by it.
+pub(crate) struct RuntimeApi {
+    listener: TcpListener,
+    connections: RefCell<JoinSet<()>>,
+    /// How many connections there have been.
+    count: Cell<u64>,
+}
+
+impl RuntimeApi {
+    pub(crate) fn new(listener: TcpListener) -> Self {
+        Self { listener, connections: RefCell::default(), count: Cell::new(0) }
+    }
+
+    /// Receives what a program that has ended left behind, and parts with its connections.
+    pub(crate) async fn settle(&self) {
+        let mut connections = self.connections.take();
+        let settled = async { while connections.join_next().await.is_some() {} };
+        // Another process may hold a connection.
+        let _ = timeout(limits::SETTLE_GRACE, settled).await;
+    }
+
+    /// Parts with all connections at once.
+    pub(crate) fn disconnect(&self) {
+        self.connections.take();
+    }
+}
+
+/// Takes connections from the runtime of this environment, for ever.
+pub(crate) async fn listen(member: Rc<Member>) {
+    let api = &member.runtime_api;
+    loop {
+        match api.listener.accept().await {
+            Ok((stream, _)) => {
+                let mut connections = api.connections.borrow_mut();
+                while connections.try_join_next().is_some() {}
+                if connections.len() >= limits::RUNTIME_CONNECTIONS {
+                    log::warn!("the runtime has {} connections, another is refused", connections.len());
+                    continue;
+                }
+                let id = ConnectionId(api.count.get());
+                api.count.set(id.0 + 1);
+                let member = Rc::clone(&member);
+                connections.spawn_local(async move { serve(stream, &member, id).await });
+            }
+            Err(error) => {
+                log::warn!("the runtime cannot connect: {error}");
+                sleep(limits::ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection until it ends.
+async fn serve(stream: TcpStream, member: &Member, id: ConnectionId) {
+    // A reply is one write: nothing is gained by waiting for more.
+    let _ = stream.set_nodelay(true);
+    let mut connection = Connection::new(stream);
+    let Err(lost) = converse(&mut connection, member, id).await else {
+        return connection.linger().await;
+    };
+    match lost {
+        Lost::Receive(error) => {
+            log::warn!("a request of the runtime is not understood: {error}");
+            let reply = Reply::Rejected { status: error.status_hint() };
+            let mut body = [0; OBJECTION_BYTES];
+            let report = ErrorReport::new("InvalidRequest", &error.to_string()).write(&mut body);
+            let len = report.unwrap_or(0);
+            // The connection may be gone.
+            let _ = connection.reply(&reply, body.get(..len).unwrap_or_default()).await;
+            connection.linger().await;
+        }
+        Lost::Io(error) => log::debug!("a connection of the runtime is lost: {error}"),
+        Lost::Send(error) => log::error!("a reply to the runtime cannot be sent: {error}"),
+    }
+}
+
+async fn converse(connection: &mut Connection, member: &Member, id: ConnectionId) -> Result<(), Lost> {
+    while let Some(asked) = connection.request().await? {
+        match asked {
+            Asked::Next => next(connection, member, id).await?,
+            Asked::Answer { id, nonce, mode, kind } => {
+                let begun = Begun { call: kind.call(), id: &id, nonce: nonce.as_deref(), mode };
+                match member.begin_answer(&begun) {
+                    Ok(limit) => answer(connection, member, &begun, kind, limit).await?,
+                    Err(objection) => turn_down(connection, objection).await?,
+                }
+            }
+            Asked::InitError { error_type } => init_error(connection, member, error_type).await?,
+            Asked::Register { name, wants_account } => register(connection, member, &name, wants_account).await?,
+            Asked::ExtensionNext { id: extension } => extension_next(connection, member, &extension, id).await?,
+            Asked::ExtensionError { id, error_type, is_init } => {
+                extension_error(connection, member, &id, error_type.as_deref(), is_init).await?;
+            }
+            Asked::Telemetry { id } => telemetry(connection, member, &id).await?,
+            Asked::Logs => logs(connection).await?,
+            Asked::Metadata { is_get, authorization } => metadata(connection, member, is_get, &authorization).await?,
+            Asked::Other { what } => {
+                log::warn!("the runtime asks for something unknown: {what}");
+                turn_down(connection, ApiError::NotFound).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Somebody who waits for an invocation, for as long as this is there.
+struct Waiter<'m>(&'m Member, ConnectionId);
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.forget(self.1);
+    }
+}
+
+async fn next(connection: &mut Connection, member: &Member, id: ConnectionId) -> Result<(), Lost> {
+    discard_body(connection).await?;
+    let given = match member.next(id) {
+        Ok(Handout::Given(given)) => given,
+        Ok(Handout::Waits(mut given)) => match given.try_recv() {
+            Ok(given) => given,
+            Err(TryRecvError::Closed) => return object(connection, ApiError::InternalServerError).await,
+            Err(TryRecvError::Empty) => {
+                let _waiter = Waiter(member, id);
+                connection.flush().await?;
+                let given = tokio::select! {
+                    biased;
+                    given = &mut given => given,
+                    lost = lost(connection) => return lost,
+                };
+                match given {
+                    Ok(given) => given,
+                    Err(_) => return object(connection, ApiError::InternalServerError).await,
+                }
+            }
+        },
+        Err(objection) => return object(connection, objection).await,
+    };
+    let context = given.invocation.context(given.deadline_ms)?;
+    connection.reply(&Reply::Invocation(context), given.invocation.payload()).await
+}
+
+async fn answer(
+    connection: &mut Connection,
+    member: &Member,
+    begun: &Begun<'_>,
+    kind: Kind,
+    limit: u64,
+) -> Result<(), Lost> {
+    let stream = member.stream_for(begun.id).filter(|_| begun.call == Call::Response);
+    let is_streamed = stream.is_some();
+    let collected = match stream {
+        Some(stream) => stream_body(connection, limit, &stream).await,
+        None => collect(connection, limit).await,
+    };
+    match collected {
+        Ok(Collected::TooLarge) => {
+            member.refuse_size(begun);
+            object(connection, ApiError::RequestEntityTooLarge).await
+        }
+        Ok(Collected::Whole { body, failure }) => {
+            let reported = failure.unwrap_or_else(|| kind.with(body, is_streamed));
+            match member.end_answer(begun, reported) {
+                Ok(()) => connection.reply(&Reply::Accepted, ACCEPTED_BODY).await,
+                Err(objection) => object(connection, objection).await,
+            }
+        }
+        Err(lost) => {
+            member.cut_answer(begun.id);
+            Err(lost)
+        }
+    }
+}
+
+async fn init_error(connection: &mut Connection, member: &Member, error_type: Option<String>) -> Result<(), Lost> {
+    let counts = match member.begin_init_error() {
+        Ok(counts) => counts,
+        Err(objection) => return turn_down(connection, objection).await,
+    };
+    match collect(connection, PAYLOAD_BYTES).await? {
+        Collected::TooLarge => {
+            if counts {
+                member.end_init_error(Reported::Failed(Failure::TooLarge));
+            }
+            object(connection, ApiError::RequestEntityTooLarge).await
+        }
+        Collected::Whole { body: report, .. } => {
+            if counts {
+                log::error!("the runtime cannot start: {}", String::from_utf8_lossy(&report));
+                member.end_init_error(Reported::Error { error_type, report });
+            }
+            connection.reply(&Reply::Accepted, ACCEPTED_BODY).await
+        }
+    }
+}
+
+async fn register(connection: &mut Connection, member: &Member, name: &str, wants_account: bool) -> Result<(), Lost> {
+    let Collected::Whole { body: wish, .. } = collect(connection, limits::REGISTRATION_BYTES).await? else {
+        return object(connection, ApiError::RequestEntityTooLarge).await;
+    };
+    match member.register(name, &wish) {
+        Ok(id) => {
+            let function = member.registration(wants_account);
+            let reply = Reply::Registered { id: ExtensionId::new(id.as_bytes())? };
+            connection.reply(&reply, function.as_bytes()).await
+        }
+        Err(refusal) => refuse(connection, &refusal).await,
+    }
+}
+
+/// An extension waits for an event.
+async fn extension_next(
+    connection: &mut Connection,
+    member: &Member,
+    extension: &[u8],
+    id: ConnectionId,
+) -> Result<(), Lost> {
+    discard_body(connection).await?;
+    let event = match member.extension_next(extension, id) {
+        Ok(Told::At(event)) => event,
+        Ok(Told::Waits(mut told)) => {
+            let _waiter = Waiter(member, id);
+            connection.flush().await?;
+            let told = tokio::select! {
+                biased;
+                told = &mut told => told,
+                lost = lost(connection) => return lost,
+            };
+            match told {
+                Ok(event) => event,
+                Err(_) => return object(connection, ApiError::InternalServerError).await,
+            }
+        }
+        Err(refusal) => return refuse(connection, &refusal).await,
+    };
+    connection.reply_with(&Reply::ExtensionEvent, ("Lambda-Extension-Event-Identifier", &new_id()), &event).await
+}
+
+async fn extension_error(
+    connection: &mut Connection,
+    member: &Member,
+    id: &[u8],
+    error_type: Option<&str>,
+    is_init: bool,
+) -> Result<(), Lost> {
+    collect(connection, limits::REGISTRATION_BYTES).await?;
+    match member.fail_extension(id, error_type, is_init) {
+        Ok(()) => connection.reply(&Reply::Accepted, ACCEPTED_BODY).await,
+        Err(refusal) => refuse(connection, &refusal).await,
+    }
+}
+
+/// An extension subscribes to the Telemetry API.
+async fn telemetry(connection: &mut Connection, member: &Member, id: &[u8]) -> Result<(), Lost> {
+    let Collected::Whole { body, .. } = collect(connection, limits::REGISTRATION_BYTES).await? else {
+        return object(connection, ApiError::RequestEntityTooLarge).await;
+    };
+    match member.subscribe(id, &body).await {
+        Ok(()) => connection.reply(&Reply::ExtensionEvent, b"\"OK\"").await,
+        Err(Unsubscribed::Refused(refusal)) => refuse(connection, &refusal).await,
+        Err(Unsubscribed::Invalid(reason)) => {
+            log::warn!("a subscription to telemetry is refused: {reason}");
+            let body = json::object(&[("errorType", "ValidationError"), ("errorMessage", &reason)]);
+            connection.reply(&Reply::Rejected { status: 400 }, body.as_bytes()).await
+        }
+    }
+}
+
+/// The Logs API is one that AWS's emulator does not have, either; it says so in this way.
+async fn logs(connection: &mut Connection) -> Result<(), Lost> {
+    collect(connection, limits::REGISTRATION_BYTES).await?;
+    let body = json::object(&[("errorMessage", "Logs API is not supported"), ("errorType", "Logs.NotSupported")]);
+    connection.reply(&Reply::Accepted, (body + "\n").as_bytes()).await
+}
+
+/// Tells where the function runs.
+async fn metadata(
+    connection: &mut Connection,
+    member: &Member,
+    is_get: bool,
+    authorization: &[u8],
+) -> Result<(), Lost> {
+    discard_body(connection).await?;
+    if !is_get {
+        return connection.reply(&Reply::Rejected { status: 405 }, b"Method Not Allowed\n").await;
+    }
+    if !member.knows_token(authorization) {
+        return connection.reply(&Reply::Rejected { status: 401 }, b"Unauthorized").await;
+    }
+    let lasting = ("Cache-Control", "private, max-age=43200, immutable");
+    connection.reply_with(&Reply::ExtensionEvent, lasting, br#"{"AvailabilityZoneID":"use1-az1"}"#).await
+}
+
+async fn refuse(connection: &mut Connection, refusal: &Refusal) -> Result<(), Lost> {
+    log::warn!("a request of an extension is refused: {}", refusal.message);
+    let mut body = json::object(&[("errorMessage", &refusal.message), ("errorType", refusal.error_type)]);
+    body.push('\n');
+    connection.reply(&Reply::Rejected { status: 403 }, body.as_bytes()).await
+}
+
+/// Waits until the runtime has closed the connection, on which it waits for a reply.
+async fn lost<T>(connection: &mut Connection) -> Result<T, Lost> {
+    connection.closed().await;
+    Err(Lost::Io(std::io::ErrorKind::ConnectionAborted.into()))
+}
+
+async fn stream_body(connection: &mut Connection, limit: u64, to: &mpsc::Sender<Bytes>) -> Result<Collected, Lost> {
+    connection.welcome_body().await?;
+    connection.body_to(limit, to).await
+}
+
+async fn collect(connection: &mut Connection, limit: u64) -> Result<Collected, Lost> {
+    connection.welcome_body().await?;
+    connection.body(limit).await
+}
+
+/// Refuses a request whose body is still to come. It is received first, so that the connection goes on, unless the
+/// runtime waits for leave to send it.
+async fn turn_down(connection: &mut Connection, objection: ApiError<'_>) -> Result<(), Lost> {
+    discard_body(connection).await?;
+    object(connection, objection).await
+}
+
+async fn discard_body(connection: &mut Connection) -> Result<(), Lost> {
+    if !connection.expects_continue() {
+        connection.body(0).await?;
+    }
+    Ok(())
+}
+
+async fn object(connection: &mut Connection, objection: ApiError<'_>) -> Result<(), Lost> {
+    log::warn!("a request of the runtime is refused: {objection:?}");
+    let mut body = [0; OBJECTION_BYTES];
+    let len = objection.write(&mut body)?;
+    connection.reply(&objection.reply(), body.get(..len).unwrap_or_default()).await
+}

@@ -1,0 +1,189 @@
+//! Extensions, in processes of their own and in the runtime's, and what else they and the function may ask.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::exit;
+use std::time::Duration;
+use std::{env, fs};
+
+use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
+
+use crate::child;
+use crate::library::{invoke_with, quiet};
+use crate::wire::{Answered, Wire};
+
+/// The file for what an extension is told; its place says that this process is to be one.
+const TOLD: &str = "LAMBWIRE_TEST_EXTENSION_TOLD";
+
+/// Long enough for whatever a test waits for that does come.
+const AMPLE: Duration = Duration::from_secs(300);
+
+fn register(wire: &mut Wire, name: &str, body: &str) -> Answered {
+    wire.exchange(format!(
+        "POST /2020-01-01/extension/register HTTP/1.1\r\nHost: x\r\nLambda-Extension-Name: {name}\r\n\
+         Lambda-Extension-Accept-Feature: accountId\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+fn ask_for_event(id: &str) -> String {
+    format!("GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: x\r\nLambda-Extension-Identifier: {id}\r\n\r\n")
+}
+
+#[test]
+fn plays_the_extension_when_asked() {
+    let Ok(told) = env::var(TOLD) else { return };
+    let address: SocketAddr = env::var("AWS_LAMBDA_RUNTIME_API").unwrap().parse().unwrap();
+    let mut wire = Wire::connect(address);
+    let tell = |line: &str| {
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(&told).unwrap();
+        std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes()).unwrap();
+    };
+    assert!(env::var_os("_HANDLER").is_none());
+    let registered = register(&mut wire, "watcher", r#"{"events":["INVOKE","SHUTDOWN"]}"#);
+    assert_eq!(registered.status, 200, "{}", registered.text());
+    tell("registered");
+    let id = registered.header("lambda-extension-identifier").unwrap().to_owned();
+    loop {
+        let event: serde_json::Value = serde_json::from_slice(&wire.exchange(ask_for_event(&id)).body).unwrap();
+        match event["eventType"].as_str().unwrap() {
+            "SHUTDOWN" => {
+                assert!(event["deadlineMs"].as_u64().is_some());
+                tell(&format!("SHUTDOWN {}", event["shutdownReason"].as_str().unwrap()));
+                exit(0);
+            }
+            _ => {
+                assert_eq!(event["tracing"]["type"], "X-Amzn-Trace-Id");
+                tell(&format!("INVOKE {}", event["requestId"].as_str().unwrap()));
+            }
+        }
+        if env::var_os("LAMBWIRE_TEST_EXTENSION_CRASHES").is_some() {
+            exit(7);
+        }
+    }
+}
+
+/// A directory with an extension in it.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = env::temp_dir().join(format!("lambwire-extensions-{name}-{}", std::process::id()));
+        fs::create_dir_all(path.join("bin")).unwrap();
+        let script = format!(
+            "#!/bin/sh\nexec {} --exact extensions::plays_the_extension_when_asked --nocapture\n",
+            env::current_exe().unwrap().display()
+        );
+        fs::write(path.join("bin/watcher"), script).unwrap();
+        fs::set_permissions(path.join("bin/watcher"), PermissionsExt::from_mode(0o755)).unwrap();
+        Self(path)
+    }
+
+    fn told(&self) -> PathBuf {
+        self.0.join("told")
+    }
+
+    fn read(&self) -> String {
+        fs::read_to_string(self.told()).unwrap_or_default()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The emulator is a process of its own, so that its extensions have an environment of their own.
+fn run(directory: &Directory, options: &[&str], variables: &[(&str, &Path)], event: &str) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--extensions", directory.0.join("bin").to_str().unwrap(), "--init-timeout", "300"]);
+    command.args(options).args(["--event-json", event, "--"]).arg(env::current_exe().unwrap()).args(child::arguments());
+    let (key, value) = child::variable();
+    command.env(key, value).env(TOLD, directory.told()).envs(variables.iter().copied());
+    command.output().unwrap()
+}
+
+#[test]
+fn an_extension_is_told_of_every_invocation_and_of_the_end() {
+    let directory = Directory::new("told");
+    let output = run(&directory, &["--timeout", "300"], &[], "hello");
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"hello"[..]), "{output:?}");
+    let log = String::from_utf8(output.stderr).unwrap();
+    let id = log.split("START RequestId: ").nth(1).unwrap().split(' ').next().unwrap();
+    assert_eq!(directory.read(), format!("registered\nINVOKE {id}\nSHUTDOWN spindown\n"));
+}
+
+#[test]
+fn an_extension_is_told_of_a_time_out() {
+    let directory = Directory::new("timeout");
+    let output = run(&directory, &["--timeout", "2"], &[], "hang");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(directory.read().ends_with("SHUTDOWN timeout\n"), "{}", directory.read());
+}
+
+#[test]
+fn an_extension_that_ends_fails_the_caller() {
+    let directory = Directory::new("crash");
+    let output = run(&directory, &["--timeout", "300"], &[("LAMBWIRE_TEST_EXTENSION_CRASHES", Path::new("1"))], "hang");
+    assert_eq!(output.status.code(), Some(1));
+    let answer = String::from_utf8(output.stdout).unwrap();
+    assert!(answer.starts_with(r#"{"errorType":"Extension.Crash","errorMessage":"RequestId: "#), "{answer}");
+    assert!(answer.ends_with(r#" Error: exit status 7"}"#), "{answer}");
+}
+
+#[test]
+fn an_extension_in_the_process_is_told_of_invocations() {
+    let emulator = quiet().name("mine").handler("app.handler").start().unwrap();
+    let mut wire = Wire::connect(emulator.runtime_api());
+    let registered = register(&mut wire, "inside", r#"{"events":["INVOKE"]}"#);
+    let function = r#"{"accountId":"012345678912","functionName":"mine","functionVersion":"$LATEST","handler":""}"#;
+    assert_eq!((registered.status, registered.text()), (200, function));
+    let id = registered.header("lambda-extension-identifier").unwrap().to_owned();
+    wire.write(ask_for_event(&id));
+    let answer = invoke_with(&emulator, Event::new("e"), |peer| {
+        let given = peer.next();
+        let told = wire.read();
+        assert!(told.header("lambda-extension-event-identifier").is_some());
+        let event: serde_json::Value = serde_json::from_slice(&told.body).unwrap();
+        assert_eq!((event["eventType"].as_str(), event["requestId"].as_str()), (Some("INVOKE"), Some(&*given.id)));
+        assert_eq!(event["deadlineMs"].as_u64(), given.deadline_ms);
+        peer.respond(&given.id, b"done");
+        // The next one has to wait for the extension.
+        wire.write(ask_for_event(&id));
+    });
+    assert_eq!((answer.outcome, &*answer.body), (Outcome::Success, &b"done"[..]));
+}
+
+fn start_program() -> Running {
+    let emulator = Emulator::new(child::runtime()).console(Console::Silent).timeout(AMPLE).init_timeout(AMPLE);
+    emulator.start().unwrap()
+}
+
+#[test]
+fn a_function_is_told_where_it_runs_if_it_shows_its_token() {
+    let emulator = start_program();
+    let variable = |name: &str| {
+        let answer = emulator.invoke_blocking(Event::new(format!("variable {name}"))).unwrap();
+        String::from_utf8(answer.body).unwrap()
+    };
+    let (address, token) = (variable("AWS_LAMBDA_METADATA_API"), variable("AWS_LAMBDA_METADATA_TOKEN"));
+    let path = "/2026-01-15/metadata/execution-environment";
+    let ask = |method: &str, token: &str| {
+        let mut wire = Wire::connect(address.parse().unwrap());
+        wire.exchange(format!("{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"))
+    };
+    let answer = ask("GET", &token);
+    assert_eq!((answer.status, answer.text()), (200, r#"{"AvailabilityZoneID":"use1-az1"}"#));
+    assert_eq!(answer.header("Cache-Control"), Some("private, max-age=43200, immutable"));
+    assert_eq!(ask("GET", "another").status, 401);
+    assert_eq!(ask("POST", &token).status, 405);
+}
+
+#[test]
+fn a_program_always_finds_where_its_code_is() {
+    let emulator = start_program();
+    let answer = emulator.invoke_blocking(Event::new("variable LAMBDA_TASK_ROOT")).unwrap();
+    assert!(!answer.body.is_empty());
+}

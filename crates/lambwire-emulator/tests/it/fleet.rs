@@ -1,0 +1,151 @@
+//! Several environments of one function, and what their processes leave behind.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use std::{fs, thread};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use lambwire_emulator::{Answer, Console, Emulator, Event, Outcome, Running};
+
+use crate::child;
+use crate::wire::{Wire, post, post_bytes};
+
+const INVOKE: &str = "/2015-03-31/functions/function/invocations";
+
+/// Long enough for whatever a test waits for that does come.
+const AMPLE: Duration = Duration::from_secs(300);
+
+fn emulator(command: Command) -> Emulator {
+    Emulator::new(command).console(Console::Silent).timeout(AMPLE).init_timeout(AMPLE)
+}
+
+fn invoke(emulator: &Running, event: Event) -> Answer {
+    emulator.invoke_blocking(event).unwrap()
+}
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8(answer.body.clone()).unwrap()
+}
+
+#[test]
+fn callers_at_a_time_have_environments_of_their_own_up_to_the_limit() {
+    let directory = std::env::temp_dir().join(format!("lambwire-fleet-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let emulator = emulator(child::runtime()).environments(2).start().unwrap();
+    // Each says who it is, and answers when it may.
+    let event = |name: &str| Event::new(format!("meet {}", directory.join(name).display()));
+    let pids: Vec<String> = thread::scope(|scope| {
+        let callers = ["a", "b"].map(|name| scope.spawn(|| text(&invoke(&emulator, event(name)))));
+        while !["a", "b"].iter().all(|name| directory.join(name).exists()) {
+            thread::yield_now();
+        }
+        fs::write(directory.join("go"), "").unwrap();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    });
+    assert_ne!(pids[0], pids[1]);
+    // There are no more.
+    for name in ["c", "d", "e"] {
+        assert!(pids.contains(&text(&invoke(&emulator, event(name)))));
+    }
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_tenant_has_an_environment_of_its_own() {
+    for (environments, again) in [(2, true), (1, false)] {
+        let emulator = emulator(child::runtime()).environments(environments).start().unwrap();
+        let pid = |tenant: &str| text(&invoke(&emulator, Event::new("pid").tenant_id(tenant)));
+        let blue = pid("blue");
+        assert_eq!(pid("blue"), blue);
+        let red = pid("red");
+        assert_ne!(red, blue);
+        // Where there is but one environment, it has been started anew.
+        assert_eq!(pid("blue") == blue, again);
+    }
+}
+
+#[test]
+fn a_caller_may_have_the_end_of_the_log() {
+    let emulator = emulator(child::runtime()).listen(SocketAddr::from(([127, 0, 0, 1], 0))).start().unwrap();
+    let answer = invoke(&emulator, Event::new("print hello").log_tail());
+    let log = String::from_utf8(answer.log_tail.unwrap()).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines[0], format!("START RequestId: {} Version: $LATEST", answer.request_id));
+    assert!(lines.contains(&"hello"), "{log}");
+    assert_eq!(lines[lines.len() - 2], format!("END RequestId: {}", answer.request_id));
+    assert!(lines[lines.len() - 1].starts_with("REPORT RequestId: "), "{log}");
+    assert_eq!(invoke(&emulator, Event::new("print hello")).log_tail, None);
+
+    let answer = post(emulator.listens().unwrap(), INVOKE, &["X-Amz-Log-Type: Tail"], b"\"x\"");
+    let log = BASE64_STANDARD.decode(answer.header("X-Amz-Log-Result").unwrap()).unwrap();
+    assert!(log.starts_with(b"START RequestId: ") && log.ends_with(b"\n"));
+}
+
+#[test]
+fn an_answered_caller_makes_room_though_the_runtime_does_not_ask_for_more() {
+    let emulator = crate::library::quiet().start().unwrap();
+    let mut peer = crate::peer::Peer::connect(emulator.runtime_api());
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| invoke(&emulator, Event::new("1")));
+        let given = peer.next();
+        peer.respond(&given.id, b"one");
+        assert_eq!(caller.join().unwrap().body, b"one");
+    });
+    smol::block_on(async {
+        let mut waiting = Vec::new();
+        for _ in 0..lambwire_emulator::limits::CALLERS {
+            let mut caller = Box::pin(emulator.invoke(Event::new("{}")));
+            assert_eq!(smol::future::poll_once(&mut caller).await, None);
+            waiting.push(caller);
+        }
+    });
+}
+
+fn is_alive(pid: &str) -> bool {
+    let status = fs::read_to_string(Path::new("/proc").join(pid).join("status"));
+    status.is_ok_and(|status| !status.contains("State:\tZ"))
+}
+
+#[test]
+fn what_has_a_session_of_its_own_goes_with_the_environment() {
+    let path = std::env::temp_dir().join(format!("lambwire-session-{}", std::process::id()));
+    // The one loses its parent at once, the other with the program.
+    for script in ["(setsid sleep 1000 & echo $! >PATH); exit 3", "setsid sleep 1000 & echo $! >PATH; sleep 1000"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", &script.replace("PATH", path.to_str().unwrap())]);
+        let emulator = Emulator::new(command).console(Console::Silent).timeout(Duration::from_millis(10));
+        let emulator = emulator.init_timeout(Duration::from_secs(1)).start().unwrap();
+        assert_eq!(invoke(&emulator, Event::new("{}")).outcome, Outcome::Failure);
+        let pid = fs::read_to_string(&path).unwrap();
+        drop(emulator);
+        while is_alive(pid.trim()) {
+            thread::yield_now();
+        }
+    }
+    fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn nobody_has_to_read_what_the_program_prints() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    let (key, value) = child::variable();
+    command.args(["--listen", "127.0.0.1:0", "--timeout", "300", "--"]).arg(std::env::current_exe().unwrap());
+    command.args(child::arguments()).env(key, value).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = command.spawn().unwrap();
+    let mut stdout = std::io::BufReader::new(process.stdout.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
+    let mut wire = Wire::connect(ready["listen"].as_str().unwrap().parse().unwrap());
+    // Much more than a pipe holds.
+    let event = format!("\"print {}\"", "x".repeat(10_000));
+    for _ in 0..50 {
+        assert_eq!(wire.exchange(post_bytes(INVOKE, &[], event.as_bytes())).status, 200);
+    }
+    let status = Command::new("sh").args(["-c", &format!("kill -TERM {}", process.id())]).status().unwrap();
+    assert!(status.success());
+    assert_eq!(process.wait().unwrap().code(), Some(143));
+}

@@ -1,0 +1,201 @@
+//! The Telemetry API, as those who subscribe see it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use lambwire_emulator::{Console, Emulator, Event, Running};
+use serde_json::{Value, json};
+
+use crate::library::{invoke_with, quiet};
+use crate::wire::{Answered, Wire};
+
+/// An extension in the process of the runtime.
+fn register(emulator: &Running) -> (Wire, String) {
+    let mut wire = Wire::connect(emulator.runtime_api());
+    let registered = wire.exchange(
+        "POST /2020-01-01/extension/register HTTP/1.1\r\nHost: x\r\nLambda-Extension-Name: watcher\r\n\
+         Content-Length: 2\r\n\r\n{}",
+    );
+    let id = registered.header("lambda-extension-identifier").unwrap().to_owned();
+    (wire, id)
+}
+
+fn subscribe(wire: &mut Wire, id: &str, body: &str) -> Answered {
+    let len = body.len();
+    wire.exchange(format!(
+        "PUT /2022-07-01/telemetry HTTP/1.1\r\nHost: x\r\nLambda-Extension-Identifier: {id}\r\nContent-Length: \
+         {len}\r\n\r\n{body}"
+    ))
+}
+
+fn wish(schema: &str, destination: &Value) -> String {
+    let buffering = json!({ "timeoutMs": 25 });
+    let types = ["platform", "function", "extension"];
+    json!({ "schemaVersion": schema, "types": types, "buffering": buffering, "destination": destination }).to_string()
+}
+
+/// Takes one request of a subscriber's connection, and answers it with this status.
+fn take_batch(stream: &mut BufReader<TcpStream>, status: u16) -> Option<Vec<Value>> {
+    let mut len = 0;
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if stream.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+            len = value.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut body = vec![0; len];
+    stream.read_exact(&mut body).ok()?;
+    stream.get_mut().write_all(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n").as_bytes()).ok()?;
+    serde_json::from_slice(&body).ok()
+}
+
+/// The types of records, in the order in which they came.
+fn types(records: &[Value]) -> Vec<&str> {
+    records.iter().map(|record| record["type"].as_str().unwrap()).collect()
+}
+
+/// Has an invocation answered, and the runtime ask for another.
+fn invoke(emulator: &Running) {
+    invoke_with(emulator, Event::new("{}"), |peer| {
+        let given = peer.next();
+        peer.respond(&given.id, b"{}");
+        peer.ask_next();
+    });
+}
+
+const LIFE: [&str; 8] = [
+    "platform.initStart",
+    "platform.telemetrySubscription",
+    "platform.initRuntimeDone",
+    "platform.extension",
+    "platform.initReport",
+    "platform.start",
+    "platform.runtimeDone",
+    "platform.report",
+];
+
+#[track_caller]
+fn check_life(records: &[Value]) {
+    assert_eq!(types(records), LIFE);
+    assert!(records.iter().all(|record| record["time"].as_str().unwrap().ends_with('Z')));
+    let of = |name: &str| &records.iter().find(|record| record["type"] == name).unwrap()["record"];
+    assert_eq!(of("platform.initStart")["initializationType"], "on-demand");
+    let report = of("platform.report");
+    assert_eq!(report["status"], "success");
+    let metrics = &report["metrics"];
+    assert!(
+        metrics["billedDurationMs"].is_u64() && metrics["memorySizeMB"].is_u64() && metrics["maxMemoryUsedMB"].is_u64()
+    );
+    assert_eq!(report["requestId"], of("platform.start")["requestId"]);
+    let spans = &of("platform.runtimeDone")["spans"];
+    assert_eq!((&spans[0]["name"], &spans[1]["name"]), (&json!("responseLatency"), &json!("responseDuration")));
+}
+
+#[test]
+fn a_subscriber_over_http_has_the_life_of_an_environment_in_batches() {
+    for schema in ["2022-07-01", "2022-12-13", "2025-01-29"] {
+        let emulator = quiet().start().unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (mut wire, id) = register(&emulator);
+        let destination = json!({ "protocol": "HTTP", "URI": format!("http://sandbox.localdomain:{port}/x?y") });
+        let subscribed = subscribe(&mut wire, &id, &wish(schema, &destination));
+        assert_eq!((subscribed.status, subscribed.text()), (200, "\"OK\""));
+        let received = thread::spawn(move || {
+            let mut stream = BufReader::new(listener.accept().unwrap().0);
+            let mut records = Vec::new();
+            while records.len() < LIFE.len() {
+                records.extend(take_batch(&mut stream, 200).unwrap());
+            }
+            records
+        });
+        invoke(&emulator);
+        check_life(&received.join().unwrap());
+    }
+}
+
+#[test]
+fn a_subscriber_over_tcp_has_a_record_a_line() {
+    let emulator = quiet().start().unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (mut wire, id) = register(&emulator);
+    let destination = json!({ "protocol": "TCP", "port": port });
+    assert_eq!(subscribe(&mut wire, &id, &wish("2025-01-29", &destination)).status, 200);
+    // It was connected before the reply.
+    let stream = BufReader::new(listener.accept().unwrap().0);
+    invoke(&emulator);
+    let lines = stream.lines().take(LIFE.len());
+    let records: Vec<Value> = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    check_life(&records);
+}
+
+#[test]
+fn what_a_program_prints_is_told_line_by_line() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "echo one; echo; echo two >&2; sleep 1000"]);
+    let emulator = Emulator::new(command).console(Console::Silent).start().unwrap();
+    let (mut wire, id) = register(&emulator);
+    let destination = json!({ "protocol": "TCP", "port": port });
+    assert_eq!(subscribe(&mut wire, &id, &wish("2025-01-29", &destination)).status, 200);
+    let mut lines = Vec::new();
+    for line in BufReader::new(listener.accept().unwrap().0).lines() {
+        let record: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if record["type"] == "function" {
+            lines.push(record["record"].as_str().unwrap().to_owned());
+        }
+        if lines.len() == 3 {
+            break;
+        }
+    }
+    lines.sort();
+    assert_eq!(lines, ["", "one", "two"]);
+}
+
+#[test]
+fn a_subscriber_that_refuses_a_batch_is_told_what_it_has_lost() {
+    let emulator = quiet().start().unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (mut wire, id) = register(&emulator);
+    let destination = json!({ "protocol": "HTTP", "URI": format!("http://sandbox.localdomain:{port}") });
+    assert_eq!(subscribe(&mut wire, &id, &wish("2022-12-13", &destination)).status, 200);
+    let mut stream = BufReader::new(listener.accept().unwrap().0);
+    let lost = take_batch(&mut stream, 500).unwrap();
+    let told = take_batch(&mut stream, 200).unwrap();
+    assert_eq!(types(&told), ["platform.logsDropped"]);
+    assert_eq!(told[0]["record"]["droppedRecords"], lost.len());
+    // Nobody else is harmed.
+    invoke(&emulator);
+}
+
+#[test]
+fn what_cannot_be_subscribed_to_is_refused_by_name() {
+    let emulator = quiet().start().unwrap();
+    let (mut wire, id) = register(&emulator);
+    let somewhere = json!({ "protocol": "HTTP", "URI": "http://sandbox.localdomain:1" });
+    let refused = subscribe(&mut wire, &id, &wish("2020-01-01", &somewhere));
+    assert_eq!(refused.status, 400);
+    let body: Value = serde_json::from_slice(&refused.body).unwrap();
+    assert_eq!(body["errorType"], "ValidationError");
+    let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let refused = subscribe(&mut wire, &id, &wish("2025-01-29", &json!({ "protocol": "TCP", "port": nobody })));
+    assert!(refused.text().contains("could not TCP dial"), "{}", refused.text());
+    assert_eq!(subscribe(&mut wire, "nobody", "{}").status, 403);
+    invoke(&emulator);
+    let late = subscribe(&mut wire, &id, &wish("2025-01-29", &somewhere));
+    assert!(late.text().contains("Telemetry.SubscriptionClosed"), "{}", late.text());
+    let logs = wire.exchange("PUT /2020-08-15/logs HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}");
+    assert_eq!(logs.status, 202);
+    assert!(logs.text().contains("Logs.NotSupported"));
+}

@@ -244,11 +244,11 @@ def cuts(root):
 
 
 def values(root):
-    for text in (OBJECTS, "<?php return fn (?stdClass $event) => $event;"):
+    for text in (OBJECTS, SAME, "<?php return fn (?stdClass $event) => $event;"):
         with root.serve(text) as running:
             for event in KEPT:
                 check(f"objects: {event}", running.invoke(event), ("result", event.encode()))
-    for text in (ARRAYS, SAME):
+    for text in (ARRAYS, ARRAYS.replace('$event)', 'mixed $event)')):
         with root.serve(text) as running:
             for event, expected in CHANGED.items():
                 kind, body = running.invoke(event)

@@ -310,7 +310,7 @@ final class Handler
         $this->call = \Closure::fromCallable($callable);
         $parameters = (new \ReflectionFunction($this->call))->getParameters();
         $types = self::types($parameters[0] ?? null);
-        $this->takesObjects = array_intersect($types, ['stdClass', 'object']) && !in_array('array', $types);
+        $this->takesObjects = (bool) array_intersect($types, ['stdClass', 'object']);
         $types = self::types($parameters[1] ?? null);
         $this->takesBref = in_array('Bref\Context\Context', $types)
             || $isReturned && $types === [] && class_exists('Bref\Context\Context');

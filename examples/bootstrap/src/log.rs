@@ -1,5 +1,6 @@
 //! What a program writes to its standard output and error: passed on, and the end of it remembered.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
@@ -70,6 +71,12 @@ impl Stream {
 impl Log {
     pub(crate) fn new(streams: Vec<Stream>) -> Self {
         Self { streams, tail: Vec::new() }
+    }
+
+    /// The same log for another thread: what one of them reads, the other does not.
+    pub(crate) fn shared(&self) -> io::Result<Self> {
+        let streams = self.streams.iter().map(|stream| Ok(Stream::new(stream.from.try_clone()?, stream.to)));
+        Ok(Self::new(streams.collect::<io::Result<_>>()?))
     }
 
     /// What to wait for.

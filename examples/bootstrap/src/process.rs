@@ -77,7 +77,7 @@ impl Process {
             ioctl_fionbio(fd, true)?;
         }
         let events = Arc::new(Mutex::new(Some(events)));
-        shutdown::started(pid, &events);
+        shutdown::started(pid, &events, log.shared()?);
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
         let received = Vec::new();
         Ok(Self { pid, pidfd, exit: None, events, answers: Some(answers), log, received })

@@ -12,6 +12,7 @@ use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
 use crate::console::{self, Level};
+use crate::log::Log;
 use crate::process::{self, Events};
 
 /// How long a program may take to end after SIGTERM: as long as Lambda leaves it at most, with an external extension
@@ -26,14 +27,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What is under way.
 struct Ongoing {
-    program: Option<(Pid, Events)>,
+    program: Option<Program>,
     is_answering: bool,
     is_ending: bool,
 }
 
+/// The program that runs the handler.
+struct Program {
+    pid: Pid,
+    events: Events,
+    /// Whoever waits for the next event passes nothing on.
+    log: Log,
+}
+
 impl Ongoing {
-    fn is_running(&self, program: Pid) -> bool {
-        self.program.as_ref().is_some_and(|&(running, _)| running == program)
+    fn is_running(&self, pid: Pid) -> bool {
+        self.program.as_ref().is_some_and(|program| program.pid == pid)
     }
 }
 
@@ -51,18 +60,18 @@ pub(crate) fn watch() -> io::Result<()> {
 }
 
 /// A program runs from here on.
-pub(crate) fn started(program: Pid, events: &Events) {
+pub(crate) fn started(pid: Pid, events: &Events, log: Log) {
     let mut ongoing = ongoing();
-    ongoing.program = Some((program, Arc::clone(events)));
+    ongoing.program = Some(Program { pid, events: Arc::clone(events), log });
     if ongoing.is_ending {
-        let _ = kill_process(program, Signal::TERM);
+        let _ = kill_process(pid, Signal::TERM);
     }
 }
 
 /// It has been waited for: its number may be another's from here on.
-pub(crate) fn ended(program: Pid) {
+pub(crate) fn ended(pid: Pid) {
     let mut ongoing = ongoing();
-    if ongoing.is_running(program) {
+    if ongoing.is_running(pid) {
         ongoing.program = None;
     }
 }
@@ -83,20 +92,25 @@ fn end() -> ! {
         let mut ongoing = ongoing();
         ongoing.is_ending = true;
         // Under the lock, so that the number is that program's.
-        ongoing.program.as_ref().map(|(program, events)| {
-            let _ = kill_process(*program, Signal::TERM);
-            // A shell runs its trap when what it waits for is over. Where an event is being answered, that is near.
-            if let Ok(mut events) = events.try_lock() {
-                *events = None;
+        match &mut ongoing.program {
+            Some(program) => {
+                let _ = kill_process(program.pid, Signal::TERM);
+                // A shell runs its trap when what it waits for is over. Where an event is being answered, that is near.
+                if let Ok(mut events) = program.events.try_lock() {
+                    *events = None;
+                }
+                Some((program.pid, std::mem::replace(&mut program.log, Log::new(Vec::new()))))
             }
-            *program
-        })
+            None => None,
+        }
     };
-    if let Some(program) = program
-        && !has_ended(program, Instant::now() + GRACE)
-    {
-        let what = format_args!("the handler's process has not ended {} s after SIGTERM", GRACE.as_secs());
-        console::say(Level::Warn, None, what);
+    if let Some((pid, mut log)) = program {
+        if !has_ended(pid, &mut log, Instant::now() + GRACE) {
+            let what = format_args!("the handler's process has not ended {} s after SIGTERM", GRACE.as_secs());
+            console::say(Level::Warn, None, what);
+        }
+        log.forward();
+        log.end_lines();
     }
     // Whoever waits for the answer is to hear how the program has ended.
     let waited = ANSWERED.wait_timeout_while(ongoing(), LAST_ANSWER, |ongoing| ongoing.is_answering);
@@ -105,25 +119,28 @@ fn end() -> ! {
     exit(0)
 }
 
-fn has_ended(program: Pid, deadline: Instant) -> bool {
-    let pidfd = pidfd_open(program, PidfdFlags::empty());
+/// Waits for the end of the program, and passes on what it logs.
+fn has_ended(pid: Pid, log: &mut Log, deadline: Instant) -> bool {
+    let pidfd = pidfd_open(pid, PidfdFlags::empty());
     loop {
+        log.forward();
         let left = deadline.saturating_duration_since(Instant::now());
-        if !ongoing().is_running(program) {
+        if !ongoing().is_running(pid) {
             return true;
         }
         if left.is_zero() {
             return false;
         }
-        match &pidfd {
-            Ok(pidfd) => {
-                let timeout = Timespec::try_from(left).ok();
-                if let Ok(1..) = poll(&mut [PollFd::new(pidfd, PollFlags::IN)], timeout.as_ref()) {
-                    return true;
-                }
-            }
-            Err(_) if test_kill_process(program).is_err() => return true,
-            Err(_) => thread::sleep(LOOK_EVERY),
+        // Where there is no such descriptor, one has to look.
+        let left = if pidfd.is_ok() { left } else { left.min(LOOK_EVERY) };
+        if pidfd.is_err() && test_kill_process(pid).is_err() {
+            return true;
+        }
+        let mut watched: Vec<PollFd<'_>> = pidfd.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        watched.extend(log.sources().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let polled = poll(&mut watched, Timespec::try_from(left).ok().as_ref());
+        if polled.is_ok() && pidfd.is_ok() && watched.first().is_some_and(|fd| !fd.revents().is_empty()) {
+            return true;
         }
     }
 }

@@ -125,3 +125,19 @@ fn expect(connection: &mut TcpStream, line: &str) {
     let len = connection.read(&mut request).unwrap();
     assert!(request[..len].starts_with(line.as_bytes()), "{}", request[..len].escape_ascii());
 }
+
+/// A shell runs its trap when what it waits for is over, and what it says then is the last that is logged.
+#[test]
+fn what_a_handler_says_at_the_end_is_passed_on() {
+    let script = "trap 'echo flushing >&2; sleep 0.1; echo flushed >&2; exit 0' TERM\nhandler() { :; }\n";
+    let root = Root::new().with("app.sh", script);
+    let (mut child, api) = start(&root, &["app.handler"]);
+    let _events = api.accept().unwrap();
+    let (mut extension, _) = api.accept().unwrap();
+    expect(&mut extension, "POST /2020-01-01/extension/register");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert_eq!(log, "flushing\nflushed\n");
+}

@@ -28,6 +28,7 @@ pub struct Emulator {
     console: Console,
     runtime_api: SocketAddr,
     listen: Option<SocketAddr>,
+    url: Option<SocketAddr>,
     environments: usize,
     extensions: Vec<PathBuf>,
     reserved: Option<usize>,
@@ -64,6 +65,7 @@ impl Emulator {
             console: Console::default(),
             runtime_api: ([127, 0, 0, 1], 0).into(),
             listen: None,
+            url: None,
             environments: 1,
             extensions: Vec::new(),
             reserved: None,
@@ -122,6 +124,13 @@ impl Emulator {
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.function.concurrency = Some(concurrency.clamp(1, limits::CONCURRENCY));
+        self
+    }
+
+    /// Where the function has a URL, at which plain HTTP becomes events of version 2.0; nowhere without it.
+    #[must_use]
+    pub fn url(mut self, address: SocketAddr) -> Self {
+        self.url = Some(address);
         self
     }
 
@@ -237,8 +246,12 @@ impl Emulator {
     pub fn start(self) -> Result<Running, StartError> {
         let runtime_api = bind(self.runtime_api)?;
         let front = self.listen.map(bind).transpose()?;
-        let addresses =
-            Addresses { runtime_api: runtime_api.address, front: front.as_ref().map(|front| front.address) };
+        let url = self.url.map(bind).transpose()?;
+        let addresses = Addresses {
+            runtime_api: runtime_api.address,
+            front: front.as_ref().map(|front| front.address),
+            url: url.as_ref().map(|url| url.address),
+        };
         let name = self.command.as_ref().map(|command| command.get_program().to_string_lossy().into_owned());
         let parts = Parts {
             region: function::region(self.command.as_ref()),
@@ -257,6 +270,7 @@ impl Emulator {
             function: self.function,
             runtime_api: runtime_api.listener,
             front: front.map(|front| front.listener),
+            url: url.map(|url| url.listener),
             addresses,
             extensions: self.extensions,
             reserved: self.reserved,

@@ -104,6 +104,13 @@ pub(crate) const CONNECT_PAUSE: Duration = Duration::from_millis(5);
 /// How long subscribers have for the last records before the environment ends.
 pub(crate) const TELEMETRY_FLUSH: Duration = Duration::from_millis(500);
 
+/// How long the head of a caller's request may take, so that silent connections shut nobody out; as with AWS's emulator
+/// for several at a time.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a caller may pause within a body.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Longest registration of an extension, in bytes: as with AWS's emulator in its mode for several invocations at a time.
 pub const REGISTRATION_BYTES: u64 = 1024 * 1024;
 

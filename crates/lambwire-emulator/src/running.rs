@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle as TaskHandle, spawn_local, yield_now};
+use tokio::task::{JoinSet, spawn_local, yield_now};
 use tokio::time::timeout;
 
 use crate::answer::Answer;
@@ -22,7 +22,7 @@ use crate::fleet::driver::Driver;
 use crate::fleet::member::Member;
 use crate::fleet::{Fleet, Settings};
 use crate::function::Function;
-use crate::invoke;
+use crate::invoke::{self, Face};
 use crate::limits;
 use crate::process::{self, Program};
 use crate::queue::{Callers, InvokeError, Job, ResponseStream};
@@ -44,6 +44,7 @@ pub struct Running {
 pub(crate) struct Addresses {
     pub(crate) runtime_api: SocketAddr,
     pub(crate) front: Option<SocketAddr>,
+    pub(crate) url: Option<SocketAddr>,
 }
 
 /// How much longer an emulator goes on.
@@ -88,6 +89,11 @@ impl Running {
     /// Where callers are listened for, if anywhere.
     pub fn listens(&self) -> Option<SocketAddr> {
         self.addresses.front
+    }
+
+    /// Where the URL of the function is, if anywhere.
+    pub fn url(&self) -> Option<SocketAddr> {
+        self.addresses.url
     }
 
     /// Hands in an event and waits for what comes of it, in whichever executor. Once this has been polled, the event is
@@ -160,6 +166,7 @@ pub(crate) struct Parts {
     pub(crate) region: String,
     pub(crate) runtime_api: TcpListener,
     pub(crate) front: Option<TcpListener>,
+    pub(crate) url: Option<TcpListener>,
     pub(crate) addresses: Addresses,
     pub(crate) reserved: Option<usize>,
     pub(crate) is_announced: bool,
@@ -174,7 +181,8 @@ impl Parts {
         mut phases: watch::Receiver<Phase>,
         started: impl FnOnce(io::Result<()>),
     ) {
-        let Self { settings, environments, command, function, extensions, runtime_api, front, addresses, .. } = self;
+        let Self { settings, environments, command, function, extensions, runtime_api, front, url, addresses, .. } =
+            self;
         let (is_announced, owns_process) = (self.is_announced, self.owns_process);
         let factory = Factory { command, function: function.clone(), extensions, address: addresses.runtime_api };
         let fleet = Fleet::new(settings, environments, move |fleet, listener| factory.another(fleet, listener));
@@ -183,16 +191,22 @@ impl Parts {
             fleet.settings.printer.flush();
         }
         let begun = open(&fleet, runtime_api, owns_process);
-        let front = match begun.and_then(|()| front.map(tokio::net::TcpListener::from_std).transpose()) {
-            Ok(front) => front,
-            Err(error) => return started(Err(error)),
-        };
+        let faces = [(front, Face::Api), (url, Face::Url)];
+        let faces = faces.into_iter().filter_map(|(listener, face)| Some((listener?, face)));
+        let mut listening = JoinSet::new();
+        let opened = begun.and_then(|()| {
+            for (listener, face) in faces {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                let (callers, fleet, phases) = (callers.clone(), Rc::clone(&fleet), phases.clone());
+                listening.spawn_local(invoke::listen(listener, callers, fleet, face, phases));
+            }
+            Ok(())
+        });
+        if let Err(error) = opened {
+            return started(Err(error));
+        }
         let printing = Rc::clone(&fleet);
         spawn_local(async move { printing.settings.printer.run().await });
-        let front = front.map(|listener| {
-            let (callers, fleet, phases) = (callers.clone(), Rc::clone(&fleet), phases.clone());
-            spawn_local(invoke::listen(listener, callers, fleet, phases))
-        });
         let receiving = spawn_local(receive(jobs, Rc::clone(&fleet), phases.clone()));
         started(Ok(()));
 
@@ -207,7 +221,7 @@ impl Parts {
             _ = phases.wait_for(|phase| *phase == Phase::Aborted) => {}
         }
         fleet.stop();
-        tell_last_callers(front).await;
+        tell_last_callers(listening).await;
         fleet.end().await;
         if owns_process {
             process::kill_children();
@@ -255,17 +269,20 @@ async fn receive(mut jobs: mpsc::UnboundedReceiver<Job>, fleet: Rc<Fleet>, mut p
 }
 
 /// Waits for callers to have read what they are told.
-async fn tell_last_callers(front: Option<TaskHandle<()>>) {
-    if let Some(front) = front {
-        // Those who do not read have had their time.
-        let _ = timeout(limits::LINGER, front).await;
-    }
+async fn tell_last_callers(mut listening: JoinSet<()>) {
+    let all = async { while listening.join_next().await.is_some() {} };
+    // Those who do not read have had their time.
+    let _ = timeout(limits::LINGER, all).await;
 }
 
 fn ready_line(addresses: Addresses) -> String {
     let listen = addresses.front.map(|address| address.to_string());
     let runtime_api = addresses.runtime_api.to_string();
-    format!("ready {}\n", serde_json::json!({ "listen": listen, "runtime_api": runtime_api }))
+    let mut ready = serde_json::json!({ "listen": listen, "runtime_api": runtime_api });
+    if let Some(url) = addresses.url {
+        ready["url"] = format!("http://{url}/").into();
+    }
+    format!("ready {ready}\n")
 }
 
 /// What environments are made from.

@@ -68,6 +68,7 @@ impl Driver {
         for (name, program) in &mut self.extensions {
             let (process, outputs) = program.start()?;
             read(&self.member, outputs, [Source::Extension; 2]);
+            self.member.extension_pids.borrow_mut().extend(process.pid());
             self.extension_processes.push((name.clone(), process));
         }
         self.is_held_back = !self.extensions.is_empty();
@@ -229,6 +230,7 @@ impl Driver {
             for (_, mut process) in std::mem::take(&mut self.extension_processes) {
                 process.end().await;
             }
+            member.extension_pids.borrow_mut().clear();
             self.settle().await;
         }
         self.reason = ShutdownReason::Spindown;

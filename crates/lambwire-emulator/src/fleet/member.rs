@@ -45,6 +45,8 @@ pub(crate) struct Member {
     pub(super) life: Cell<Life>,
     /// The program's process, until its end is known.
     pub(super) pid: Cell<Option<Pid>>,
+    /// Those of extensions.
+    pub(super) extension_pids: RefCell<Vec<Pid>>,
     /// When the program was started, until its first invocation is over.
     pub(super) started_at: Cell<Option<Instant>>,
     pub(super) memory: Cell<Memory>,
@@ -129,6 +131,7 @@ impl Member {
             armed: Cell::new(None),
             life: Cell::new(Life::Open),
             pid: Cell::new(None),
+            extension_pids: RefCell::default(),
             started_at: Cell::new(Some(Instant::now())),
             memory: Cell::default(),
             outputs: RefCell::default(),
@@ -167,8 +170,9 @@ impl Member {
         self.environment.borrow().is_idle()
     }
 
-    pub(crate) fn pid(&self) -> Option<Pid> {
-        self.pid.get()
+    /// The processes that this environment waits for itself.
+    pub(crate) fn pids(&self) -> Vec<Pid> {
+        self.extension_pids.borrow().iter().copied().chain(self.pid.get()).collect()
     }
 
     pub(crate) fn has_process(&self) -> bool {

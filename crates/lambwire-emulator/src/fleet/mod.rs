@@ -113,7 +113,7 @@ impl Fleet {
 
     /// The processes of the environments.
     pub(crate) fn pids(&self) -> Vec<Pid> {
-        self.members.borrow().iter().filter_map(|member| member.pid()).collect()
+        self.members.borrow().iter().flat_map(|member| member.pids()).collect()
     }
 
     /// Takes an invocation: an environment that waits for one has it at once.

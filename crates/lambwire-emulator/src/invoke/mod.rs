@@ -1,6 +1,7 @@
 //! The port for callers: AWS's Invoke over HTTP.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -9,15 +10,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use lambwire::limits::PAYLOAD_BYTES;
 use serde::de::IgnoredAny;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::arn;
+use crate::event::Event;
 use crate::fleet::Fleet;
 use crate::limits;
 use crate::queue::{Callers, InvokeError};
@@ -25,7 +27,9 @@ use crate::running::Phase;
 
 mod event_stream;
 mod headers;
+mod origin;
 mod reply;
+mod url;
 
 use headers::InvocationType;
 use reply::{Exception, Reply};
@@ -35,9 +39,10 @@ pub(crate) async fn listen(
     listener: TcpListener,
     callers: Callers,
     fleet: Rc<Fleet>,
+    face: Face,
     mut phases: watch::Receiver<Phase>,
 ) {
-    let service = Rc::new(Service { callers, fleet });
+    let service = Rc::new(Service { callers, fleet, face });
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -48,8 +53,8 @@ pub(crate) async fn listen(
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) => {
-                connections.spawn_local(serve(stream, Rc::clone(&service), phases.clone()));
+            Ok((stream, caller)) => {
+                connections.spawn_local(serve(stream, caller.ip(), Rc::clone(&service), phases.clone()));
             }
             Err(error) => {
                 log::warn!("a caller cannot connect: {error}");
@@ -65,20 +70,37 @@ pub(crate) async fn listen(
 struct Service {
     callers: Callers,
     fleet: Rc<Fleet>,
+    face: Face,
 }
 
-async fn serve(stream: TcpStream, service: Rc<Service>, mut phases: watch::Receiver<Phase>) {
+/// What a port is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Face {
+    /// AWS's API for Lambda.
+    Api,
+    /// The URL of the function.
+    Url,
+}
+
+async fn serve(stream: TcpStream, caller: IpAddr, service: Rc<Service>, mut phases: watch::Receiver<Phase>) {
     // A reply is one write: nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let service = Rc::clone(&service);
         async move {
-            let reply = answer(request, &service).await;
+            let reply = match service.face {
+                Face::Api => answer(request, &service).await,
+                Face::Url => answer_url(request, caller, &service).await,
+            };
             Ok::<_, Infallible>(reply::identified(reply.unwrap_or_else(|exception| exception.reply())))
         }
     });
     // A caller who has nothing more to say may close that half, and still waits for the answer.
-    let connection = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), service);
+    let connection = http1::Builder::new()
+        .half_close(true)
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -93,6 +115,17 @@ async fn serve(stream: TcpStream, service: Rc<Service>, mut phases: watch::Recei
     }
 }
 
+/// Has the function answer a request of plain HTTP.
+async fn answer_url(request: Request<Incoming>, caller: IpAddr, service: &Service) -> Result<Reply, Exception> {
+    let (head, body) = request.into_parts();
+    let body = collect(body).await?;
+    let refused = |error| Exception::new(error, service.callers.is_reserved());
+    let event = Event::new(url::event(&head, &body, caller));
+    let (job, submitted) = service.callers.job(event).map_err(refused)?;
+    service.fleet.submit(job);
+    Ok(url::reply(submitted.answer().await.map_err(refused)?))
+}
+
 /// An operation of AWS's Lambda that a path names, with the function as it is written there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation<'p> {
@@ -101,6 +134,7 @@ enum Operation<'p> {
 }
 
 async fn answer(request: Request<Incoming>, service: &Service) -> Result<Reply, Exception> {
+    origin::check(request.headers())?;
     let operation = operation_in(request.uri().path()).ok_or(Exception::NotFound)?;
     let (Operation::Invoke(function) | Operation::InvokeWithResponseStream(function)) = operation;
     let function_arn = headers::decoded(function)
@@ -172,7 +206,9 @@ fn json(body: Vec<u8>) -> Result<Vec<u8>, Exception> {
 async fn collect(mut body: Incoming) -> Result<Vec<u8>, Exception> {
     let mut payload = Vec::new();
     let mut total: u64 = 0;
-    while let Some(frame) = body.frame().await {
+    loop {
+        let late = |_| Exception::BadContent("the body does not come".to_owned());
+        let Some(frame) = timeout(limits::BODY_TIMEOUT, body.frame()).await.map_err(late)? else { break };
         let frame = frame.map_err(|error| Exception::BadContent(error.to_string()))?;
         let Some(data) = frame.data_ref() else { continue };
         total = total.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));

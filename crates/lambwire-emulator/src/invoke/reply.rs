@@ -107,6 +107,8 @@ pub(super) fn dry() -> Reply {
 pub(super) enum Exception {
     NotFound,
     MethodNotAllowed,
+    /// The request comes from a page of somebody else.
+    Foreign(String),
     BadParameter(String),
     BadContent(String),
     TooLarge,
@@ -125,7 +127,7 @@ impl Exception {
                 "no such path: functions are invoked at /2015-03-31/functions/NAME/invocations".to_owned()
             }
             Self::MethodNotAllowed => "functions are invoked with POST".to_owned(),
-            Self::BadParameter(why) | Self::BadContent(why) => why.clone(),
+            Self::BadParameter(why) | Self::BadContent(why) | Self::Foreign(why) => why.clone(),
             Self::TooLarge => {
                 format!("Request must be smaller than {} bytes for the InvokeFunction operation", PAYLOAD_BYTES + 1)
             }
@@ -155,6 +157,7 @@ impl Exception {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "ResourceNotFoundException"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException"),
+            Self::Foreign(_) => (StatusCode::FORBIDDEN, "AccessDeniedException"),
             Self::BadParameter(_) => (StatusCode::BAD_REQUEST, "InvalidParameterValueException"),
             Self::BadContent(_) => (StatusCode::BAD_REQUEST, "InvalidRequestContentException"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException"),
@@ -164,8 +167,13 @@ impl Exception {
     }
 }
 
+/// A body that is known in full.
+pub(super) fn whole(body: Vec<u8>) -> ReplyBody {
+    ReplyBody::Whole(Full::new(Bytes::from(body)))
+}
+
 fn reply(status: StatusCode, body: Vec<u8>) -> Reply {
-    let mut reply = Response::new(ReplyBody::Whole(Full::new(Bytes::from(body))));
+    let mut reply = Response::new(whole(body));
     *reply.status_mut() = status;
     reply
 }
@@ -175,7 +183,7 @@ pub(super) fn identified(reply: Reply) -> Reply {
     if reply.headers().contains_key(REQUEST_ID) { reply } else { with_request_id(reply, &new_id()) }
 }
 
-fn with_request_id(mut reply: Reply, request_id: &str) -> Reply {
+pub(super) fn with_request_id(mut reply: Reply, request_id: &str) -> Reply {
     if let Ok(request_id) = HeaderValue::from_str(request_id) {
         reply.headers_mut().insert(REQUEST_ID, request_id);
     }

@@ -151,7 +151,7 @@ pub(crate) fn time(at: SystemTime) -> String {
 }
 
 /// The date so many days after 1 January 1970.
-fn date(days: u64) -> (u64, u64, u64) {
+pub(crate) fn date(days: u64) -> (u64, u64, u64) {
     // Counted from 1 March of the year 0, so that leap days are the last of their years.
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

@@ -17,4 +17,5 @@ mod runtime_api;
 mod sigterm;
 mod streaming;
 mod telemetry;
+mod url;
 mod wire;

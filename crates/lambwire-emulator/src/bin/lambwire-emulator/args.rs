@@ -65,6 +65,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     runtime_api: SocketAddr,
 
+    /// Serve the URL of the function at ADDRESS, too: plain HTTP becomes events of version 2.0
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8081")]
+    url: Option<SocketAddr>,
+
     /// Send the event in this file (- is standard input), print the answer, and exit
     #[arg(long, value_name = "FILE", conflicts_with_all = ["event_json", "listen"])]
     pub(crate) event: Option<PathBuf>,
@@ -167,6 +171,9 @@ impl Args {
         }
         if let Some(concurrency) = self.concurrency {
             emulator = emulator.concurrency(concurrency);
+        }
+        if let Some(address) = self.url {
+            emulator = emulator.url(address);
         }
         if let Some(reserved) = self.reserved {
             emulator = emulator.reserved_concurrency(reserved);

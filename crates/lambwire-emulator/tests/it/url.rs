@@ -1,0 +1,88 @@
+//! The URL of a function: HTTP to an event, and back.
+
+use std::net::SocketAddr;
+use std::thread;
+
+use lambwire_emulator::Running;
+use serde_json::{Value, json};
+
+use crate::library::quiet;
+use crate::peer::Peer;
+use crate::wire::{Answered, Wire};
+
+fn start() -> (Running, SocketAddr) {
+    let emulator = quiet().url(([127, 0, 0, 1], 0).into()).start().unwrap();
+    let address = emulator.url().unwrap();
+    (emulator, address)
+}
+
+/// Sends a request while `play` answers it; gives back what the function and the caller got.
+fn ask(request: &str, play: impl FnOnce(&mut Peer, &str)) -> (Value, Answered) {
+    let (emulator, address) = start();
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| Wire::connect(address).exchange(request));
+        let mut peer = Peer::connect(emulator.runtime_api());
+        let given = peer.next();
+        play(&mut peer, &given.id);
+        (serde_json::from_slice(&given.event).unwrap(), caller.join().unwrap())
+    })
+}
+
+#[test]
+fn a_request_becomes_an_event_and_the_answer_a_response() {
+    let request = "POST /pa2%Fth/1?a=1&a=2&b=x%20y HTTP/1.1\r\nHost: localhost:8081\r\nContent-Type: application/json\r\n\
+                   Cookie: c=1; d=2\r\nX-Two: 1\r\nX-Two: 2\r\nUser-Agent: me\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
+    let (event, answer) = ask(request, |peer, id| {
+        let answer = json!({
+            "statusCode": 201,
+            "headers": { "X-Mine": "yes", "Content-Type": "text/html" },
+            "cookies": ["a=b", "c=d; Secure"],
+            "body": "aGk=",
+            "isBase64Encoded": true,
+        });
+        peer.respond(id, answer.to_string().as_bytes());
+    });
+    assert_eq!((&event["version"], &event["routeKey"]), (&json!("2.0"), &json!("$default")));
+    assert_eq!((&event["rawPath"], &event["rawQueryString"]), (&json!("/pa2%Fth/1"), &json!("a=1&a=2&b=x%20y")));
+    assert_eq!(event["queryStringParameters"], json!({ "a": "1,2", "b": "x y" }));
+    assert_eq!(event["cookies"], json!(["c=1", "d=2"]));
+    assert_eq!((&event["headers"]["x-two"], &event["headers"]["cookie"]), (&json!("1,2"), &Value::Null));
+    assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("{\"a\":1}"), &json!(false)));
+    let http = &event["requestContext"]["http"];
+    assert_eq!((&http["method"], &http["protocol"]), (&json!("POST"), &json!("HTTP/1.1")));
+    assert_eq!((&http["sourceIp"], &http["userAgent"]), (&json!("127.0.0.1"), &json!("me")));
+    assert!(event["requestContext"]["timeEpoch"].is_u64());
+
+    assert_eq!((answer.status, answer.text()), (201, "hi"));
+    assert_eq!((answer.header("X-Mine"), answer.header("Content-Type")), (Some("yes"), Some("text/html")));
+    let cookies: Vec<&str> = answer.head.lines().filter(|line| line.starts_with("set-cookie: ")).collect();
+    assert_eq!(cookies, ["set-cookie: a=b", "set-cookie: c=d; Secure"]);
+}
+
+#[test]
+fn bytes_come_as_base64_and_a_bare_answer_is_a_body() {
+    let request = "PUT / HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 2\r\n\r\nhi";
+    let (event, answer) = ask(request, |peer, id| drop(peer.respond(id, br#"{"a":1}"#)));
+    assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("aGk="), &json!(true)));
+    assert_eq!((answer.status, answer.text()), (200, r#"{"a":1}"#));
+    assert_eq!(answer.header("Content-Type"), Some("application/json"));
+}
+
+#[test]
+fn a_failure_is_a_bad_gateway_without_a_word_of_why() {
+    let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let (event, answer) = ask(request, |peer, id| drop(peer.fail(id, br#"{"errorMessage":"secret"}"#)));
+    assert_eq!(event.get("body"), None);
+    assert_eq!((answer.status, answer.text()), (502, "Internal Server Error"));
+}
+
+#[test]
+fn a_stream_with_a_prelude_is_a_response() {
+    let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let (_, answer) = ask(request, |peer, id| {
+        let body = b"{\"statusCode\":202,\"headers\":{\"X-A\":\"b\"},\"cookies\":[\"e=f\"]}\0\0\0\0\0\0\0\0body";
+        peer.respond_as(id, Some("application/vnd.awslambda.http-integration-response"), body);
+    });
+    assert_eq!((answer.status, answer.text()), (202, "body"));
+    assert_eq!((answer.header("X-A"), answer.header("Set-Cookie")), (Some("b"), Some("e=f")));
+}

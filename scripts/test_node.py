@@ -50,7 +50,7 @@ ROWS = [
     Row("results.kinds", events=[*VALUES, DEEP]),
     Row("results.not_json", "results.echo", ["{", "NaN", "{} x", "[1,\n x]", "\ufeff{}"]),
     *rows("errors", """thrown thrown_at_once own_class unnamed_class without_message several_lines text number an_object
-        like_an_error nothing nothing_at_once delete_character rejected nested undefined_member aggregate with_cause exits"""),
+        like_an_error nothing nothing_at_once delete_character rejected nested undefined_member aggregate exits"""),
     Row("errors.next_event", "errors.thrown", ["1", "2"]),
     *rows("errors", "uncaught uncaught_text unhandled_text", compares_log=True),
     *(Row(f"load.{name}", handler) for name, handler in {
@@ -77,6 +77,7 @@ ROWS = [
     Row("calls.thenable", ours=answers("of a thenable")),
     Row("calls.generator", ours=streams("piece")),
     Row("errors.unhandled", ours=has_type("Runtime.UnhandledPromiseRejection", "Error: nobody waits", "errors.js:26")),
+    Row("errors.with_cause", ours=lambda reply: reply["body"]["cause"]["errorMessage"] == "inner"),
     Row("errors.no_text", ours=has_type("handled", "a problem while retrieving")),
     Row("load.rejects", "bad_rejection.handler", ours=has_type("Runtime.UnhandledPromiseRejection", "while loading")),
     Row("load.syntax", "bad_syntax.handler", ours=has_type("Runtime.UserCodeSyntaxError", "Unexpected token", "bad_syntax.js:2")),
@@ -146,11 +147,10 @@ def alike(reply):
     if not reply["error"]:
         return reply["body"]
     body = reply["body"]
-    stack = body.get("trace", body.get("stackTrace", []))
-    message = without_secrets(body["errorMessage"]).split("; the last lines of its log:")[0].split("\nRequire stack:")[0]
     if body["errorType"] == "Runtime.ExitError":
-        # Each emulator, and the bootstrap, has its own words for it.
-        message = ""
+        # Told by the emulator where there is no bootstrap.
+        return body["errorType"]
+    stack, message = body["trace"], without_secrets(body["errorMessage"]).split("\nRequire stack:")[0]
     # The client calls the handler as a method of its own.
     return body["errorType"], message, [line.replace(" [as handler]", "") for line in stack if not re.search(CLIENT, line)]
 

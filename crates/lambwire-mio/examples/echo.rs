@@ -70,6 +70,7 @@ fn answer(handler: &str, invocation: Invocation<'_, '_>) -> Result<(), Error> {
             message: "told to fail",
             error_type: "Function.ToldToFail",
             stack_trace: &["at answer", "at run"],
+            written: None,
         }),
         "stream" => stream(invocation.stream("application/octet-stream"), event)?.finish(),
         "stream-http" => {

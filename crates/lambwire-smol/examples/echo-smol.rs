@@ -93,6 +93,7 @@ async fn answer(handler: &str, invocation: Invocation<'_, '_>) -> Result<(), Err
                 message: "told to fail",
                 error_type: "Function.ToldToFail",
                 stack_trace: &["at answer", "at run"],
+                written: None,
             };
             invocation.fail(&report).await
         }

@@ -19,12 +19,15 @@ pub struct ErrorReport<'a> {
     pub error_type: &'a str,
     /// Where, from the innermost call outward, one line each. Left out if it is empty.
     pub stack_trace: &'a [&'a str],
+    /// The report as JSON, as somebody else wrote it, with more in it than the rest of these: sent as it stands, if it is
+    /// not too long.
+    pub written: Option<&'a str>,
 }
 
 impl<'a> ErrorReport<'a> {
     /// A report without a stack trace.
     pub fn new(error_type: &'a str, message: &'a str) -> Self {
-        Self { message, error_type, stack_trace: &[] }
+        Self { message, error_type, stack_trace: &[], written: None }
     }
 
     /// The error type as it can be said in a header: `Function.Unknown` if it cannot.
@@ -37,11 +40,14 @@ impl<'a> ErrorReport<'a> {
         ErrorHeaders { error_type: Some(self.header_type()), xray_cause: None }
     }
 
-    /// This report, shortened so that its JSON has at most `bytes`: first the outer end of the stack trace goes, then the
-    /// end of the message, then that of the type. (The JSON of nothing has 34 bytes.)
+    /// This report, shortened so that its JSON has at most `bytes`: what somebody else wrote goes first, then the outer
+    /// end of the stack trace, the end of the message, and that of the type. (The JSON of nothing has 34 bytes.)
     pub fn fit(&self, bytes: u64) -> Self {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let bare = Self { stack_trace: &[], ..*self };
+        if self.written.is_some_and(|json| json.len() <= bytes) {
+            return *self;
+        }
+        let bare = Self { stack_trace: &[], written: None, ..*self };
         let Some(room) = bytes.checked_sub(bare.json_len() + STACK_BYTES) else {
             let room = bytes.saturating_sub(Self::default().json_len());
             let error_type = prefix(self.error_type, room);
@@ -53,12 +59,15 @@ impl<'a> ErrorReport<'a> {
             Some(*end)
         });
         let kept = ends.take_while(|&end| end <= room).count();
-        Self { stack_trace: self.stack_trace.get(..kept).unwrap_or_default(), ..*self }
+        Self { stack_trace: self.stack_trace.get(..kept).unwrap_or_default(), ..bare }
     }
 
     /// How many bytes the JSON of this report has.
     pub fn json_len(&self) -> usize {
         const FIXED: usize = r#"{"errorMessage":"","errorType":""}"#.len();
+        if let Some(json) = self.written {
+            return json.len();
+        }
         let stack: usize = self.stack_trace.iter().map(|line| line_len(line)).sum();
         let stack = if self.stack_trace.is_empty() { 0 } else { STACK_BYTES + stack };
         FIXED + escaped_len(self.message) + escaped_len(self.error_type) + stack
@@ -70,7 +79,12 @@ impl<'a> ErrorReport<'a> {
     ///
     /// [`SendError::BufferTooSmall`] if it does not fit; `needed` is [`json_len`](Self::json_len).
     pub fn write(&self, out: &mut [u8]) -> Result<usize, SendError> {
-        serde_json_core::to_slice(self, out).map_err(|_| SendError::BufferTooSmall { needed: self.json_len() })
+        let too_small = SendError::BufferTooSmall { needed: self.json_len() };
+        let Some(json) = self.written else {
+            return serde_json_core::to_slice(self, out).map_err(|_| too_small);
+        };
+        out.get_mut(..json.len()).ok_or(too_small)?.copy_from_slice(json.as_bytes());
+        Ok(json.len())
     }
 }
 
@@ -226,11 +240,28 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_else_wrote_is_sent_as_it_stands_if_it_fits() {
+        let json = r#"{"errorType":"Type","errorMessage":"message","trace":["at a"]}"#;
+        let report = ErrorReport { written: Some(json), ..ErrorReport::new("Type", "message") };
+        let len = json.len();
+        let mut out = [0; 256];
+        for room in [len - 1, len, len + 1] {
+            let fitting = report.fit(room as u64);
+            assert_eq!(fitting.written, (room >= len).then_some(json), "{room}");
+            assert!(fitting.json_len() <= room, "{room}");
+            assert_eq!(fitting.write(&mut out), Ok(fitting.json_len()), "{room}");
+            assert_eq!(out.starts_with(json.as_bytes()), room >= len, "{room}");
+        }
+        assert_eq!(report.write(&mut [0; 8]), Err(SendError::BufferTooSmall { needed: len }));
+    }
+
+    #[test]
     fn the_length_of_a_report_is_known() {
         let hostile = (0..0x100u32).filter_map(char::from_u32).collect::<String>();
         let lines = [hostile.as_str(), "", "é"];
         for count in 0..=lines.len() {
-            let report = ErrorReport { message: &hostile, error_type: "a\"b", stack_trace: &lines[..count] };
+            let report =
+                ErrorReport { message: &hostile, error_type: "a\"b", stack_trace: &lines[..count], written: None };
             let mut out = std::vec![0; report.json_len()];
             assert_eq!(report.write(&mut out), Ok(out.len()));
         }
@@ -252,7 +283,8 @@ mod tests {
 
     #[test]
     fn a_report_is_shortened_from_its_end() {
-        let report = ErrorReport { message: "mé\nage", error_type: "Type", stack_trace: &["inner", "outer"] };
+        let report =
+            ErrorReport { message: "mé\nage", error_type: "Type", stack_trace: &["inner", "outer"], written: None };
         let full = report.json_len() as u64;
         let bare = ErrorReport { stack_trace: &[], ..report };
         let bare_len = bare.json_len() as u64;

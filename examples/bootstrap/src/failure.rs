@@ -6,6 +6,11 @@ use std::io;
 use lambwire_mio::lambwire::{ErrorReport, ReceivedReport, StackFrame};
 
 use crate::exit::Exit;
+use crate::json::is_json;
+
+/// Members of a report that nothing here knows: with one of them, it is told as it came. `trace` is how AWS's client for
+/// Node calls a stack.
+const MEMBERS: [&str; 2] = [r#""trace":"#, r#""cause":"#];
 
 /// What went wrong, as it is told to the caller and in the log.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,11 +20,13 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Where, from the innermost call outward.
     pub(crate) stack: Vec<String>,
+    /// The report of a worker, as it came, if there is more in it.
+    pub(crate) written: Option<String>,
 }
 
 impl Failure {
     pub(crate) fn new(error_type: &str, message: impl Into<String>) -> Self {
-        Self { error_type: error_type.to_owned(), message: message.into(), stack: Vec::new() }
+        Self { error_type: error_type.to_owned(), message: message.into(), stack: Vec::new(), written: None }
     }
 
     /// Reads the report of a worker. One that is not JSON is taken for a message.
@@ -31,10 +38,15 @@ impl Failure {
                 stack.push(line.to_string());
             }
         });
-        let error_type = report.error_type().map_or_else(|| "Function.Unknown".to_owned(), |text| text.to_string());
+        let error_type = report.error_type().map(|text| text.to_string());
         let message = report.message().map(|text| text.to_string());
+        let text = str::from_utf8(json).ok().filter(|text| is_json(text));
+        let is_whole = error_type.is_some() && message.is_some();
+        let written = text.filter(|text| is_whole && MEMBERS.iter().any(|member| text.contains(member)));
+        let written = written.map(str::to_owned);
+        let error_type = error_type.unwrap_or_else(|| "Function.Unknown".to_owned());
         let message = message.unwrap_or_else(|| String::from_utf8_lossy(json).into_owned());
-        Self { error_type, message, stack }
+        Self { error_type, message, stack, written }
     }
 
     /// A program has ended when it should not have. `log` is the end of its log.
@@ -56,9 +68,15 @@ impl Failure {
         Self::new("Function.TimedOut", "no answer shortly before the deadline")
     }
 
+    /// Whether the worker has logged it itself: that for Node does, as AWS's client does it.
+    pub(crate) fn is_logged(&self) -> bool {
+        self.written.as_ref().is_some_and(|json| json.contains(MEMBERS[0]))
+    }
+
     /// Adds what the log says last to a failure that cannot tell where it happened.
     pub(crate) fn with_log(mut self, last_lines: &str) -> Self {
-        if self.stack.is_empty() && !last_lines.is_empty() {
+        if self.stack.is_empty() && !last_lines.is_empty() && !self.is_logged() {
+            self.written = None;
             self.message = format!("{}; the last lines of its log:\n{last_lines}", self.message);
         }
         self
@@ -67,7 +85,8 @@ impl Failure {
     /// Tells of the failure in the way that `tell` does.
     pub(crate) fn report<T>(&self, tell: impl FnOnce(&ErrorReport<'_>) -> T) -> T {
         let stack: Vec<&str> = self.stack.iter().map(String::as_str).collect();
-        tell(&ErrorReport { message: &self.message, error_type: &self.error_type, stack_trace: &stack })
+        let written = self.written.as_deref();
+        tell(&ErrorReport { message: &self.message, error_type: &self.error_type, stack_trace: &stack, written })
     }
 }
 
@@ -87,6 +106,15 @@ mod tests {
         let json = br#"{"errorMessage":"a\nb","errorType":"T","stackTrace":["x","y"]}"#;
         let failure = Failure::read(json);
         assert_eq!(failure.to_string(), "T: a\nb\n    x\n    y");
+        let mut out = [0; 128];
+        let len = failure.report(|report| report.write(&mut out)).unwrap();
+        assert_eq!(&out[..len], json);
+    }
+
+    #[test]
+    fn what_else_a_report_says_is_told_as_it_came() {
+        let json = br#"{"errorType":"T","errorMessage":"a","trace":[],"cause":{"errorType":"U"}}"#;
+        let failure = Failure::read(json).with_log("logged");
         let mut out = [0; 128];
         let len = failure.report(|report| report.write(&mut out)).unwrap();
         assert_eq!(&out[..len], json);

@@ -174,7 +174,9 @@ impl Server {
         };
         match failed? {
             Some(failure) => {
-                console::say_failure(Some(context.request_id.as_str()), &failure);
+                if !failure.is_logged() {
+                    console::say_failure(Some(context.request_id.as_str()), &failure);
+                }
                 answer.fail(&failure)
             }
             None => Ok(()),

@@ -32,17 +32,17 @@
   const { env } = process, nodeVersion = parseInt(process.versions.node);
   const eventsFd = Number(env.LAMBWIRE_EVENTS_FD), answersFd = Number(env.LAMBWIRE_ANSWERS_FD);
   const { LAMBWIRE_FILE: file, LAMBWIRE_FUNCTION: functionName } = env;
-  /** How many events may be under way at a time. */
+  // How many events may be under way at a time.
   const concurrency = Number(env.LAMBWIRE_CONCURRENCY) || 1;
-  /** What each event's code finds its own invocation by, if there may be several. */
+  // What each event's code finds its own invocation by, if there may be several.
   const storage = concurrency > 1 ? new (require('async_hooks').AsyncLocalStorage)() : null;
-  /** The invocation that is under way, if there may be but one. */
+  // The invocation that is under way, if there may be but one.
   let current = null;
   const running = () => (storage === null ? current : storage.getStore()?.invocation ?? null);
 
   // ---- Context
 
-  /** What a context has besides what AWS's has, out of the way: the names that all languages share. */
+  // What a context has besides what AWS's has, out of the way: the names that all languages share.
   const SHARED_KEYS = ['function_name', 'function_version', 'invoked_function_arn', 'memory_limit_in_mb', 'aws_request_id',
     'log_group_name', 'log_stream_name', 'deadline_ms', 'trace_id', 'x_amzn_trace_id', 'tenant_id', 'client_context'];
 
@@ -75,19 +75,19 @@
 
   // ---- Frames
 
-  /** What is read, and mostly what is written, at a time, in bytes: as much as a pipe holds. */
+  // What is read, and mostly what is written, at a time, in bytes: as much as a pipe holds.
   const ROOM_BYTES = 65536;
-  /** Room for the first line of an answer, in bytes, of which a request id takes 128 at most. */
+  // Room for the first line of an answer, in bytes, of which a request id takes 128 at most.
   const HEAD_BYTES = 192;
-  /** Most bytes that one unit of a string takes as UTF-8. */
+  // Most bytes that one unit of a string takes as UTF-8.
   const UNIT_BYTES = 3;
   const LINE_FEED = 10;
   const incoming = allocUnsafeSlow(ROOM_BYTES), outgoing = allocUnsafeSlow(ROOM_BYTES);
 
-  /** The beginning of a first line, and the frame of which some bytes are still to come. */
+  // The beginning of a first line, and the frame of which some bytes are still to come.
   let line = '', partial = null;
 
-  /** Takes what was read: the first `length` bytes, which the next read overwrites. */
+  // Takes what was read: the first `length` bytes, which the next read overwrites.
   function take(length, bytes) {
     for (let at = 0; at < length; ) {
       if (partial === null) {
@@ -119,7 +119,7 @@
     return true;
   }
 
-  /** Reads `KIND ID CONTEXT_LENGTH BODY_LENGTH`. */
+  // Reads `KIND ID CONTEXT_LENGTH BODY_LENGTH`.
   function frameOf(head) {
     const words = split(head, ' ');
     const contextLength = +words[2], length = contextLength + +words[3];
@@ -134,10 +134,10 @@
     else runHooks(frame.kind);
   }
 
-  /** Frames that are written behind each other while the loop goes on, and the bytes of all of them. */
+  // Frames that are written behind each other while the loop goes on, and the bytes of all of them.
   let queue = null, last = null, queuedBytes = 0;
 
-  /** Writes a frame. Returns when it is written, or when it stands behind those that `sendLater` was given. */
+  // Writes a frame. Returns when it is written, or when it stands behind those that `sendLater` was given.
   function send(kind, id, body = '') {
     if (queue !== null) return sendLater(kind, id, body, null);
     if (typeof body !== 'string' || body.length > (ROOM_BYTES - HEAD_BYTES) / UNIT_BYTES) {
@@ -161,7 +161,7 @@
     return bytes;
   }
 
-  /** Writes a frame while the loop goes on, and then calls `done`, if it is not null. */
+  // Writes a frame while the loop goes on, and then calls `done`, if it is not null.
   function sendLater(kind, id, body, done) {
     const item = { bytes: frameBytes(kind, id, body), at: 0, done, next: null };
     queuedBytes += item.bytes.length;
@@ -196,7 +196,7 @@
 
   // ---- Reports
 
-  /** How deep the causes of an error are told. */
+  // How deep the causes of an error are told.
   const CAUSES = 8;
 
   const runtimeError = (name) => {
@@ -229,14 +229,14 @@
     return isNativeError(value) || (value && typeof value.name === 'string' && typeof value.message === 'string' && typeof value.stack === 'string');
   }
 
-  /** The lines of a stack, without those of this program. */
+  // The lines of a stack, without those of this program.
   function stackLines(stack) {
     const all = split(stack, '\n'), lines = [];
     for (let at = 0; at < all.length; at++) if (indexOf(all[at], '[eval]') < 0) lines[lines.length] = all[at];
     return lines;
   }
 
-  /** Tells the bootstrap of an error that leaves this process in no state to go on, and ends it. */
+  // Tells the bootstrap of an error that leaves this process in no state to go on, and ends it.
   function fatal(error, status) {
     const id = running()?.id ?? '-', report = stringify(reportOf(error));
     if (queue !== null) return sendLater('fatal', id, report, () => exit(status));
@@ -264,14 +264,14 @@
     throw new HandlerNotFound(`${what} is ${found ? 'not a function' : 'undefined or not exported'}`);
   }
 
-  /** Where AWS's images have packages: in layers, and beside the function. */
+  // Where AWS's images have packages: in layers, and beside the function.
   function addModulePaths() {
     if (env.NODE_PATH !== undefined) return;
     env.NODE_PATH = [`/opt/nodejs/node${nodeVersion}/node_modules`, '/opt/nodejs/node_modules', env.LAMBDA_TASK_ROOT ?? ''].join(':');
     nodeRequire('module')._initPaths();
   }
 
-  /** A module that is none of the newer kind is required: that loads in half the time. */
+  // A module that is none of the newer kind is required: that loads in half the time.
   async function loadFile() {
     if (!isModule()) {
       try {
@@ -283,7 +283,7 @@
     return import(nodeRequire('url').pathToFileURL(file));
   }
 
-  /** Whether it is of the newer kind: by its name, or by the nearest package.json. */
+  // Whether it is of the newer kind: by its name, or by the nearest package.json.
   function isModule() {
     if (!file.endsWith('.js')) return file.endsWith('.mjs');
     const { existsSync, readFileSync } = nodeRequire('fs'), path = nodeRequire('path');
@@ -295,7 +295,7 @@
     return false;
   }
 
-  /** Node keeps to itself in which line of a module a syntax error is, unless it ends of it. */
+  // Node keeps to itself in which line of a module a syntax error is, unless it ends of it.
   function syntaxError(error) {
     const told = new UserCodeSyntaxError(error);
     let stack = String(error.stack);
@@ -309,7 +309,7 @@
 
   // ---- Invoking
 
-  /** Node from which on AWS takes a value that is returned, and not promised, for the answer. */
+  // Node from which on AWS takes a value that is returned, and not promised, for the answer.
   const VALUES_COUNT_FROM = 24;
   const valuesCount = storage !== null || nodeVersion >= VALUES_COUNT_FROM;
 
@@ -319,16 +319,16 @@
     constructor(id, told) {
       this.id = id;
       this.told = told;
-      /** Whether a callback was called, of which the first call alone counts. */
+      // Whether a callback was called, of which the first call alone counts.
       this.isCalled = false;
       this.isAnswered = false;
       this.value = undefined;
-      /** What is done when nothing is left to wait for. */
+      // What is done when nothing is left to wait for.
       this.whenEmpty = () => this.succeed(this.value);
       this.context = null;
     }
 
-    /** What a handler is given as third parameter. */
+    // What a handler is given as third parameter.
     callback(error, value) {
       if (this.isCalled) return;
       if (error === undefined || error === null) {
@@ -366,7 +366,7 @@
       this.end('error', stringify(reportOf(error)));
     }
 
-    /** Gives the last frame of the answer. */
+    // Gives the last frame of the answer.
     end(kind, body) {
       this.isCalled = this.isAnswered = true;
       send(kind, this.id, body);
@@ -434,15 +434,15 @@
 
   // ---- Streams
 
-  /** How many bytes of an answer wait for the bootstrap before a generator is kept waiting. */
+  // How many bytes of an answer wait for the bootstrap before a generator is kept waiting.
   const QUEUED_BYTES = 65536;
   const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
-  /** What stands between the prelude and the body. */
+  // What stands between the prelude and the body.
   const DELIMITER = Buffer.alloc(8);
   const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
   const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
 
-  /** Sends what a generator yields: strings and bytes as they are, and an object in first place as the prelude. */
+  // Sends what a generator yields: strings and bytes as they are, and an object in first place as the prelude.
   async function sendPieces(invocation, pieces) {
     const { id } = invocation;
     invocation.whenEmpty = () => invocation.fail(new Error('nothing is left to wait for, and the generator has not ended'));
@@ -495,7 +495,7 @@
     run().catch(fail);
   }
 
-  /** What a streaming handler writes to. It is made when there is such a handler: streams are slow to load. */
+  // What a streaming handler writes to. It is made when there is such a handler: streams are slow to load.
   let ResponseStream = null;
 
   function defineResponseStream() {
@@ -503,7 +503,7 @@
     ResponseStream = class ResponseStream extends Writable {
       #invocation;
       #isBegun = false;
-      /** What was written before the delimiter, if a prelude is to come. */
+      // What was written before the delimiter, if a prelude is to come.
       #prelude = null;
 
       constructor(invocation) {
@@ -573,7 +573,7 @@
     return standardOutput.get.call(process);
   };
 
-  /** Has the methods of `console` write as AWS's do. */
+  // Has the methods of `console` write as AWS's do.
   function patchConsole() {
     for (const level of Object.keys(LEVELS)) {
       const isLogged = LEVELS[level] >= leastLevel || level === 'FATAL';
@@ -621,7 +621,7 @@
     return { errorType: error.constructor?.name ?? 'UnknownError', errorMessage: error.message, stackTrace };
   }
 
-  /** Logs what goes wrong as AWS's client does. */
+  // Logs what goes wrong as AWS's client does.
   function logError(title, error) {
     if (LEVELS.ERROR < leastLevel) return;
     try {
@@ -648,7 +648,7 @@
 
   const beforeSnapshot = [], afterRestore = [];
 
-  /** Before a snapshot what was registered last runs first, and after it what was registered first. */
+  // Before a snapshot what was registered last runs first, and after it what was registered first.
   async function runHooks(kind) {
     const isBefore = kind === 'before-snapshot', hooks = isBefore ? beforeSnapshot : afterRestore;
     try {
@@ -666,7 +666,7 @@
   const X_RAY_TRACE_ID = Symbol.for('_AWS_LAMBDA_X_RAY_TRACE_ID');
   const TENANT_ID = Symbol.for('_AWS_LAMBDA_TENANT_ID');
 
-  /** What AWS's libraries look up for the invocation that is under way. */
+  // What AWS's libraries look up for the invocation that is under way.
   class InvokeStore {
     static PROTECTED_KEYS = { REQUEST_ID, X_RAY_TRACE_ID, TENANT_ID };
     currentContext;
@@ -718,7 +718,7 @@
     };
   }
 
-  /** Removes what Node defines for a program that is an argument, and what programs that a function starts must not find. */
+  // Removes what Node defines for a program that is an argument, and what programs that a function starts must not find.
   function removeTraces() {
     for (const name of ['EVENTS_FD', 'ANSWERS_FD', 'FILE', 'FUNCTION', 'CONCURRENCY']) delete env[`LAMBWIRE_${name}`];
     for (const name of [...nodeRequire('module').builtinModules, 'require', 'module', 'exports', '__filename', '__dirname']) {
@@ -732,7 +732,7 @@
   // ---- Main loop
 
   const STDOUT_FD = 1;
-  /** What AWS's client ends with. */
+  // What AWS's client ends with.
   const EXCEPTION_STATUS = 129, REJECTION_STATUS = 128;
   let events = null;
 
@@ -741,7 +741,7 @@
     fatal(error, EXCEPTION_STATUS);
   }
 
-  /** Ends an invocation that is under way. Without one it harms nobody: the next caller need not wait for a new process. */
+  // Ends an invocation that is under way. Without one it harms nobody: the next caller need not wait for a new process.
   function onRejection(reason, promise) {
     const error = new UnhandledPromiseRejection(reason);
     if (isError(reason)) error.stack = `${error.name}: ${reason.stack}`;
@@ -750,14 +750,14 @@
     if (running() !== null || events === null) fatal(error, REJECTION_STATUS);
   }
 
-  /** Nothing is left to wait for. */
+  // Nothing is left to wait for.
   function onEmpty() {
     if (current !== null) current.whenEmpty();
     else if (handler === null) fatal(new Error('nothing is left to wait for, and the module is not loaded'), 1);
     else exit(0);
   }
 
-  /** Listens for what concerns the loop, though a function may have removed all listeners. */
+  // Listens for what concerns the loop, though a function may have removed all listeners.
   function keepListening() {
     const listen = (name, listener) => listenerCount(process, name, listener) > 0 || on(process, name, listener);
     listen('uncaughtException', onException);

@@ -145,7 +145,8 @@ impl Display for Told<'_> {
     }
 }
 
-const FAILURE: ErrorReport<'_> = ErrorReport { message: "told to fail", error_type: "Function.Told", stack_trace: &[] };
+const FAILURE: ErrorReport<'_> =
+    ErrorReport { message: "told to fail", error_type: "Function.Told", stack_trace: &[], written: None };
 
 /// What `serve` shows of the fate of invocations: a handler is called, or an error observed.
 #[derive(Default)]

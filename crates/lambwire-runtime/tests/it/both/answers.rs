@@ -63,7 +63,7 @@ fn errors_are_reported_with_their_type() {
         let init = peer.take_answer();
         (fail, init)
     });
-    let report = ErrorReport { message: "broke", error_type: "Function.Broken", stack_trace: &["here"] };
+    let report = ErrorReport { message: "broke", error_type: "Function.Broken", stack_trace: &["here"], written: None };
     wait!(wait!(runtime.next(&mut Vec::new())).unwrap().fail(&report)).unwrap();
     wait!(runtime.init_error(&ErrorReport::new("odd\ntype", "m"))).unwrap();
     let (fail, init) = peer.join().unwrap();

@@ -2,7 +2,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use lambwire::{
-    Body, Client, Context, ErrorHeaders, Field, InvocationId, Mode, Reply, Request, RequestId, SendError, Server,
+    Body, Client, Context, ErrorHeaders, InvocationId, Mode, Reply, Request, RequestId, SendError, Server,
     StreamError,
 };
 
@@ -134,7 +134,7 @@ fn check_stream(id: RequestId<'_>, pieces: &[&[u8]], failure: Option<(&str, &[u8
             wire.extend_from_slice(&end[..len]);
             failure
         }
-        Some(Err(SendError::InvalidValue(Field::ErrorType))) | None => {
+        Some(Err(SendError::InvalidValue("error type"))) | None => {
             assert!(failure.is_none_or(|(error_type, _)| !is_sendable(error_type.as_bytes(), 256)));
             finish(&mut wire, |out| client.finish(out));
             None
@@ -163,7 +163,7 @@ fn check_reply(asked: Request<'_>, reply: Reply<'_>, body: &[u8]) {
                 assert_eq!((reply.status(), framing != Body::Exact(0)), (304, true));
                 continue;
             }
-            Err(SendError::InvalidValue(field)) => return check_context(&reply, field),
+            Err(SendError::InvalidValue(what)) => return check_context(&reply, what),
             Err(error) => panic!("{error}"),
         }
         write(&mut wire, &server.frame(body.len()).unwrap(), body);
@@ -199,31 +199,31 @@ fn finish(wire: &mut Vec<u8>, finish: impl FnOnce(&mut [u8]) -> Result<usize, Se
 
 /// Checks that the value which an error names is one that no header can carry.
 fn check_refused(request: &Request<'_>, error: SendError) {
-    let SendError::InvalidValue(field) = error else { panic!("{error}") };
-    let fault = match request {
-        Request::Error { headers, .. } | Request::InitError(fault) | Request::RestoreError(fault) => *fault,
+    let SendError::InvalidValue(what) = error else { panic!("{error}") };
+    let headers = match request {
+        Request::Error { headers, .. } | Request::InitError(headers) | Request::RestoreError(headers) => *headers,
         _ => ErrorHeaders::default(),
     };
-    let (value, limit) = match (field, request) {
-        (Field::ContentType, Request::Response { content_type, .. }) => (*content_type, usize::MAX),
-        (Field::ErrorType, _) => (headers.error_type, 256),
-        (Field::XRayCause, _) => (headers.xray_cause, usize::MAX),
+    let (value, limit) = match (what, request) {
+        ("content type", Request::Response { content_type, .. }) => (*content_type, usize::MAX),
+        ("error type", _) => (headers.error_type, 256),
+        ("X-Ray cause", _) => (headers.xray_cause, usize::MAX),
         _ => panic!("{error}"),
     };
     assert!(value.is_some_and(|value| !is_sendable(value.as_bytes(), limit)), "{error}");
 }
 
-fn check_context(reply: &Reply<'_>, field: Field) {
-    let Reply::Invocation(context) = reply else { panic!("{field}") };
-    let value = match field {
-        Field::InvokedFunctionArn => context.invoked_function_arn,
-        Field::TraceId => context.trace_id,
-        Field::ClientContext => context.client_context_json,
-        Field::CognitoIdentity => context.cognito_identity_json,
-        Field::TenantId => context.tenant_id,
-        _ => panic!("{field}"),
+fn check_context(reply: &Reply<'_>, what: &str) {
+    let Reply::Invocation(context) = reply else { panic!("{what}") };
+    let value = match what {
+        "function ARN" => context.invoked_function_arn,
+        "trace id" => context.trace_id,
+        "client context" => context.client_context_json,
+        "Cognito identity" => context.cognito_identity_json,
+        "tenant id" => context.tenant_id,
+        _ => panic!("{what}"),
     };
-    assert!(value.is_some_and(|value| !is_sendable(value.as_bytes(), usize::MAX)), "{field}");
+    assert!(value.is_some_and(|value| !is_sendable(value.as_bytes(), usize::MAX)), "{what}");
 }
 
 /// Whether a header can carry a value: no control characters but the tab, no white space around it, and not empty.

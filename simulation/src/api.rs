@@ -118,7 +118,7 @@ impl ApiEnd {
 
     /// Takes one step of what is coming in, and says whether there may be another.
     fn receive(&mut self, down: &mut Pipe, scene: &mut Scene) -> bool {
-        let Received { used, event } = self.server.receive(&self.input).expect("the runtime speaks well");
+        let Received { used, event, .. } = self.server.receive(&self.input).expect("the runtime speaks well");
         let is_over = matches!(event, Event::NeedInput | Event::Paused);
         let mut refused_with = None;
         let mut whole = None;

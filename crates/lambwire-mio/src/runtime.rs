@@ -203,7 +203,7 @@ impl<'b> Invocation<'_, 'b> {
         let Self { runtime, context, payload, .. } = self;
         let pipelining = runtime.pipelining;
         let sent = match catch(|| runtime.duty(Some(&context)), || handler(payload, &context)) {
-            Ok(Response { content_type, body: ResponseBody::Whole(body) }) => {
+            Ok(Response { content_type, body: ResponseBody::Buffered(body) }) => {
                 send(&mut runtime.socket, runtime.conversation.respond(&context, &content_type, &body, pipelining))
             }
             Ok(Response { content_type, body: ResponseBody::Pieces { opening, pieces } }) => {

@@ -20,7 +20,7 @@ pub struct Response<'e, P> {
 #[derive(Debug)]
 pub enum ResponseBody<'e, P> {
     /// All of it.
-    Whole(Cow<'e, [u8]>),
+    Buffered(Cow<'e, [u8]>),
     /// A stream.
     Pieces {
         /// Its first piece, if there is one before the others.
@@ -33,7 +33,7 @@ pub enum ResponseBody<'e, P> {
 impl<'e, P> Response<'e, P> {
     /// A body of the media type `content_type`.
     pub fn new(content_type: impl Into<Cow<'e, str>>, body: impl Into<Cow<'e, [u8]>>) -> Self {
-        Self { content_type: content_type.into(), body: ResponseBody::Whole(body.into()) }
+        Self { content_type: content_type.into(), body: ResponseBody::Buffered(body.into()) }
     }
 
     /// A body that is sent piece by piece as it comes about. One that fails on the way arrives as failed.

@@ -223,7 +223,7 @@ impl<'b> Invocation<'_, 'b> {
         let response = runtime.caught(Some(&context), handler(payload, &context)).await;
         let pipelining = if goes_on() { runtime.pipelining } else { Pipelining::Off };
         let sent = match response {
-            Ok(Response { content_type, body: ResponseBody::Whole(body) }) => {
+            Ok(Response { content_type, body: ResponseBody::Buffered(body) }) => {
                 send(&mut runtime.socket, runtime.conversation.respond(&context, &content_type, &body, pipelining))
                     .await
             }

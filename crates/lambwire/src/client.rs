@@ -2,11 +2,10 @@
 
 use crate::endpoint::Endpoint;
 use crate::error::{ReceiveError, SendError};
-use crate::event::{Event, Received};
+use crate::event::{Event, ParsedHead, Received, Role};
 use crate::field::{HeaderIndex, checked_error_type, write_error_trailers};
 use crate::limits;
 use crate::message::{Mode, Reply, Request, RequestKind};
-use crate::reader::{ParsedHead, Role};
 use crate::wire::body::{Body, BodyEvent, BodyReader};
 use crate::wire::head::{Framing, Head};
 use crate::wire::outgoing::{Frame, Outgoing, write_framing};
@@ -333,11 +332,13 @@ impl Role for Client {
 
 /// Whether this request may have this body, and how large it may become.
 fn check_body(request: &Request<'_>, body: Body) -> Result<u64, SendError> {
+    if matches!(request, Request::Other { .. } | Request::Response { mode: Mode::Unknown, .. }) {
+        return Err(SendError::ReceiveOnly);
+    }
     let (is_fit, limit) = match (request, body) {
         _ if request.kind().is_idempotent() => (body == Body::Exact(0), 0),
         (Request::Response { mode: Mode::Streaming, .. }, _) => (body == Body::Chunked, u64::MAX),
         (Request::Response { .. }, _) => (body != Body::UntilClose, limits::PAYLOAD_BYTES),
-        (Request::Other { .. }, _) => (false, 0),
         _ => (body != Body::UntilClose, limits::ERROR_BYTES),
     };
     match body {

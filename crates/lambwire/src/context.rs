@@ -69,7 +69,7 @@ impl<'a> Context<'a> {
 
     pub(crate) fn read(fields: &IndexedHeaders<'_, 'a>) -> Result<Self, ReceiveError> {
         Ok(Self {
-            request_id: fields.request_id()?,
+            request_id: RequestId::read(fields)?,
             deadline_ms: fields.raw(Field::DeadlineMs).and_then(decimal),
             invoked_function_arn: fields.text(Field::InvokedFunctionArn),
             trace_id: fields.text(Field::TraceId),
@@ -78,6 +78,21 @@ impl<'a> Context<'a> {
             tenant_id: fields.text(Field::TenantId),
             invocation_id: fields.raw(Field::InvocationId).map(InvocationId),
         })
+    }
+
+    /// Checks that every value can be sent, as it is before an invocation is handed out.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::InvalidValue`] names the first that cannot; [`SendError::HeadTooLong`] if all of them are longer than a
+    /// head may be.
+    pub fn validate(&self) -> Result<(), SendError> {
+        let mut writer = Writer::new(&mut []);
+        self.write(&mut writer)?;
+        match writer.finish(limits::REPLY_HEAD_BYTES) {
+            Err(SendError::BufferTooSmall { .. }) => Ok(()),
+            checked => checked.map(|_| ()),
+        }
     }
 
     /// Writes the headers in the order of AWS's server, which sorts them.
@@ -110,6 +125,16 @@ pub struct RequestId<'a>(&'a str);
 const SEGMENT: [bool; 256] = table(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@");
 
 impl<'a> RequestId<'a> {
+    /// Reads the id out of the values of a head: every invocation must have one.
+    pub(crate) fn read(fields: &IndexedHeaders<'_, 'a>) -> Result<Self, ReceiveError> {
+        if fields.has_two_request_ids() {
+            return Err(ReceiveError::TwoRequestIds);
+        }
+        let raw = fields.raw(Field::RequestId).ok_or(ReceiveError::NoRequestId)?;
+        let text = core::str::from_utf8(raw).map_err(|_| ReceiveError::BadRequestId)?;
+        Self::new(text).map_err(|_| ReceiveError::BadRequestId)
+    }
+
     /// Checks that `id` is one segment of a path, as RFC 3986 has it, without escapes.
     ///
     /// # Errors
@@ -121,7 +146,7 @@ impl<'a> RequestId<'a> {
         if fits && consists_of(id.as_bytes(), &SEGMENT) && id != "." && id != ".." {
             Ok(Self(id))
         } else {
-            Err(SendError::InvalidValue(Field::RequestId))
+            Err(SendError::InvalidValue(Field::RequestId.label()))
         }
     }
 
@@ -149,7 +174,7 @@ impl<'a> InvocationId<'a> {
     ///
     /// [`SendError::InvalidValue`] if it is empty, or has control characters or white space around it.
     pub fn new(id: &'a [u8]) -> Result<Self, SendError> {
-        if is_sendable(id) { Ok(Self(id)) } else { Err(SendError::InvalidValue(Field::InvocationId)) }
+        if is_sendable(id) { Ok(Self(id)) } else { Err(SendError::InvalidValue(Field::InvocationId.label())) }
     }
 
     pub(crate) fn write(id: Option<Self>, writer: &mut Writer<'_>) {
@@ -192,7 +217,7 @@ mod tests {
             assert_eq!(RequestId::new(id).map(|id| id.as_str()), Ok(id));
         }
         for id in ["", ".", "..", "a/b", "../x", "a b", "a?b", "a#b", "a%20b", "a\r\nb", "a\0", "é"] {
-            assert_eq!(RequestId::new(id), Err(SendError::InvalidValue(Field::RequestId)), "{id:?}");
+            assert_eq!(RequestId::new(id), Err(SendError::InvalidValue(Field::RequestId.label())), "{id:?}");
         }
     }
 
@@ -207,7 +232,7 @@ mod tests {
     fn an_invocation_id_cannot_inject_a_line() {
         assert!(InvocationId::new(b"\xff opaque \x80").is_ok());
         for id in [&b""[..], b" a", b"a\r\nb", b"a\0"] {
-            assert_eq!(InvocationId::new(id), Err(SendError::InvalidValue(Field::InvocationId)));
+            assert_eq!(InvocationId::new(id), Err(SendError::InvalidValue(Field::InvocationId.label())));
         }
     }
 }

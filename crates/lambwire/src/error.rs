@@ -2,8 +2,6 @@
 
 use core::fmt;
 
-use crate::field::Field;
-
 /// What the caller asked for cannot be sent. Nothing has changed: the call may be made again, corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -28,9 +26,11 @@ pub enum SendError {
     /// [`ENDPOINT_BYTES`](crate::limits::ENDPOINT_BYTES).
     InvalidEndpoint,
     /// A value cannot stand where the message would put it.
-    InvalidValue(Field),
+    InvalidValue(&'static str),
     /// A refusal has a status of 300 to 599.
     InvalidStatus(u16),
+    /// This message can only be received.
+    ReceiveOnly,
     /// This message cannot have the body that was announced for it.
     InvalidBody,
     /// The body is larger than Lambda takes.
@@ -153,8 +153,9 @@ impl fmt::Display for SendError {
             }
             Self::Closed => f.write_str("the connection cannot carry another message"),
             Self::InvalidEndpoint => f.write_str("not an address of a Runtime API, such as 127.0.0.1:9001"),
-            Self::InvalidValue(field) => write!(f, "invalid {field}"),
+            Self::InvalidValue(what) => write!(f, "invalid {what}"),
             Self::InvalidStatus(status) => write!(f, "status {status} is not an error"),
+            Self::ReceiveOnly => f.write_str("this message can only be received"),
             Self::InvalidBody => f.write_str("this message cannot have this body"),
             Self::PayloadTooLarge { bytes, limit } => write!(f, "payload is {bytes} bytes, limit is {limit}"),
             Self::WrongLength { announced, given } => {

@@ -1,11 +1,15 @@
 //! What a connection gives back when bytes are put into it.
 
+use crate::error::ReceiveError;
+use crate::field::HeaderIndex;
+use crate::message::RequestKind;
 use crate::wire::body::{Body, BodyEvent};
 use crate::wire::headers::Headers;
 
 /// What the front of the input was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
+#[non_exhaustive]
 pub struct Received<'i, H> {
     /// How many bytes of the input it took: the caller puts the rest, and what comes after it, into the next call.
     pub used: usize,
@@ -48,4 +52,29 @@ impl<'i, H> From<BodyEvent<'i>> for Event<'i, H> {
             BodyEvent::End(trailers) => Self::End { trailers },
         }
     }
+}
+
+/// Either end, as far as collecting a message goes.
+pub(crate) trait Role {
+    /// Takes the head in that `input` begins with, and where its values stand into `index`; `None` if it is not whole, or not due.
+    fn begin_message<'i>(
+        &mut self,
+        input: &'i [u8],
+        index: &mut HeaderIndex,
+    ) -> Result<Option<ParsedHead<'i>>, ReceiveError>;
+
+    fn read_body<'i>(&mut self, input: &'i [u8]) -> Result<(usize, BodyEvent<'i>), ReceiveError>;
+}
+
+/// A head that was taken in.
+pub(crate) struct ParsedHead<'i> {
+    /// Its length in bytes.
+    pub(crate) used: usize,
+    /// How the body behind it is framed; `None` behind an interim reply.
+    pub(crate) body: Option<Body>,
+    pub(crate) headers: Headers<'i>,
+    /// What a reply answers.
+    pub(crate) kind: RequestKind,
+    /// The status of a reply.
+    pub(crate) status: u16,
 }

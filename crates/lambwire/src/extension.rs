@@ -27,7 +27,7 @@ impl<'a> ExtensionId<'a> {
     ///
     /// [`SendError::InvalidValue`] if it is empty, or has control characters or white space around it.
     pub fn new(id: &'a [u8]) -> Result<Self, SendError> {
-        if is_sendable(id) { Ok(Self(id)) } else { Err(SendError::InvalidValue(Field::ExtensionId)) }
+        if is_sendable(id) { Ok(Self(id)) } else { Err(SendError::InvalidValue(Field::ExtensionId.label())) }
     }
 
     pub(crate) fn read(fields: &IndexedHeaders<'_, 'a>) -> Result<Self, ReceiveError> {

@@ -4,10 +4,9 @@
 
 use core::fmt;
 
-use crate::base64;
-use crate::context::RequestId;
-use crate::error::{ReceiveError, SendError};
+use crate::error::SendError;
 use crate::limits;
+use crate::wire::base64;
 use crate::wire::headers::{is_named, is_sendable};
 use crate::wire::writer::Writer;
 
@@ -83,9 +82,10 @@ impl Field {
     }
 }
 
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Field {
+    /// What the value is, in words, as an error names it.
+    pub const fn label(self) -> &'static str {
+        match self {
             Self::RequestId => "request id",
             Self::DeadlineMs => "deadline",
             Self::InvokedFunctionArn => "function ARN",
@@ -101,7 +101,13 @@ impl fmt::Display for Field {
             Self::ExtensionName => "extension name",
             Self::ExtensionId => "extension id",
             Self::ContentType => "content type",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
     }
 }
 
@@ -169,14 +175,9 @@ impl<'i> IndexedHeaders<'_, 'i> {
         core::str::from_utf8(self.raw(field)?).ok()
     }
 
-    /// The request id, which every invocation must have.
-    pub(crate) fn request_id(&self) -> Result<RequestId<'i>, ReceiveError> {
-        if self.index.two_request_ids {
-            return Err(ReceiveError::TwoRequestIds);
-        }
-        let raw = self.raw(Field::RequestId).ok_or(ReceiveError::NoRequestId)?;
-        let text = core::str::from_utf8(raw).map_err(|_| ReceiveError::BadRequestId)?;
-        RequestId::new(text).map_err(|_| ReceiveError::BadRequestId)
+    /// Whether two request ids came that differ.
+    pub(crate) fn has_two_request_ids(&self) -> bool {
+        self.index.two_request_ids
     }
 }
 
@@ -184,7 +185,7 @@ impl<'i> IndexedHeaders<'_, 'i> {
 pub(crate) fn checked_error_type(error_type: &str) -> Result<&[u8], SendError> {
     let bytes = error_type.as_bytes();
     if bytes.len() > limits::ERROR_TYPE_BYTES || !is_sendable(bytes) {
-        return Err(SendError::InvalidValue(Field::ErrorType));
+        return Err(SendError::InvalidValue(Field::ErrorType.label()));
     }
     Ok(bytes)
 }
@@ -202,7 +203,7 @@ pub(crate) fn write_error_trailers(writer: &mut Writer<'_>, error_type: &[u8], r
 pub(crate) fn put(writer: &mut Writer<'_>, field: Field, value: Option<&[u8]>) -> Result<(), SendError> {
     let Some(value) = value else { return Ok(()) };
     if !is_sendable(value) {
-        return Err(SendError::InvalidValue(field));
+        return Err(SendError::InvalidValue(field.label()));
     }
     writer.header(field.header_name(), value);
     Ok(())

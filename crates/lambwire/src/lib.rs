@@ -6,7 +6,6 @@
 extern crate std;
 
 mod api_error;
-mod base64;
 mod client;
 mod client_context;
 mod context;

@@ -10,6 +10,7 @@ use crate::error::{ReceiveError, SendError};
 use crate::extension::{self, ExtensionId};
 use crate::field::{Field, IndexedHeaders, checked_error_type, put};
 use crate::limits;
+use crate::report::ErrorReport;
 use crate::wire::head::RequestLine;
 use crate::wire::writer::Writer;
 
@@ -322,7 +323,7 @@ impl Mode {
     fn write(self, writer: &mut Writer<'_>) -> Result<(), SendError> {
         match self {
             Self::Buffered => Ok(()),
-            Self::Unknown => Err(SendError::InvalidValue(Field::ResponseMode)),
+            Self::Unknown => Err(SendError::InvalidValue(Field::ResponseMode.label())),
             Self::Streaming => {
                 writer.header(Field::ResponseMode.header_name(), STREAMING.as_bytes());
                 writer.put(b"Trailer: ");
@@ -346,6 +347,13 @@ impl<'a> ErrorHeaders<'a> {
         put(writer, Field::ErrorType, self.error_type.map(checked_error_type).transpose()?)?;
         let cause = self.xray_cause.filter(|cause| cause.len() <= limits::XRAY_CAUSE_BYTES);
         put(writer, Field::XRayCause, cause.map(str::as_bytes))
+    }
+}
+
+impl<'a> ErrorReport<'a> {
+    /// What the headers say of this failure.
+    pub fn error_headers(&self) -> ErrorHeaders<'a> {
+        ErrorHeaders { error_type: Some(self.header_type()), xray_cause: None }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::api_error::Rejection;
 use crate::client::Client;
 use crate::context::Context;
 use crate::error::ReceiveError;
+use crate::event::Role;
 use crate::field::HeaderIndex;
 use crate::message::{Reply, Request, RequestKind};
 use crate::server::Server;
@@ -75,6 +76,7 @@ pub struct CompleteRequest {
 
 /// A whole message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message<'b, H> {
     /// What it says.
     pub head: H,
@@ -152,31 +154,6 @@ impl Layout {
             trailers: Headers::new(part(self.trailers, self.trailers_end)),
         }
     }
-}
-
-/// Either end, as far as collecting a message goes.
-pub(crate) trait Role {
-    /// Takes the head in that `input` begins with, and where its values stand into `index`; `None` if it is not whole, or not due.
-    fn begin_message<'i>(
-        &mut self,
-        input: &'i [u8],
-        index: &mut HeaderIndex,
-    ) -> Result<Option<ParsedHead<'i>>, ReceiveError>;
-
-    fn read_body<'i>(&mut self, input: &'i [u8]) -> Result<(usize, BodyEvent<'i>), ReceiveError>;
-}
-
-/// A head that was taken in.
-pub(crate) struct ParsedHead<'i> {
-    /// Its length in bytes.
-    pub(crate) used: usize,
-    /// How the body behind it is framed; `None` behind an interim reply.
-    pub(crate) body: Option<Body>,
-    pub(crate) headers: Headers<'i>,
-    /// What a reply answers.
-    pub(crate) kind: RequestKind,
-    /// The status of a reply.
-    pub(crate) status: u16,
 }
 
 impl MessageReader {

@@ -6,7 +6,6 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::error::SendError;
 use crate::field::checked_error_type;
 use crate::json::{Text, at, for_each};
-use crate::message::ErrorHeaders;
 
 /// What went wrong, to be written as the body of an error.
 ///
@@ -33,11 +32,6 @@ impl<'a> ErrorReport<'a> {
     /// The error type as it can be said in a header: `Function.Unknown` if it cannot.
     pub fn header_type(&self) -> &'a str {
         if checked_error_type(self.error_type).is_ok() { self.error_type } else { "Function.Unknown" }
-    }
-
-    /// What the headers say of this failure.
-    pub fn error_headers(&self) -> ErrorHeaders<'a> {
-        ErrorHeaders { error_type: Some(self.header_type()), xray_cause: None }
     }
 
     /// This report, shortened so that its JSON has at most `bytes`: what somebody else wrote goes first, then the outer

@@ -2,11 +2,10 @@
 
 use crate::endpoint::Endpoint;
 use crate::error::{ReceiveError, SendError};
-use crate::event::{Event, Received};
+use crate::event::{Event, ParsedHead, Received, Role};
 use crate::field::HeaderIndex;
 use crate::limits;
 use crate::message::{Reply, Request, RequestKind};
-use crate::reader::{ParsedHead, Role};
 use crate::wire::body::{Body, BodyEvent, BodyReader};
 use crate::wire::head::{self, Framing, Head};
 use crate::wire::outgoing::{Frame, Outgoing, write_framing};

@@ -12,7 +12,6 @@ use crate::field::{checked_error_type, write_error_trailers};
 use crate::limits;
 use crate::message::{Reply, Request, RequestKind};
 use crate::reader::{Message, MessageReader, Progress};
-use crate::turn::Turn;
 use crate::wire::body::Body;
 use crate::wire::outgoing::{Frame, write_last_chunk};
 
@@ -33,13 +32,13 @@ pub struct Session {
     pub(crate) reader: MessageReader,
     pub(crate) stage: Stage,
     /// The request under way.
-    request: Announced,
+    pub(crate) request: Announced,
     /// Length of its head; 0 once that was written with the first piece of a stream.
-    head_len: usize,
+    pub(crate) head_len: usize,
     /// Length of the head of the pipelined `next`, behind the other in one buffer; 0 without one.
-    next_len: usize,
+    pub(crate) next_len: usize,
     /// Length of the end of a stream, once that is written into the caller's buffer.
-    end_len: Option<usize>,
+    pub(crate) end_len: Option<usize>,
     /// What goes around the body, or the part of it that this turn sends.
     pub(crate) frame: Frame,
     /// Bytes that this turn writes in all, and without the pipelined `next`.
@@ -259,79 +258,6 @@ impl Session {
         Ok(len)
     }
 
-    /// Takes a turn with what was started: sends a body, a piece of one or its end, and collects the reply, if one is due, in
-    /// `buf`. `heads` are those that were written at the start.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::InvalidState`] if nothing was started, or these are other heads; [`SendError::WrongLength`] for another
-    /// body than was announced; [`SendError::PayloadTooLarge`] for a piece too many.
-    pub fn turn<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>>(
-        &'s mut self,
-        heads: &'s [u8],
-        body: &'s [u8],
-        buf: &'b mut B,
-    ) -> Result<Turn<'s, 'b, B>, SendError> {
-        // Bytes of a pipelined reply would be lost.
-        if self.request.kind == RequestKind::Next && self.head_len > 0 {
-            return Err(SendError::InvalidState);
-        }
-        self.turn_with(heads, body, &[], buf)
-    }
-
-    #[inline]
-    fn turn_with<'s, 'b, B>(
-        &'s mut self,
-        heads: &'s [u8],
-        body: &'s [u8],
-        last: &'s [u8],
-        buf: &'b mut B,
-    ) -> Result<Turn<'s, 'b, B>, SendError> {
-        let (head, rest) = heads.split_at_checked(self.head_len).ok_or(SendError::InvalidState)?;
-        let next = rest.get(..self.next_len).ok_or(SendError::InvalidState)?;
-        let are_heads = [head, next].iter().all(|head| head.is_empty() || head.ends_with(b"\r\n\r\n"));
-        if !matches!(self.stage, Stage::Start | Stage::Streaming) || !are_heads {
-            return Err(SendError::InvalidState);
-        }
-        let given = body.len() as u64;
-        let announced = match (self.request.body, self.end_len) {
-            (Body::Exact(announced), _) => announced,
-            (_, Some(end)) => end as u64,
-            (_, None) if given > self.request.limit => {
-                return Err(SendError::PayloadTooLarge { bytes: given, limit: self.request.limit });
-            }
-            (_, None) => given,
-        };
-        if given != announced {
-            return Err(SendError::WrongLength { announced, given });
-        }
-        if self.stage == Stage::Streaming {
-            self.frame_part(body.len())?;
-            self.stage = Stage::Writing;
-        }
-        Ok(Turn { session: self, head, body, next, last, buf })
-    }
-
-    /// Takes a turn for the next invocation, which is collected in `buf`. `last` is the buffer of the reply before: behind
-    /// that, part of a pipelined reply may stand.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::InvalidState`] if [`start_next`](Self::start_next) has not been called, these are other heads, or `last`
-    /// is another buffer.
-    pub fn turn_next<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>>(
-        &'s mut self,
-        heads: &'s [u8],
-        last: &'s [u8],
-        buf: &'b mut B,
-    ) -> Result<Turn<'s, 'b, B>, SendError> {
-        if self.request.kind != RequestKind::Next {
-            return Err(SendError::InvalidState);
-        }
-        let pipelined = if self.is_pipelined() { self.reader.rest(last) } else { Some(&[][..]) };
-        self.turn_with(heads, &[], pipelined.ok_or(SendError::InvalidState)?, buf)
-    }
-
     /// Gives up the connection, as is due after the execution environment was restored from a snapshot. The next request
     /// makes another.
     pub fn disconnect(&mut self) {
@@ -339,7 +265,7 @@ impl Session {
     }
 
     /// Whether the `next` that is due was sent behind a response, on this connection.
-    fn is_pipelined(&self) -> bool {
+    pub(crate) fn is_pipelined(&self) -> bool {
         self.head_len > 0
             && self.request.kind == RequestKind::Next
             && self.client.is_open()
@@ -381,7 +307,7 @@ impl Session {
     }
 
     /// Frames what this turn sends of a body.
-    fn frame_part(&mut self, len: usize) -> Result<(), SendError> {
+    pub(crate) fn frame_part(&mut self, len: usize) -> Result<(), SendError> {
         self.written = 0;
         self.frame = match self.end_len {
             None => self.client.frame(len)?,

@@ -2,10 +2,10 @@
 
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
-use crate::base64;
 use crate::error::SendError;
 use crate::field::Field;
 use crate::limits;
+use crate::wire::base64;
 use crate::wire::headers::Headers;
 
 /// Media type of a stream that begins with a [`Prelude`]; function URLs and API Gateway look for it.

@@ -6,9 +6,10 @@ use crate::context::Context;
 use crate::endpoint::Endpoint;
 use crate::error::SendError;
 use crate::failure::Error;
-use crate::message::Reply;
+use crate::message::{Reply, RequestKind};
 use crate::reader::Message;
 use crate::session::{Loss, Need, Outcome, Session, Stage};
+use crate::wire::body::Body;
 
 /// One turn of a [`Session`]: a request, or a piece of a streamed one, and the reply if one is due.
 ///
@@ -49,6 +50,81 @@ pub enum Action<'t> {
     Grow(usize),
     /// Nothing: the turn is over, and [`finish`](Turn::finish) or [`accepted`](Turn::accepted) says how it ended.
     Done,
+}
+
+impl Session {
+    /// Takes a turn with what was started: sends a body, a piece of one or its end, and collects the reply, if one is due, in
+    /// `buf`. `heads` are those that were written at the start.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::InvalidState`] if nothing was started, or these are other heads; [`SendError::WrongLength`] for another
+    /// body than was announced; [`SendError::PayloadTooLarge`] for a piece too many.
+    pub fn turn<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>>(
+        &'s mut self,
+        heads: &'s [u8],
+        body: &'s [u8],
+        buf: &'b mut B,
+    ) -> Result<Turn<'s, 'b, B>, SendError> {
+        // Bytes of a pipelined reply would be lost.
+        if self.request.kind == RequestKind::Next && self.head_len > 0 {
+            return Err(SendError::InvalidState);
+        }
+        self.turn_with(heads, body, &[], buf)
+    }
+
+    #[inline]
+    fn turn_with<'s, 'b, B>(
+        &'s mut self,
+        heads: &'s [u8],
+        body: &'s [u8],
+        last: &'s [u8],
+        buf: &'b mut B,
+    ) -> Result<Turn<'s, 'b, B>, SendError> {
+        let (head, rest) = heads.split_at_checked(self.head_len).ok_or(SendError::InvalidState)?;
+        let next = rest.get(..self.next_len).ok_or(SendError::InvalidState)?;
+        let are_heads = [head, next].iter().all(|head| head.is_empty() || head.ends_with(b"\r\n\r\n"));
+        if !matches!(self.stage, Stage::Start | Stage::Streaming) || !are_heads {
+            return Err(SendError::InvalidState);
+        }
+        let given = body.len() as u64;
+        let announced = match (self.request.body, self.end_len) {
+            (Body::Exact(announced), _) => announced,
+            (_, Some(end)) => end as u64,
+            (_, None) if given > self.request.limit => {
+                return Err(SendError::PayloadTooLarge { bytes: given, limit: self.request.limit });
+            }
+            (_, None) => given,
+        };
+        if given != announced {
+            return Err(SendError::WrongLength { announced, given });
+        }
+        if self.stage == Stage::Streaming {
+            self.frame_part(body.len())?;
+            self.stage = Stage::Writing;
+        }
+        Ok(Turn { session: self, head, body, next, last, buf })
+    }
+
+    /// Takes a turn for the next invocation, which is collected in `buf`. `last` is the buffer of the reply before: behind
+    /// that, part of a pipelined reply may stand.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::InvalidState`] if [`start_next`](Self::start_next) has not been called, these are other heads, or `last`
+    /// is another buffer.
+    pub fn turn_next<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>>(
+        &'s mut self,
+        heads: &'s [u8],
+        last: &'s [u8],
+        buf: &'b mut B,
+    ) -> Result<Turn<'s, 'b, B>, SendError> {
+        if self.request.kind != RequestKind::Next {
+            return Err(SendError::InvalidState);
+        }
+        let pipelined = if self.is_pipelined() { self.reader.rest(last) } else { Some(&[][..]) };
+        self.turn_with(heads, &[], pipelined.ok_or(SendError::InvalidState)?, buf)
+    }
 }
 
 impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {

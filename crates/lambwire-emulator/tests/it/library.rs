@@ -182,7 +182,7 @@ fn what_cannot_be_sent_to_a_runtime_is_not_taken() {
     let emulator = start();
     assert_eq!(
         emulator.invoke_blocking(Event::new("").tenant_id("a\r\nb")),
-        Err(InvokeError::InvalidValue(SendError::InvalidValue(Field::TenantId)))
+        Err(InvokeError::InvalidValue(SendError::InvalidValue(Field::TenantId.label())))
     );
 }
 

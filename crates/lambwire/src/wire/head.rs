@@ -115,13 +115,21 @@ fn request_line(line: &[u8]) -> Result<(RequestLine<'_>, u8), ReceiveError> {
     match parsed.parse(line) {
         // The parser waits for the end of the line.
         Ok(httparse::Status::Partial) => {}
-        Err(httparse::Error::Version) => return Err(ReceiveError::BadVersion),
+        // What stands where a version should, and is none, is more likely a target with a space in it.
+        Err(httparse::Error::Version) if line.split(|&byte| byte == b' ').nth(2).is_some_and(is_version) => {
+            return Err(ReceiveError::BadVersion);
+        }
         _ => return Err(ReceiveError::BadFirstLine),
     }
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
         return Err(ReceiveError::BadFirstLine);
     };
     Ok((RequestLine { method, target }, parsed.version.ok_or(ReceiveError::BadVersion)?))
+}
+
+/// Whether this is the one word behind method and target that is a version, though not one that is understood.
+fn is_version(word: &[u8]) -> bool {
+    word.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP"))
 }
 
 /// The first line of a reply, without its end, and its minor version: `HTTP/1.1 200 OK`, whose last word may be any

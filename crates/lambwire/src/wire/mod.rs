@@ -5,6 +5,7 @@
 //! This floor knows neither which end it serves nor what Lambda is. It is strict: a message that two readers could
 //! take in two ways is an error.
 
+pub(crate) mod base64;
 pub(crate) mod body;
 pub(crate) mod head;
 pub(crate) mod headers;

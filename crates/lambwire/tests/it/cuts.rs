@@ -65,7 +65,7 @@ pub(crate) fn feed<'i, P: Peer>(
         heard.stop = Ok(Stop::NeedInput);
         let mut is_open = true;
         while is_open {
-            let Received { used, event } = match peer.receive(&wire[at..end]) {
+            let Received { used, event, .. } = match peer.receive(&wire[at..end]) {
                 Ok(received) => received,
                 Err(error) => return refused(peer, heard, error),
             };
@@ -134,7 +134,7 @@ pub(crate) fn hear<'i, P: Peer>(
     let rest = &wire[wire.len() - heard.left..];
     loop {
         match peer.receive(rest) {
-            Ok(Received { used, event }) => {
+            Ok(Received { used, event, .. }) => {
                 assert_eq!(used, 0, "all was received before");
                 if !take(&mut peer, &mut heard, event) {
                     return heard;

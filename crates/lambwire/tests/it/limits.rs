@@ -186,7 +186,7 @@ fn a_stream_has_no_limit() {
 fn an_error_type_at_the_limit_is_sent_and_one_byte_more_is_not() {
     for len in around(ERROR_TYPE_BYTES) {
         let error_type = "x".repeat(len);
-        let expected = (len > ERROR_TYPE_BYTES).then_some(SendError::InvalidValue(Field::ErrorType));
+        let expected = (len > ERROR_TYPE_BYTES).then_some(SendError::InvalidValue(Field::ErrorType.label()));
         let headers = ErrorHeaders { error_type: Some(&error_type), xray_cause: None };
         let sent = client().send(&Request::InitError(headers), Body::Exact(0), &mut [0; 1024]);
         assert_eq!(sent.err(), expected);

@@ -7,6 +7,7 @@ mod attacks;
 mod captures;
 mod collecting;
 mod cuts;
+mod floors;
 mod limits;
 mod messages;
 mod mutations;

@@ -22,11 +22,11 @@ fn an_error_of_sending_says_what_was_wrong_with_its_number() {
         (SendError::InvalidBody, "this message cannot have this body"),
         (SendError::PayloadTooLarge { bytes: 2, limit: 1 }, "payload is 2 bytes, limit is 1"),
         (SendError::WrongLength { announced: 3, given: 2 }, "body of 2 bytes where 3 were announced"),
-        (SendError::InvalidValue(Field::DeadlineMs), "invalid deadline"),
-        (SendError::InvalidValue(Field::ResponseMode), "invalid response mode"),
-        (SendError::InvalidValue(Field::ErrorBody), "invalid error report"),
-        (SendError::InvalidValue(Field::ExtensionName), "invalid extension name"),
-        (SendError::InvalidValue(Field::ExtensionId), "invalid extension id"),
+        (SendError::InvalidValue(Field::DeadlineMs.label()), "invalid deadline"),
+        (SendError::InvalidValue(Field::ResponseMode.label()), "invalid response mode"),
+        (SendError::InvalidValue(Field::ErrorBody.label()), "invalid error report"),
+        (SendError::InvalidValue(Field::ExtensionName.label()), "invalid extension name"),
+        (SendError::InvalidValue(Field::ExtensionId.label()), "invalid extension id"),
     ] {
         assert_eq!(error.to_string(), text);
     }
@@ -178,7 +178,7 @@ fn a_reply_has_the_phrase_of_its_status() {
 fn what_cannot_be_sent_is_reported_as_aws_reports_it() {
     let error = SendError::PayloadTooLarge { bytes: 2, limit: 1 };
     assert_eq!(error.report_type(), "Function.ResponseSizeTooLarge");
-    assert_eq!(SendError::InvalidValue(Field::ContentType).report_type(), "Function.UnsendableResponse");
+    assert_eq!(SendError::InvalidValue(Field::ContentType.label()).report_type(), "Function.UnsendableResponse");
 }
 
 #[test]
@@ -222,4 +222,27 @@ fn every_part_of_what_a_caller_sent_is_in_view() {
     assert_eq!(context.cognito_identity().map(|identity| identity.as_str()), Some(json));
     assert!(CognitoIdentity::new(json).identity_pool_id().is_none());
     assert_eq!(format!("{:>3}", context.request_id), "  x");
+}
+
+#[test]
+fn a_context_is_checked_before_it_is_sent() {
+    let mut context = Context::new(RequestId::new("id").unwrap());
+    assert_eq!(context.validate(), Ok(()));
+    let long = "x".repeat(lambwire::limits::REPLY_HEAD_BYTES);
+    context.tenant_id = Some(&long);
+    assert!(matches!(context.validate(), Err(SendError::HeadTooLong { .. })));
+    context.tenant_id = Some("a\nb");
+    assert_eq!(context.validate(), Err(SendError::InvalidValue(Field::TenantId.label())));
+}
+
+#[test]
+fn what_can_only_be_received_is_not_sent() {
+    let mut client = Client::new("127.0.0.1:9001").unwrap();
+    let other = Request::Other { method: "GET", target: "/" };
+    let id = RequestId::new("id").unwrap();
+    let unknown = Request::Response { id, invocation_id: None, content_type: None, mode: Mode::Unknown };
+    for request in [other, unknown] {
+        assert_eq!(client.send(&request, Body::Exact(0), &mut [0; 512]), Err(SendError::ReceiveOnly));
+    }
+    assert_eq!(SendError::ReceiveOnly.to_string(), "this message can only be received");
 }

@@ -39,10 +39,10 @@ fn what_a_client_cannot_send_changes_nothing() {
     check_unsent(&new, send(response(Mode::Streaming), NOTHING), SendError::InvalidBody);
     check_unsent(&new, send(response(Mode::Buffered), Body::UntilClose), SendError::InvalidBody);
     check_unsent(&new, send(plain_request(RequestKind::InitError), Body::UntilClose), SendError::InvalidBody);
-    let unsendable = SendError::InvalidValue(Field::ResponseMode);
+    let unsendable = SendError::ReceiveOnly;
     check_unsent(&new, send(response(Mode::Unknown), NOTHING), unsendable);
     let other = Request::Other { method: "GET", target: "/" };
-    check_unsent(&new, send(other, NOTHING), SendError::InvalidBody);
+    check_unsent(&new, send(other, NOTHING), SendError::ReceiveOnly);
     for odd in ["", " a", "a ", "a\r\nX: y", "a\nb", "a\0", "\x7f", "\t"] {
         let content_type = Request::Response {
             id: RequestId::new("x").unwrap(),
@@ -50,14 +50,22 @@ fn what_a_client_cannot_send_changes_nothing() {
             content_type: Some(odd),
             mode: Mode::Buffered,
         };
-        check_unsent(&new, send(content_type, NOTHING), SendError::InvalidValue(Field::ContentType));
+        check_unsent(&new, send(content_type, NOTHING), SendError::InvalidValue(Field::ContentType.label()));
         let error_type = ErrorHeaders { error_type: Some(odd), xray_cause: None };
-        check_unsent(&new, send(Request::InitError(error_type), NOTHING), SendError::InvalidValue(Field::ErrorType));
+        check_unsent(
+            &new,
+            send(Request::InitError(error_type), NOTHING),
+            SendError::InvalidValue(Field::ErrorType.label()),
+        );
         let xray_cause = ErrorHeaders { error_type: None, xray_cause: Some(odd) };
-        check_unsent(&new, send(Request::RestoreError(xray_cause), NOTHING), SendError::InvalidValue(Field::XRayCause));
+        check_unsent(
+            &new,
+            send(Request::RestoreError(xray_cause), NOTHING),
+            SendError::InvalidValue(Field::XRayCause.label()),
+        );
         let stream = answering(Mode::Streaming, Body::Chunked);
         let fail = |client: &mut Client| client.finish_with_error(odd, b"{}", &mut [0; 512]);
-        check_unsent(&stream, fail, SendError::InvalidValue(Field::ErrorType));
+        check_unsent(&stream, fail, SendError::InvalidValue(Field::ErrorType.label()));
     }
 }
 
@@ -92,10 +100,10 @@ fn what_a_server_cannot_send_changes_nothing() {
     check_unsent(&asked, |server| server.frame(1), SendError::InvalidState);
     let mut context = Context::new(RequestId::new("x").unwrap());
     context.trace_id = Some("a\r\nb");
-    check_unsent(&asked, send(Reply::Invocation(context), NOTHING), SendError::InvalidValue(Field::TraceId));
+    check_unsent(&asked, send(Reply::Invocation(context), NOTHING), SendError::InvalidValue(Field::TraceId.label()));
     context.trace_id = None;
     context.tenant_id = Some("");
-    check_unsent(&asked, send(Reply::Invocation(context), NOTHING), SendError::InvalidValue(Field::TenantId));
+    check_unsent(&asked, send(Reply::Invocation(context), NOTHING), SendError::InvalidValue(Field::TenantId.label()));
     let mut replying = asked;
     replying.send(&Reply::Accepted, Body::Exact(3), &mut [0; 512]).unwrap();
     check_unsent(&replying, send(Reply::Accepted, NOTHING), SendError::InvalidState);

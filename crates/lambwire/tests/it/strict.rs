@@ -143,7 +143,7 @@ fn a_line_ends_with_carriage_return_and_line_feed() {
 
 #[test]
 fn a_first_line_is_that_of_http_1() {
-    use ReceiveError::{BadFirstLine, BadVersion};
+    use ReceiveError::BadFirstLine;
     for (line, error) in [
         ("", BadFirstLine),
         ("GARBAGE", BadFirstLine),
@@ -151,8 +151,8 @@ fn a_first_line_is_that_of_http_1() {
         ("GET /", BadFirstLine),
         (" GET / HTTP/1.1", BadFirstLine),
         ("GET  / HTTP/1.1", BadFirstLine),
-        ("GET /  HTTP/1.1", BadVersion),
-        ("GET /a b HTTP/1.1", BadVersion),
+        ("GET /  HTTP/1.1", BadFirstLine),
+        ("GET /a b HTTP/1.1", BadFirstLine),
         ("GET / HTTP/1.1 ", BadFirstLine),
         ("GET /\0 HTTP/1.1", BadFirstLine),
         ("GET /\t HTTP/1.1", BadFirstLine),

@@ -1,6 +1,6 @@
 //! Standard base64 with padding (RFC 4648, section 4): how an error report stands in a trailer.
 
-use crate::wire::writer::Writer;
+use super::writer::Writer;
 
 const ALPHABET: [u8; 64] = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -1,0 +1,207 @@
+//! An adapter of `lambwire` for tokio, to be copied into a program that has tokio already: a socket, `drive`, which performs
+//! the actions of a turn, and a loop around a handler.
+
+#![forbid(unsafe_code)]
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::pin;
+use std::task::Poll;
+
+use lambwire_runtime::lambwire::{Action, Context, Endpoint, Pipelining, Reply, Turn, limits};
+use lambwire_runtime::{Conversation, Duty, Error, Failure, ResponseBody, Sending, Streaming, catch, error};
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{sleep, timeout};
+
+/// The pieces of a streamed response, as they come about.
+pub type Pieces = Receiver<Result<Vec<u8>, Failure>>;
+
+/// What a handler responds with.
+pub type Response<'e> = lambwire_runtime::Response<'e, Pieces>;
+
+/// A runtime: a connection to the Runtime API, and another one when it breaks.
+#[derive(Debug)]
+pub struct Runtime {
+    conversation: Conversation,
+    socket: Option<TcpStream>,
+}
+
+impl Runtime {
+    /// Connects to the Runtime API that the environment names in `AWS_LAMBDA_RUNTIME_API`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Transport`] if nobody listens there.
+    pub async fn from_env() -> Result<Self, Error> {
+        Self::open(Conversation::from_env()?).await
+    }
+
+    /// Connects to the Runtime API at `api`: `host:port`, or a URL.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if that is no address, [`Error::Transport`] if nobody listens there.
+    pub async fn connect(api: &str) -> Result<Self, Error> {
+        Self::open(Conversation::new(api)?).await
+    }
+
+    async fn open(conversation: Conversation) -> Result<Self, Error> {
+        let mut runtime = Self { conversation, socket: None };
+        send(&mut runtime.socket, runtime.conversation.connect()).await?;
+        Ok(runtime)
+    }
+
+    /// Handles one invocation after another, until an error ends it, which it returns. `observe` is called when a response
+    /// could not be delivered.
+    pub async fn serve(
+        &mut self,
+        mut handler: impl for<'e> AsyncFnMut(&'e [u8], &Context<'e>) -> Result<Response<'e>, Failure>,
+        mut observe: impl FnMut(&Context<'_>, &Error),
+    ) -> Error {
+        let mut buf = Vec::new();
+        loop {
+            if let Err(error) = self.serve_one(&mut buf, &mut handler, &mut observe).await {
+                return error;
+            }
+        }
+    }
+
+    async fn serve_one(
+        &mut self,
+        buf: &mut Vec<u8>,
+        handler: &mut impl for<'e> AsyncFnMut(&'e [u8], &Context<'e>) -> Result<Response<'e>, Failure>,
+        observe: &mut impl FnMut(&Context<'_>, &Error),
+    ) -> Result<(), Error> {
+        let mut turn = self.conversation.next(buf)?;
+        let failure = drive(&mut self.socket, &mut turn).await;
+        let message = turn.finish().map_err(|failed| error(failed, failure))?;
+        let Reply::Invocation(context) = message.head else { return Ok(()) };
+        let response = self.caught(&context, handler(message.body, &context)).await;
+        let Self { conversation, socket } = self;
+        let sent = match response {
+            Ok(Response { content_type, body: ResponseBody::Buffered(body) }) => {
+                send(socket, conversation.respond(&context, &content_type, &body, Pipelining::Next)).await
+            }
+            Ok(Response { content_type, body: ResponseBody::Pieces { pieces, .. } }) => {
+                self.stream(Streaming::new(context, &content_type), pieces).await
+            }
+            Err(failure) => send(socket, conversation.fail(&context, &failure.report(), Pipelining::Next)).await,
+        };
+        match sent {
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(error) => observe(&context, &error),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    async fn stream(&mut self, mut streaming: Streaming<'_>, mut pieces: Pieces) -> Result<(), Error> {
+        let Self { conversation, socket } = self;
+        while let Some(piece) = pieces.recv().await {
+            match piece {
+                Ok(piece) => send(socket, streaming.piece(conversation, &piece)).await?,
+                Err(failure) => return send(socket, streaming.fail(conversation, &failure.report())).await,
+            }
+            streaming.resume();
+        }
+        send(socket, streaming.finish(conversation)).await
+    }
+
+    /// Awaits a handler, and takes a panic on the way for a failure.
+    async fn caught<V>(
+        &self,
+        context: &Context<'_>,
+        handler: impl Future<Output = Result<V, Failure>>,
+    ) -> Result<V, Failure> {
+        // With `panic = "abort"` this adapter reports nothing; lambwire-smol shows how.
+        let duty = || Duty::new(self.conversation.endpoint(), Some(context), |_, _| Ok(()));
+        let mut handler = pin!(handler);
+        poll_fn(|cx| match catch(duty, || Ok(handler.as_mut().poll(cx))) {
+            Ok(polled) => polled,
+            Err(failure) => Poll::Ready(Err(failure)),
+        })
+        .await
+    }
+}
+
+/// Sends a request, and waits for its reply.
+async fn send(socket: &mut Option<TcpStream>, sending: Result<Sending<'_>, Error>) -> Result<(), Error> {
+    let mut sending = sending?;
+    let failure = drive(socket, &mut sending.turn).await;
+    sending.accepted(failure)
+}
+
+/// Does what a turn asks for, until it is over. Returns what the socket says, if it has failed. A future that is dropped
+/// half way takes the socket along.
+async fn drive(slot: &mut Option<TcpStream>, turn: &mut Turn<'_, '_, Vec<u8>>) -> Option<io::Error> {
+    let mut socket = slot.take();
+    let mut failure = None;
+    loop {
+        match turn.poll() {
+            Action::Done => break,
+            Action::Read(space) => match read(&mut socket, space).await {
+                Ok(len) => turn.read(len),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    turn.failed();
+                }
+            },
+            Action::Write(parts) => match write(&socket, parts).await {
+                Ok(Some(len)) => turn.written(len),
+                Ok(None) => turn.readable(),
+                Err(error) => {
+                    failure = Some(error);
+                    turn.failed();
+                }
+            },
+            Action::Connect(endpoint) => match connect(endpoint).await {
+                Ok(connected) => {
+                    (socket, failure) = (Some(connected), None);
+                    turn.connected();
+                }
+                Err(error) => {
+                    (socket, failure) = (None, Some(error));
+                    turn.failed();
+                }
+            },
+            Action::Sleep(pause) => {
+                sleep(pause).await;
+                turn.slept();
+            }
+            Action::Grow(len) => turn.buffer().resize(len, 0),
+        }
+    }
+    *slot = socket;
+    failure
+}
+
+async fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {
+    let stream = timeout(limits::CONNECT_TIMEOUT, TcpStream::connect((endpoint.host(), endpoint.port()))).await??;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn read(socket: &mut Option<TcpStream>, space: &mut [u8]) -> io::Result<usize> {
+    socket.as_mut().ok_or(ErrorKind::NotConnected)?.read(space).await
+}
+
+/// Writes some of these parts, and returns how much; `None` if there is no room, and something to read instead.
+async fn write(socket: &Option<TcpStream>, parts: [&[u8]; 4]) -> io::Result<Option<usize>> {
+    let socket = socket.as_ref().ok_or(ErrorKind::NotConnected)?;
+    loop {
+        match socket.try_write_vectored(&parts.map(IoSlice::new)) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            written => return written.map(Some),
+        }
+        let ready = socket.ready(Interest::READABLE | Interest::WRITABLE).await?;
+        // What was ready may have been read since.
+        let peek = || Ok(recv(socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT)?);
+        if ready.is_readable() && socket.try_io(Interest::READABLE, peek).is_ok() {
+            return Ok(None);
+        }
+    }
+}

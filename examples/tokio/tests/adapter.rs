@@ -1,0 +1,105 @@
+//! The adapter against a Runtime API that a script plays.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "these are tests")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::{JoinHandle, spawn};
+
+use lambwire_runtime::Failure;
+use tokio::sync::mpsc::channel;
+use tokio_adapter::{Response, Runtime};
+
+const ACCEPTED: &str = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+const OVER: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
+
+fn event(event: &str) -> String {
+    let len = event.len();
+    format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: {len}\r\n\r\n{event}")
+}
+
+/// Reads until these bytes have come, and gives all that came.
+fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let (mut text, mut byte) = (String::new(), [0]);
+    while !text.ends_with(end) {
+        assert_eq!(stream.read(&mut byte).unwrap(), 1, "the runtime hung up behind {text}");
+        text.push(char::from(byte[0]));
+    }
+    text
+}
+
+fn api(script: impl FnOnce(&TcpListener) -> String + Send + 'static) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    (listener.local_addr().unwrap().to_string(), spawn(move || script(&listener)))
+}
+
+/// Serves to the end, and gives the errors of responses.
+fn serve(api: &str) -> Vec<String> {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio.block_on(async {
+        let mut runtime = Runtime::connect(api).await.unwrap();
+        let mut observed = Vec::new();
+        let end = runtime.serve(async |event, _| answer(event), |_, error| observed.push(error.to_string())).await;
+        assert!(end.is_fatal() && end.to_string().starts_with("next refused with status 500"), "{end}");
+        observed
+    })
+}
+
+fn answer(event: &[u8]) -> Result<Response<'static>, Failure> {
+    match event {
+        b"panic" => panic!("told so"),
+        b"large" => Ok(vec![b' '; 6_000_000].into()),
+        b"stream" => {
+            let (tx, rx) = channel(2);
+            tx.try_send(Ok(b"one".to_vec())).unwrap();
+            tx.try_send(Err(Failure::new("Function.Test", "on the way"))).unwrap();
+            Ok(Response::stream("text/plain", rx))
+        }
+        event => Ok(event.to_ascii_uppercase().into()),
+    }
+}
+
+#[test]
+fn events_are_answered_with_the_next_one_asked_for_in_the_same_write() {
+    let (address, script) = api(|listener| {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_until(&mut stream, "\r\n\r\n");
+        stream.write_all(event("hello").as_bytes()).unwrap();
+        // No reply before both requests are here.
+        let both = read_until(&mut stream, "HELLO") + &read_until(&mut stream, "\r\n\r\n");
+        stream.write_all([ACCEPTED, &event("panic")].concat().as_bytes()).unwrap();
+        let failure = read_until(&mut stream, "\"Function.Panic\"}");
+        read_until(&mut stream, "\r\n\r\n");
+        stream.write_all([ACCEPTED, &event("stream")].concat().as_bytes()).unwrap();
+        let streamed = read_until(&mut stream, "Error-Body: ") + &read_until(&mut stream, "\r\n\r\n");
+        stream.write_all(ACCEPTED.as_bytes()).unwrap();
+        read_until(&mut stream, "\r\n\r\n");
+        stream.write_all(OVER.as_bytes()).unwrap();
+        both + &failure + &streamed
+    });
+    assert_eq!(serve(&address), [""; 0]);
+    let all = script.join().unwrap();
+    assert!(all.contains("/id/response HTTP/1.1") && all.contains("GET /2018-06-01/runtime/invocation/next"), "{all}");
+    assert!(all.contains("/id/error HTTP/1.1") && all.contains("told so"), "{all}");
+    assert!(all.contains("3\r\none\r\n0\r\n"), "{all}");
+}
+
+#[test]
+fn a_refusal_amid_a_large_response_is_read_and_a_lost_connection_replaced() {
+    let (address, script) = api(|listener| {
+        // The first connection dies while it is idle.
+        drop(listener.accept().unwrap());
+        let (mut stream, _) = listener.accept().unwrap();
+        read_until(&mut stream, "\r\n\r\n");
+        stream.write_all(event("large").as_bytes()).unwrap();
+        read_until(&mut stream, "\r\n\r\n");
+        let refusal = "HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(refusal.as_bytes()).unwrap();
+        let (mut next, _) = listener.accept().unwrap();
+        let head = read_until(&mut next, "\r\n\r\n");
+        next.write_all(OVER.as_bytes()).unwrap();
+        head
+    });
+    assert_eq!(serve(&address), ["response of 6000000 bytes refused with status 413"]);
+    assert!(script.join().unwrap().starts_with("GET "));
+}

@@ -44,9 +44,12 @@ pub(crate) fn languages(named: &[PathBuf], root: &Path, handler: &Path) -> Resul
 
 /// The files of a folder, in the order of their names.
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-    files.sort();
+    let mut files: Vec<PathBuf> = Vec::new();
+    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if path.is_file() {
+            files.insert(files.partition_point(|other| *other < path), path);
+        }
+    }
     files
 }
 

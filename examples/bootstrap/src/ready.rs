@@ -18,11 +18,12 @@ pub(crate) struct Wishes {
 
 impl Wishes {
     /// Reads the body of a `ready` frame. Members that mean nothing here are left alone.
-    pub(crate) fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
+    pub(crate) fn read(json: &[u8]) -> Result<Self, serde_json_core::de::Error> {
         if json.is_empty() {
             return Ok(Self::default());
         }
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        // Not that of serde_json, which brings 10 KB for numbers and nested values that are not asked for here.
+        let mut deserializer = serde_json_core::de::Deserializer::new(json, None);
         let wishes = deserializer.deserialize_map(Self::default())?;
         deserializer.end()?;
         Ok(wishes)

@@ -90,7 +90,7 @@ sub look {
 sub whole { return $_[1] }
 1;
 """,
-    "python.py": r"""import json, os, resource, sys
+    "python.py": r"""import fcntl, json, os, resource, sys
 def query(event, context):
     print(context)
     query = json.dumps(event["queryStringParameters"], separators=(",", ":"))
@@ -102,6 +102,7 @@ def stream(event, context):
     yield "a"
     yield "é".encode()
 def deep(n): return deep(n + 1)
+def opens_for_writing(fd): return os.path.exists(f"/proc/self/fd/{fd}") and fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_WRONLY
 def half():
     yield "a"
     raise LookupError("half way")
@@ -117,7 +118,7 @@ def fault(event, context):
             return "x" * (1 << 31)
         case "unsayable": return {1, 2}
         case "signal": os.kill(os.getpid(), 9)
-        case "frame": os.write(4, b"garbage\n")
+        case "frame": [os.write(fd, b"garbage\n") for fd in range(3, 10) if opens_for_writing(fd)]
         case "stream": return half()
     return "well"
 """,
@@ -227,16 +228,16 @@ FAULTS = {
         ("stream", "Error", ["half way", "perl.pl:22"]),
     ],
     "python.py": [
-        ("raise", "ValueError", ["on purpose", "line 18, in fault"]),
-        ("key", "KeyError", ["none", "line 19, in fault"]),
+        ("raise", "ValueError", ["on purpose", "line 19, in fault"]),
+        ("key", "KeyError", ["none", "line 20, in fault"]),
         ("deep", "RecursionError", ["maximum recursion depth", "line 12, in deep", "[Previous line repeated"]),
         ("exit", "Runtime.ExitError", ["exited with status 3"]),
         ("hard exit", "Runtime.ExitError", ["exited with status 4"]),
-        ("memory", "MemoryError", ["line 25, in fault"]),
+        ("memory", "MemoryError", ["line 26, in fault"]),
         ("unsayable", "Runtime.MarshalError", ["set is not JSON serializable"]),
         ("signal", "Runtime.ExitError", ["SIGKILL", "memory runs out"]),
         ("frame", "Runtime.BadFrame", ["garbage"]),
-        ("stream", "LookupError", ["half way", "line 15, in half"]),
+        ("stream", "LookupError", ["half way", "line 16, in half"]),
     ],
     "node.mjs": [
         ("throw", "RangeError", ["on purpose", "node.mjs:12"]),

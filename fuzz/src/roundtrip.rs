@@ -2,8 +2,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use lambwire::{
-    Body, Client, Context, ErrorHeaders, InvocationId, Mode, Reply, Request, RequestId, SendError, Server,
-    StreamError,
+    Body, Client, Context, ErrorHeaders, InvocationId, Mode, Reply, Request, RequestId, SendError, Server, StreamError,
 };
 
 use crate::cuts::{Accepting, Asking, Peer, Transcript, hear, plain_request};
@@ -25,15 +24,15 @@ enum Sent<'a> {
     Error {
         id: &'a str,
         nonce: Option<&'a [u8]>,
-        fault: Option<Failure<'a>>,
+        failure: Option<Failure<'a>>,
         body: &'a [u8],
     },
     InitError {
-        fault: Failure<'a>,
+        failure: Failure<'a>,
         body: &'a [u8],
     },
     RestoreError {
-        fault: Failure<'a>,
+        failure: Failure<'a>,
         body: &'a [u8],
     },
     Invocation {
@@ -76,13 +75,13 @@ fn send(sent: &Sent<'_>) -> Result<(), SendError> {
             check_request(Request::Response { id, invocation_id, content_type: *media, mode: Mode::Buffered }, body);
         }
         Sent::Stream { id, pieces, failure } => check_stream(RequestId::new(id)?, pieces, *failure),
-        Sent::Error { id, nonce, fault, body } => {
+        Sent::Error { id, nonce, failure, body } => {
             let (id, invocation_id) = (RequestId::new(id)?, nonce.map(InvocationId::new).transpose()?);
-            let fault = fault.as_ref().map(Failure::fault).unwrap_or_default();
+            let headers = failure.as_ref().map(Failure::error_headers).unwrap_or_default();
             check_request(Request::Error { id, invocation_id, headers }, body);
         }
-        Sent::InitError { headers, body } => check_request(Request::InitError(fault.error_headers()), body),
-        Sent::RestoreError { headers, body } => check_request(Request::RestoreError(fault.error_headers()), body),
+        Sent::InitError { failure, body } => check_request(Request::InitError(failure.error_headers()), body),
+        Sent::RestoreError { failure, body } => check_request(Request::RestoreError(failure.error_headers()), body),
         Sent::Invocation { id, nonce, deadline_ms, texts, body } => {
             let mut context = Context::new(RequestId::new(id)?);
             context.invocation_id = nonce.map(InvocationId::new).transpose()?;

@@ -10,7 +10,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: soak-languages publishable msrv wheel actionlint
+nightly: soak-languages publishable msrv wheel actionlint conformance
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -101,6 +101,10 @@ dist:
 # A version: changelog, versions, tag; nothing is pushed
 release version:
     scripts/release.sh {{version}}
+
+# The conformance kit on every runtime and server that there is; the results go into docs/conformance.md
+conformance:
+    scripts/conformance.sh
 
 # The runtimes against AWS's own emulator
 rie:

@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lambwire_conformance::exchange::{self, Masks};
 use lambwire_conformance::outcome::Outcome;
-use lambwire_conformance::report;
+use lambwire_conformance::record::{self, Recording};
 use lambwire_conformance::requirement::{Need, Requirement, Suite, runtime_suites, server_suites};
+use lambwire_conformance::{replay, report};
 use lambwire_conformance::{runtime, server};
 
 /// Bytes of a message that are kept for --explain.
@@ -32,6 +34,10 @@ enum What {
     Runtime(Runtime),
     /// Plays a runtime and a caller to a server, which is started anew for each requirement if it is a program
     Server(Server),
+    /// Stands between a runtime and the API in AWS_LAMBDA_RUNTIME_API, and writes down each exchange
+    Record(Record),
+    /// Plays recorded exchanges to a runtime again, and says what differs
+    Replay(Replay),
     /// Is the runtime that a server starts
     #[command(hide = true)]
     Agent {
@@ -68,6 +74,34 @@ struct Server {
     /// The server. {port} and {api-port} stand for free ports, {bootstrap} for the runtime that it is to start, and
     /// {timeout} for the seconds that a function may take
     #[arg(last = true, value_name = "PROGRAM")]
+    program: Vec<String>,
+}
+
+#[derive(Args)]
+struct Record {
+    /// Where the exchanges go, a line of JSON each. Credentials and tokens are masked
+    #[arg(long, default_value = "exchanges.jsonl", value_name = "FILE")]
+    output: PathBuf,
+    /// Masks every event and every answer too
+    #[arg(long)]
+    mask_payloads: bool,
+    /// The runtime
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    program: Vec<String>,
+}
+
+#[derive(Args)]
+struct Replay {
+    /// What was recorded
+    file: PathBuf,
+    /// _HANDLER of the program
+    #[arg(long, default_value = "echo.handler")]
+    handler: String,
+    /// Seconds that the program may do nothing where something is expected of it
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+    /// The runtime
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
     program: Vec<String>,
 }
 
@@ -117,16 +151,52 @@ fn main() -> ExitCode {
     let tried = match Cli::parse().what {
         What::Runtime(runtime) => try_runtime(&runtime),
         What::Server(server) => try_server(&server),
+        What::Record(args) => {
+            return match record(&args) {
+                Ok(status) => ExitCode::from(status),
+                Err(error) => usage(&error),
+            };
+        }
+        What::Replay(args) => replay(&args),
         What::Agent { kit } => return server::agent(kit).map_or(ExitCode::FAILURE, ExitCode::from),
     };
     match tried {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("lambwire-conformance: {error}");
-            ExitCode::from(2)
-        }
+        Err(error) => usage(&error),
     }
+}
+
+fn usage(error: &str) -> ExitCode {
+    eprintln!("lambwire-conformance: {error}");
+    ExitCode::from(2)
+}
+
+/// The status is the program's.
+fn record(args: &Record) -> Result<u8, String> {
+    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").map_err(|_| "AWS_LAMBDA_RUNTIME_API is not set")?;
+    let output = fs::File::create(&args.output)
+        .map_err(|error| format!("{} cannot be written: {error}", args.output.display()))?;
+    let masks = Masks { payloads: args.mask_payloads };
+    record::record(Recording { program: args.program.clone(), api, output, masks })
+}
+
+fn replay(args: &Replay) -> Result<bool, String> {
+    let file = args.file.display();
+    let text = fs::read_to_string(&args.file).map_err(|error| format!("{file} cannot be read: {error}"))?;
+    let exchanges = exchange::read(&text).map_err(|error| format!("{file}: {error}"))?;
+    let settings = runtime::Settings {
+        program: args.program.clone(),
+        handler: args.handler.clone(),
+        timeout: Duration::from_secs(args.timeout),
+        keep: KEEP,
+    };
+    let differences = replay::replay(&settings, &exchanges)?;
+    for replay::Difference { exchange, request, what } in &differences {
+        print(&format!("{exchange} {request}\n      {what}\n"))?;
+    }
+    print(&format!("{} exchanges, {} differences\n", exchanges.len(), differences.len()))?;
+    Ok(differences.is_empty())
 }
 
 fn try_runtime(args: &Runtime) -> Result<bool, String> {

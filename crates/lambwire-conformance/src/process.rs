@@ -45,6 +45,12 @@ impl Process {
         Ok(Self { group, output })
     }
 
+    /// Runs a program as it would run without the kit, but for these variables, until it ends.
+    pub(crate) fn run(program: &[String], env: impl IntoIterator<Item = (String, String)>) -> io::Result<ExitStatus> {
+        let (name, args) = program.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        Command::new(name).args(args).envs(env).status()
+    }
+
     /// Sends the group a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(group) = self.group {

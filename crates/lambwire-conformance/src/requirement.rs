@@ -77,6 +77,8 @@ impl fmt::Display for Severity {
 pub enum Need {
     /// The function answers with its event.
     Echo,
+    /// The function does not stream everything.
+    Buffer,
     /// The function fails at `{"fail":…}`.
     Fail,
     /// The function answers `{"size":N}` with a JSON string of N bytes.
@@ -107,6 +109,7 @@ impl Need {
     pub fn missing(self) -> &'static str {
         match self {
             Self::Echo => "the function does not echo",
+            Self::Buffer => "the function streams everything",
             Self::Fail => "the function does not fail when asked to",
             Self::Size => "the function makes no responses of a size",
             Self::Context => "the function does not tell its context",

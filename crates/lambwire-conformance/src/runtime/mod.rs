@@ -11,13 +11,16 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 pub use stage::Settings;
-use stage::Stage;
+pub(crate) use stage::Stage;
 pub(crate) use wire::{string_of, write};
 
 use crate::message::Message;
 use crate::outcome::{Outcome, Verdict};
 use crate::play::{Expected, Turn};
 use crate::requirement::{Need, Requirement, Suite};
+
+/// The header of a response that is streamed.
+const MODE: &str = "Lambda-Runtime-Function-Response-Mode";
 
 /// What a function that echoes returns as it is.
 const ECHOED: &str = "{\"probe\":[1,null,\"x\"]}";
@@ -47,10 +50,13 @@ pub fn probe(settings: &Settings, with: &[Need]) -> Result<Result<Vec<Need>, Ver
 
 fn ask(stage: &mut Stage<'_>, with: &[Need]) -> Result<Vec<Need>, Verdict> {
     let mut has = with.to_vec();
-    if !is_response(&stage.probe(ECHOED)?, ECHOED) {
-        return Ok(has);
+    let echo = stage.probe(ECHOED)?;
+    if is_response(&echo, ECHOED) {
+        has.push(Need::Echo);
     }
-    has.push(Need::Echo);
+    if echo.1.head.header(MODE).is_none() {
+        has.push(Need::Buffer);
+    }
     if is_response(&stage.probe("{\"size\":5}")?, "\"xxx\"") {
         has.push(Need::Size);
     }
@@ -59,7 +65,7 @@ fn ask(stage: &mut Stage<'_>, with: &[Need]) -> Result<Vec<Need>, Verdict> {
         has.push(Need::Context);
     }
     let (_, stream) = stage.probe("{\"stream\":[\"a\",\"b\"]}")?;
-    if stream.head.header("Lambda-Runtime-Function-Response-Mode").is_some() {
+    if stream.head.header(MODE).is_some() {
         has.push(Need::Stream);
     }
     if stage.probe("{\"fail\":\"probe\"}")?.0 == Expected::Error {

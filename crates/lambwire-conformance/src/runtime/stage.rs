@@ -140,6 +140,21 @@ impl<'s> Stage<'s> {
         }
     }
 
+    /// The next request, and the number of its connection.
+    pub(crate) fn next_request(&mut self) -> Result<(usize, Message), Stop> {
+        let arrived = self.request(false)?;
+        let message = arrived.message.ok_or_else(|| Verdict::Missed("its body is missing".into()))?;
+        Ok((arrived.connection, message))
+    }
+
+    /// Sends these bytes.
+    pub(crate) fn send(&self, connection: usize, bytes: &[u8]) {
+        if let Some(stream) = self.lines.get(connection).and_then(|line| line.stream.as_ref()) {
+            // A runtime that has closed the connection is found out by what follows.
+            let _ = wire::write(stream, bytes, None);
+        }
+    }
+
     /// What the runtime asks for first.
     pub(crate) fn first(&mut self) -> Result<Option<Expected>, Stop> {
         let first = self.request(false)?;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::agent::{self, Agent};
 use super::wire::{self, To};
 use super::{Settings, check};
+use crate::address::authority;
 use crate::message::{Kind, Message, ReadError, Reader};
 use crate::outcome::{Entry, From, Verdict};
 use crate::pattern::{Variables, matches};
@@ -18,7 +19,7 @@ use crate::play::{ExpectedReply, Sent, ServerStep};
 use crate::process::Process;
 use crate::runtime::write;
 
-/// Between two tries to connect to a server that has just been started.
+/// Between two tries to connect to a server that has just been started, and what it has to act on what it has read.
 const RETRY: Duration = Duration::from_millis(20);
 /// Seconds that a function may take, where a requirement says nothing.
 const FUNCTION_SECONDS: &str = "60";
@@ -40,7 +41,8 @@ impl Line {
         come
     }
 
-    /// Waits until the server has read what was sent: a caller comes before what the runtime does next.
+    /// Waits until the server has read what was sent, and some more for it to act on that: what comes next in a play is
+    /// meant to come second.
     fn wait_until_read(&self, timeout: Duration) {
         let ports = [self.stream.peer_addr(), self.stream.local_addr()].map(|address| address.map(|a| a.port()));
         let [Ok(server), Ok(own)] = ports else { return };
@@ -48,6 +50,7 @@ impl Line {
         while has_unread(server, own) && start.elapsed() < timeout {
             thread::sleep(Duration::from_millis(1));
         }
+        thread::sleep(RETRY);
     }
 }
 
@@ -218,7 +221,7 @@ impl<'s> Stage<'s> {
             let _ = write(&open.stream, &bytes, step.segment);
             let _ = open.stream.flush();
             open.pending.push_back((name.clone(), sent, bytes.starts_with(b"HEAD")));
-            if to == To::Callers {
+            if step.expect.is_none() {
                 open.wait_until_read(self.settings.timeout);
             }
         }
@@ -379,18 +382,6 @@ fn reply(reader: &mut Reader<TcpStream>, to_head: bool) -> Result<Option<Message
             return Ok(Some(message));
         }
     }
-}
-
-/// `host:port` and path of an address, with or without its scheme.
-fn authority(address: &str) -> Result<(String, String), String> {
-    let rest = address.strip_prefix("http://").unwrap_or(address);
-    let (authority, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
-    if authority.is_empty() || rest.contains("://") {
-        return Err(format!("{address} is no address such as http://127.0.0.1:8080"));
-    }
-    let authority = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
-    let path = path.trim_end_matches('/');
-    Ok((authority, if path.is_empty() { String::new() } else { format!("/{path}") }))
 }
 
 fn free_ports() -> std::io::Result<[u16; 2]> {

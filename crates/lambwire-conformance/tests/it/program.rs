@@ -110,3 +110,27 @@ fn outcomes_are_written_for_programs() {
     let lines = std::fs::read_to_string(lines).unwrap();
     assert!(lines.lines().count() >= 4 && lines.contains("/response HTTP/1.1"), "{lines}");
 }
+
+#[test]
+fn what_was_recorded_is_played_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("exchanges.jsonl");
+    let file = file.to_str().unwrap();
+    let (kit, echo) = (env!("CARGO_BIN_EXE_lambwire-conformance"), example("echo_mio"));
+    // The kit stands between itself and a runtime.
+    check(&["runtime", "--only", "2-24", "--", kit, "record", "--output", file, "--", &echo], 0, "1/1");
+    let text = std::fs::read_to_string(file).unwrap();
+    let exchanges = lambwire_conformance::exchange::read(&text).unwrap();
+    assert!(exchanges.len() >= 2 && exchanges[1].request.ends_with("/response"), "{text}");
+    check(&["replay", file, "--", &echo], 0, "0 differences");
+    let other = text.replacen("nonce", "another", 1);
+    std::fs::write(file, other).unwrap();
+    check(&["replay", file, "--", &echo], 1, "header Lambda-Runtime-Invocation-Id is");
+    check(&["replay", file, "--", "sh", "-c", "exit 4"], 1, "ended: the process ended with exit status: 4");
+}
+
+#[test]
+fn a_recording_that_is_none_is_told() {
+    check(&["replay", "/nowhere/file", "--", "true"], 2, "/nowhere/file cannot be read");
+    check(&["record", "--", "true"], 2, "AWS_LAMBDA_RUNTIME_API is not set");
+}

@@ -1,0 +1,143 @@
+//! Stands between a runtime and the API that it was given, and writes down each exchange.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::address::authority;
+use crate::exchange::{self, Exchange, Masks};
+use crate::message::{Kind, Message, ReadError, Reader};
+use crate::process::Process;
+
+/// How long exchanges are waited for that are under way when the program ends.
+const AFTER_END: Duration = Duration::from_millis(200);
+
+/// What is recorded, and where.
+#[derive(Debug)]
+pub struct Recording {
+    /// The program and its arguments.
+    pub program: Vec<String>,
+    /// `AWS_LAMBDA_RUNTIME_API` as it was given.
+    pub api: String,
+    /// Where the exchanges go.
+    pub output: File,
+    /// What is not written down.
+    pub masks: Masks,
+}
+
+/// What both directions of all connections write to.
+struct Log {
+    output: Mutex<File>,
+    masks: Masks,
+}
+
+/// Requests of a connection that have no reply yet.
+type Waiting = Arc<Mutex<VecDeque<Message>>>;
+
+/// Runs the program, and returns its exit status.
+///
+/// # Errors
+///
+/// What keeps the program from being started.
+pub fn record(recording: Recording) -> Result<u8, String> {
+    let (api, prefix) = authority(&recording.api)?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no port to listen on: {error}"))?;
+    let own = listener.local_addr().map_err(|error| error.to_string())?;
+    let log = Arc::new(Log { output: Mutex::new(recording.output), masks: recording.masks });
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            // A connection that the API does not take is closed.
+            let _ = connect(stream, &api, &log);
+        }
+    });
+    let scheme = if prefix.is_empty() { "" } else { "http://" };
+    let env = [("AWS_LAMBDA_RUNTIME_API".to_owned(), format!("{scheme}{own}{prefix}"))];
+    let status = Process::run(&recording.program, env)
+        .map_err(|error| format!("{} cannot be started: {error}", recording.program.join(" ")))?;
+    thread::sleep(AFTER_END);
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+fn connect(runtime: TcpStream, api: &str, log: &Arc<Log>) -> io::Result<()> {
+    let server = TcpStream::connect(api)?;
+    runtime.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let waiting = Waiting::default();
+    let up = Tee { from: runtime.try_clone()?, to: server.try_clone()? };
+    let requests = waiting.clone();
+    thread::spawn(move || {
+        follow(up, |message| requests.lock().unwrap_or_else(PoisonError::into_inner).push_back(message));
+    });
+    let log = log.clone();
+    thread::spawn(move || answer(&server, &runtime, &waiting, &log));
+    Ok(())
+}
+
+/// Passes replies on, each after it was written down: the runtime may be stopped as soon as it has one.
+fn answer(server: &TcpStream, mut runtime: &TcpStream, waiting: &Waiting, log: &Log) {
+    let mut reader = Reader::new(server, Kind::Reply);
+    let rest = loop {
+        let read = match reader.head() {
+            Ok(Some(head)) => reader.body(head, false),
+            Ok(None) => break Vec::new(),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(reply) => {
+                let interim = (100..200).contains(&reply.head.status);
+                let request = (!interim).then(|| waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front());
+                if let Some(Some(request)) = request {
+                    write(log, &request, &reply);
+                }
+                if runtime.write_all(&reply.raw).is_err() {
+                    break Vec::new();
+                }
+            }
+            Err(ReadError::Cut(bytes) | ReadError::Malformed(_, bytes)) => break bytes,
+            Err(ReadError::Silent) => break Vec::new(),
+        }
+    };
+    drop(reader);
+    // What cannot be read as HTTP is passed on all the same.
+    let _ = runtime.write_all(&rest);
+    let _ = io::copy(&mut &*server, &mut runtime);
+    let _ = runtime.shutdown(Shutdown::Write);
+}
+
+/// Passes bytes on, and takes them apart on the way. What cannot be read as HTTP is passed on all the same.
+fn follow(mut tee: Tee, mut each: impl FnMut(Message)) {
+    let mut reader = Reader::new(&mut tee, Kind::Request);
+    while let Ok(Some(head)) = reader.head() {
+        let Ok(message) = reader.body(head, false) else { break };
+        each(message);
+    }
+    drop(reader);
+    let _ = io::copy(&mut tee, &mut io::sink());
+    let _ = tee.to.shutdown(Shutdown::Write);
+}
+
+fn write(log: &Log, request: &Message, reply: &Message) {
+    let line = exchange::line(&Exchange::new(request, reply, &log.masks));
+    let mut output = log.output.lock().unwrap_or_else(PoisonError::into_inner);
+    // The runtime is not to suffer from a file that cannot be written.
+    let _ = output.write_all(line.as_bytes());
+}
+
+/// Reads from one end, and writes what it has read to the other.
+struct Tee {
+    from: TcpStream,
+    to: TcpStream,
+}
+
+impl Read for Tee {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buf)?;
+        let (bytes, _) = buf.split_at(read);
+        self.to.write_all(bytes)?;
+        Ok(read)
+    }
+}

@@ -10,7 +10,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: soak-languages publishable msrv wheel actionlint conformance
+nightly: soak-languages publishable msrv wheel actionlint conformance conformance-bugs
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -101,6 +101,11 @@ dist:
 # A version: changelog, versions, tag; nothing is pushed
 release version:
     scripts/release.sh {{version}}
+
+# The conformance kit finds each of the bugs that are planted in a copy of the runtime in shell
+conformance-bugs:
+    cargo build -q -p lambwire-conformance
+    python3 scripts/conformance_bugs.py "${CARGO_TARGET_DIR:-target}/debug/lambwire-conformance"
 
 # The conformance kit on every runtime and server that there is; the results go into docs/conformance.md
 conformance:

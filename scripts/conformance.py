@@ -4,6 +4,7 @@
 import datetime
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 PEERS = Path(os.environ.get("PEERS_TARGET_DIR", ROOT / "conformance/peers/target")).resolve()
 KIT = TARGET / "debug/lambwire-conformance"
 FUNCTIONS = ROOT / "conformance/functions"
+RESULTS = TARGET / "conformance-results"
 PAGE = ROOT / "docs/conformance.md"
 BEGIN, END = "<!-- results: written by `just conformance` -->", "<!-- end of results -->"
 # Seconds that a subject may do nothing; generous, as the machine may be busy.
@@ -96,6 +98,17 @@ def project():
 
 
 def run(what, subject):
+    """Tries a subject. What came of it is kept, so that a run that was broken off goes on where it was."""
+    kept = RESULTS / f"{subject.name.replace('/', '-')}.json"
+    if not kept.exists():
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(tried(what, subject)))
+    requirements = json.loads(kept.read_text())
+    print(f"{subject.name}: {tally(requirements)}", file=sys.stderr, flush=True)
+    return requirements
+
+
+def tried(what, subject):
     options = ["--json", "--timeout", TIMEOUT, *subject.options]
     if not subject.ours:
         options.append("--valid")
@@ -103,9 +116,7 @@ def run(what, subject):
     done = subprocess.run(list(map(str, command)), cwd=subject.cwd, stdout=subprocess.PIPE, timeout=RUN_SECONDS)
     if done.returncode not in (0, 1) or not done.stdout:
         raise SystemExit(f"{subject.name}: the kit ended with {done.returncode}")
-    requirements = json.loads(done.stdout)["requirements"]
-    print(f"{subject.name}: {tally(requirements)}", file=sys.stderr, flush=True)
-    return requirements
+    return json.loads(done.stdout)["requirements"]
 
 
 def tally(requirements):
@@ -173,6 +184,7 @@ def main(awslambdaric, aws_lambda_ric, *names):
         return print(page(runtime_results, server_results))
     text = PAGE.read_text()
     before = text.split(BEGIN)[0].rstrip("\n")
+    shutil.rmtree(RESULTS)
     PAGE.write_text(before + "\n\n" + page(runtime_results, server_results) + "\n")
 
 

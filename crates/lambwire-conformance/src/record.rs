@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::address::authority;
 use crate::exchange::{self, Exchange, Masks};
@@ -15,6 +15,8 @@ use crate::process::Process;
 
 /// How long exchanges are waited for that are under way when the program ends.
 const AFTER_END: Duration = Duration::from_millis(200);
+/// How long a reply waits for its request, after which it counts as a refusal that came early.
+const REFUSED_EARLY: Duration = Duration::from_millis(500);
 
 /// What is recorded, and where.
 #[derive(Debug)]
@@ -89,8 +91,7 @@ fn answer(server: &TcpStream, mut runtime: &TcpStream, waiting: &Waiting, log: &
         match read {
             Ok(reply) => {
                 let interim = (100..200).contains(&reply.head.status);
-                let request = (!interim).then(|| waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front());
-                if let Some(Some(request)) = request {
+                if !interim && let Some(request) = answered(waiting) {
                     write(log, &request, &reply);
                 }
                 if runtime.write_all(&reply.raw).is_err() {
@@ -106,6 +107,19 @@ fn answer(server: &TcpStream, mut runtime: &TcpStream, waiting: &Waiting, log: &
     let _ = runtime.write_all(&rest);
     let _ = io::copy(&mut &*server, &mut runtime);
     let _ = runtime.shutdown(Shutdown::Write);
+}
+
+/// The request that a reply belongs to. It was passed on before it was looked at, and so may not be there at once; one
+/// that is refused before its end never is.
+fn answered(waiting: &Waiting) -> Option<Message> {
+    let start = Instant::now();
+    loop {
+        let request = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        if request.is_some() || start.elapsed() > REFUSED_EARLY {
+            return request;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Passes bytes on, and takes them apart on the way. What cannot be read as HTTP is passed on all the same.

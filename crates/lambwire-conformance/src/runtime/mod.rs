@@ -54,7 +54,7 @@ fn ask(stage: &mut Stage<'_>, with: &[Need]) -> Result<Vec<Need>, Verdict> {
     if is_response(&echo, ECHOED) {
         has.push(Need::Echo);
     }
-    if echo.1.head.header(MODE).is_none() {
+    if !streams(&echo.1) {
         has.push(Need::Buffer);
     }
     if is_response(&stage.probe("{\"size\":5}")?, "\"xxx\"") {
@@ -65,13 +65,18 @@ fn ask(stage: &mut Stage<'_>, with: &[Need]) -> Result<Vec<Need>, Verdict> {
         has.push(Need::Context);
     }
     let (_, stream) = stage.probe("{\"stream\":[\"a\",\"b\"]}")?;
-    if stream.head.header(MODE).is_some() {
+    if streams(&stream) {
         has.push(Need::Stream);
     }
     if stage.probe("{\"fail\":\"probe\"}")?.0 == Expected::Error {
         has.push(Need::Fail);
     }
     Ok(has)
+}
+
+/// Whether it says that it does. Whether it says so rightly is a requirement.
+fn streams(message: &Message) -> bool {
+    message.head.header(MODE).is_some_and(|mode| !mode.eq_ignore_ascii_case("buffered"))
 }
 
 fn is_response((kind, message): &(Expected, Message), json: &str) -> bool {

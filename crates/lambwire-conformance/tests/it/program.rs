@@ -118,14 +118,15 @@ fn what_was_recorded_is_played_again() {
     let file = file.to_str().unwrap();
     let (kit, echo) = (env!("CARGO_BIN_EXE_lambwire-conformance"), example("echo_mio"));
     // The kit stands between itself and a runtime.
-    check(&["runtime", "--only", "2-24", "--", kit, "record", "--output", file, "--", &echo], 0, "1/1");
+    check(&["runtime", "--only", "1-3", "--", kit, "record", "--output", file, "--", &echo], 0, "1/1");
     let text = std::fs::read_to_string(file).unwrap();
     let exchanges = lambwire_conformance::exchange::read(&text).unwrap();
-    assert!(exchanges.len() >= 2 && exchanges[1].request.ends_with("/response"), "{text}");
+    // The last answer may have been on its way when the kit ended the runtime.
+    assert!(exchanges.len() >= 4 && exchanges[1].request.ends_with("/response"), "{text}");
     check(&["replay", file, "--", &echo], 0, "0 differences");
-    let other = text.replacen("nonce", "another", 1);
+    let other = text.replacen(r#"{\"n\":2}"#, r#"{\"n\":3}"#, 1);
     std::fs::write(file, other).unwrap();
-    check(&["replay", file, "--", &echo], 1, "header Lambda-Runtime-Invocation-Id is");
+    check(&["replay", file, "--", &echo], 1, "the body is");
     check(&["replay", file, "--", "sh", "-c", "exit 4"], 1, "ended: the process ended with exit status: 4");
 }
 

@@ -156,8 +156,8 @@ def alike(reply):
 
 
 def listed_rows():
-    """Names of rows on the page: what stands in backticks in the last cell of a line of a table."""
-    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    """Names of rows on the page: what stands in backticks in the last cell of a line of its last two tables."""
+    lines = [line for line in PAGE.read_text().split("## As on AWS")[1].splitlines() if line.startswith("| ")]
     return [name for line in lines for name in re.findall(r"`(\w+\.\w+)`", line.rsplit("|", 2)[1])]
 
 

@@ -72,9 +72,9 @@ impl Link {
             }
             Self::Http { port, sender } => {
                 let body = Bytes::from(format!("[{}]", records.join(",")));
-                let mut kept = match sender.take() {
-                    Some(sender) if !sender.is_closed() => sender,
-                    _ => connect(*port).await?,
+                let mut kept = match reusable(sender.take()).await {
+                    Some(kept) => kept,
+                    None => connect(*port).await?,
                 };
                 let reply = kept.send_request(request(*port, body)?).await.map_err(|error| error.to_string())?;
                 let status = reply.status();
@@ -95,6 +95,12 @@ fn request(port: u16, body: Bytes) -> Result<Request<Full<Bytes>>, String> {
         .header("Content-Type", "application/json")
         .header("Sequence-Id", BASE64_STANDARD.encode(random));
     request.body(Full::new(body)).map_err(|error| error.to_string())
+}
+
+/// A connection that takes another request: after a reply it does not at once.
+async fn reusable(sender: Option<SendRequest<Full<Bytes>>>) -> Option<SendRequest<Full<Bytes>>> {
+    let mut sender = sender?;
+    sender.ready().await.is_ok().then_some(sender)
 }
 
 /// Connects to a subscriber, some of whom listen anew for each connection.

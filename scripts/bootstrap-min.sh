@@ -15,10 +15,10 @@ main() {
     min=${CARGO_TARGET_DIR:-target}/min
 
     # Each by itself, for together they would have each other's features.
-    build hello 109000
-    build bootstrap 216000
-    pack hello 77000
-    pack bootstrap 131072
+    build hello 118000
+    build bootstrap 325000
+    pack hello 82000
+    pack bootstrap 219000
     scripts/answers.sh "$min/packed/bootstrap"
     knows_itself "$min/packed/bootstrap"
     runs_under_memfd_noexec "$min/packed/bootstrap"

@@ -86,7 +86,8 @@ impl Conversation {
         self.session.disconnect();
     }
 
-    /// Asks for the next invocation, which is collected in `buf`. [`invocation`](Self::invocation) reads it.
+    /// Asks for the next invocation, which is collected in `buf`. The turn's
+    /// [`finish`](lambwire::Turn::finish) reads it.
     ///
     /// # Errors
     ///

@@ -163,7 +163,7 @@ def an_oversize_answer_is_refused_before_it_is_sent(programs):
             message = f"payload is {PAYLOAD_BYTES + 1} bytes, limit is {PAYLOAD_BYTES}"
             report = {"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"}
             check("report", (status, json.loads(body)), (200, report))
-        check("log", f"echo: payload of {PAYLOAD_BYTES + 1} bytes" in server.logged(), True)
+        check("log", f"payload is {PAYLOAD_BYTES + 1} bytes" in server.logged(), True)
 
 
 def what_a_handler_fails_with_in_the_loop_is_reported(programs):

@@ -26,6 +26,8 @@ pub(crate) struct Driver {
     /// Programs that are extensions, each with its name.
     extensions: Vec<(String, Program)>,
     extension_processes: Vec<(String, Process)>,
+    /// What is to be started is: a program that somebody else starts counts as well.
+    is_started: bool,
     /// The program waits for its extensions to register.
     is_held_back: bool,
     /// Why the environment ends, once it does.
@@ -49,6 +51,7 @@ impl Driver {
             process: None,
             extensions,
             extension_processes: Vec::new(),
+            is_started: false,
             is_held_back: false,
             reason: ShutdownReason::Spindown,
         }
@@ -72,7 +75,11 @@ impl Driver {
             self.extension_processes.push((name.clone(), process));
         }
         self.is_held_back = !self.extensions.is_empty();
-        if self.is_held_back { Ok(()) } else { self.start_program() }
+        if !self.is_held_back {
+            self.start_program()?;
+        }
+        self.is_started = true;
+        Ok(())
     }
 
     fn start_program(&mut self) -> io::Result<()> {
@@ -140,17 +147,14 @@ impl Driver {
         {
             self.fail_to_start(&error);
         }
-        while member.life.get() != Life::Stopping && is_claimed() && !self.is_started() {
-            match self.start() {
-                Ok(()) if !self.is_started() => return,
-                Ok(()) => {}
-                Err(error) => self.fail_to_start(&error),
+        // Somebody else may start the program at any time.
+        let mut is_wanted = is_claimed() || member.program.borrow().is_none();
+        while member.life.get() != Life::Stopping && is_wanted && !self.is_started {
+            if let Err(error) = self.start() {
+                self.fail_to_start(&error);
             }
+            is_wanted = is_claimed();
         }
-    }
-
-    fn is_started(&self) -> bool {
-        self.process.is_some() || !self.extension_processes.is_empty()
     }
 
     fn fail_to_start(&mut self, error: &io::Error) {
@@ -158,6 +162,7 @@ impl Driver {
         log::error!("cannot start {name}: {error}");
         let failure = Failure::BadEntrypoint(format!("fork/exec {name}: {error}"));
         self.extension_processes.clear();
+        self.is_started = false;
         self.member.environment.borrow_mut().fail_claim(&failure);
         self.member.act();
         self.member.place();
@@ -262,6 +267,7 @@ impl Driver {
     fn reset(&mut self) {
         let member = &self.member;
         self.process = None;
+        self.is_started = false;
         self.is_held_back = false;
         member.pid.set(None);
         member.runtime_api.disconnect();

@@ -11,7 +11,7 @@ use smol::future::poll_once;
 use crate::peer::{Peer, accepted, said};
 
 /// Long enough for whatever a test waits for that does come.
-const AMPLE: Duration = Duration::from_secs(300);
+pub(crate) const AMPLE: Duration = Duration::from_secs(300);
 
 pub(crate) fn start() -> Running {
     quiet().start().unwrap()

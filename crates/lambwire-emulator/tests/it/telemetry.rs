@@ -3,12 +3,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
-use lambwire_emulator::{Console, Emulator, Event, Running};
+use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
 use serde_json::{Value, json};
 
-use crate::library::{invoke_with, quiet};
-use crate::wire::{Answered, Wire};
+use crate::library::{AMPLE, invoke_with, quiet};
+use crate::peer::Peer;
+use crate::wire::{Answered, Wire, post};
 
 /// An extension in the process of the runtime.
 fn register(emulator: &Running) -> (Wire, String) {
@@ -120,6 +122,46 @@ fn a_subscriber_over_http_has_the_life_of_an_environment_in_batches() {
         invoke(&emulator);
         check_life(&received.join().unwrap());
     }
+}
+
+/// Nothing is started for a caller who comes before the runtime asks: somebody else has started that.
+#[test]
+fn a_subscription_outlives_a_caller_who_is_there_before_the_runtime() {
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).start().unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (mut wire, id) = register(&emulator);
+    let destination = json!({ "protocol": "TCP", "port": port });
+    assert_eq!(subscribe(&mut wire, &id, &wish("2022-07-01", &destination)).status, 200);
+    let target = "/2015-03-31/functions/f/invocations";
+    let taken = post(emulator.listens().unwrap(), target, &["X-Amz-Invocation-Type: Event"], b"{}");
+    assert_eq!(taken.status, 202);
+    let mut peer = Peer::connect(emulator.runtime_api());
+    let given = peer.next();
+    peer.respond(&given.id, b"{}");
+    peer.ask_next();
+    let lines = BufReader::new(listener.accept().unwrap().0).lines().take(LIFE.len());
+    let records: Vec<Value> = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    check_life(&records);
+}
+
+#[test]
+fn a_runtime_that_follows_one_that_was_late_can_be_subscribed_to_before_a_caller_comes() {
+    let emulator = quiet().timeout(Duration::from_millis(10)).init_timeout(AMPLE).start().unwrap();
+    let answer = invoke_with(&emulator, Event::new("{}"), |peer| {
+        peer.next();
+        // It is parted with.
+        assert_eq!(peer.stream.read(&mut [0]).unwrap_or(0), 0);
+    });
+    assert_eq!(answer.outcome, Outcome::Failure);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (mut wire, id) = register(&emulator);
+    let destination = json!({ "protocol": "TCP", "port": port });
+    assert_eq!(subscribe(&mut wire, &id, &wish("2022-07-01", &destination)).status, 200);
+    let mut lines = BufReader::new(listener.accept().unwrap().0).lines();
+    let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(first["type"], "platform.initStart");
 }
 
 #[test]

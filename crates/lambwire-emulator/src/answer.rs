@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::environment::Status;
 use crate::exit::Exit;
 use crate::json;
+use crate::limits;
+use crate::report::TIMED_OUT;
 
 /// Media type of an answer whose function named none.
 pub(crate) const JSON: &str = "application/json";
@@ -44,6 +46,8 @@ pub(crate) enum Failure {
     Exited(Exit),
     /// It took longer than this.
     TimedOut(Duration),
+    /// What it does after it was restored from a snapshot took too long.
+    RestoreTimedOut,
     /// The response is too large.
     TooLarge,
     /// The connection was lost in the middle of the response, and the runtime went on.
@@ -62,7 +66,8 @@ impl Failure {
     pub(crate) fn error_type(&self) -> &str {
         match self {
             Self::Exited(_) => "Runtime.ExitError",
-            Self::TimedOut(_) => "Sandbox.Timedout",
+            Self::TimedOut(_) => TIMED_OUT,
+            Self::RestoreTimedOut => "Runtime.RestoreHookUserTimeout",
             Self::TooLarge => "Function.ResponseSizeTooLarge",
             Self::Truncated => "Runtime.TruncatedResponse",
             Self::BadMode => "Runtime.InvalidResponseModeHeader",
@@ -82,6 +87,9 @@ impl Failure {
                 );
             }
             Self::Exited(exit) => exit.to_string(),
+            Self::RestoreTimedOut => {
+                format!("Restore hooks timed out after {:.2} seconds", limits::RESTORE.as_secs_f64())
+            }
             Self::TimedOut(timeout) => format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
             Self::Truncated => "Response was not sent to its end".to_owned(),
             Self::BadMode => "Invalid function response mode".to_owned(),

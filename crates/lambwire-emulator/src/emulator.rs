@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::console::{Console, Printer};
 use crate::environment::{Capacity, Timeouts};
 use crate::event::new_id;
-use crate::fleet::{Registration, Settings};
+use crate::fleet::{Freeze, Registration, Settings, Start};
 use crate::function::{self, Function};
 use crate::limits;
 use crate::running::{Addresses, Parts, Running};
@@ -22,8 +22,11 @@ use crate::running::{Addresses, Parts, Running};
 pub struct Emulator {
     command: Option<Command>,
     function: Function,
-    timeout: Duration,
-    init_timeout: Duration,
+    timeout: Option<Duration>,
+    init_timeout: Option<Duration>,
+    start: Start,
+    freeze: Freeze,
+    watched: Vec<PathBuf>,
     end_grace: Duration,
     console: Console,
     runtime_api: SocketAddr,
@@ -58,9 +61,14 @@ impl Emulator {
                 version: "$LATEST".to_owned(),
                 metadata_token: new_id(),
                 concurrency: None,
+                is_snap_start: false,
+                has_frames: false,
             },
-            timeout: limits::DEFAULT_TIMEOUT,
-            init_timeout: limits::DEFAULT_INIT_TIMEOUT,
+            timeout: Some(limits::DEFAULT_TIMEOUT),
+            init_timeout: None,
+            start: Start::default(),
+            freeze: Freeze::default(),
+            watched: Vec::new(),
             end_grace: limits::END_GRACE,
             console: Console::default(),
             runtime_api: ([127, 0, 0, 1], 0).into(),
@@ -196,15 +204,64 @@ impl Emulator {
     /// [`MAX_TIMEOUT`](limits::MAX_TIMEOUT) at most.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout.min(limits::MAX_TIMEOUT);
+        self.timeout = Some(timeout.min(limits::MAX_TIMEOUT));
+        self
+    }
+
+    /// Lets invocations and starts take as long as they want: for debuggers. A runtime is told of a deadline that is
+    /// [`MAX_TIMEOUT`](limits::MAX_TIMEOUT) away.
+    #[must_use]
+    pub fn without_timeout(mut self) -> Self {
+        self.timeout = None;
         self
     }
 
     /// How long a caller waits for a program that is starting, if that is longer than the time-out;
-    /// [`DEFAULT_INIT_TIMEOUT`](limits::DEFAULT_INIT_TIMEOUT) without it, [`MAX_TIMEOUT`](limits::MAX_TIMEOUT) at most.
+    /// [`DEFAULT_INIT_TIMEOUT`](limits::DEFAULT_INIT_TIMEOUT) without it,
+    /// [`SNAPSHOT_INIT_TIMEOUT`](limits::SNAPSHOT_INIT_TIMEOUT) with [`snap_start`](Self::snap_start), and
+    /// [`MAX_TIMEOUT`](limits::MAX_TIMEOUT) at most.
     #[must_use]
     pub fn init_timeout(mut self, timeout: Duration) -> Self {
-        self.init_timeout = timeout.min(limits::MAX_TIMEOUT);
+        self.init_timeout = Some(timeout.min(limits::MAX_TIMEOUT));
+        self
+    }
+
+    /// Starts the program for the first caller; without it, at once.
+    #[must_use]
+    pub fn start_when_called(mut self) -> Self {
+        self.start.is_lazy = true;
+        self
+    }
+
+    /// Has SnapStart: a runtime that has started and asks for `restore/next` is frozen there, and restored for the first
+    /// caller, when its connection is gone. It is for one invocation at a time.
+    #[must_use]
+    pub fn snap_start(mut self) -> Self {
+        self.start.is_snap = true;
+        self.function.is_snap_start = true;
+        self
+    }
+
+    /// Gives the program a descriptor in `_LAMBDA_TELEMETRY_LOG_FD`, for a log of records that may have several lines, as
+    /// Lambda does. Without it, each line is a record.
+    #[must_use]
+    pub fn log_frames(mut self) -> Self {
+        self.function.has_frames = true;
+        self
+    }
+
+    /// What happens to processes that have nothing to do; nothing without it. It is for one invocation at a time.
+    #[must_use]
+    pub fn freeze(mut self, freeze: Freeze) -> Self {
+        self.freeze = freeze;
+        self
+    }
+
+    /// Starts the program again when this file, or one in this directory, has changed. What begins with a dot,
+    /// `node_modules`, `target` and `__pycache__` are passed over.
+    #[must_use]
+    pub fn watch(mut self, path: impl Into<PathBuf>) -> Self {
+        self.watched.push(path.into());
         self
     }
 
@@ -253,11 +310,17 @@ impl Emulator {
             url: url.as_ref().map(|url| url.address),
         };
         let name = self.command.as_ref().map(|command| command.get_program().to_string_lossy().into_owned());
+        let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
         let parts = Parts {
             region: function::region(self.command.as_ref()),
             settings: Settings {
                 capacity: self.function.concurrency.map_or(Capacity::One, Capacity::Many),
-                timeouts: Timeouts { invocation: Some(self.timeout), init: Some(self.init_timeout.max(self.timeout)) },
+                start: self.start,
+                freeze: self.freeze,
+                timeouts: Timeouts {
+                    invocation: self.timeout,
+                    init: self.timeout.map(|timeout| self.init_timeout.unwrap_or(usual_init).max(timeout)),
+                },
                 end_grace: self.end_grace,
                 registration: registration(&self.function, self.command.as_ref()),
                 metadata_token: self.function.metadata_token.clone(),
@@ -274,6 +337,7 @@ impl Emulator {
             addresses,
             extensions: self.extensions,
             reserved: self.reserved,
+            watched: self.watched,
             is_announced: self.is_announced,
             owns_process: self.owns_process,
         };

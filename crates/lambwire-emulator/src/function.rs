@@ -19,6 +19,10 @@ pub(crate) struct Function {
     pub(crate) metadata_token: String,
     /// How many invocations its process takes at a time, on managed instances.
     pub(crate) concurrency: Option<usize>,
+    /// Whether its process may be frozen in a snapshot when it has started.
+    pub(crate) is_snap_start: bool,
+    /// Whether its process may write its log in frames.
+    pub(crate) has_frames: bool,
 }
 
 /// Where a program finds what it is to run. AWS's emulator, too, lets what it inherits go before the last argument.
@@ -41,15 +45,20 @@ impl Function {
             .env("AWS_LAMBDA_FUNCTION_VERSION", &self.version)
             .env("AWS_LAMBDA_METADATA_API", runtime_api.to_string())
             .env("AWS_LAMBDA_METADATA_TOKEN", &self.metadata_token)
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.memory_mb.to_string())
-            .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", self.name))
-            .env("AWS_LAMBDA_LOG_STREAM_NAME", "$LATEST");
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.memory_mb.to_string());
+        if !self.is_snap_start {
+            command
+                .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", self.name))
+                .env("AWS_LAMBDA_LOG_STREAM_NAME", "$LATEST");
+        }
         match self.concurrency {
             Some(concurrency) => command
                 .env("AWS_LAMBDA_INITIALIZATION_TYPE", "lambda-managed-instances")
                 .env(MAX_CONCURRENCY, concurrency.to_string()),
             // Only managed instances take several invocations at a time.
-            None => command.env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand").env_remove(MAX_CONCURRENCY),
+            None => command
+                .env("AWS_LAMBDA_INITIALIZATION_TYPE", if self.is_snap_start { "snap-start" } else { "on-demand" })
+                .env_remove(MAX_CONCURRENCY),
         };
         if let Some(directory) = &self.runtime_dir {
             command.env("LAMBDA_RUNTIME_DIR", directory);
@@ -62,6 +71,18 @@ impl Function {
                 command.env(key, value);
             }
         }
+    }
+
+    /// What somebody who starts a runtime for it has to export for that.
+    pub(crate) fn exports(&self, runtime_api: SocketAddr) -> String {
+        let mut command = Command::new("");
+        self.set_environment(&mut command, runtime_api);
+        let mut exports = String::new();
+        for (key, value) in command.get_envs() {
+            let value = value.unwrap_or_default().to_string_lossy().replace('\'', r"'\''");
+            exports += &format!("export {}='{value}'\n", key.to_string_lossy());
+        }
+        exports
     }
 
     /// The handler: as configured, as the program would inherit it, else its last argument.
@@ -117,6 +138,8 @@ mod tests {
             version: "$LATEST".to_owned(),
             metadata_token: "t".to_owned(),
             concurrency: None,
+            is_snap_start: false,
+            has_frames: false,
         };
         function.set_environment(command, ([127, 0, 0, 1], 9001).into());
         let set: Vec<(String, Option<String>)> = command

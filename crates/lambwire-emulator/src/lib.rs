@@ -45,10 +45,12 @@ mod report;
 mod running;
 mod runtime_api;
 mod telemetry;
+mod watch;
 
 pub use answer::{Answer, Outcome};
 pub use console::{Console, Stderr};
 pub use emulator::{Emulator, StartError};
 pub use event::Event;
+pub use fleet::Freeze;
 pub use queue::{InvokeError, ResponseStream};
 pub use running::Running;

@@ -123,6 +123,24 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(900);
 /// How long a program may take to ask for its first invocation: AWS's limit for on-demand functions.
 pub const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a program may take to start before its snapshot is taken: AWS's limit with SnapStart.
+pub const SNAPSHOT_INIT_TIMEOUT: Duration = Duration::from_secs(130);
+
+/// How long a program may take to go on after it was restored from a snapshot (AWS, "Runtime hooks").
+pub const RESTORE: Duration = Duration::from_secs(10);
+
+/// After how long it is said that a program has not asked for its first invocation.
+pub(crate) const SLOW_START: Duration = Duration::from_secs(3);
+
+/// Largest record that a program writes in a frame, in bytes; a longer one is cut in pieces of that. Ours.
+pub const FRAME_BYTES: usize = 1024 * 1024;
+
+/// How often files are looked at that are watched.
+pub(crate) const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Most files that are watched. Ours: to look at them costs some ten milliseconds.
+pub const WATCHED_FILES: usize = 10_000;
+
 /// How long the program has to end by itself after SIGTERM, if nothing else is said. AWS gives as much where there is an
 /// internal extension.
 pub const END_GRACE: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! What the program writes: read, cut into lines, and handed on.
+//! What the program writes: read, cut into lines or frames, and handed on.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -16,19 +16,35 @@ pub(crate) enum Source {
     Extension,
 }
 
+/// How an output is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// A record ends with its line.
+    Lines,
+    /// Each record has a head that says how long it is.
+    Frames,
+}
+
+/// The head of a frame: a type, the length of the record, and a time, in 4, 4 and 8 bytes, numbers being big-endian.
+const FRAME_HEAD_BYTES: usize = 16;
+
+/// What all types of frames begin with (those of awslambdaric 4.2.2, `lambda_runtime_log_utils.py`).
+const FRAME_MARK: [u8; 3] = [0xa5, 0x5a, 0x00];
+
 /// One output of a program.
 #[derive(Debug)]
 pub(crate) struct Reader {
     pipe: pipe::Receiver,
     source: Source,
+    by: Cell<Cut>,
     /// A line whose end has not come.
     partial: RefCell<Vec<u8>>,
     is_over: Cell<bool>,
 }
 
 impl Reader {
-    pub(crate) fn new(pipe: pipe::Receiver, source: Source) -> Self {
-        Self { pipe, source, partial: RefCell::default(), is_over: Cell::new(false) }
+    pub(crate) fn new(pipe: pipe::Receiver, source: Source, by: Cut) -> Self {
+        Self { pipe, source, by: Cell::new(by), partial: RefCell::default(), is_over: Cell::new(false) }
     }
 
     /// Hands on each line that is written, until there is nobody who could write.
@@ -48,19 +64,46 @@ impl Reader {
                     self.is_over.set(true);
                     return self.end_line(to);
                 }
-                Ok(len) => self.cut(buf.get(..len).unwrap_or_default(), to),
+                Ok(len) => match self.by.get() {
+                    Cut::Lines => self.cut(buf.get(..len).unwrap_or_default(), to),
+                    Cut::Frames => self.cut_frames(buf.get(..len).unwrap_or_default(), to),
+                },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => return self.is_over.set(true),
             }
         }
     }
 
-    /// Hands on a line that has not been ended, as if it were.
+    /// Hands on a line that has not been ended, as if it were. A frame that has begun will be ended.
     pub(crate) fn end_line(&self, to: &mut impl FnMut(Source, &[u8])) {
+        if self.by.get() == Cut::Frames && !self.is_over.get() {
+            return;
+        }
         let mut partial = self.partial.take();
         if !partial.is_empty() {
             partial.push(b'\n');
             to(self.source, &partial);
+        }
+    }
+
+    fn cut_frames(&self, bytes: &[u8], to: &mut impl FnMut(Source, &[u8])) {
+        let mut partial = self.partial.borrow_mut();
+        partial.extend_from_slice(bytes);
+        while let Some((head, rest)) = partial.split_first_chunk::<FRAME_HEAD_BYTES>() {
+            let [a, b, c, _, len @ ..] = head;
+            let len = len.first_chunk().map_or(0, |len| u32::from_be_bytes(*len));
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            if [*a, *b, *c] != FRAME_MARK || len > limits::FRAME_BYTES {
+                log::warn!("what is written to the descriptor for logs are no frames, and taken for lines");
+                self.by.set(Cut::Lines);
+                let bytes = std::mem::take(&mut *partial);
+                drop(partial);
+                return self.cut(&bytes, to);
+            }
+            let Some(record) = rest.get(..len) else { return };
+            let record = [record.strip_suffix(b"\n").unwrap_or(record), b"\n"].concat();
+            partial.drain(..FRAME_HEAD_BYTES + len);
+            to(self.source, &record);
         }
     }
 
@@ -107,7 +150,7 @@ mod tests {
     fn lines(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let _guard = runtime.enter();
-        let reader = Reader::new(pipe::pipe().unwrap().1, Source::Stdout);
+        let reader = Reader::new(pipe::pipe().unwrap().1, Source::Stdout, Cut::Lines);
         let mut lines = Vec::new();
         let mut to = |_: Source, line: &[u8]| lines.push(line.to_vec());
         for piece in pieces {
@@ -132,6 +175,46 @@ mod tests {
         {
             assert_eq!(lines(&[&vec![b'x'; len], b"y\n"]).len(), count, "{len}");
         }
+    }
+
+    fn frames(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let _guard = runtime.enter();
+        let reader = Reader::new(pipe::pipe().unwrap().1, Source::Stdout, Cut::Frames);
+        let mut records = Vec::new();
+        for piece in pieces {
+            let mut to = |_: Source, record: &[u8]| records.push(record.to_vec());
+            match reader.by.get() {
+                Cut::Frames => reader.cut_frames(piece, &mut to),
+                Cut::Lines => reader.cut(piece, &mut to),
+            }
+        }
+        records
+    }
+
+    fn frame(record: &[u8]) -> Vec<u8> {
+        let len = u32::try_from(record.len()).unwrap();
+        [&0xa55a_0017_u32.to_be_bytes()[..], &len.to_be_bytes(), &7_u64.to_be_bytes(), record].concat()
+    }
+
+    #[test]
+    fn a_record_in_a_frame_is_whole_however_it_is_cut_and_may_have_several_lines() {
+        let bytes = [frame(b"a\nb"), frame(b""), frame(b"c\n")].concat();
+        let expected = [&b"a\nb\n"[..], b"\n", b"c\n"];
+        assert_eq!(frames(&[&bytes]), expected);
+        for at in 1..bytes.len() {
+            assert_eq!(frames(&[&bytes[..at], &bytes[at..]]), expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_frame_at_the_limit_is_taken_and_what_is_longer_or_no_frame_is_taken_for_lines() {
+        for len in [limits::FRAME_BYTES - 1, limits::FRAME_BYTES] {
+            assert_eq!(frames(&[&frame(&vec![b'x'; len])])[0].len(), len + 1);
+        }
+        let long = frame(&vec![b'x'; limits::FRAME_BYTES + 1]);
+        assert!(frames(&[&long, b"\n"])[0].starts_with(&[0xa5, 0x5a]));
+        assert_eq!(frames(&[b"just a line of text\n", b"b\n"]), [&b"just a line of text\n"[..], b"b\n"]);
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::io::FdFlags;
 use rustix::process::{
     Pid, Signal, WaitOptions, child_subreaper, getpid, kill_process, kill_process_group, set_child_subreaper, waitpid,
 };
@@ -30,6 +32,8 @@ const HUNTS: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Program {
     command: Command,
+    /// Whether it may write its log in frames.
+    has_frames: bool,
 }
 
 /// What a process writes to standard output and standard error.
@@ -37,7 +41,12 @@ pub(crate) struct Program {
 pub(crate) struct Outputs {
     pub(crate) stdout: pipe::Receiver,
     pub(crate) stderr: pipe::Receiver,
+    /// Records in frames.
+    pub(crate) frames: Option<pipe::Receiver>,
 }
+
+/// Names the descriptor to which records are written in frames.
+const FRAMES: &str = "_LAMBDA_TELEMETRY_LOG_FD";
 
 impl Program {
     /// Completes a copy of `command` with the environment that Lambda sets. Its own environment, and that of this
@@ -47,7 +56,8 @@ impl Program {
         function.set_environment(&mut command, runtime_api);
         // A group of its own: all of it can be killed, and a terminal's interrupt goes to the emulator alone.
         command.process_group(0);
-        Self { command: Command::from(command) }
+        command.env_remove(FRAMES);
+        Self { command: Command::from(command), has_frames: function.has_frames }
     }
 
     /// An extension: it finds what the program finds, but for names that begin with `_`, as AWS has it.
@@ -60,7 +70,7 @@ impl Program {
             command.env_remove(name);
         }
         command.process_group(0);
-        Self { command: Command::from(command) }
+        Self { command: Command::from(command), has_frames: false }
     }
 
     /// What the program is called.
@@ -71,6 +81,10 @@ impl Program {
     pub(crate) fn start(&mut self) -> io::Result<(Process, Outputs)> {
         let (stdout, stdout_reader) = pipe::pipe()?;
         let (stderr, stderr_reader) = pipe::pipe()?;
+        let frames = if self.has_frames { Some(inherited_pipe()?) } else { None };
+        if let Some((_, writer)) = &frames {
+            self.command.env(FRAMES, writer.as_raw_fd().to_string());
+        }
         let mark = new_id();
         self.command.env(MARK, &mark).stdin(Stdio::null());
         self.command.stdout(stdout.into_blocking_fd()?).stderr(stderr.into_blocking_fd()?);
@@ -79,8 +93,17 @@ impl Program {
         self.command.stdout(Stdio::null()).stderr(Stdio::null());
         let child = child?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        Ok((Process { child, pid, mark }, Outputs { stdout: stdout_reader, stderr: stderr_reader }))
+        // The writing end goes out of here, and stays with the process.
+        let frames = frames.map(|(reader, _)| reader);
+        Ok((Process { child, pid, mark }, Outputs { stdout: stdout_reader, stderr: stderr_reader, frames }))
     }
+}
+
+/// A pipe whose writing end is inherited, under its number, by whatever is started while it is there.
+fn inherited_pipe() -> io::Result<(pipe::Receiver, OwnedFd)> {
+    let (reader, writer) = rustix::pipe::pipe()?;
+    rustix::io::fcntl_setfd(&reader, FdFlags::CLOEXEC)?;
+    Ok((pipe::Receiver::from_owned_fd(reader)?, writer))
 }
 
 /// Commands cannot be cloned.
@@ -157,6 +180,31 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Stops these processes and all that they have started, and gives those that it has stopped.
+pub(crate) fn stop(pids: &[Pid]) -> Vec<Pid> {
+    let mut stopped: Vec<Pid> = Vec::new();
+    // Those that are not stopped yet may start others.
+    for _ in 0..HUNTS {
+        let families = pids.iter().flat_map(|pid| family(*pid));
+        let running: Vec<Pid> = families.filter(|pid| !stopped.contains(pid)).collect();
+        if running.is_empty() {
+            break;
+        }
+        for pid in running {
+            let _ = kill_process(pid, Signal::STOP);
+            stopped.push(pid);
+        }
+    }
+    stopped
+}
+
+/// Has processes go on that were stopped.
+pub(crate) fn resume(pids: &[Pid]) {
+    for &pid in pids {
+        let _ = kill_process(pid, Signal::CONT);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The lines START, END and REPORT.
+//! The lines of the platform: START, END and REPORT, and of starts that are special.
 
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ pub(crate) struct Report<'a> {
     pub(crate) request_id: &'a str,
     /// How long the program took to start, if this is its first invocation.
     pub(crate) init: Option<Duration>,
+    /// How long the program took to go on after it was restored, if this is its first invocation.
+    pub(crate) restore: Option<Duration>,
     /// How long the runtime had the invocation.
     pub(crate) duration: Duration,
     pub(crate) memory_mb: u32,
@@ -24,10 +26,28 @@ pub(crate) fn start(request_id: &str) -> String {
     format!("START RequestId: {request_id} Version: $LATEST\n")
 }
 
+/// The line about a start that has failed, or whose result is a snapshot.
+pub(crate) fn init(duration: Duration, error_type: Option<&str>) -> String {
+    let status = match error_type {
+        None => String::new(),
+        Some(TIMED_OUT) => "\tStatus: timeout".to_owned(),
+        Some(error_type) => format!("\tStatus: error\tError Type: {error_type}"),
+    };
+    format!("INIT_REPORT Init Duration: {:.2} ms\tPhase: init{status}\n", ms(duration))
+}
+
+/// The type of a failure that is a time-out.
+pub(crate) const TIMED_OUT: &str = "Sandbox.Timedout";
+
+/// The line about a program that has gone on from its snapshot.
+pub(crate) fn restore(duration: Duration) -> String {
+    format!("RESTORE_REPORT Restore Duration: {:.2} ms\n", ms(duration))
+}
+
 impl Report<'_> {
     /// Milliseconds that are billed. AWS has billed the start, too, since August 2025.
     pub(crate) fn billed_ms(&self) -> f64 {
-        ms(self.duration + self.init.unwrap_or_default()).ceil()
+        ms(self.duration + self.init.or(self.restore).unwrap_or_default()).ceil()
     }
 
     /// The lines END and REPORT, the latter as that of AWS's emulator. What is unknown is left out of it, and a failure
@@ -45,6 +65,10 @@ impl Report<'_> {
         let _ = write!(line, "Memory Size: {} MB\t", self.memory_mb);
         if let Some(max_memory_mb) = self.max_memory_mb {
             let _ = write!(line, "Max Memory Used: {max_memory_mb} MB\t");
+        }
+        if let Some(restore) = self.restore {
+            let billed = ms(restore).ceil();
+            let _ = write!(line, "Restore Duration: {:.2} ms\tBilled Restore Duration: {billed:.0} ms\t", ms(restore));
         }
         match self.status {
             Status::Success | Status::Reported(_) => {}
@@ -72,6 +96,7 @@ mod tests {
         let mut report = Report {
             request_id: "i",
             init: Some(Duration::from_micros(1500)),
+            restore: None,
             duration: Duration::from_micros(2004),
             memory_mb: 128,
             max_memory_mb: Some(7),
@@ -82,12 +107,27 @@ mod tests {
             "END RequestId: i\nREPORT RequestId: i\tInit Duration: 1.50 ms\tDuration: 2.00 ms\tBilled Duration: 4 \
              ms\tMemory Size: 128 MB\tMax Memory Used: 7 MB\t\n"
         );
+        report = Report { init: None, restore: Some(Duration::from_micros(2500)), max_memory_mb: None, ..report };
+        let restored = report.lines();
+        let end =
+            "Billed Duration: 5 ms\tMemory Size: 128 MB\tRestore Duration: 2.50 ms\tBilled Restore Duration: 3 ms\t\n";
+        assert!(restored.ends_with(end), "{restored}");
+        report.restore = None;
         let failed = Status::Failed(Failure::Exited(Exit::Code(1)));
-        report = Report { init: None, max_memory_mb: None, status: &failed, ..report };
+        report = Report { status: &failed, ..report };
         assert_eq!(
             report.lines(),
             "END RequestId: i\nREPORT RequestId: i\tDuration: 2.00 ms\tBilled Duration: 3 ms\tMemory Size: 128 \
              MB\tStatus: error\tError Type: Runtime.ExitError\t\n"
         );
+    }
+    #[test]
+    fn a_start_that_failed_is_reported_with_what_was_wrong() {
+        let duration = Duration::from_micros(1250);
+        assert_eq!(init(duration, None), "INIT_REPORT Init Duration: 1.25 ms\tPhase: init\n");
+        assert!(init(duration, Some(TIMED_OUT)).ends_with("\tPhase: init\tStatus: timeout\n"));
+        let crashed = init(duration, Some("Runtime.ExitError"));
+        assert!(crashed.ends_with("\tStatus: error\tError Type: Runtime.ExitError\n"), "{crashed}");
+        assert_eq!(restore(duration), "RESTORE_REPORT Restore Duration: 1.25 ms\n");
     }
 }

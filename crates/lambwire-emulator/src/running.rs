@@ -169,6 +169,7 @@ pub(crate) struct Parts {
     pub(crate) url: Option<TcpListener>,
     pub(crate) addresses: Addresses,
     pub(crate) reserved: Option<usize>,
+    pub(crate) watched: Vec<PathBuf>,
     pub(crate) is_announced: bool,
     pub(crate) owns_process: bool,
 }
@@ -184,10 +185,11 @@ impl Parts {
         let Self { settings, environments, command, function, extensions, runtime_api, front, url, addresses, .. } =
             self;
         let (is_announced, owns_process) = (self.is_announced, self.owns_process);
+        let exports = if command.is_some() { String::new() } else { function.exports(addresses.runtime_api) };
         let factory = Factory { command, function: function.clone(), extensions, address: addresses.runtime_api };
         let fleet = Fleet::new(settings, environments, move |fleet, listener| factory.another(fleet, listener));
         if is_announced {
-            fleet.settings.printer.print(ready_line(addresses).as_bytes());
+            fleet.settings.printer.print((ready_line(addresses) + &exports).as_bytes());
             fleet.settings.printer.flush();
         }
         let begun = open(&fleet, runtime_api, owns_process);
@@ -207,6 +209,10 @@ impl Parts {
         }
         let printing = Rc::clone(&fleet);
         spawn_local(async move { printing.settings.printer.run().await });
+        if !self.watched.is_empty() {
+            let watching = Rc::clone(&fleet);
+            spawn_local(crate::watch::watch(self.watched, move || watching.renew()));
+        }
         let receiving = spawn_local(receive(jobs, Rc::clone(&fleet), phases.clone()));
         started(Ok(()));
 
@@ -238,7 +244,9 @@ fn open(fleet: &Rc<Fleet>, runtime_api: TcpListener, owns_process: bool) -> io::
         spawn_local(reap(Rc::clone(fleet), signal(SignalKind::child())?));
     }
     let mut driver = fleet.create(runtime_api)?;
-    driver.start()?;
+    if !fleet.settings.start.is_lazy {
+        driver.start()?;
+    }
     spawn_local(driver.run());
     Ok(())
 }

@@ -7,14 +7,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lambwire::limits::{ERROR_BYTES, PAYLOAD_BYTES};
 use lambwire::{ApiError, Mode};
 
 use crate::answer::Failure;
 use crate::exit::Exit;
 use crate::limits;
 
+mod answers;
 mod extensions;
+mod start;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,9 @@ pub(crate) struct Environment {
     state: State,
     /// When the runtime first asked for an invocation.
     ready_at: Option<Instant>,
+    /// When it asked to be restored from a snapshot, and when it was.
+    snapshot_at: Option<Instant>,
+    restored_at: Option<Instant>,
     /// Since when the runtime has had nothing to do but to ask.
     idle_since: Instant,
     claim: Option<Claim>,
@@ -162,6 +166,8 @@ impl Environment {
             timeouts,
             state: State::Started,
             ready_at: None,
+            snapshot_at: None,
+            restored_at: None,
             idle_since: now,
             claim: None,
             waiting: VecDeque::new(),
@@ -177,6 +183,8 @@ impl Environment {
         self.extensions.reset(extensions);
         self.state = State::Started;
         self.ready_at = None;
+        self.snapshot_at = None;
+        self.restored_at = None;
         self.idle_since = now;
         self.waiting.clear();
         self.timed_out.clear();
@@ -206,11 +214,6 @@ impl Environment {
     /// Whether it makes sense to wait for this runtime.
     pub(crate) fn is_claimable(&self) -> bool {
         self.claim.is_none() && self.in_flight.is_empty() && !self.is_ready()
-    }
-
-    /// Whether the runtime has reported that it cannot start.
-    pub(crate) fn has_init_error(&self) -> bool {
-        self.state == State::InitError
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -310,89 +313,6 @@ impl Environment {
         self.extensions.forget(connection);
     }
 
-    /// The runtime begins to answer. An id that is not in flight counts first, then a nonce of another attempt, then the
-    /// state, then the mode. A mode that is refused leaves a runtime that takes one at a time where nothing else is
-    /// accepted, as RIE does.
-    pub(crate) fn begin_answer(&mut self, begun: &Begun<'_>, now: Instant) -> Result<u64, ApiError<'static>> {
-        let Some(at) = self.position(begun.id) else {
-            return Err(self.unknown(begun.id));
-        };
-        let verdict = verdict(self.table(), self.state, begun.call);
-        let is_many = self.is_many();
-        let Some(current) = self.in_flight.get_mut(at) else { return Err(ApiError::InvalidRequestId) };
-        if begun.nonce.is_some_and(|nonce| nonce != current.nonce.as_bytes()) {
-            return Err(ApiError::InvokeTimeout);
-        }
-        let Verdict::To(state) = verdict else { return Err(self.state.refuses(begun.call)) };
-        if is_many && current.progress != Progress::Given {
-            return Err(ApiError::InvalidRequestId);
-        }
-        self.state = state;
-        current.progress = Progress::Answering;
-        current.spans.begun_at = Some(now);
-        if begun.mode == Mode::Unknown {
-            self.fail(begun.id, Failure::BadMode, now);
-            return Err(ApiError::InvalidResponseMode);
-        }
-        Ok(match begun.call {
-            Call::Error if is_many => ERROR_BYTES,
-            _ if begun.mode == Mode::Streaming => limits::STREAM_BYTES,
-            _ => PAYLOAD_BYTES,
-        })
-    }
-
-    /// The answer that was begun is here, and its caller is to have it.
-    pub(crate) fn end_answer(&mut self, id: &str, status: Status, now: Instant) -> Result<(), ApiError<'static>> {
-        let Some(at) = self.position(id) else {
-            return Err(self.unknown(id));
-        };
-        if let Some(current) = self.in_flight.get_mut(at) {
-            current.progress = Progress::Answered;
-            current.status = status;
-            current.spans.ended_at = Some(now);
-        }
-        self.close_answer(at, now);
-        Ok(())
-    }
-
-    /// The answer that was begun is larger than is taken. A report may be sent again, shortened, where several are in
-    /// flight.
-    pub(crate) fn refuse_size(&mut self, begun: &Begun<'_>, now: Instant) {
-        let Some(at) = self.position(begun.id) else { return };
-        if self.is_many()
-            && begun.call == Call::Error
-            && let Some(current) = self.in_flight.get_mut(at)
-        {
-            current.progress = Progress::Given;
-            return;
-        }
-        self.close_answer_with(at, Some(Failure::TooLarge), now);
-    }
-
-    /// The answer that was begun will never be whole. What the caller of a runtime that takes one at a time gets depends
-    /// on what that does: it dies, takes too long, or asks for more.
-    pub(crate) fn cut_answer(&mut self, id: &str, now: Instant) {
-        let Some(at) = self.position(id) else { return };
-        let failure = self.is_many().then_some(Failure::Truncated);
-        self.close_answer_with(at, failure, now);
-    }
-
-    /// The runtime says that it cannot start. Returns whether that counts.
-    pub(crate) fn begin_init_error(&mut self) -> Result<bool, ApiError<'static>> {
-        let verdict = self.verdict(Call::InitError)?;
-        if let Verdict::To(state) = verdict {
-            self.state = state;
-        }
-        Ok(verdict != Verdict::Ignored)
-    }
-
-    /// The report of a runtime that cannot start is here: it goes to the caller of this invocation, if one waits.
-    pub(crate) fn end_init_error(&mut self, error_type: Option<String>) -> Option<Id> {
-        let Claim { id, .. } = self.claim.take()?;
-        self.finish_claim(Arc::clone(&id), Status::Reported(error_type));
-        Some(id)
-    }
-
     /// The process has ended, and all that it sent has been received.
     pub(crate) fn exited(&mut self, exit: Exit, now: Instant) {
         self.fail_all(&Failure::Exited(exit), now);
@@ -421,16 +341,16 @@ impl Environment {
 
     /// When the next thing will have taken too long.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let claim = self.claim_deadline();
+        let claim = self.claim_deadline().map(|(deadline, _)| deadline);
         self.in_flight.iter().filter_map(|current| current.deadline).chain(claim).min()
     }
 
     /// Ends whatever has taken too long by now.
     pub(crate) fn tick(&mut self, now: Instant) {
-        if self.claim_deadline().is_some_and(|deadline| deadline <= now)
-            && let Some(init) = self.timeouts.init
+        if let Some((deadline, failure)) = self.claim_deadline()
+            && deadline <= now
         {
-            self.fail_claim(&Failure::TimedOut(init));
+            self.fail_claim(&failure);
             self.actions.push_back(Action::End);
         }
         let is_late = |current: &InFlight| current.deadline.is_some_and(|deadline| deadline <= now);
@@ -450,10 +370,15 @@ impl Environment {
         }
     }
 
-    /// A runtime that has nothing to do and does not ask, although a caller waits, is late then.
-    fn claim_deadline(&self) -> Option<Instant> {
+    /// A runtime that has nothing to do and does not ask, although a caller waits, is late then, and has so failed.
+    fn claim_deadline(&self) -> Option<(Instant, Failure)> {
         let claim = self.claim.as_ref().filter(|_| self.in_flight.is_empty())?;
-        Some(claim.since.max(self.idle_since) + self.timeouts.init?)
+        let init = self.timeouts.init?;
+        let (timeout, failure) = match self.state {
+            State::Restoring => (limits::RESTORE, Failure::RestoreTimedOut),
+            _ => (init, Failure::TimedOut(init)),
+        };
+        Some((claim.since.max(self.idle_since) + timeout, failure))
     }
 
     fn table(&self) -> &'static table::Table {
@@ -482,54 +407,6 @@ impl Environment {
         self.timed_out.push_back(Arc::clone(id));
         if self.timed_out.len() > limits::TIMED_OUT {
             self.timed_out.pop_front();
-        }
-    }
-
-    /// Why an answer to this invocation, which is not in flight, is refused: a time-out is told once.
-    fn unknown(&mut self, id: &str) -> ApiError<'static> {
-        match self.timed_out.iter().position(|timed_out| &**timed_out == id) {
-            Some(at) => {
-                self.timed_out.remove(at);
-                ApiError::InvokeTimeout
-            }
-            None => ApiError::InvalidRequestId,
-        }
-    }
-
-    /// The answer has failed while it was sent; the state stays.
-    fn fail(&mut self, id: &str, failure: Failure, now: Instant) {
-        let Some(at) = self.position(id) else { return };
-        if self.is_many() {
-            return self.close_answer_with(at, Some(failure), now);
-        }
-        if let Some(current) = self.in_flight.get_mut(at) {
-            current.progress = Progress::Answered;
-            current.status = Status::Failed(failure.clone());
-            let id = Arc::clone(&current.id);
-            self.actions.push_back(Action::Fail(id, failure));
-        }
-    }
-
-    fn close_answer_with(&mut self, at: usize, failure: Option<Failure>, now: Instant) {
-        if let Some(current) = self.in_flight.get_mut(at)
-            && let Some(failure) = failure
-        {
-            current.progress = Progress::Answered;
-            current.status = Status::Failed(failure.clone());
-            let id = Arc::clone(&current.id);
-            self.actions.push_back(Action::Fail(id, failure));
-        }
-        self.close_answer(at, now);
-    }
-
-    /// The body of an answer has come to its end, whichever.
-    fn close_answer(&mut self, at: usize, now: Instant) {
-        if self.is_many() {
-            let over = self.in_flight.swap_remove(at);
-            self.idle_since = now;
-            self.finish(over, now);
-        } else if matches!(self.state, State::InvocationResponse | State::InvocationErrorResponse) {
-            self.state = State::ResponseSent;
         }
     }
 

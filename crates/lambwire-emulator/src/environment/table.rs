@@ -23,9 +23,18 @@ pub(crate) enum State {
     InvocationErrorResponse,
     /// The invocation is answered, and not over: the runtime may still be busy with it.
     ResponseSent,
+    /// It has started, and waits to be restored from a snapshot.
+    RestoreReady,
+    /// It has been restored, and has not asked for an invocation.
+    Restoring,
+    /// It has reported that it cannot go on from there. Final.
+    RestoreError,
 }
 
-use State::{InitError, InvocationErrorResponse, InvocationResponse, Ready, ResponseSent, Running, Started};
+use State::{
+    InitError, InvocationErrorResponse, InvocationResponse, Ready, ResponseSent, RestoreError, RestoreReady, Restoring,
+    Running, Started,
+};
 
 /// A request that is due in some states and not in others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +43,8 @@ pub(crate) enum Call {
     Response,
     Error,
     InitError,
+    RestoreNext,
+    RestoreError,
 }
 
 /// What becomes of a request.
@@ -51,36 +62,41 @@ pub(crate) enum Verdict {
 
 use Verdict::{Again, Ignored, Refused, To};
 
-/// The verdicts on `next`, a response, an error and an init error, by state. A response that names no invocation which
-/// the runtime has is refused before this is looked at.
-pub(crate) type Table = [(State, [Verdict; 4])];
+/// The verdicts on `next`, a response, an error, an init error, `restore/next` and a restore error, by state. A response
+/// that names no invocation which the runtime has is refused before this is looked at.
+pub(crate) type Table = [(State, [Verdict; 6])];
 
 /// One invocation at a time.
 pub(crate) const ON_DEMAND: &Table = &[
-    (Started, [To(Ready), Refused, Refused, To(InitError)]),
-    (InitError, [Refused, Refused, Refused, Refused]),
-    (Ready, [To(Ready), Refused, Refused, Refused]),
-    (Running, [Again, To(InvocationResponse), To(InvocationErrorResponse), Refused]),
-    (InvocationResponse, [Refused, Refused, Refused, Refused]),
-    (InvocationErrorResponse, [Refused, Refused, Refused, Refused]),
-    (ResponseSent, [To(Ready), Refused, Refused, Refused]),
+    (Started, [To(Ready), Refused, Refused, To(InitError), To(RestoreReady), Refused]),
+    (InitError, [Refused; 6]),
+    (Ready, [To(Ready), Refused, Refused, Refused, Refused, Refused]),
+    (Running, [Again, To(InvocationResponse), To(InvocationErrorResponse), Refused, Refused, Refused]),
+    (InvocationResponse, [Refused; 6]),
+    (InvocationErrorResponse, [Refused; 6]),
+    (ResponseSent, [To(Ready), Refused, Refused, Refused, Refused, Refused]),
+    (RestoreReady, [Refused; 6]),
+    (Restoring, [To(Ready), Refused, Refused, To(RestoreError), Refused, To(RestoreError)]),
+    (RestoreError, [Refused; 6]),
 ];
 
 /// Several at a time: after the start the state of the runtime is the same for ever, and ids decide.
 pub(crate) const MANAGED: &Table = &[
-    (Started, [To(Ready), Refused, Refused, To(InitError)]),
-    (InitError, [Refused, Refused, Refused, Refused]),
-    (Ready, [To(Ready), To(Ready), To(Ready), Ignored]),
+    (Started, [To(Ready), Refused, Refused, To(InitError), Refused, Refused]),
+    (InitError, [Refused; 6]),
+    (Ready, [To(Ready), To(Ready), To(Ready), Ignored, Refused, Refused]),
 ];
 
 /// What `table` says of a request in a state. What it does not list is refused.
 pub(crate) fn verdict(table: &Table, state: State, call: Call) -> Verdict {
     let row = table.iter().find(|(of, _)| *of == state);
-    row.map_or(Refused, |(_, [next, response, error, init_error])| match call {
+    row.map_or(Refused, |(_, [next, response, error, init_error, restore_next, restore_error])| match call {
         Call::Next => *next,
         Call::Response => *response,
         Call::Error => *error,
         Call::InitError => *init_error,
+        Call::RestoreNext => *restore_next,
+        Call::RestoreError => *restore_error,
     })
 }
 
@@ -94,6 +110,9 @@ impl State {
             InvocationResponse => "InvocationResponse",
             InvocationErrorResponse => "InvocationErrorResponse",
             ResponseSent => "RuntimeResponseSentState",
+            RestoreReady => "RestoreReady",
+            Restoring => "Restoring",
+            RestoreError => "RuntimeRestoreErrorState",
         }
     }
 
@@ -104,6 +123,8 @@ impl State {
             Call::Response => InvocationResponse,
             Call::Error => InvocationErrorResponse,
             Call::InitError => InitError,
+            Call::RestoreNext => RestoreReady,
+            Call::RestoreError => RestoreError,
         };
         ApiError::InvalidStateTransition { from: self.name(), to: to.name() }
     }

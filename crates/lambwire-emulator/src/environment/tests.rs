@@ -1,8 +1,9 @@
 use super::*;
+use lambwire::limits::{ERROR_BYTES, PAYLOAD_BYTES};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 const INIT: Duration = Duration::from_secs(10);
-const STATES: [State; 7] = [
+const STATES: [State; 10] = [
     State::Started,
     State::InitError,
     State::Ready,
@@ -10,6 +11,9 @@ const STATES: [State; 7] = [
     State::InvocationResponse,
     State::InvocationErrorResponse,
     State::ResponseSent,
+    State::RestoreReady,
+    State::Restoring,
+    State::RestoreError,
 ];
 
 /// An environment, and the clock by which it is driven.
@@ -31,7 +35,18 @@ impl Driven {
         let mut driven = Self::new(Capacity::One);
         match state {
             State::Started => return driven,
-            State::InitError => assert_eq!(driven.environment.begin_init_error(), Ok(true)),
+            State::InitError => assert_eq!(driven.environment.begin_init_error(Call::InitError), Ok(true)),
+            State::RestoreReady | State::Restoring | State::RestoreError => {
+                assert_eq!(driven.environment.restore_next(ConnectionId(1), driven.now), Ok(()));
+                if state != State::RestoreReady {
+                    assert_eq!(driven.environment.restore(driven.now), Some(ConnectionId(1)));
+                }
+                if state == State::RestoreError {
+                    assert_eq!(driven.environment.begin_init_error(Call::RestoreError), Ok(true));
+                }
+                assert_eq!(driven.environment.state, state);
+                return driven;
+            }
             _ => assert_eq!(driven.next(), Ok(Next::Waits)),
         }
         if !matches!(state, State::Ready | State::InitError) {
@@ -101,7 +116,7 @@ fn refused<T>(state: State, call: Call) -> Result<T, ApiError<'static>> {
 fn next_is_taken_and_refused_as_rie_does() {
     for state in STATES {
         let (expected, after) = match state {
-            State::Started | State::Ready | State::ResponseSent => (Ok(Next::Waits), State::Ready),
+            State::Started | State::Ready | State::ResponseSent | State::Restoring => (Ok(Next::Waits), State::Ready),
             State::Running => (Ok(Next::Again("now".into())), State::Running),
             _ => (refused(state, Call::Next), state),
         };
@@ -116,9 +131,11 @@ fn answers_are_taken_and_refused_as_rie_does() {
     for call in [Call::Response, Call::Error] {
         for state in STATES {
             let expected = match state {
-                State::Started | State::InitError | State::Ready => Err(ApiError::InvalidRequestId),
                 State::Running => Ok(PAYLOAD_BYTES),
-                _ => refused(state, call),
+                State::InvocationResponse | State::InvocationErrorResponse | State::ResponseSent => {
+                    refused(state, call)
+                }
+                _ => Err(ApiError::InvalidRequestId),
             };
             let mut driven = Driven::at(state);
             assert_eq!(driven.begin(call, "now"), expected, "{state:?}");
@@ -147,12 +164,19 @@ fn an_id_counts_before_the_nonce_and_the_nonce_before_the_state_and_the_mode() {
 #[test]
 fn init_errors_are_taken_from_the_start_only() {
     for state in STATES {
-        let expected = if state == State::Started { Ok(true) } else { refused(state, Call::InitError) };
-        assert_eq!(Driven::at(state).environment.begin_init_error(), expected);
+        // Clients that are older than restore errors send one of the start.
+        let is_taken = matches!(state, State::Started | State::Restoring);
+        let expected = if is_taken { Ok(true) } else { refused(state, Call::InitError) };
+        assert_eq!(Driven::at(state).environment.begin_init_error(Call::InitError), expected);
+        let expected = if state == State::Restoring { Ok(true) } else { refused(state, Call::RestoreError) };
+        assert_eq!(Driven::at(state).environment.begin_init_error(Call::RestoreError), expected);
+        let mut driven = Driven::at(state);
+        let expected = if state == State::Started { Ok(()) } else { refused(state, Call::RestoreNext) };
+        assert_eq!(driven.environment.restore_next(ConnectionId(9), driven.now), expected);
     }
     let mut managed = Driven::new(Capacity::Many(2));
     assert_eq!(managed.next(), Ok(Next::Waits));
-    assert_eq!(managed.environment.begin_init_error(), Ok(false));
+    assert_eq!(managed.environment.begin_init_error(Call::InitError), Ok(false));
 }
 
 #[test]
@@ -277,11 +301,29 @@ fn the_report_of_a_start_that_fails_goes_to_the_caller_who_waits() {
     assert_eq!(driven.environment.end_init_error(None), None);
     let mut driven = Driven::new(Capacity::One);
     driven.environment.claim("a".into(), driven.now);
-    assert_eq!(driven.environment.begin_init_error(), Ok(true));
+    assert_eq!(driven.environment.begin_init_error(Call::InitError), Ok(true));
     assert_eq!(driven.environment.end_init_error(None), Some("a".into()));
     assert_eq!(driven.actions(), ["over a"]);
     driven.environment.reset(Vec::new(), driven.now);
     assert_eq!(driven.next(), Ok(Next::Waits));
+}
+
+#[test]
+fn what_is_done_after_a_restore_has_so_long_and_not_longer() {
+    for early in [Duration::from_nanos(1), Duration::ZERO] {
+        let mut driven = Driven::at(State::RestoreReady);
+        driven.environment.claim("a".into(), driven.now);
+        // It is not late before it was restored.
+        driven.pass(INIT - Duration::from_nanos(1));
+        assert_eq!(driven.environment.restore(driven.now), Some(ConnectionId(1)));
+        driven.pass(limits::RESTORE - early);
+        let expected: &[&str] = if early.is_zero() {
+            &["fail a Runtime.RestoreHookUserTimeout", "over a Runtime.RestoreHookUserTimeout", "end"]
+        } else {
+            &[]
+        };
+        assert_eq!(driven.actions(), expected);
+    }
 }
 
 #[test]

@@ -15,9 +15,10 @@ use crate::answer::Failure;
 use crate::environment::{Capacity, ShutdownReason};
 use crate::exit::Exit;
 use crate::limits;
-use crate::logs::{Reader, Source};
+use crate::logs::{Cut, Reader, Source};
 use crate::process::{Outputs, Process, Program};
 use crate::queue::now_ms;
+use crate::report::TIMED_OUT;
 
 /// The processes of an environment, and what becomes of them.
 pub(crate) struct Driver {
@@ -30,6 +31,8 @@ pub(crate) struct Driver {
     is_started: bool,
     /// The program waits for its extensions to register.
     is_held_back: bool,
+    /// When it is said that the start takes long, if it still does.
+    slow_at: Option<Instant>,
     /// Why the environment ends, once it does.
     reason: ShutdownReason,
 }
@@ -40,6 +43,8 @@ enum Woken {
     ExtensionExited(String, Exit),
     Called,
     Late,
+    /// The start has not failed, and takes long.
+    Slow,
 }
 
 impl Driver {
@@ -53,6 +58,7 @@ impl Driver {
             extension_processes: Vec::new(),
             is_started: false,
             is_held_back: false,
+            slow_at: None,
             reason: ShutdownReason::Spindown,
         }
     }
@@ -66,7 +72,7 @@ impl Driver {
         self.member.memory.take();
         // An extension in the process of the runtime may subscribe as well.
         self.member.telemetry.reset(true);
-        self.member.tell_init_start();
+        self.member.begin_start();
         self.member.outputs.borrow_mut().clear();
         for (name, program) in &mut self.extensions {
             let (process, outputs) = program.start()?;
@@ -79,7 +85,26 @@ impl Driver {
             self.start_program()?;
         }
         self.is_started = true;
+        self.slow_at = Some(Instant::now() + limits::SLOW_START);
         Ok(())
+    }
+
+    /// Says that the program has not asked for anything, if that is so.
+    fn tell_slow(&mut self) {
+        self.slow_at = None;
+        let environment = self.member.environment.borrow();
+        if environment.started_at().is_some() || environment.has_init_error() {
+            return;
+        }
+        let seconds = limits::SLOW_START.as_secs();
+        match &*self.member.program.borrow() {
+            _ if self.is_held_back => log::warn!("started {seconds} s ago, and not all extensions have registered"),
+            Some(program) => log::warn!(
+                "{}: started {seconds} s ago, has not asked for an event: no runtime client in it?",
+                program.name()
+            ),
+            None => log::info!("no runtime has come"),
+        }
     }
 
     fn start_program(&mut self) -> io::Result<()> {
@@ -100,8 +125,10 @@ impl Driver {
                 Woken::Called => {}
                 Woken::Exited(exit) => self.after(exit).await,
                 Woken::ExtensionExited(name, exit) => self.after_extension(&name, exit).await,
+                Woken::Slow => self.tell_slow(),
                 Woken::Late => {
                     self.reason = ShutdownReason::Timeout;
+                    self.member.tell_init_failure(TIMED_OUT);
                     self.member.environment.borrow_mut().tick(Instant::now());
                     self.member.act();
                 }
@@ -120,12 +147,19 @@ impl Driver {
                 None => future::pending().await,
             }
         };
+        let slow = async {
+            match self.slow_at {
+                Some(slow_at) => sleep_until(slow_at.into()).await,
+                None => future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             exit = exited(&mut self.process) => Woken::Exited(exit),
             (name, exit) = any_exited(&mut self.extension_processes) => Woken::ExtensionExited(name, exit),
             () = self.member.wake.notified() => Woken::Called,
             () = late => Woken::Late,
+            () = slow => Woken::Slow,
         }
     }
 
@@ -140,6 +174,7 @@ impl Driver {
             }
             self.clear_away().await;
         }
+        self.rest().await;
         let has_registered = member.environment.borrow().extensions.have_registered();
         if self.is_held_back
             && has_registered
@@ -148,12 +183,32 @@ impl Driver {
             self.fail_to_start(&error);
         }
         // Somebody else may start the program at any time.
-        let mut is_wanted = is_claimed() || member.program.borrow().is_none();
+        let mut is_wanted = is_claimed() || member.program.borrow().is_none() || member.is_stale.take();
         while member.life.get() != Life::Stopping && is_wanted && !self.is_started {
             if let Err(error) = self.start() {
                 self.fail_to_start(&error);
             }
             is_wanted = is_claimed();
+        }
+    }
+
+    /// Ends what has changed and has nothing to do, freezes what is at rest, and restores what waits for that.
+    async fn rest(&mut self) {
+        let member = Rc::clone(&self.member);
+        if member.is_stale.get() && member.life.get() == Life::Open && self.is_started && member.is_idle() {
+            log::info!("the program has changed, and is started again");
+            self.clear_away().await;
+        }
+        if member.is_at_rest() {
+            // What has been said to it is to be sent first.
+            yield_now().await;
+            if member.is_at_rest() {
+                member.freeze();
+            }
+        }
+        let is_awaited = member.environment.borrow().claimed().is_some() && member.environment.borrow().is_snapshot();
+        if is_awaited && member.life.get() == Life::Open {
+            member.restore();
         }
     }
 
@@ -209,6 +264,7 @@ impl Driver {
     /// Ends all processes: the program is asked to first, and then the extensions are, as far as they want to be.
     async fn end_processes(&mut self, is_asked: bool) {
         let member = Rc::clone(&self.member);
+        member.thaw();
         if let Some(process) = &mut self.process {
             if is_asked {
                 process.ask_to_end(member.settings.end_grace).await;
@@ -277,7 +333,6 @@ impl Driver {
         member.outputs.borrow_mut().clear();
         member.tenant.take();
         let now = Instant::now();
-        member.started_at.set(Some(now));
         let names = self.extensions.iter().map(|(name, _)| name.clone()).collect();
         member.environment.borrow_mut().reset(names, now);
         if member.life.get() == Life::Ending {
@@ -307,7 +362,9 @@ impl Driver {
 /// Hands on what a process writes.
 fn read(member: &Rc<Member>, outputs: Outputs, sources: [Source; 2]) {
     let [stdout, stderr] = sources;
-    for reader in [Reader::new(outputs.stdout, stdout), Reader::new(outputs.stderr, stderr)].map(Rc::new) {
+    let lines = [Reader::new(outputs.stdout, stdout, Cut::Lines), Reader::new(outputs.stderr, stderr, Cut::Lines)];
+    let frames = outputs.frames.map(|frames| Reader::new(frames, stdout, Cut::Frames));
+    for reader in lines.into_iter().chain(frames).map(Rc::new) {
         member.outputs.borrow_mut().push(Rc::clone(&reader));
         let member = Rc::clone(member);
         spawn_local(async move {

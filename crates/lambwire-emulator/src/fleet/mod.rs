@@ -32,6 +32,9 @@ use member::Member;
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) capacity: Capacity,
+    /// How the function's environments begin.
+    pub(crate) start: Start,
+    pub(crate) freeze: Freeze,
     pub(crate) timeouts: Timeouts,
     pub(crate) end_grace: Duration,
     pub(crate) memory_mb: u32,
@@ -40,6 +43,28 @@ pub(crate) struct Settings {
     pub(crate) printer: Printer,
     /// Where events go that have failed for good.
     pub(crate) dead_letters: Option<PathBuf>,
+}
+
+/// How the environments of a function begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// A runtime may be frozen in a snapshot when it has started.
+    pub(crate) is_snap: bool,
+    /// Even the first environment begins when a caller comes.
+    pub(crate) is_lazy: bool,
+}
+
+/// What happens to an environment that has nothing to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Freeze {
+    /// It goes on.
+    #[default]
+    Never,
+    /// Its processes are stopped until there is something to do.
+    Processes,
+    /// They are, and lose their connections to the Runtime API meanwhile.
+    Connections,
 }
 
 /// What an extension is told of the function.
@@ -230,6 +255,13 @@ impl Fleet {
         }
         for member in self.members.borrow().iter() {
             member.abandon();
+        }
+    }
+
+    /// The program has changed.
+    pub(crate) fn renew(&self) {
+        for member in self.members.borrow().iter() {
+            member.renew();
         }
     }
 

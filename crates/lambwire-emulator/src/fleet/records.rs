@@ -24,6 +24,24 @@ pub(super) fn init_start(init_type: &str, function: &Registration, memory_mb: u3
     })
 }
 
+/// A snapshot begins to be restored.
+pub(super) fn restore_start(function: &Registration, memory_mb: u32) -> Value {
+    let mut record = init_start("snap-start", function, memory_mb);
+    if let Some(members) = record.as_object_mut() {
+        members.retain(|name, _| name != "initializationType" && name != "phase");
+    }
+    record
+}
+
+/// The runtime has gone on from its snapshot, and with a duration the report of it.
+pub(super) fn restore_end(duration: Option<Duration>) -> Value {
+    let mut record = json!({ "status": "success" });
+    if let Some(duration) = duration {
+        record["metrics"] = json!({ "durationMs": rounded(duration) });
+    }
+    record
+}
+
 /// The end of a start, and with a duration the report of it.
 pub(super) fn init_end(init_type: &str, error_type: Option<&str>, duration: Option<Duration>) -> Value {
     let status = if error_type.is_some() { "error" } else { "success" };
@@ -57,7 +75,7 @@ pub(super) fn runtime_done(report: &Report<'_>, spans: &Spans, invocation: &Invo
 /// An invocation is over, on demand.
 pub(super) fn report(report: &Report<'_>, invocation: &Invocation) -> Value {
     let mut record = ended(report, invocation);
-    let billed_ms = report.duration + report.init.unwrap_or_default();
+    let billed_ms = report.duration + report.init.or(report.restore).unwrap_or_default();
     record["metrics"] = json!({
         "durationMs": rounded(report.duration),
         "billedDurationMs": u64::try_from(billed_ms.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX),
@@ -66,6 +84,9 @@ pub(super) fn report(report: &Report<'_>, invocation: &Invocation) -> Value {
     });
     if let Some(init) = report.init {
         record["metrics"]["initDurationMs"] = rounded(init).into();
+    }
+    if let Some(restore) = report.restore {
+        record["metrics"]["restoreDurationMs"] = rounded(restore).into();
     }
     record
 }

@@ -50,15 +50,41 @@ pub(crate) enum Lost {
 #[derive(Debug)]
 pub(crate) enum Asked {
     Next,
-    Answer { id: String, nonce: Option<Vec<u8>>, mode: Mode, kind: Kind },
-    InitError { error_type: Option<String> },
-    Register { name: String, wants_account: bool },
-    ExtensionNext { id: Vec<u8> },
-    ExtensionError { id: Vec<u8>, error_type: Option<String>, is_init: bool },
-    Telemetry { id: Vec<u8> },
+    Answer {
+        id: String,
+        nonce: Option<Vec<u8>>,
+        mode: Mode,
+        kind: Kind,
+    },
+    /// The runtime cannot start, or go on from its snapshot.
+    InitError {
+        call: Call,
+        error_type: Option<String>,
+    },
+    RestoreNext,
+    Register {
+        name: String,
+        wants_account: bool,
+    },
+    ExtensionNext {
+        id: Vec<u8>,
+    },
+    ExtensionError {
+        id: Vec<u8>,
+        error_type: Option<String>,
+        is_init: bool,
+    },
+    Telemetry {
+        id: Vec<u8>,
+    },
     Logs,
-    Metadata { is_get: bool, authorization: Vec<u8> },
-    Other { what: String },
+    Metadata {
+        is_get: bool,
+        authorization: Vec<u8>,
+    },
+    Other {
+        what: String,
+    },
 }
 
 /// What a runtime answers with.
@@ -338,13 +364,16 @@ impl Asked {
                 mode: Mode::Buffered,
                 kind: Kind::Error { error_type: error_type(headers) },
             },
-            Request::InitError(headers) => Self::InitError { error_type: error_type(headers) },
+            Request::InitError(headers) => Self::InitError { call: Call::InitError, error_type: error_type(headers) },
+            Request::RestoreError(headers) => {
+                Self::InitError { call: Call::RestoreError, error_type: error_type(headers) }
+            }
+            Request::RestoreNext => Self::RestoreNext,
             Request::Register { name } => {
                 Self::Register { name: (*name).to_owned(), wants_account: wants_account(headers) }
             }
             Request::ExtensionNext { id } => Self::ExtensionNext { id: id.as_bytes().to_vec() },
             Request::Other { method, target } => Self::other(method, target, headers),
-            // SnapStart has nothing to restore here, and AWS's emulator does not know these without a flag, either.
             request => Self::Other { what: request.kind().to_string() },
         }
     }

@@ -113,7 +113,17 @@ async fn converse(connection: &mut Connection, member: &Member, id: ConnectionId
                     Err(objection) => turn_down(connection, objection).await?,
                 }
             }
-            Asked::InitError { error_type } => init_error(connection, member, error_type).await?,
+            // AWS's emulator does not know these without a flag, either.
+            Asked::InitError { call: Call::RestoreError, .. } | Asked::RestoreNext if !member.is_snap_start() => {
+                log::warn!("the runtime asks to be restored from a snapshot, and --snap-start is not on");
+                turn_down(connection, ApiError::NotFound).await?;
+            }
+            Asked::InitError { call, error_type } => init_error(connection, member, call, error_type).await?,
+            Asked::RestoreNext => {
+                if restore_next(connection, member, id).await? {
+                    return Ok(());
+                }
+            }
             Asked::Register { name, wants_account } => register(connection, member, &name, wants_account).await?,
             Asked::ExtensionNext { id: extension } => extension_next(connection, member, &extension, id).await?,
             Asked::ExtensionError { id, error_type, is_init } => {
@@ -199,8 +209,33 @@ async fn answer(
     }
 }
 
-async fn init_error(connection: &mut Connection, member: &Member, error_type: Option<String>) -> Result<(), Lost> {
-    let counts = match member.begin_init_error() {
+/// The runtime waits to be restored from its snapshot. Returns whether it was: its connections have not outlived that.
+async fn restore_next(connection: &mut Connection, member: &Member, id: ConnectionId) -> Result<bool, Lost> {
+    discard_body(connection).await?;
+    let mut restored = match member.restore_next(id) {
+        Ok(restored) => restored,
+        Err(objection) => return object(connection, objection).await.map(|()| false),
+    };
+    let _waiter = Waiter(member, id);
+    connection.flush().await?;
+    let restored = tokio::select! {
+        biased;
+        restored = &mut restored => restored,
+        lost = lost(connection) => return lost,
+    };
+    match restored {
+        Ok(_) => connection.reply(&Reply::Restored, b"").await.map(|()| true),
+        Err(_) => object(connection, ApiError::InternalServerError).await.map(|()| false),
+    }
+}
+
+async fn init_error(
+    connection: &mut Connection,
+    member: &Member,
+    call: Call,
+    error_type: Option<String>,
+) -> Result<(), Lost> {
+    let counts = match member.begin_init_error(call) {
         Ok(counts) => counts,
         Err(objection) => return turn_down(connection, objection).await,
     };

@@ -31,6 +31,11 @@ pub(crate) fn init_error_that_stays() -> Command {
     role("init-error-stay")
 }
 
+/// A program that waits to be restored from a snapshot before it asks for events.
+pub(crate) fn snapshot() -> Command {
+    role("snapshot")
+}
+
 fn role(role: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(arguments()).env(ROLE, role);
@@ -54,6 +59,10 @@ fn plays_the_runtime_when_asked() {
     let mut peer = Peer::connect(api.parse().unwrap());
     match role.as_str() {
         "serve" => serve(&mut peer),
+        "snapshot" => {
+            assert_eq!(peer.restore_next().status, 200);
+            serve(&mut Peer::connect(api.parse().unwrap()));
+        }
         "serve-concurrent" => {
             let n = env::var("AWS_LAMBDA_MAX_CONCURRENCY").unwrap().parse().unwrap();
             thread::scope(|scope| {

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const ROLE: &str = "LAMBWIRE_TEST_FREEZE";
 
 /// Loops over each transport: one by hand, and one that asks ahead.
-const SUBJECTS: [&str; 4] = ["mio next", "mio serve", "smol next", "smol serve"];
+pub(crate) const SUBJECTS: [&str; 4] = ["mio next", "mio serve", "smol next", "smol serve"];
 
 /// How a connection is lost: by an end, and by a reset.
 const LOSSES: [Action; 2] = [Action::Close, Action::Reset];
@@ -66,23 +66,27 @@ async fn smol_next(api: &str) -> Result<Infallible, Error> {
     }
 }
 
+/// A program that is one of the [`SUBJECTS`].
+pub(crate) fn subject_command(subject: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "freeze::plays_the_frozen_when_asked", "--nocapture"]).env(ROLE, subject);
+    command
+}
+
 /// A runtime in a process of its own, which is killed at the end.
 struct Process(Child);
 
 impl Process {
     fn start(subject: &str, server: &FaultServer) -> Self {
-        let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["--exact", "freeze::plays_the_frozen_when_asked", "--nocapture"]);
-        command.env(ROLE, subject).env("AWS_LAMBDA_RUNTIME_API", server.address().to_string());
+        let mut command = subject_command(subject);
+        command.env("AWS_LAMBDA_RUNTIME_API", server.address().to_string());
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
     }
 
     /// Stops it, and returns when no thread of it runs.
     fn freeze(&self) {
         self.signal(Signal::STOP);
-        while !self.states().iter().all(|state| state == "T") {
-            thread::yield_now();
-        }
+        wait_until_frozen(self.0.id());
     }
 
     fn thaw(&self) {
@@ -92,13 +96,20 @@ impl Process {
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
+}
 
-    /// The states of its threads: the field behind the name, which is in brackets.
-    fn states(&self) -> Vec<String> {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap();
-        let stats = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("stat")).unwrap());
-        stats.map(|stat| stat.rsplit_once(") ").unwrap().1[..1].to_owned()).collect()
+/// Returns when no thread of this process runs.
+pub(crate) fn wait_until_frozen(pid: u32) {
+    while !states(pid).iter().all(|state| state == "T") {
+        thread::yield_now();
     }
+}
+
+/// The states of its threads: the field behind the name, which is in brackets.
+fn states(pid: u32) -> Vec<String> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let stats = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("stat")).unwrap());
+    stats.map(|stat| stat.rsplit_once(") ").unwrap().1[..1].to_owned()).collect()
 }
 
 impl Drop for Process {

@@ -10,6 +10,7 @@ mod fleet;
 mod freeze;
 mod front;
 mod library;
+mod life;
 mod peer;
 mod process;
 mod program;

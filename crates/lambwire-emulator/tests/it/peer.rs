@@ -135,6 +135,12 @@ impl Peer {
         self.said()
     }
 
+    pub(crate) fn fail_to_restore(&mut self, report: &[u8]) -> Said {
+        let error_type = Some("Runtime.AfterRestoreError");
+        self.send(&Request::RestoreError(ErrorHeaders { error_type, ..ErrorHeaders::default() }), report);
+        self.said()
+    }
+
     /// Streams the parts; with a report, the stream fails behind them.
     pub(crate) fn stream(&mut self, id: &str, parts: &[&[u8]], report: Option<&[u8]>) -> Said {
         let request = Request::Response {

@@ -205,6 +205,23 @@ fn what_a_program_prints_is_told_line_by_line() {
 }
 
 #[test]
+fn a_record_in_a_frame_is_one_whatever_lines_it_has() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut command = std::process::Command::new("sh");
+    let frame = r"\245\132\000\027\000\000\000\003\000\000\000\000\000\000\000\000a\nb";
+    let script = format!("printf '{frame}' > /proc/self/fd/$_LAMBDA_TELEMETRY_LOG_FD; sleep 1000");
+    command.args(["-c", &script]);
+    let emulator = Emulator::new(command).console(Console::Silent).log_frames().start().unwrap();
+    let (mut wire, id) = register(&emulator);
+    let destination = json!({ "protocol": "TCP", "port": port });
+    assert_eq!(subscribe(&mut wire, &id, &wish("2025-01-29", &destination)).status, 200);
+    let lines = BufReader::new(listener.accept().unwrap().0).lines();
+    let mut records = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    assert_eq!(records.find(|record| record["type"] == "function").unwrap()["record"], "a\nb");
+}
+
+#[test]
 fn a_subscriber_that_refuses_a_batch_is_told_what_it_has_lost() {
     let emulator = quiet().start().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();

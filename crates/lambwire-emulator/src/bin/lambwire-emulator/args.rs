@@ -3,13 +3,13 @@
 use std::env;
 use std::error::Error;
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use clap::Parser;
-use lambwire_emulator::{Console, Emulator, limits};
+use clap::{Parser, ValueEnum};
+use lambwire_emulator::{Console, Emulator, Freeze, limits};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,6 +20,9 @@ Examples:
   Invoke it once, and print the answer:
     lambwire-emulator --event-json '{\"name\":\"you\"}' -- ./bootstrap app.handler
     lambwire-emulator --event - -- ./bootstrap app.handler < event.json
+
+  Serve a program that a debugger starts, for as long as it takes:
+    lambwire-emulator --timeout off
 
   In a test, on free ports (read the address from the line `ready`):
     lambwire-emulator --listen 127.0.0.1:0 -- ./bootstrap app.handler
@@ -61,9 +64,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
 
-    /// Where to serve the Runtime API to the program; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-    runtime_api: SocketAddr,
+    /// Where to serve the Runtime API to the program; otherwise on a free port of 127.0.0.1, and on port 9001 if there is
+    /// no PROGRAM
+    #[arg(long, value_name = "ADDRESS")]
+    runtime_api: Option<SocketAddr>,
 
     /// Serve the URL of the function at ADDRESS, too: plain HTTP becomes events of version 2.0
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8081")]
@@ -111,13 +115,38 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     dead_letter: Option<PathBuf>,
 
-    /// How long an invocation may take, in seconds, up to 900; otherwise AWS_LAMBDA_FUNCTION_TIMEOUT, or 3
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    timeout: Option<Duration>,
+    /// How long an invocation may take, in seconds, up to 900; `off` lets it, and a start, take for ever; otherwise
+    /// AWS_LAMBDA_FUNCTION_TIMEOUT, or 3
+    #[arg(long, value_name = "SECONDS", value_parser = timeout)]
+    timeout: Option<Timeout>,
 
-    /// How long the program may take to start, in seconds, if that is more than --timeout
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    init_timeout: Duration,
+    /// How long the program may take to start, in seconds, if that is more than --timeout; otherwise 10, and 130 with
+    /// --snap-start
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    init_timeout: Option<Duration>,
+
+    /// When the program is started
+    #[arg(long, value_name = "WHEN", default_value = "now")]
+    start: Begin,
+
+    /// Have SnapStart: freeze the program when it has started and asks to be restored, and restore it for the first caller
+    #[arg(long, conflicts_with = "concurrency")]
+    snap_start: bool,
+
+    /// Give the program a descriptor for its log in _LAMBDA_TELEMETRY_LOG_FD, as Lambda does: records, which may have
+    /// several lines
+    #[arg(long)]
+    log_frames: bool,
+
+    /// Stop the processes of the program while they have nothing to do, as Lambda freezes them; with `connections`, they
+    /// lose theirs to the Runtime API meanwhile
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "processes", conflicts_with = "concurrency")]
+    freeze: Option<Frozen>,
+
+    /// Start the program again when this file, or one in this directory, has changed; without PATH, the directory in which
+    /// the emulator is started
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = ".")]
+    watch: Vec<PathBuf>,
 
     /// Set LAMBDA_TASK_ROOT for the program
     #[arg(long, value_name = "DIRECTORY")]
@@ -127,8 +156,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIRECTORY")]
     runtime_dir: Option<String>,
 
-    /// The program that is to be served, with its arguments
-    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    /// The program that is to be served, with its arguments; without it, what a runtime has to find in its environment is
+    /// printed, and whichever comes is served
+    #[arg(last = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
 }
 
@@ -140,11 +170,22 @@ impl Args {
 
     /// The emulator that is asked for.
     pub(crate) fn emulator(&self) -> Result<Emulator, Box<dyn Error>> {
-        let (program, arguments) = self.program.split_first().unzip();
-        let mut command = Command::new(program.cloned().unwrap_or_default());
-        command.args(arguments.unwrap_or_default());
-        let mut emulator =
-            Emulator::new(command).init_timeout(self.init_timeout).runtime_api(self.runtime_api).own_process();
+        let mut emulator = match self.program.split_first() {
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments);
+                Emulator::new(command)
+            }
+            // Somebody has to start one by hand first.
+            None => Emulator::without_program().init_timeout(limits::MAX_TIMEOUT).runtime_api(ATTACH),
+        };
+        emulator = emulator.own_process();
+        if let Some(address) = self.runtime_api {
+            emulator = emulator.runtime_api(address);
+        }
+        if let Some(timeout) = self.init_timeout {
+            emulator = emulator.init_timeout(timeout);
+        }
         if let Some(name) = self.name.clone().or_else(|| variable("AWS_LAMBDA_FUNCTION_NAME")) {
             emulator = emulator.name(name);
         }
@@ -156,9 +197,30 @@ impl Args {
         if let Some(memory) = self.memory.map_or(memory, |memory| Ok(Some(memory)))? {
             emulator = emulator.memory_mb(memory);
         }
-        let timeout = read_variable("AWS_LAMBDA_FUNCTION_TIMEOUT", seconds);
-        if let Some(timeout) = self.timeout.map_or(timeout, |timeout| Ok(Some(timeout)))? {
-            emulator = emulator.timeout(timeout);
+        let set = read_variable("AWS_LAMBDA_FUNCTION_TIMEOUT", timeout);
+        match self.timeout.map_or(set, |timeout| Ok(Some(timeout)))? {
+            Some(Timeout::After(timeout)) => emulator = emulator.timeout(timeout),
+            Some(Timeout::Off) => emulator = emulator.without_timeout(),
+            None => {}
+        }
+        if self.start == Begin::Call {
+            emulator = emulator.start_when_called();
+        }
+        if self.snap_start {
+            emulator = emulator.snap_start();
+        }
+        if self.log_frames {
+            emulator = emulator.log_frames();
+        }
+        if let Some(frozen) = self.freeze {
+            emulator = emulator.freeze(match frozen {
+                Frozen::Processes => Freeze::Processes,
+                Frozen::Connections => Freeze::Connections,
+            });
+        }
+        for path in &self.watch {
+            path.metadata().map_err(|error| format!("cannot watch {}: {error}", path.display()))?;
+            emulator = emulator.watch(path);
         }
         if let Some(directory) = &self.extensions {
             let unread = |error| format!("cannot read the extensions in {}: {error}", directory.display());
@@ -198,6 +260,34 @@ impl Args {
     }
 }
 
+/// Where the Runtime API is for a program that somebody else starts: where AWS's emulator has it.
+const ATTACH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9001);
+
+/// How long an invocation may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timeout {
+    After(Duration),
+    Off,
+}
+
+/// When a program is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Begin {
+    /// With the emulator
+    Now,
+    /// When the first caller comes
+    Call,
+}
+
+/// What stands still while there is nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Frozen {
+    /// All processes of the program
+    Processes,
+    /// They, and they lose their connections
+    Connections,
+}
+
 /// Where extensions are on Lambda.
 const EXTENSIONS: &str = "/opt/extensions";
 
@@ -221,6 +311,10 @@ fn environments(text: &str) -> Result<usize, String> {
 fn number(text: &str, most: usize) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("not a number from 1 to {most}"))
+}
+
+fn timeout(text: &str) -> Result<Timeout, String> {
+    if text == "off" { Ok(Timeout::Off) } else { seconds(text).map(Timeout::After) }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

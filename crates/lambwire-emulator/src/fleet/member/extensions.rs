@@ -1,0 +1,105 @@
+//! What extensions ask of an environment, and what those who subscribe are told of its start.
+
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::{Member, Told, Unsubscribed};
+use crate::arn;
+use crate::environment::{Capacity, ConnectionId, Notice, Refusal};
+use crate::json;
+use crate::telemetry::Subscription;
+
+impl Member {
+    /// An extension registers; returns its id.
+    pub(crate) fn register(&self, name: &str, wish: &[u8]) -> Result<String, Refusal> {
+        let registered = self.environment.borrow_mut().extensions.register(name, wish);
+        // The program may have waited for it.
+        self.wake.notify_one();
+        registered
+    }
+
+    /// An extension asks for an event.
+    pub(crate) fn extension_next(&self, id: &[u8], connection: ConnectionId) -> Result<Told, Refusal> {
+        let notice = self.environment.borrow_mut().extension_next(id, connection, Instant::now())?;
+        let told = match notice {
+            Some(notice) => Told::At(self.event(&notice)),
+            None => {
+                let (listener, told) = oneshot::channel();
+                self.listeners.borrow_mut().insert(connection, listener);
+                Told::Waits(told)
+            }
+        };
+        self.tell_init();
+        self.act();
+        self.fill();
+        Ok(told)
+    }
+
+    pub(crate) fn fail_extension(&self, id: &[u8], error_type: Option<&str>, is_init: bool) -> Result<(), Refusal> {
+        let mut environment = self.environment.borrow_mut();
+        let name = environment.extensions.name(id)?;
+        environment.extensions.fail(id, error_type, is_init)?;
+        log::error!("extension {name} has failed: {}", error_type.unwrap_or_default());
+        Ok(())
+    }
+
+    /// What an extension is told of the function when it registers.
+    pub(crate) fn registration(&self, wants_account: bool) -> String {
+        let function = &self.settings.registration;
+        let account = [("accountId", arn::ACCOUNT)];
+        let members =
+            [("functionName", &*function.name), ("functionVersion", &function.version), ("handler", &function.handler)];
+        let account = account.into_iter().filter(|_| wants_account);
+        json::object(&account.chain(members).collect::<Vec<_>>())
+    }
+
+    /// Whether this is the token with which the function may ask where it runs.
+    pub(crate) fn knows_token(&self, authorization: &[u8]) -> bool {
+        authorization.strip_prefix(b"Bearer ") == Some(self.settings.metadata_token.as_bytes())
+    }
+
+    /// An extension wants to be told what happens.
+    pub(crate) async fn subscribe(&self, id: &[u8], body: &[u8]) -> Result<(), Unsubscribed> {
+        let extension = self.environment.borrow_mut().extensions.name(id).map_err(Unsubscribed::Refused)?;
+        if self.telemetry.is_closed() {
+            return Err(Unsubscribed::Refused(Refusal {
+                error_type: "Telemetry.SubscriptionClosed",
+                message: "Telemetry API subscription is closed".to_owned(),
+            }));
+        }
+        let is_managed = self.settings.capacity != Capacity::One;
+        let subscription = Subscription::read(body, is_managed).map_err(Unsubscribed::Invalid)?;
+        self.telemetry.subscribe(extension, subscription).await.map_err(Unsubscribed::Invalid)
+    }
+
+    /// Whether an extension has registered.
+    pub(crate) fn has_extension(&self) -> bool {
+        self.environment.borrow().extensions.are_there()
+    }
+
+    /// What an extension is told.
+    pub(super) fn event(&self, notice: &Notice) -> Vec<u8> {
+        let event = match notice {
+            Notice::Shutdown { reason, deadline_ms } => serde_json::json!({
+                "eventType": "SHUTDOWN", "deadlineMs": deadline_ms, "shutdownReason": reason.name(),
+            }),
+            Notice::Invoke(id) => {
+                let held = self.held.borrow();
+                let held = held.get(id);
+                let event = held.map(|held| held.invocation.event());
+                serde_json::json!({
+                    "eventType": "INVOKE",
+                    "deadlineMs": held.map(|held| held.deadline_ms),
+                    "requestId": &**id,
+                    "invokedFunctionArn": event.and_then(|event| event.function_arn.as_deref()),
+                    "tracing": {
+                        "type": "X-Amzn-Trace-Id",
+                        "value": event.and_then(|event| event.trace_id.as_deref()),
+                    },
+                })
+            }
+        };
+        event.to_string().into_bytes()
+    }
+}

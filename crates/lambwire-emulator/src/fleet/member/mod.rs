@@ -1,0 +1,345 @@
+//! One environment with its process: carries out what the state machine says.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Instant;
+
+use lambwire::ApiError;
+use rustix::process::Pid;
+use tokio::sync::{Notify, oneshot};
+
+use super::{Fleet, Settings, records};
+use crate::answer::Answer;
+use crate::environment::{ConnectionId, Environment, Id, Next, Refusal};
+use crate::event::Invocation;
+use crate::limits;
+use crate::logs::{Reader, Tail};
+use crate::process::Program;
+use crate::queue::{Caller, Job, Place, now_ms};
+use crate::report;
+use crate::runtime_api::RuntimeApi;
+use crate::telemetry::Telemetry;
+
+mod extensions;
+mod outcome;
+mod rest;
+mod start;
+
+/// One environment of a function.
+pub(crate) struct Member {
+    fleet: Weak<Fleet>,
+    pub(in crate::fleet) settings: Rc<Settings>,
+    pub(in crate::fleet) environment: RefCell<Environment>,
+    /// `None` if the runtime is started by somebody else.
+    pub(in crate::fleet) program: RefCell<Option<Program>>,
+    pub(crate) runtime_api: RuntimeApi,
+    /// Invocations that are claimed or in flight.
+    held: RefCell<HashMap<Id, Held>>,
+    pub(in crate::fleet) waiters: RefCell<HashMap<ConnectionId, oneshot::Sender<Rc<Assignment>>>>,
+    /// Connections on which extensions wait for an event.
+    pub(in crate::fleet) listeners: RefCell<HashMap<ConnectionId, oneshot::Sender<Vec<u8>>>>,
+    /// Wakes the driver.
+    pub(in crate::fleet) wake: Notify,
+    /// The deadline that the driver sleeps until.
+    pub(in crate::fleet) armed: Cell<Option<Instant>>,
+    pub(in crate::fleet) life: Cell<Life>,
+    /// The program's process, until its end is known.
+    pub(in crate::fleet) pid: Cell<Option<Pid>>,
+    /// Those of extensions.
+    pub(in crate::fleet) extension_pids: RefCell<Vec<Pid>>,
+    /// When the program was started, until its first invocation is over.
+    pub(in crate::fleet) started_at: Cell<Option<Instant>>,
+    /// How the start ended has been told.
+    pub(in crate::fleet) is_start_told: Cell<bool>,
+    /// Processes that are stopped.
+    frozen: RefCell<Vec<Pid>>,
+    /// The program has changed: another process is to follow this one.
+    pub(in crate::fleet) is_stale: Cell<bool>,
+    pub(in crate::fleet) memory: Cell<Memory>,
+    pub(in crate::fleet) outputs: RefCell<Vec<Rc<Reader>>>,
+    pub(in crate::fleet) telemetry: Telemetry,
+    /// The tenant that it serves, once it has served one.
+    pub(in crate::fleet) tenant: RefCell<Option<Option<String>>>,
+    pub(in crate::fleet) ended: Notify,
+}
+
+/// Where an environment is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::fleet) enum Life {
+    Open,
+    /// The process is being ended, and another one may follow.
+    Ending,
+    /// The emulator is at its end.
+    Stopping,
+    Stopped,
+}
+
+/// What is known of the memory of the processes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::fleet) struct Memory {
+    read_at: Option<Instant>,
+    max_mb: Option<u64>,
+}
+
+/// An invocation, and who waits for its answer.
+struct Held {
+    invocation: Rc<Invocation>,
+    caller: Option<Caller>,
+    place: Option<Place>,
+    deadline_ms: u64,
+    /// The end of the log, if the caller wants it.
+    tail: Option<Tail>,
+    /// The answer that waits for the rest of that.
+    answer: Option<Answer>,
+}
+
+/// What a runtime is given.
+pub(crate) struct Assignment {
+    pub(crate) invocation: Rc<Invocation>,
+    /// When it times out, in milliseconds since the Unix epoch.
+    pub(crate) deadline_ms: u64,
+}
+
+/// Why an extension is not told what happens.
+pub(crate) enum Unsubscribed {
+    Refused(Refusal),
+    Invalid(String),
+}
+
+/// What an extension gets that asks for an event.
+pub(crate) enum Told {
+    At(Vec<u8>),
+    /// It gets one by this, or is sent away when this ends.
+    Waits(oneshot::Receiver<Vec<u8>>),
+}
+
+/// What a runtime gets that asks for an invocation.
+pub(crate) enum Handout {
+    Given(Rc<Assignment>),
+    /// It gets one by this, or is sent away when this ends.
+    Waits(oneshot::Receiver<Rc<Assignment>>),
+}
+
+impl Member {
+    pub(crate) fn new(fleet: &Rc<Fleet>, program: Option<Program>, runtime_api: RuntimeApi) -> Rc<Self> {
+        let settings = Rc::clone(&fleet.settings);
+        let environment = Environment::new(settings.capacity, settings.timeouts, Instant::now());
+        Rc::new(Self {
+            fleet: Rc::downgrade(fleet),
+            settings,
+            environment: RefCell::new(environment),
+            program: RefCell::new(program),
+            runtime_api,
+            held: RefCell::default(),
+            waiters: RefCell::default(),
+            listeners: RefCell::default(),
+            wake: Notify::new(),
+            armed: Cell::new(None),
+            life: Cell::new(Life::Open),
+            pid: Cell::new(None),
+            extension_pids: RefCell::default(),
+            started_at: Cell::default(),
+            is_start_told: Cell::default(),
+            frozen: RefCell::default(),
+            is_stale: Cell::default(),
+            memory: Cell::default(),
+            outputs: RefCell::default(),
+            telemetry: Telemetry::default(),
+            tenant: RefCell::default(),
+            ended: Notify::new(),
+        })
+    }
+
+    /// Whether it would take this job at once.
+    pub(crate) fn is_ready_for(&self, job: &Job) -> bool {
+        self.life.get() == Life::Open && self.environment.borrow().is_ready() && self.suits(job)
+    }
+
+    /// Whether it may serve the tenant of this job.
+    pub(crate) fn suits(&self, job: &Job) -> bool {
+        let tenant = self.tenant.borrow();
+        tenant.as_ref().is_none_or(|tenant| *tenant == job.invocation.event().tenant_id)
+    }
+
+    /// Whether it is idle, and can be started anew for another tenant.
+    pub(crate) fn is_replaceable(&self) -> bool {
+        self.life.get() == Life::Open && self.program.borrow().is_some() && self.is_idle()
+    }
+
+    /// Whether a job may wait for it alone.
+    pub(crate) fn is_claimable(&self) -> bool {
+        self.life.get() == Life::Open && self.environment.borrow().is_claimable()
+    }
+
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.life.get() == Life::Open && self.environment.borrow().is_finishing()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.environment.borrow().is_idle()
+    }
+
+    /// The processes that this environment waits for itself.
+    pub(crate) fn pids(&self) -> Vec<Pid> {
+        self.extension_pids.borrow().iter().copied().chain(self.pid.get()).collect()
+    }
+
+    pub(crate) fn has_process(&self) -> bool {
+        self.pid.get().is_some()
+    }
+
+    /// Has a job wait for this environment, which is started if need be.
+    pub(crate) fn claim(&self, job: Job) {
+        if !self.suits(&job) {
+            self.begin_end();
+        }
+        let id = self.hold(job);
+        self.environment.borrow_mut().claim(id, Instant::now());
+        self.wake.notify_one();
+    }
+
+    /// Gives a job to the runtime, which is ready.
+    pub(crate) fn assign(&self, job: Job) {
+        let id = self.hold(job);
+        self.give(&id);
+    }
+
+    fn hold(&self, job: Job) -> Id {
+        let Job { invocation, caller, place } = job;
+        let id = Arc::clone(invocation.id());
+        let tail = invocation.event().wants_tail.then(Tail::default);
+        let (invocation, caller) = (Rc::new(invocation), Some(caller));
+        let held = Held { invocation, caller, place, deadline_ms: 0, tail, answer: None };
+        self.held.borrow_mut().insert(Arc::clone(&id), held);
+        if self.is_read(&id) {
+            self.tell(&id, report::start(&id).as_bytes());
+        }
+        id
+    }
+
+    fn give(&self, id: &Id) {
+        let now = Instant::now();
+        let timeout = self.settings.timeouts.invocation;
+        let mut all_held = self.held.borrow_mut();
+        let Some(held) = all_held.get_mut(id) else { return };
+        self.thaw();
+        // Without a time-out, a deadline that no program takes for near.
+        let timeout_ms = timeout.unwrap_or(limits::MAX_TIMEOUT).as_millis();
+        held.deadline_ms = now_ms().saturating_add(u64::try_from(timeout_ms).unwrap_or(u64::MAX));
+        self.tenant.borrow_mut().get_or_insert_with(|| held.invocation.event().tenant_id.clone());
+        let connection = self.environment.borrow_mut().assign(id, held.invocation.nonce(), now);
+        if let Some(waiter) = connection.and_then(|connection| self.waiters.borrow_mut().remove(&connection)) {
+            // The connection forgets its waiter before it ends.
+            let _ = waiter.send(Rc::new(held.assignment()));
+        }
+        if self.telemetry.is_on() {
+            self.telemetry.platform("start", &records::start(&held.invocation));
+        }
+        drop(all_held);
+        let deadline = timeout.map(|timeout| now + timeout);
+        if deadline.is_some_and(|deadline| self.armed.get().is_none_or(|armed| armed > deadline)) {
+            self.wake.notify_one();
+        }
+        if self.has_extension() {
+            self.act();
+        }
+    }
+
+    /// The runtime asks for an invocation, on this connection.
+    pub(crate) fn next(&self, connection: ConnectionId) -> Result<Handout, ApiError<'static>> {
+        let is_first = self.environment.borrow().ready_at().is_none();
+        let next = self.environment.borrow_mut().next(connection, Instant::now())?;
+        if is_first {
+            self.tell_restored();
+        }
+        if let Next::Again(id) = next
+            && let Some(held) = self.held.borrow().get(&id)
+        {
+            return Ok(Handout::Given(Rc::new(held.assignment())));
+        }
+        let (waiter, given) = oneshot::channel();
+        self.waiters.borrow_mut().insert(connection, waiter);
+        self.tell_init();
+        self.act();
+        self.fill();
+        Ok(Handout::Waits(given))
+    }
+
+    /// Gives what waits, as long as the runtime is ready.
+    fn fill(&self) {
+        let Some(fleet) = self.fleet.upgrade() else { return };
+        while self.life.get() == Life::Open && self.environment.borrow().is_ready() {
+            let claimed = self.environment.borrow().claimed().cloned();
+            match claimed {
+                Some(id) => self.give(&id),
+                None => match fleet.next_for(self) {
+                    Some(job) => self.assign(job),
+                    None => break,
+                },
+            }
+        }
+        if self.is_at_rest() || self.is_stale.get() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// This connection does not wait any more.
+    pub(crate) fn forget(&self, connection: ConnectionId) {
+        let was_waiting = self.waiters.borrow_mut().remove(&connection).is_some();
+        if self.listeners.borrow_mut().remove(&connection).is_some() || was_waiting {
+            self.environment.borrow_mut().forget(connection);
+        }
+    }
+
+    pub(in crate::fleet) fn place(&self) {
+        if let Some(fleet) = self.fleet.upgrade() {
+            fleet.place();
+        }
+    }
+
+    /// Whoever waits for an answer of this environment is told that none will come.
+    pub(crate) fn abandon(&self) {
+        let mut dropped = 0;
+        for held in self.held.borrow_mut().values_mut() {
+            let caller = held.caller.take();
+            dropped += usize::from(matches!(caller, Some(Caller::Nobody { .. })));
+        }
+        if dropped > 0 {
+            log::warn!("{dropped} events are cut off, for which nobody waits");
+        }
+    }
+
+    /// From here on nothing is given to the process.
+    pub(in crate::fleet) fn begin_end(&self) {
+        if self.life.get() == Life::Open {
+            self.life.set(Life::Ending);
+        }
+    }
+
+    /// Has the driver end the program for good.
+    pub(crate) fn stop(&self) {
+        if self.life.get() != Life::Stopped {
+            self.life.set(Life::Stopping);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits until the driver has done so.
+    pub(crate) async fn ended(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if self.life.get() == Life::Stopped {
+                return;
+            }
+            ended.await;
+        }
+    }
+}
+
+impl Held {
+    fn assignment(&self) -> Assignment {
+        Assignment { invocation: Rc::clone(&self.invocation), deadline_ms: self.deadline_ms }
+    }
+}

@@ -1,0 +1,216 @@
+//! What comes of invocations: answers for callers, lines for people, records for subscribers.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+use lambwire::ApiError;
+use tokio::sync::mpsc;
+
+use super::{Held, Member, Memory};
+use crate::answer::{Outcome, Reported};
+use crate::environment::{Action, Begun, Call, Capacity, Finished};
+use crate::fleet::records;
+use crate::limits;
+use crate::logs::{Source, Tail};
+use crate::process;
+use crate::queue::Caller;
+use crate::report::Report;
+use crate::telemetry::Kind;
+
+impl Member {
+    /// The runtime begins to answer; returns how many bytes are taken.
+    pub(crate) fn begin_answer(&self, begun: &Begun<'_>) -> Result<u64, ApiError<'static>> {
+        let result = self.environment.borrow_mut().begin_answer(begun, Instant::now());
+        self.act();
+        result
+    }
+
+    /// The answer that was begun is here.
+    pub(crate) fn end_answer(&self, begun: &Begun<'_>, reported: Reported) -> Result<(), ApiError<'static>> {
+        self.drain_outputs();
+        let status = reported.status();
+        self.environment.borrow_mut().end_answer(begun.id, status, Instant::now())?;
+        self.answer(begun.id, reported);
+        self.act();
+        Ok(())
+    }
+
+    pub(crate) fn refuse_size(&self, begun: &Begun<'_>) {
+        self.environment.borrow_mut().refuse_size(begun, Instant::now());
+        self.act();
+    }
+
+    pub(crate) fn cut_answer(&self, id: &str) {
+        self.environment.borrow_mut().cut_answer(id, Instant::now());
+        self.act();
+    }
+
+    pub(crate) fn begin_init_error(&self, call: Call) -> Result<bool, ApiError<'static>> {
+        self.environment.borrow_mut().begin_init_error(call)
+    }
+
+    /// The report of a runtime that cannot start is here.
+    pub(crate) fn end_init_error(&self, reported: Reported) {
+        self.tell_init_failure(reported.error_type().as_deref().unwrap_or("Runtime.Unknown"));
+        let claimed = self.environment.borrow_mut().end_init_error(reported.error_type());
+        if let Some(id) = claimed {
+            self.answer(&id, reported);
+        }
+        self.act();
+        self.place();
+    }
+
+    /// Answers the caller of an invocation, unless that has been done.
+    pub(super) fn answer(&self, id: &str, reported: Reported) {
+        let mut held = self.held.borrow_mut();
+        let Some(held) = held.get_mut(id) else { return };
+        held.place = None;
+        held.answer.get_or_insert_with(|| reported.into_answer(id.to_owned(), held.invocation.version()));
+        if held.tail.is_none() {
+            self.send(held);
+        }
+    }
+
+    /// Gives the caller the answer, if there is one and it has not been given.
+    pub(super) fn send(&self, held: &mut Held) {
+        let Some((mut answer, caller)) = held.answer.take().zip(held.caller.take()) else { return };
+        answer.log_tail = held.tail.take().map(Tail::into_bytes);
+        // A caller may have gone away.
+        match caller {
+            Caller::Waits(caller) | Caller::Streams(_, caller) => drop(caller.send(answer)),
+            Caller::Nobody { tries } if answer.outcome == Outcome::Failure => {
+                if let Some(fleet) = self.fleet.upgrade() {
+                    fleet.retry(Rc::clone(&held.invocation), tries, &answer);
+                }
+            }
+            Caller::Nobody { .. } => {}
+        }
+    }
+
+    /// Where the body of a response goes as it comes, if its caller wants that.
+    pub(crate) fn stream_for(&self, id: &str) -> Option<mpsc::Sender<Bytes>> {
+        match self.held.borrow().get(id)?.caller.as_ref()? {
+            Caller::Streams(pieces, _) => Some(pieces.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether anybody wants to see lines of the platform about this invocation.
+    pub(super) fn is_read(&self, id: &str) -> bool {
+        !self.settings.printer.is_silent() || self.held.borrow().get(id).is_some_and(|held| held.tail.is_some())
+    }
+
+    /// Prints lines of the platform about this invocation.
+    pub(super) fn tell(&self, id: &str, lines: &[u8]) {
+        self.settings.printer.print(lines);
+        if let Some(tail) = self.held.borrow_mut().get_mut(id).and_then(|held| held.tail.as_mut()) {
+            tail.push(lines);
+        }
+    }
+
+    /// Does what the environment says.
+    pub(in crate::fleet) fn act(&self) {
+        loop {
+            let action = self.environment.borrow_mut().action();
+            match action {
+                None => return,
+                Some(Action::Fail(id, failure)) => {
+                    log::error!("{}", failure.message(&id));
+                    self.answer(&id, Reported::Failed(failure));
+                }
+                Some(Action::Finish(finished)) => self.finish(&finished),
+                Some(Action::Notify(connection, notice)) => {
+                    if let Some(listener) = self.listeners.borrow_mut().remove(&connection) {
+                        // The connection forgets its listener before it ends.
+                        let _ = listener.send(self.event(&notice));
+                    }
+                }
+                Some(Action::End) => {
+                    self.begin_end();
+                    self.wake.notify_one();
+                }
+            }
+        }
+    }
+
+    /// An invocation is over.
+    fn finish(&self, finished: &Finished) {
+        self.drain_outputs();
+        for output in self.outputs.borrow().iter() {
+            output.end_line(&mut |source, line: &[u8]| self.log(source, line));
+        }
+        let (init, restore) = self.take_start_durations();
+        self.read_memory(finished.duration);
+        let report = Report {
+            request_id: &finished.id,
+            init,
+            restore,
+            duration: finished.duration,
+            memory_mb: self.settings.memory_mb,
+            max_memory_mb: self.memory.get().max_mb,
+            status: &finished.status,
+        };
+        if self.telemetry.is_on() && finished.spans.given_at.is_some() {
+            self.tell_report(&report, finished);
+        }
+        if self.is_read(&finished.id) {
+            self.tell(&finished.id, report.lines().as_bytes());
+        }
+        let held = self.held.borrow_mut().remove(&finished.id);
+        if let Some(mut held) = held {
+            self.send(&mut held);
+        }
+        self.fill();
+        if let Some(fleet) = self.fleet.upgrade() {
+            fleet.tell_finished();
+            fleet.place();
+        }
+    }
+
+    fn tell_report(&self, report: &Report<'_>, finished: &Finished) {
+        let held = self.held.borrow();
+        let Some(held) = held.get(&finished.id) else { return };
+        if self.settings.capacity == Capacity::One {
+            let record = records::runtime_done(report, &finished.spans, &held.invocation);
+            self.telemetry.platform("runtimeDone", &record);
+            self.telemetry.platform("report", &records::report(report, &held.invocation));
+        } else {
+            let record = records::managed_report(report, &finished.spans, &held.invocation);
+            self.telemetry.platform("report", &record);
+        }
+    }
+
+    /// Looks how much memory the processes have had, unless that has just been done.
+    fn read_memory(&self, duration: Duration) {
+        let Some(pid) = self.pid.get() else { return };
+        let Memory { read_at, max_mb } = self.memory.get();
+        let is_fresh = read_at.is_some_and(|at| at.elapsed() < limits::MEMORY_INTERVAL);
+        if !is_fresh || duration >= limits::MEMORY_INTERVAL {
+            let max_mb = max_mb.max(process::max_memory_mb(pid));
+            self.memory.set(Memory { read_at: Some(Instant::now()), max_mb });
+        }
+    }
+
+    pub(in crate::fleet) fn drain_outputs(&self) {
+        for output in self.outputs.borrow().iter() {
+            output.drain(&mut |source, line: &[u8]| self.log(source, line));
+        }
+    }
+
+    /// A line that the program has written.
+    pub(in crate::fleet) fn log(&self, source: Source, line: &[u8]) {
+        self.telemetry.line(if source == Source::Extension { Kind::Extension } else { Kind::Function }, line);
+        match source {
+            Source::Stdout => self.settings.printer.print(line),
+            Source::Stderr => self.settings.printer.print_error(line),
+            Source::Extension => return self.settings.printer.print(line),
+        }
+        // Whose it is is not known where there are several.
+        for held in self.held.borrow_mut().values_mut() {
+            if let Some(tail) = &mut held.tail {
+                tail.push(line);
+            }
+        }
+    }
+}

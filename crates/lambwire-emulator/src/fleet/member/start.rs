@@ -1,0 +1,133 @@
+//! How a start goes, for people and for those who subscribe; with SnapStart, up to a snapshot and on from it.
+
+use std::time::{Duration, Instant};
+
+use lambwire::ApiError;
+use tokio::sync::oneshot;
+
+use super::Member;
+use crate::environment::{Capacity, ConnectionId, Environment};
+use crate::fleet::records;
+use crate::report;
+
+impl Member {
+    fn init_type(&self) -> &'static str {
+        match self.settings.capacity {
+            Capacity::One if self.is_snap_start() => "snap-start",
+            Capacity::One => "on-demand",
+            Capacity::Many(_) => "lambda-managed-instances",
+        }
+    }
+
+    /// Whether the runtime may be frozen in a snapshot when it has started.
+    pub(crate) fn is_snap_start(&self) -> bool {
+        self.settings.start.is_snap
+    }
+
+    /// A start begins.
+    pub(in crate::fleet) fn begin_start(&self) {
+        self.started_at.set(Some(Instant::now()));
+        self.is_start_told.set(false);
+        let record = records::init_start(self.init_type(), &self.settings.registration, self.settings.memory_mb);
+        self.telemetry.platform("initStart", &record);
+    }
+
+    /// Tells that the start is over, once it is.
+    pub(super) fn tell_init(&self) {
+        let environment = self.environment.borrow();
+        if self.telemetry.is_closed() || environment.started_at().is_none() || !environment.extensions.are_ready() {
+            return;
+        }
+        if self.telemetry.is_on() {
+            self.tell_init_end(&environment, None);
+        }
+        self.telemetry.close();
+    }
+
+    /// Tells that the start has failed, unless it is over.
+    pub(in crate::fleet) fn tell_init_failure(&self, error_type: &str) {
+        let environment = self.environment.borrow();
+        if environment.started_at().is_some() || self.is_start_told.replace(true) {
+            return;
+        }
+        self.settings.printer.print(report::init(self.start_duration(), Some(error_type)).as_bytes());
+        if self.telemetry.is_on() && !self.telemetry.is_closed() {
+            self.tell_init_end(&environment, Some(error_type));
+            self.telemetry.close();
+        }
+    }
+
+    fn start_duration(&self) -> Duration {
+        self.started_at.get().map(|started_at| started_at.elapsed()).unwrap_or_default()
+    }
+
+    fn tell_init_end(&self, environment: &Environment, error_type: Option<&str>) {
+        let record = records::init_end(self.init_type(), error_type, None);
+        self.telemetry.platform("initRuntimeDone", &record);
+        for (name, events) in environment.extensions.names() {
+            let record = serde_json::json!({ "name": name, "state": "Ready", "events": events });
+            self.telemetry.platform("extension", &record);
+        }
+        let record = records::init_end(self.init_type(), error_type, Some(self.start_duration()));
+        self.telemetry.platform("initReport", &record);
+    }
+
+    /// How long the program took to start or to go on from its snapshot, if it has not been said.
+    pub(super) fn take_start_durations(&self) -> (Option<Duration>, Option<Duration>) {
+        let environment = self.environment.borrow();
+        let (Some(ready_at), Some(started_at)) = (environment.ready_at(), self.started_at.get()) else {
+            return (None, None);
+        };
+        self.started_at.set(None);
+        match environment.restored_at() {
+            Some(restored_at) => (None, Some(ready_at.saturating_duration_since(restored_at))),
+            None => (Some(ready_at.saturating_duration_since(started_at)), None),
+        }
+    }
+
+    /// The runtime has started, and waits to be restored from its snapshot: it is told of that by this.
+    pub(crate) fn restore_next(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<oneshot::Receiver<Vec<u8>>, ApiError<'static>> {
+        self.environment.borrow_mut().restore_next(connection, Instant::now())?;
+        let (listener, restored) = oneshot::channel();
+        self.listeners.borrow_mut().insert(connection, listener);
+        self.settings.printer.print(report::init(self.start_duration(), None).as_bytes());
+        self.tell_init();
+        self.wake.notify_one();
+        Ok(restored)
+    }
+
+    /// Restores the runtime from its snapshot.
+    pub(in crate::fleet) fn restore(&self) {
+        self.thaw();
+        let record = records::restore_start(&self.settings.registration, self.settings.memory_mb);
+        self.telemetry.platform("restoreStart", &record);
+        let connection = self.environment.borrow_mut().restore(Instant::now());
+        let listener = connection.and_then(|connection| self.listeners.borrow_mut().remove(&connection));
+        if let Some(listener) = listener {
+            // The connection forgets its listener before it ends.
+            let _ = listener.send(Vec::new());
+        }
+    }
+
+    /// The runtime asks for its first invocation: tells that it has gone on from its snapshot, or has taken no part.
+    pub(super) fn tell_restored(&self) {
+        match self.environment.borrow().restored_at() {
+            Some(restored_at) => {
+                let duration = restored_at.elapsed();
+                self.settings.printer.print(report::restore(duration).as_bytes());
+                self.telemetry.platform("restoreRuntimeDone", &records::restore_end(None));
+                self.telemetry.platform("restoreReport", &records::restore_end(Some(duration)));
+            }
+            None if self.is_snap_start() => log::warn!("{NO_PART}"),
+            None => {}
+        }
+    }
+}
+
+/// What AWS refuses to publish a version for.
+const NO_PART: &str = "the runtime asks for an event without GET /2018-06-01/runtime/restore/next: it takes no part in \
+                       SnapStart, and AWS publishes a version of such an image only with LABEL \
+                       com.amazonaws.lambda.feature.snapstart=\"Allow\"";

@@ -1,0 +1,201 @@
+//! The life of environments: snapshots, freezing, what is changed while they run, and when they begin.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::{env, fs, thread};
+
+use lambwire_emulator::{Answer, Console, Emulator, Event, Freeze, Outcome, Running};
+
+use crate::child;
+use crate::freeze::{SUBJECTS, subject_command, wait_until_frozen};
+use crate::library::{AMPLE, quiet};
+use crate::peer::{Peer, accepted, said};
+use crate::wire::post;
+
+fn emulator(command: Command) -> Emulator {
+    Emulator::new(command).console(Console::Silent).timeout(AMPLE).init_timeout(AMPLE)
+}
+
+fn text(answer: &Answer) -> &str {
+    str::from_utf8(&answer.body).unwrap()
+}
+
+#[test]
+fn a_snapshot_is_restored_for_the_first_caller_and_its_connection_is_gone() {
+    let emulator = quiet().snap_start().start().unwrap();
+    thread::scope(|scope| {
+        let answer = scope.spawn(|| emulator.invoke_blocking(Event::new("{}").log_tail()).unwrap());
+        let mut peer = Peer::connect(emulator.runtime_api());
+        assert_eq!(peer.restore_next(), said(200, ""));
+        assert_eq!(peer.stream.read(&mut [0]).unwrap(), 0);
+        let mut peer = Peer::connect(emulator.runtime_api());
+        let given = peer.next();
+        assert_eq!(peer.respond(&given.id, b"done"), accepted());
+        peer.ask_next();
+        let answer = answer.join().unwrap();
+        assert_eq!(answer.body, b"done");
+        let tail = String::from_utf8(answer.log_tail.unwrap()).unwrap();
+        assert!(tail.contains("\tRestore Duration: ") && !tail.contains("Init Duration"), "{tail}");
+    });
+}
+
+#[test]
+fn a_runtime_that_cannot_go_on_from_its_snapshot_fails_the_caller_with_its_report() {
+    let emulator = quiet().snap_start().start().unwrap();
+    thread::scope(|scope| {
+        let answer = scope.spawn(|| emulator.invoke_blocking(Event::new("{}")).unwrap());
+        assert_eq!(Peer::connect(emulator.runtime_api()).restore_next(), said(200, ""));
+        let mut peer = Peer::connect(emulator.runtime_api());
+        assert_eq!(peer.fail_to_restore(br#"{"errorType":"Runtime.AfterRestoreError"}"#), accepted());
+        let answer = answer.join().unwrap();
+        assert_eq!((answer.outcome, text(&answer)), (Outcome::Failure, r#"{"errorType":"Runtime.AfterRestoreError"}"#));
+    });
+}
+
+#[test]
+fn a_program_stands_still_in_its_snapshot() {
+    let directory = env::temp_dir().join(format!("lambwire-snapshot-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("pid");
+    let mut command = Command::new("sh");
+    // The program takes the place of the shell.
+    command.args(["-c", r#"echo $$ > "$0.new"; mv "$0.new" "$0"; exec "$@""#]).arg(&file);
+    let snapshot = child::snapshot();
+    command.arg(snapshot.get_program()).args(snapshot.get_args());
+    command.envs(snapshot.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let emulator = emulator(command).snap_start().start().unwrap();
+    while !file.exists() {
+        thread::yield_now();
+    }
+    let pid = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    wait_until_frozen(pid);
+    let answer = emulator.invoke_blocking(Event::new("pid")).unwrap();
+    assert_eq!(text(&answer), pid.to_string());
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn nobody_asks_to_be_restored_without_snap_start() {
+    let emulator = quiet().start().unwrap();
+    let mut peer = Peer::connect(emulator.runtime_api());
+    assert_eq!(peer.restore_next().status, 404);
+    assert_eq!(peer.fail_to_restore(b"{}").status, 404);
+}
+
+#[test]
+fn what_has_nothing_to_do_is_frozen_and_goes_on_for_the_next_caller() {
+    let emulator = emulator(child::runtime()).freeze(Freeze::Processes).start().unwrap();
+    let mut pids = Vec::new();
+    for _ in 0..3 {
+        let answer = emulator.invoke_blocking(Event::new("pid")).unwrap();
+        let pid = text(&answer).parse().unwrap();
+        wait_until_frozen(pid);
+        pids.push(pid);
+    }
+    assert!(pids.iter().all(|pid| *pid == pids[0]), "{pids:?}");
+}
+
+#[test]
+fn runtimes_that_lose_their_connections_while_they_are_frozen_get_the_next_event_all_the_same() {
+    for subject in SUBJECTS {
+        let emulator = emulator(subject_command(subject)).freeze(Freeze::Connections).start().unwrap();
+        for event in ["1", "2", "3"] {
+            let answer = emulator.invoke_blocking(Event::new(event)).unwrap();
+            assert_eq!((answer.outcome, text(&answer)), (Outcome::Success, event), "{subject}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_has_changed_is_started_again() {
+    let directory = env::temp_dir().join(format!("lambwire-changed-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let emulator = emulator(child::runtime()).watch(&directory).start().unwrap();
+    let pid = |emulator: &Running| text(&emulator.invoke_blocking(Event::new("pid")).unwrap()).to_owned();
+    let first = pid(&emulator);
+    for count in 0.. {
+        // The first look may come later than the first change.
+        fs::write(directory.join("app.py"), count.to_string()).unwrap();
+        thread::sleep(2 * std::time::Duration::from_millis(750));
+        if pid(&emulator) != first {
+            break;
+        }
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_program_may_be_started_for_the_first_caller() {
+    let nowhere = || emulator(Command::new("/nonexistent/bootstrap"));
+    assert!(nowhere().start().is_err());
+    let answer = nowhere().start_when_called().start().unwrap().invoke_blocking(Event::new("{}")).unwrap();
+    assert!(text(&answer).contains("Runtime.InvalidEntrypoint"), "{}", text(&answer));
+}
+
+#[test]
+fn without_a_time_out_a_runtime_has_a_deadline_all_the_same() {
+    let emulator = quiet().without_timeout().start().unwrap();
+    let answer = crate::library::invoke_with(&emulator, Event::new("{}"), |peer| {
+        let given = peer.next();
+        assert!(given.deadline_ms.is_some());
+        peer.respond(&given.id, b"{}");
+    });
+    assert_eq!(answer.outcome, Outcome::Success);
+}
+
+fn program(options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(options).stdin(Stdio::null()).env_remove("RUST_LOG");
+    command
+}
+
+#[test]
+fn without_a_program_it_says_what_to_export_and_serves_who_comes() {
+    let options = ["--listen", "127.0.0.1:0", "--runtime-api", "127.0.0.1:0", "--timeout", "off", "--name", "it's"];
+    let mut emulator = program(&options).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(emulator.stdout.take().unwrap()).lines();
+    let ready = lines.next().unwrap().unwrap();
+    let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
+    let api = ready["runtime_api"].as_str().unwrap().to_owned();
+    let mut expected =
+        vec![format!("export AWS_LAMBDA_RUNTIME_API='{api}'"), r"export AWS_LAMBDA_FUNCTION_NAME='it'\''s'".to_owned()];
+    while !expected.is_empty() {
+        let line = lines.next().unwrap().unwrap();
+        expected.retain(|expected| *expected != line);
+    }
+    let mut peer = Peer::connect(api.parse().unwrap());
+    thread::scope(|scope| {
+        let listen = ready["listen"].as_str().unwrap().parse().unwrap();
+        let answer = scope.spawn(move || post(listen, "/2015-03-31/functions/f/invocations", &[], b"1"));
+        let given = peer.next();
+        peer.respond(&given.id, &given.event);
+        assert_eq!(answer.join().unwrap().text(), "1");
+    });
+    emulator.kill().unwrap();
+    emulator.wait().unwrap();
+}
+
+#[test]
+fn a_start_that_fails_or_takes_long_is_reported() {
+    let lines = |options: &[&str], script: &str| {
+        let output = program(options).args(["--event-json", "{}", "--", "sh", "-c", script]).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let crashed = lines(&[], "exit 3");
+    assert!(crashed.contains("\tPhase: init\tStatus: error\tError Type: Runtime.ExitError\n"), "{crashed}");
+    let late = lines(&["--timeout", "0.01", "--init-timeout", "4"], "sleep 1000");
+    assert!(late.contains("\tPhase: init\tStatus: timeout\n"), "{late}");
+    assert!(late.contains("sh: started 3 s ago, has not asked for an event: no runtime client in it?\n"), "{late}");
+}
+
+#[test]
+fn a_runtime_that_takes_no_part_in_snapshots_is_named() {
+    let (key, value) = child::variable();
+    let mut command =
+        program(&["--snap-start", "--timeout", "300", "--event-json", "variable AWS_LAMBDA_INITIALIZATION_TYPE"]);
+    command.arg("--").arg(env::current_exe().unwrap()).args(child::arguments()).env(key, value);
+    let output = command.output().unwrap();
+    assert_eq!(str::from_utf8(&output.stdout), Ok("snap-start"));
+    let lines = String::from_utf8(output.stderr).unwrap();
+    assert!(lines.contains("LABEL com.amazonaws.lambda.feature.snapstart=\"Allow\""), "{lines}");
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the published crates with the oldest compiler that the workspace states, taken from Debian's packages into
-# .tools/ without being installed.
+# Builds the libraries with the oldest compiler that the workspace states, and runs the tests of the core. The compiler is
+# taken from Debian's packages into .tools/ without being installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,16 +21,19 @@ if [ ! -x "$root/usr/bin/cargo" ]; then
     mv "$work/root" "$root"
 fi
 libraries=$root/usr/lib/$(uname -m)-linux-gnu
-export LD_LIBRARY_PATH=$libraries:$root/usr/lib/llvm-19/lib RUSTC=$root/usr/bin/rustc
+export LD_LIBRARY_PATH=$libraries:$root/usr/lib/llvm-19/lib RUSTC=$root/usr/bin/rustc RUSTDOC=$root/usr/bin/rustdoc
 "$RUSTC" --version
 # The published crates in a workspace of their own, with the newest dependencies that this compiler takes: whoever has it
 # would get those.
 copy=$(mktemp -d)
 trap 'rm -rf "$copy" "${work:-}"' EXIT
-git ls-files crates | tar -c --files-from=- | tar -x -C "$copy"
+git ls-files crates docs | tar -c --files-from=- | tar -x -C "$copy"
 sed 's/^members = .*/members = ["crates\/*"]/; /^exclude/d' Cargo.toml >"$copy/Cargo.toml"
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")/msrv
 cd "$copy"
 export CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback
+# heapless 0.9.1 says that it can be built with Rust 1.82, and cannot with less than 1.87.
+"$root/usr/bin/cargo" update --quiet heapless --precise 0.8.0
 "$root/usr/bin/cargo" check --quiet --target-dir "$target" -p lambwire -p lambwire-runtime -p lambwire-mio -p lambwire-smol
-echo "the core and the transports build with Rust $stated"
+"$root/usr/bin/cargo" test --quiet --target-dir "$target" -p lambwire
+echo "the core and the transports build with Rust $stated, and the tests of the core pass"

@@ -15,7 +15,7 @@ main() {
         { grep -v 'ignoring test\|aborting upload due to dry run' || true; } >&2
     mkdir "$work/packages"
     local package
-    for package in "$work"/target/package/*.crate; do
+    for package in "$work"/target/package/tmp-crate/*.crate; do
         tar -C "$work/packages" -xzf "$package"
         look "$package" "$work/packages/$(basename "$package" .crate)"
     done

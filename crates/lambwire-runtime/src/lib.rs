@@ -1,4 +1,17 @@
-#![doc = include_str!("../README.md")]
+//! What every runtime does besides connecting, reading and writing: what `lambwire-mio` and `lambwire-smol` have in common.
+//! Take one of those to write a function; take this one to write an adapter for another I/O library.
+//!
+//! - [`Conversation`] is a [`Session`](lambwire::Session) with its buffers. Each of its methods starts a request and returns
+//!   the [turn](lambwire::Turn) that sends it.
+//! - [`Sending`] is such a turn, if its reply says no more than yes or no. [`error`] makes an [`Error`] of one that failed.
+//! - [`Streaming`] sends a response piece by piece.
+//! - [`Response`] and [`Failure`] are what a handler returns. [`catch`] makes a failure of a panic: a hook for panics is set
+//!   for the process.
+//! - [`remaining`] is the time that is left for an invocation, and [`is_snap_start`] says whether Lambda wants a snapshot.
+//!
+//! An adapter owns a socket and has one function, `drive`, that performs the actions of a turn; `examples/tokio` is one of some
+//! 200 lines. There is no I/O in here, but for a line on stderr before the process ends.
+
 #![forbid(unsafe_code)]
 
 mod conversation;

@@ -79,7 +79,9 @@ fn watch() {
 const PANIC: &str = "Function.Panic";
 
 fn failure(info: &PanicHookInfo<'_>) -> Failure {
-    let message = info.payload_as_str().unwrap_or("(no text)");
+    let payload = info.payload();
+    let formatted = || payload.downcast_ref().map(String::as_str);
+    let message = payload.downcast_ref().copied().or_else(formatted).unwrap_or("(no text)");
     let place = info.location().map(|place| format!(" at {place}")).unwrap_or_default();
     Failure::new(PANIC, format!("panicked{place}: {message}"))
 }

@@ -63,12 +63,10 @@ impl Runtime {
             if let Some(oversized) = turn.oversized().as_ref().map(InvocationIds::of) {
                 buf = turn.into_buffer();
                 let report = lambwire_runtime::oversized();
-                if let Err(error) = self.fail(&oversized.context()?, &report, Pipelining::Off).await
-                    && error.is_fatal()
-                {
-                    return Err(error);
+                match self.fail(&oversized.context()?, &report, Pipelining::Off).await {
+                    Err(error) if error.is_fatal() => return Err(error),
+                    _ => continue,
                 }
-                continue;
             }
             let message = turn.finish().map_err(|failed| error(failed, failure))?;
             let Reply::Invocation(context) = message.head else {

@@ -248,11 +248,12 @@ impl Client {
         if status == 101 {
             return Err(ReceiveError::BadStatus(status));
         }
-        if let Incoming::Head { interims, .. } = &mut self.incoming
-            && status < 200
-        {
-            *interims += 1;
-            return if *interims > limits::INTERIM_REPLIES { Err(ReceiveError::TooManyInterims) } else { Ok(None) };
+        match &mut self.incoming {
+            Incoming::Head { interims, .. } if status < 200 => {
+                *interims += 1;
+                return if *interims > limits::INTERIM_REPLIES { Err(ReceiveError::TooManyInterims) } else { Ok(None) };
+            }
+            _ => {}
         }
         let body = reply_body(status, framing);
         // A reply to a request that is not wholly written is a refusal: what is left of it never goes out.

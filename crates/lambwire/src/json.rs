@@ -84,13 +84,12 @@ impl TextChars<'_> {
         };
         if (0xd800..0xdc00).contains(&first) {
             let mut ahead = self.rest.clone();
-            if ahead.next() == Some('\\')
-                && ahead.next() == Some('u')
-                && let Some(second @ 0xdc00..0xe000) = four_digits(&mut ahead)
-            {
-                self.rest = ahead;
-                let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-                return char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+            if ahead.next() == Some('\\') && ahead.next() == Some('u') {
+                if let Some(second @ 0xdc00..0xe000) = four_digits(&mut ahead) {
+                    self.rest = ahead;
+                    let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+                    return char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+                }
             }
         }
         char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER)

@@ -359,11 +359,10 @@ impl MessageReader {
 
 /// Moves `buf[from..to]` down to `at`.
 fn close_up(buf: &mut [u8], at: usize, from: usize, to: usize) {
-    if let Some(region) = buf.get_mut(at..to)
-        && let Some(gap) = from.checked_sub(at)
-        && (1..=region.len()).contains(&gap)
-    {
-        region.copy_within(gap.., 0);
+    if let (Some(region), Some(gap)) = (buf.get_mut(at..to), from.checked_sub(at)) {
+        if (1..=region.len()).contains(&gap) {
+            region.copy_within(gap.., 0);
+        }
     }
 }
 

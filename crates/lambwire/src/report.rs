@@ -110,7 +110,7 @@ fn prefix(text: &str, room: usize) -> &str {
         Some(*end)
     });
     let kept = ends.take_while(|&end| end <= room).count();
-    text.get(..text.floor_char_boundary(kept)).unwrap_or_default()
+    (0..=kept).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 impl Serialize for ErrorReport<'_> {

@@ -192,10 +192,11 @@ impl Server {
         if self.replying || matches!(self.incoming, Incoming::Head(_)) && self.failed.is_none() {
             return Err(SendError::InvalidState);
         }
-        if let Reply::Rejected { status } = *reply
-            && !(300..=599).contains(&status)
-        {
-            return Err(SendError::InvalidStatus(status));
+        match *reply {
+            Reply::Rejected { status } if !(300..=599).contains(&status) => {
+                return Err(SendError::InvalidStatus(status));
+            }
+            _ => {}
         }
         let bodiless = self.request.is_head || matches!(reply, Reply::NothingYet | Reply::Rejected { status: 304 });
         if bodiless && body != Body::Exact(0) {

@@ -18,14 +18,15 @@ pub(crate) fn write(writer: &mut Writer<'_>, bytes: &[u8]) {
 
 /// Decodes into the front of `out` and gives that back; `None` if the text is not base64 or `out` is too small.
 pub(crate) fn decode<'o>(text: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
-    let (groups, []) = text.as_chunks::<4>() else {
+    let groups = text.chunks_exact(4);
+    if !groups.remainder().is_empty() {
         return None;
-    };
+    }
+    let last = groups.len().saturating_sub(1);
     let mut len = 0;
-    for (index, group) in groups.iter().enumerate() {
-        let is_last = index + 1 == groups.len();
+    for (index, group) in groups.enumerate() {
         let padding = group.iter().rev().take_while(|&&symbol| symbol == b'=').count();
-        if padding > 2 || padding > 0 && !is_last {
+        if padding > 2 || padding > 0 && index != last {
             return None;
         }
         let mut word = 0;

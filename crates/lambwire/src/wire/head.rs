@@ -52,10 +52,10 @@ impl<'i, L> Head<'i, L> {
         line: impl Fn(&'i [u8]) -> Result<(L, u8), ReceiveError>,
         see: &mut impl FnMut(&'i [u8], &'i [u8]) -> bool,
     ) -> Result<Option<Self>, ReceiveError> {
-        if scan.is_untouched()
-            && let Ok(Some(head)) = Self::parse(input.get(..limit).unwrap_or(input), &line, see)
-        {
-            return Ok(Some(head));
+        if scan.is_untouched() {
+            if let Ok(Some(head)) = Self::parse(input.get(..limit).unwrap_or(input), &line, see) {
+                return Ok(Some(head));
+            }
         }
         match scan.find_end(input, limit)? {
             ScanResult::End(end) => {

@@ -77,21 +77,20 @@ const HIGHS: u64 = 0x8080_8080_8080_8080;
 /// bit of the first one sought, and maybe of some that are not.
 #[inline]
 fn position(bytes: &[u8], mark: impl Fn(u64) -> u64, is: impl Fn(u8) -> bool) -> Option<usize> {
-    let (words, _) = bytes.as_chunks::<8>();
-    let mut clean = words.len() * 8;
-    for (index, word) in words.iter().enumerate() {
+    let mut rest = bytes;
+    while let Some((word, behind)) = rest.split_first_chunk() {
         let marks = mark(u64::from_le_bytes(*word)) & HIGHS;
         if marks != 0 {
             let first = (marks.trailing_zeros() / 8) as usize;
             if is(word[first & 7]) {
-                return Some(index * 8 + first);
+                return Some(bytes.len() - rest.len() + first);
             }
-            clean = index * 8;
             break;
         }
+        rest = behind;
     }
-    let at = bytes.get(clean..)?.iter().position(|&byte| is(byte))?;
-    Some(clean + at)
+    let at = rest.iter().position(|&byte| is(byte))?;
+    Some(bytes.len() - rest.len() + at)
 }
 
 /// Marks the bytes of a word that are `byte`, which is ASCII, and maybe some that are not ASCII or above the first.

@@ -184,10 +184,10 @@ impl Peer for Asking {
     }
 
     fn speak(&mut self) {
-        if let Some(&kind) = self.kinds.last()
-            && self.client.is_ready()
-        {
-            self.kinds.pop();
+        if !self.client.is_ready() {
+            return;
+        }
+        if let Some(kind) = self.kinds.pop() {
             let request = plain_request(kind);
             self.client.send(&request, Body::Exact(0), &mut [0; 512]).unwrap();
         }

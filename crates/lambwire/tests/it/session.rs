@@ -293,12 +293,12 @@ fn check_stream(pieces: &[&[Fate]], last: &[Fate], expected: &str) {
     for fates in pieces {
         let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
         let failure = drive(&mut turn, fates);
-        if turn.poll() == Action::Done
-            && let Err(error) = turn.accepted()
-        {
-            let error = error.map(|()| failure.unwrap_or(Failure("silent")), <[u8]>::to_vec);
-            assert_eq!(Chain(&error).to_string(), expected);
-            return;
+        if turn.poll() == Action::Done {
+            if let Err(error) = turn.accepted() {
+                let error = error.map(|()| failure.unwrap_or(Failure("silent")), <[u8]>::to_vec);
+                assert_eq!(Chain(&error).to_string(), expected);
+                return;
+            }
         }
     }
     let len = session.finish(None, &mut out).unwrap();

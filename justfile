@@ -1,7 +1,7 @@
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 # Everything that has to hold before a change is merged
-check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie workers languages counts fuzz-seeds simulate conformance-quick
+check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie workers languages counts fuzz-seeds simulate conformance-quick docs-test
 
 # What a change has to pass anywhere: nothing but Rust is needed
 quick: fmt
@@ -29,6 +29,12 @@ test:
 # The documentation builds, and its links lead somewhere
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Every link, shell block and block of code of the documents is tried, or says why not
+docs-test:
+    scripts/install.sh php perl python3 node ruby lua curl
+    cargo build -q -p bootstrap -p hello -p lambwire-emulator -p lambwire-conformance
+    python3 scripts/docs_test.py "${CARGO_TARGET_DIR:-target}/debug"
 
 # lambwire and what it depends on need no std
 nostd:

@@ -4,26 +4,34 @@ api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime
 files=$(mktemp -d)
 trap 'rm -rf "$files"' EXIT
 
+# A value without spaces, of a name in whatever case.
+header() {
+    grep -i "^$1:" "$files/head" | cut -d : -f 2- | tr -d '[:space:]'
+}
+
 if [ "${CONFORMANCE_INIT:-}" = fail ]; then
-    curl -sS -o "$files/reply" -d '{"errorType":"Runtime.InitError","errorMessage":"told to fail at the start"}' "$api/init/error"
+    curl -sS -o "$files/reply" -H 'Lambda-Runtime-Function-Error-Type: Runtime.InitError' \
+        -d '{"errorType":"Runtime.InitError","errorMessage":"told to fail at the start"}' "$api/init/error"
     exit 1
 fi
 
 while curl -sS -f -D "$files/head" -o "$files/event" "$api/invocation/next"; do
     # Nothing is written for an event of 0 bytes.
     [ -e "$files/event" ] || : >"$files/event"
-    id=$(sed -n 's/^[Ll]ambda-[Rr]untime-[Aa]ws-[Rr]equest-[Ii]d: *\([^[:cntrl:]]*\).*/\1/p' "$files/head")
-    nonce=$(sed -n 's/^[Ll]ambda-[Rr]untime-[Ii]nvocation-[Ii]d: *\([^[:cntrl:]]*\).*/\1/p' "$files/head")
+    id=$(header Lambda-Runtime-Aws-Request-Id)
+    nonce=$(header Lambda-Runtime-Invocation-Id)
     message=$(head -c 400 "$files/event" | sed -n 's/^{"fail":"\([^"]*\)".*/\1/p')
     if [ -n "$message" ]; then
         verb=error
+        set -- -H 'Lambda-Runtime-Function-Error-Type: Function.Failed'
         printf '{"errorType":"Function.Failed","errorMessage":"%s"}' "$message" >"$files/answer"
     else
         verb=response
+        set --
         mv "$files/event" "$files/answer"
     fi
     curl -sS -o "$files/reply" -H 'Content-Type: application/json' -H 'Expect:' -H "Lambda-Runtime-Invocation-Id: $nonce" \
-        --data-binary "@$files/answer" "$api/invocation/$id/$verb"
+        "$@" --data-binary "@$files/answer" "$api/invocation/$id/$verb"
     rm -f "$files/event" "$files/answer"
 done
 exit 1

@@ -35,6 +35,8 @@ HARM_EVENTS = 400
 
 # How much the memory of the bootstrap may grow, in KiB, from the first tenth to the end.
 GROWTH_KIB = 512
+# The same of its open files: the pipes of a worker that is being started.
+GROWTH_FILES = 4
 
 
 def main(emulator, bootstrap, count=100_000, seed=1):
@@ -65,14 +67,19 @@ def soak(language, emulator, bootstrap, count, seed):
             soaked.run()
             problems = soaked.problems
             print(f"{language}: {soaked.answered} answers, {soaked.errors} errors, {count} events in "
-                  f"{time.monotonic() - started:.0f} s; bootstrap {soaked.first_kib} -> {soaked.last_kib} KiB", flush=True)
+                  f"{time.monotonic() - started:.0f} s; bootstrap {soaked.first_kib} -> {soaked.last_kib} KiB, "
+                  f"{soaked.first_files} -> {soaked.last_files} files", flush=True)
             if soaked.last_kib > soaked.first_kib + GROWTH_KIB:
                 problems.append(f"memory grew from {soaked.first_kib} to {soaked.last_kib} KiB")
+            if soaked.last_files > soaked.first_files + GROWTH_FILES:
+                problems.append(f"open files grew from {soaked.first_files} to {soaked.last_files}")
             family = descendants(process.pid)
-            # A handler's own children are its own to wait for.
-            zombies = [pid for ours in children(process.pid) for pid in children(ours) if state(pid) == "Z"]
-            if zombies:
-                problems.append(f"{len(zombies)} zombies of the bootstrap")
+            # What has ended since the last event is waited for at the next; and a handler's own children are its own to wait for.
+            before = zombies(process.pid)
+            soaked.one_more()
+            stale = before & zombies(process.pid)
+            if stale:
+                problems.append(f"{len(stale)} zombies of the bootstrap")
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
@@ -100,7 +107,7 @@ class Soak:
         self.lock = threading.Lock()
         self.started = self.answered = self.errors = 0
         self.harmed_until = 0
-        self.first_kib = self.last_kib = 0
+        self.first_kib = self.last_kib = self.first_files = self.last_files = 0
         self.problems = []
 
     def run(self):
@@ -109,10 +116,12 @@ class Soak:
             caller.start()
         for caller in callers:
             caller.join()
-        # What has ended since is waited for when there is another event.
-        self.count += CALLERS
-        self.call(f"{self.seed}-last")
-        self.last_kib = self.bootstrap_kib()
+        self.one_more()
+        self.last_kib, self.last_files = self.bootstrap_kib(), self.bootstrap_files()
+
+    def one_more(self):
+        self.count = self.started + 1
+        self.call(f"{self.seed}-{self.count}")
 
     def call(self, seed):
         chance = random.Random(seed)
@@ -127,7 +136,7 @@ class Soak:
                 if do in HARMS_NEXT:
                     self.harmed_until = number + HARM_EVENTS
                 if number == self.count // 10:
-                    self.first_kib = self.bootstrap_kib()
+                    self.first_kib, self.first_files = self.bootstrap_kib(), self.bootstrap_files()
             name = f"{seed}-{number}"
             size = chance.choice([0, 1, 100, 1000, 5000, 65_400, 65_536, 70_000]) if chance.random() < 0.1 else 20
             event = {"do": do, "id": name, "pad": "x" * size}
@@ -170,6 +179,9 @@ class Soak:
     def bootstrap_kib(self):
         return max((rss_kib(pid) for pid in children(self.pid)), default=0)
 
+    def bootstrap_files(self):
+        return max((len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in children(self.pid)), default=0)
+
 
 def pick(chance):
     at = chance.randrange(10_000)
@@ -188,6 +200,11 @@ def children(pid):
         except OSError:
             pass
     return found
+
+
+def zombies(pid):
+    """The children of what `pid` has started that nobody has waited for."""
+    return {child for ours in children(pid) for child in children(ours) if state(child) == "Z"}
 
 
 def descendants(pid):

@@ -10,7 +10,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: cargo-lambda simulate-bugs images events libraries-node libraries-python more-languages soak-languages publishable msrv wheel actionlint conformance conformance-bugs
+nightly: cargo-lambda simulate-bugs images events libraries more-languages soak-languages publishable msrv wheel actionlint conformance conformance-bugs
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -127,7 +127,8 @@ languages:
 
 # The worker of each language by itself, over two pipes
 workers:
-    scripts/install.sh php perl python3 ruby luas shells
+    scripts/install.sh php perl python3 node ruby luas shells
+    python3 scripts/test_workers.py
     python3 scripts/test_worker_python.py
     python3 scripts/test_worker_node.py
     python3 scripts/test_worker_ruby.py
@@ -135,6 +136,9 @@ workers:
     python3 scripts/test_worker_sh.py
     python3 scripts/test_worker_php.py
     python3 scripts/test_worker_perl.py
+
+# Libraries that handlers are written with, unchanged, under the bootstrap and under AWS's clients
+libraries: libraries-node libraries-python
 
 # Libraries that make handlers in JavaScript, unchanged, beside AWS's client
 libraries-node:

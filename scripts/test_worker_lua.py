@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-from worker_pipes import WORKERS, Worker, check, check_sizes
+from worker_pipes import WORKERS, Worker, check
 
 TEXT = ""
 for part in ("json.lua", "worker.lua"):
@@ -259,15 +259,6 @@ def lives(worker):
     return passed
 
 
-def sizes(worker):
-    """Large and small."""
-    passed = 0
-    with worker("function handler(event) return type(event) == 'string' and #event or type(event) == 'table' and ('x'):rep(event.size) or 1 end") as running:
-        running.ready()
-        passed += check_sizes("lua", running)
-    return passed
-
-
 def without_proc(lua, root):
     """In a mount namespace of its own, where nothing is below /proc."""
     if not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"]).returncode:
@@ -286,7 +277,7 @@ def without_proc(lua, root):
 def main(lua):
     with tempfile.TemporaryDirectory() as root:
         worker = functools.partial(start, lua, root)
-        groups = [values, results, faults, changes, contexts, streams, children, lives, sizes]
+        groups = [values, results, faults, changes, contexts, streams, children, lives]
         passed = sum(group(worker) for group in groups) + without_proc(lua, root)
     print(f"lua ({lua}): {passed} passed, 0 failed", flush=True)
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from worker_pipes import PATIENCE, SIZES, WORKERS, Ended, Worker, check
+from worker_pipes import PATIENCE, WORKERS, Ended, Worker, check
 
 # What is logged at once, more than the 64 KiB that a pipe holds.
 LOG_BYTES = 300_000
@@ -19,10 +19,7 @@ PIECES, PIECE_BYTES = 2000, 65536
 
 HANDLERS = r"""
 const { execFileSync, fork } = require('child_process');
-exports.empty = async (event) => ({ keys: Object.keys(event).length });
 exports.echo = async (event) => event;
-exports.count = async (event) => ({ bytes: Buffer.byteLength(JSON.stringify(event)) });
-exports.make = async ({ bytes }) => ({ text: 'x'.repeat(bytes) }).text;
 exports.changes = async (event, context) => {
   if (event.look) return [context.getRemainingTimeInMillis() > 0, event];
   process.removeAllListeners();
@@ -96,29 +93,6 @@ FILES = {
 
 def is_error(heard, error_type):
     return heard[0] in ("error", "fatal") and json.loads(heard[-1])["errorType"] == error_type
-
-
-def sizes(start):
-    with start("app.js", "empty") as worker:
-        worker.ready()
-        check("an event of 0 bytes", worker.invoke(b""), ("result", b'{"keys":0}'))
-    with start("app.js", "echo") as worker:
-        worker.ready()
-        for size in [*SIZES, SIZES[-1] - 1]:
-            wide = ('["é%s"]' % ("é" * ((size - 6) // 2))).encode()
-            for event in [b'"%s"' % (b"x" * (size - 2)), wide] if size > 6 else [b"7"]:
-                kind, body = worker.invoke(event)
-                check(f"{size} bytes", (kind, body == event), ("result", True))
-    with start("app.js", "make") as worker:
-        worker.ready()
-        for size in SIZES[2:]:
-            kind, body = worker.invoke(json.dumps({"bytes": size - 2}))
-            check(f"an answer of {size} bytes", (kind, body == b'"%s"' % (b"x" * (size - 2))), ("result", True))
-    with start("app.js", "count") as worker:
-        worker.ready()
-        write = worker.write
-        worker.write = lambda data: [write(data[at : at + 1]) for at in range(len(data))]
-        check("an event in pieces of a byte", worker.invoke('{"a":[1,2]}'), ("result", b'{"bytes":11}'))
 
 
 def surroundings(start):
@@ -252,7 +226,7 @@ def contexts(start):
 
 
 def main(node="node"):
-    parts = [sizes, surroundings, ends, reports, streams, concurrent, hooks, contexts]
+    parts = [surroundings, ends, reports, streams, concurrent, hooks, contexts]
     text = Path(WORKERS, "node", "worker.cjs").read_text()
     with tempfile.TemporaryDirectory() as root:
         for name, content in FILES.items():

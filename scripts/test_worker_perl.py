@@ -8,12 +8,11 @@ import sys
 import tempfile
 import time
 
-from worker_pipes import WORKERS, Ended, Worker, check, check_sizes
+from worker_pipes import WORKERS, Ended, Worker, check
 
 with open(os.path.join(WORKERS, "perl", "worker.pl")) as file:
     TEXT = file.read()
 
-SIZED = "sub handler { my ($event) = @_; return ref $event ? 'x' x $event->{size} : length $event } 1;"
 SAME = "sub handler { return $_[0] } 1;"
 
 # What comes back byte for byte, and what else comes back as an equal value.
@@ -153,24 +152,6 @@ class Root:
 
     def handler(self, body):
         return self.serve("use JSON::PP (); sub handler { my ($event, $context) = @_;\n" + body + "\n} 1;")
-
-
-def sizes(root):
-    with root.serve(SIZED) as running:
-        return check_sizes("perl", running)
-
-
-def cuts(root):
-    """An event may come in pieces of any size."""
-    with root.serve(SAME) as running:
-        context = json.dumps({"trace_id": None, "identity": None, "client_context": None}, separators=(",", ":")).encode() + b"\n"
-        frame = f"event id {len(context)} 7\n".encode() + context + b"[1,2.5]"
-        for cut in range(1, len(frame)):
-            for piece in (frame[:cut], frame[cut:]):
-                running.write(piece)
-                time.sleep(0.001)
-            check(f"cut at {cut}", running.hear(), ("result", "id", b"[1,2.5]"))
-    return len(frame) - 1
 
 
 def values(root):
@@ -366,7 +347,7 @@ def main(perl="perl"):
     passed = 0
     for codec in ["JSON::PP"] + ["JSON::XS"] * has_xs:
         root = Root(perl, codec)
-        for test in (sizes, cuts, values, results, handlers, errors, contexts, spoiled, children, signals, snapshots, logs, ends):
+        for test in (values, results, handlers, errors, contexts, spoiled, children, signals, snapshots, logs, ends):
             passed += test(root)
             print(f"perl, {codec}: {test.__name__} ... ok", flush=True)
     print(f"{passed} passed, 0 failed")

@@ -9,12 +9,11 @@ import sys
 import tempfile
 import time
 
-from worker_pipes import WORKERS, Ended, Worker, check, check_sizes
+from worker_pipes import WORKERS, Ended, Worker, check
 
 with open(os.path.join(WORKERS, "php", "worker.php")) as file:
     TEXT = "\n" + file.read().removeprefix("<?php")
 
-SIZED = "<?php function handler($event) { return is_array($event) ? str_repeat('x', $event['size']) : strlen($event); }"
 SAME = "<?php function handler(stdClass|array|string|int|float|bool|null $event) { return $event; }"
 OBJECTS = "<?php function handler(object $event) { return $event; }"
 ARRAYS = "<?php function handler($event) { return $event; }"
@@ -225,24 +224,6 @@ def is_told(what, frame, kind, part):
     check(what, (frame[0], part in frame[-1].decode()), (kind, True)) if part else check(what, frame[0], kind)
 
 
-def sizes(root):
-    with root.serve(SIZED) as running:
-        return check_sizes("php", running)
-
-
-def cuts(root):
-    """An event may come in pieces of any size."""
-    with root.serve(ARRAYS) as running:
-        context = json.dumps({"trace_id": None, "identity": None, "client_context": None}, separators=(",", ":")).encode() + b"\n"
-        frame = f"event id {len(context)} 7\n".encode() + context + b"[1,2.5]"
-        for cut in range(1, len(frame)):
-            for piece in (frame[:cut], frame[cut:]):
-                running.write(piece)
-                time.sleep(0.001)
-            check(f"cut at {cut}", running.hear(), ("result", "id", b"[1,2.5]"))
-    return len(frame) - 1
-
-
 def values(root):
     for text in (OBJECTS, SAME, "<?php return fn (?stdClass $event) => $event;"):
         with root.serve(text) as running:
@@ -436,7 +417,7 @@ def ends(root):
 def main(php="php"):
     root = Root(php)
     passed = 0
-    for test in (sizes, cuts, values, results, handlers, causes, contexts, spoiled, buffers, children, signals, snapshots, logs, ends):
+    for test in (values, results, handlers, causes, contexts, spoiled, buffers, children, signals, snapshots, logs, ends):
         count = test(root)
         print(f"php: {test.__name__} ... {'ok' if count else 'left out: there is no pcntl'}", flush=True)
         passed += count

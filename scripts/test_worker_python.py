@@ -9,14 +9,12 @@ import sys
 import tempfile
 import time
 
-from worker_pipes import SIZES, WORKERS, Ended, Worker, check
+from worker_pipes import WORKERS, Ended, Worker, check
 
 HANDLERS = r'''
 import asyncio, atexit, contextvars, ctypes, gc, logging, os, random, signal, subprocess, sys, threading, time
 
 def echo(event, context): return event
-
-def sized(event, context): return "x" * event["size"] if isinstance(event, dict) else len(event)
 
 def forking(event, context):
     if event == "return" and os.fork() == 0:
@@ -246,28 +244,6 @@ def told(frame):
     return kind, json.loads(body)["errorType"]
 
 
-def sizes_are_answered(root):
-    with root.serve("app.sized") as running:
-        for size in SIZES:
-            if size >= 2:
-                check(f"event of {size}", running.invoke('"' + "x" * (size - 2) + '"'), answer(size - 2))
-                check(f"answer of {size}", running.invoke(json.dumps({"size": size - 2})), answer("x" * (size - 2)))
-            else:
-                check(f"event of {size}", told(running.invoke("{"[:size])), ("error", "Runtime.UnmarshalError"))
-
-
-def frames_come_in_pieces(root):
-    with root.serve("app.echo") as running:
-        request_id = "in-pieces"
-        context = json.dumps({"trace_id": None, "identity": None, "client_context": None}, separators=(",", ":")).encode() + b"\n"
-        frame = f"event {request_id} {len(context)} 9\n".encode() + context + b'[1, 2, 3]'
-        for cut in range(1, len(frame), 7):
-            running.write(frame[:cut])
-            time.sleep(0.001)
-            running.write(frame[cut:])
-            check(f"cut at {cut}", running.hear(), ("bytes", request_id, b"[1, 2, 3]"))
-
-
 def children_stay_silent(root):
     with root.serve("app.forking") as running:
         for kind in ("return", "raise", "exit", "late", "raw", "none"):
@@ -434,7 +410,7 @@ def nothing_is_imported_that_a_handler_may_not_need(root):
 
 
 TESTS = [
-    sizes_are_answered, frames_come_in_pieces, children_stay_silent, what_a_handler_changes_does_no_harm, one_loop_is_kept,
+    children_stay_silent, what_a_handler_changes_does_no_harm, one_loop_is_kept,
     streams_come_in_pieces, sigterm_reaches_its_handler, what_is_raised_between_events_is_told, several_events_at_a_time,
     causes_are_told, contexts_that_are_deep, hooks_run, it_ends_as_python_does, nothing_is_imported_that_a_handler_may_not_need,
 ]  # fmt: skip

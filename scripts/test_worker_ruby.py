@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 
-from worker_pipes import WORKERS, Worker, check, check_sizes
+from worker_pipes import WORKERS, Worker, check
 
 with open(os.path.join(WORKERS, "ruby/worker.rb")) as file:
     TEXT = file.read()
@@ -344,19 +344,10 @@ def logs(worker):
     return passed
 
 
-def sizes(worker):
-    """Large and small."""
-    passed = 0
-    with worker("def handler(event:, context:) = event.is_a?(String) ? event.bytesize : 'x' * event['size']") as running:
-        running.ready()
-        passed += check_sizes("ruby", running)
-    return passed
-
-
 def main(ruby):
     with tempfile.TemporaryDirectory() as root:
         worker = functools.partial(start, ruby, root)
-        groups = [shapes, faults, changes, values, contexts, streams, children, ends, loads, hooks, logs, sizes]
+        groups = [shapes, faults, changes, values, contexts, streams, children, ends, loads, hooks, logs]
         passed = sum(group(worker) for group in groups)
     print(f"ruby ({ruby}): {passed} passed, 0 failed", flush=True)
 

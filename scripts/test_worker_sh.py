@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from worker_pipes import PATIENCE, SIZES, WORKERS, Worker, check
+from worker_pipes import PATIENCE, WORKERS, Worker, check
 
 with open(os.path.join(WORKERS, "sh/worker.sh")) as file:
     TEXT = file.read()
@@ -254,25 +254,10 @@ def lives(worker, name, root):
     return passed
 
 
-def sizes(worker, name, root):
-    """Large and small."""
-    passed = 0
-    sizes = "handler() { case $1 in '{'*) n=${1#*:}; head -c \"${n%?}\" /dev/zero | tr '\\0' x ;; *) printf %s ${#1} ;; esac; }\n"
-    with worker(sizes) as running:
-        running.ready()
-        for size in SIZES:
-            if size:
-                check(f"event of {size} bytes", running.invoke("1" * size), ("text", str(size).encode()))
-            kind, body = running.invoke('{"size":%d}' % size)
-            check(f"answer of {size} bytes", (kind, len(body)), ("text", size))
-            passed += 2
-    return passed
-
-
 def main(shell):
     with tempfile.TemporaryDirectory() as root:
         worker = functools.partial(start, shell, root)
-        groups = [begun, changes, faults, jobs, inputs, contexts, lives, sizes]
+        groups = [begun, changes, faults, jobs, inputs, contexts, lives]
         passed = sum(group(worker, shell.split()[-1], root) for group in groups)
     print(f"sh ({shell}): {passed} passed, 0 failed", flush=True)
 

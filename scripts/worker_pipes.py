@@ -144,18 +144,3 @@ class Worker:
 def check(what, found, expected):
     if found != expected:
         raise AssertionError(f"{what}: expected {str(expected)[:3000]}, found {str(found)[:3000]}")
-
-
-# In bytes: nothing, a byte, a pipe's worth and what lies beside it, and all that Lambda takes.
-SIZES = [0, 1, 65_535, 65_536, 65_537, 1 << 20, (6 << 20) + 100]
-
-
-def check_sizes(what, running):
-    """The handler answers a string with its length, and `{"size":N}` with so many x."""
-    for size in SIZES:
-        if size >= 2:
-            check(f"{what}: event of {size} bytes", running.invoke('"' + "x" * (size - 2) + '"'), ("result", str(size - 2).encode()))
-        kind, body = running.invoke(json.dumps({"size": max(0, size - 2)}))
-        check(f"{what}: answer of {size} bytes", (len(body) if kind == "text" else len(json.loads(body))), max(0, size - 2))
-    check(f"{what}: event of 1 byte", running.invoke("1")[0] in ("result", "error"), True)
-    return 2 * len(SIZES)

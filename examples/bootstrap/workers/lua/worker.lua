@@ -65,13 +65,14 @@ events:setvbuf("full", READ_BYTES)
 answers:setvbuf("full", READ_BYTES)
 stdout:setvbuf("line")
 
--- The number of this process, where there is a /proc.
+-- The number of this process, where there is a /proc. The file stays open until the next look, for a handler may have
+-- opened as many as there may be.
+local stat
+
 local function own_pid()
-  local stat = open("/proc/self/stat", "r")
-  if not stat then return nil end
-  local text = read(stat, "*l")
-  close(stat)
-  return match(text or "", "^[0-9]+")
+  if stat then close(stat) end
+  stat = open("/proc/self/stat", "r")
+  return stat and match(read(stat, "*l") or "", "^[0-9]+")
 end
 
 local pid = own_pid()

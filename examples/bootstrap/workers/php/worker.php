@@ -471,6 +471,8 @@ final class Worker
             unset($_SERVER["LAMBWIRE_$name"], $_ENV["LAMBWIRE_$name"]);
         }
         Log::set();
+        // Or else PHP ends, without a word, when a handler prints after it has closed its output.
+        ignore_user_abort(true);
         self::$spare = str_repeat('x', SPARE_BYTES);
         register_shutdown_function(self::tellFatal(...));
     }

@@ -202,7 +202,7 @@ module Lambwire
     # --- Invocations
 
     def serve(id, context, event)
-      context = LambdaContext.new(PARSE.call(context, max_nesting: false))
+      context = read_context(id, context) or return
       $_global_aws_request_id = id
       ENV['_X_AMZN_TRACE_ID'] = context.trace_id
       event = read_event(id, event) or return
@@ -214,6 +214,15 @@ module Lambwire
     rescue Exception => error
       end_child(error)
       tell_error('error', id, report(error, 'Function'))
+    end
+
+    # The context, or nil after the answer that what the caller sent along with the event cannot be read.
+    def read_context(id, line)
+      LambdaContext.new(PARSE.call(line, max_nesting: false))
+    rescue *UNREADABLE => error
+      message = "the client context or the identity cannot be read as JSON: #{message_of(error)}"
+      tell_error('error', id, fault('Runtime.LambdaContextUnmarshalError', message))
+      nil
     end
 
     # The event in an array, or nil after the answer that it cannot be read.

@@ -316,10 +316,34 @@ lambwire_main() {
     done
 }
 
+# In a subshell: whether a standard stream is open.
+lambwire_is_open() {
+    lambwire_clean
+    case $1 in
+    0) exec 3<&0 ;;
+    1) exec 3>&1 ;;
+    *) exec 3>&2 ;;
+    esac
+}
+
+# Runs the loop with all standard streams open, whichever the script has closed: a pipe would get the number of one that
+# is not.
+lambwire_serve() {
+    (lambwire_is_open "$1")
+    case $1$? in
+    00) lambwire_serve 1 ;;
+    0*) lambwire_serve 1 </dev/null ;;
+    10) lambwire_serve 2 ;;
+    1*) lambwire_serve 2 >/dev/null ;;
+    20) lambwire_main ;;
+    *) lambwire_main 2>/dev/null ;;
+    esac
+}
+
 (lambwire_check) || exit 1
 # Both are put back when this has ended, whatever the script does to them.
 { . "$lambwire_file"; } 7<&- 8>&-
 lambwire_flags=$-
 # From here on there may be aliases, which nothing in quotation marks is.
 "set" +aeuvx
-"lambwire_main"
+"lambwire_serve" 0

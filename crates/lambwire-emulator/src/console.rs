@@ -26,6 +26,18 @@ pub enum Console {
     Silent,
 }
 
+/// The form of lines for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// As CloudWatch has them: START, END, REPORT, and what the program prints.
+    #[default]
+    Text,
+    /// Each line is an object with `time`, `type` and `record`, as with the Telemetry API; what the program prints has the
+    /// request id as well, where one invocation is under way.
+    Json,
+}
+
 /// Where a line ends up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sink {
@@ -37,6 +49,7 @@ enum Sink {
 #[derive(Debug)]
 pub(crate) struct Printer {
     sink: Option<Sink>,
+    format: LogFormat,
     pending: RefCell<Vec<Piece>>,
     is_due: Cell<bool>,
     due: Notify,
@@ -49,18 +62,22 @@ struct Piece {
 }
 
 impl Printer {
-    pub(crate) fn new(console: Console) -> Self {
+    pub(crate) fn new(console: Console, format: LogFormat) -> Self {
         let sink = match console {
             Console::Stdout => Some(Sink::Stdout),
             Console::Stderr => Some(Sink::Stderr),
             Console::Silent => None,
         };
-        Self { sink, pending: RefCell::default(), is_due: Cell::new(false), due: Notify::new() }
+        Self { sink, format, pending: RefCell::default(), is_due: Cell::new(false), due: Notify::new() }
     }
 
     /// Whether anybody is to see the lines of the platform.
     pub(crate) fn is_silent(&self) -> bool {
         self.sink.is_none()
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == LogFormat::Json
     }
 
     /// Prints a line of the platform, or what the program has written to its standard output. It ends with a line feed.

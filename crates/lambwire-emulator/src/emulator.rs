@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::console::{Console, Printer};
+use crate::console::{Console, LogFormat, Printer};
 use crate::environment::{Capacity, Timeouts};
 use crate::event::new_id;
 use crate::fleet::{Freeze, Registration, Settings, Start};
@@ -29,6 +29,7 @@ pub struct Emulator {
     watched: Vec<PathBuf>,
     end_grace: Duration,
     console: Console,
+    log_format: LogFormat,
     runtime_api: SocketAddr,
     listen: Option<SocketAddr>,
     url: Option<SocketAddr>,
@@ -63,6 +64,7 @@ impl Emulator {
                 concurrency: None,
                 is_snap_start: false,
                 has_frames: false,
+                has_json_log: false,
             },
             timeout: Some(limits::DEFAULT_TIMEOUT),
             init_timeout: None,
@@ -71,6 +73,7 @@ impl Emulator {
             watched: Vec::new(),
             end_grace: limits::END_GRACE,
             console: Console::default(),
+            log_format: LogFormat::default(),
             runtime_api: ([127, 0, 0, 1], 0).into(),
             listen: None,
             url: None,
@@ -281,6 +284,14 @@ impl Emulator {
         self
     }
 
+    /// In which form lines for people are; the program finds it in `AWS_LAMBDA_LOG_FORMAT`, if it is JSON.
+    #[must_use]
+    pub fn log_format(mut self, format: LogFormat) -> Self {
+        self.log_format = format;
+        self.function.has_json_log = format == LogFormat::Json;
+        self
+    }
+
     /// Where to serve the Runtime API; on a free port of 127.0.0.1 without it.
     #[must_use]
     pub fn runtime_api(mut self, address: SocketAddr) -> Self {
@@ -325,7 +336,7 @@ impl Emulator {
                 registration: registration(&self.function, self.command.as_ref()),
                 metadata_token: self.function.metadata_token.clone(),
                 memory_mb: self.function.memory_mb,
-                printer: Printer::new(self.console),
+                printer: Printer::new(self.console, self.log_format),
                 dead_letters: self.dead_letters,
             },
             environments: if self.command.is_some() { self.environments } else { 1 },

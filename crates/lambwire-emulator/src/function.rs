@@ -23,6 +23,8 @@ pub(crate) struct Function {
     pub(crate) is_snap_start: bool,
     /// Whether its process may write its log in frames.
     pub(crate) has_frames: bool,
+    /// Whether lines for people are JSON.
+    pub(crate) has_json_log: bool,
 }
 
 /// Where a program finds what it is to run. AWS's emulator, too, lets what it inherits go before the last argument.
@@ -60,6 +62,9 @@ impl Function {
                 .env("AWS_LAMBDA_INITIALIZATION_TYPE", if self.is_snap_start { "snap-start" } else { "on-demand" })
                 .env_remove(MAX_CONCURRENCY),
         };
+        if self.has_json_log {
+            command.env("AWS_LAMBDA_LOG_FORMAT", "JSON");
+        }
         if let Some(directory) = &self.runtime_dir {
             command.env("LAMBDA_RUNTIME_DIR", directory);
         }
@@ -140,6 +145,7 @@ mod tests {
             concurrency: None,
             is_snap_start: false,
             has_frames: false,
+            has_json_log: false,
         };
         function.set_environment(command, ([127, 0, 0, 1], 9001).into());
         let set: Vec<(String, Option<String>)> = command

@@ -48,7 +48,7 @@ mod telemetry;
 mod watch;
 
 pub use answer::{Answer, Outcome};
-pub use console::{Console, Stderr};
+pub use console::{Console, LogFormat, Stderr};
 pub use emulator::{Emulator, StartError};
 pub use event::Event;
 pub use fleet::Freeze;

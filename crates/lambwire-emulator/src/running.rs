@@ -27,6 +27,7 @@ use crate::limits;
 use crate::process::{self, Program};
 use crate::queue::{Callers, InvokeError, Job, ResponseStream};
 use crate::runtime_api::{self, RuntimeApi};
+use crate::telemetry;
 
 /// An emulator that runs. Dropped, it ends at once, and the program with it.
 #[derive(Debug)]
@@ -189,7 +190,8 @@ impl Parts {
         let factory = Factory { command, function: function.clone(), extensions, address: addresses.runtime_api };
         let fleet = Fleet::new(settings, environments, move |fleet, listener| factory.another(fleet, listener));
         if is_announced {
-            fleet.settings.printer.print((ready_line(addresses) + &exports).as_bytes());
+            let ready = ready_line(addresses, fleet.settings.printer.is_json());
+            fleet.settings.printer.print((ready + &exports).as_bytes());
             fleet.settings.printer.flush();
         }
         let begun = open(&fleet, runtime_api, owns_process);
@@ -283,14 +285,14 @@ async fn tell_last_callers(mut listening: JoinSet<()>) {
     let _ = timeout(limits::LINGER, all).await;
 }
 
-fn ready_line(addresses: Addresses) -> String {
+fn ready_line(addresses: Addresses, is_json: bool) -> String {
     let listen = addresses.front.map(|address| address.to_string());
     let runtime_api = addresses.runtime_api.to_string();
     let mut ready = serde_json::json!({ "listen": listen, "runtime_api": runtime_api });
     if let Some(url) = addresses.url {
         ready["url"] = format!("http://{url}/").into();
     }
-    format!("ready {ready}\n")
+    if is_json { telemetry::made("ready", &ready) + "\n" } else { format!("ready {ready}\n") }
 }
 
 /// What environments are made from.

@@ -57,32 +57,28 @@ impl Telemetry {
         self.is_closed.get()
     }
 
-    /// Tells something of the platform.
-    pub(crate) fn platform(&self, event: &str, record: &Value) {
-        if self.is_on() {
-            self.record(Kind::Platform, &format!("platform.{event}"), record);
-        }
-    }
-
     /// Tells a line that a process has written.
     pub(crate) fn line(&self, kind: Kind, line: &[u8]) {
         if self.is_on() {
             let line = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));
-            self.record(kind, kind.name(), &Value::from(line));
+            self.tell(kind, &made(kind.name(), &Value::from(line)));
         }
     }
 
-    fn record(&self, kind: Kind, name: &str, record: &Value) {
-        let record = made(name, record);
+    /// Tells a record that has been [made].
+    pub(crate) fn tell(&self, kind: Kind, record: &str) {
+        if !self.is_on() {
+            return;
+        }
         if !self.is_closed.get() {
             let mut history = self.history.borrow_mut();
-            history.push_back((kind, record.clone()));
+            history.push_back((kind, record.to_owned()));
             if history.len() > limits::TELEMETRY_HISTORY {
                 history.pop_front();
             }
         }
         for subscriber in self.subscribers.borrow().iter() {
-            subscriber.push(kind, &record);
+            subscriber.push(kind, record);
         }
     }
 
@@ -98,7 +94,7 @@ impl Telemetry {
             link.map_err(|error| format!("Invalid destination: could not TCP dial provided address: {error}"))?;
         let types: Vec<&str> = subscription.kinds.iter().map(|kind| kind.name()).collect();
         let told = json!({ "name": extension, "state": "Subscribed", "types": types });
-        self.platform("telemetrySubscription", &told);
+        self.tell(Kind::Platform, &made("platform.telemetrySubscription", &told));
         let subscriber = Rc::new(Subscriber::new(extension.clone(), subscription));
         for (kind, record) in self.history.borrow().iter() {
             subscriber.push(*kind, record);
@@ -137,7 +133,8 @@ fn tell_dropped(subscribers: &[Rc<Subscriber>], dropped: Dropped) {
     }
 }
 
-fn made(name: &str, record: &Value) -> String {
+/// A record with its time and type, in one line of JSON.
+pub(crate) fn made(name: &str, record: &Value) -> String {
     json!({ "time": time(SystemTime::now()), "type": name, "record": record }).to_string()
 }
 

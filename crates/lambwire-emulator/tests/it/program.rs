@@ -103,6 +103,37 @@ fn one_shot_keeps_what_the_program_prints_out_of_the_answer() {
 }
 
 #[test]
+fn an_answer_has_a_line_of_its_own_where_the_log_goes_to_the_same_place() {
+    let mut command = Command::new("sh");
+    command.args(["-c", r#""$@" 2>&1"#, "sh", env!("CARGO_BIN_EXE_lambwire-emulator")]);
+    let (key, value) = child::variable();
+    command.args(["--timeout", "300", "--event-json", "{}", "--"]).arg(std::env::current_exe().unwrap());
+    let output = command.args(child::arguments()).env(key, value).env_remove("RUST_LOG").output().unwrap();
+    let lines: Vec<&str> = stdout(&output).lines().collect();
+    assert!(lines.contains(&"{}"), "{lines:?}");
+}
+
+#[test]
+fn every_line_may_be_an_object_that_names_its_invocation() {
+    let options = ["--log-format", "json", "--timeout", "300", "--event-json", r#"print {"a":1}"#];
+    let output = emulator(&options).output().unwrap();
+    let lines: Vec<serde_json::Value> =
+        stderr(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let find = |kind: &str| lines.iter().find(|line| line["type"] == kind).unwrap();
+    let id = &find("platform.start")["record"]["requestId"];
+    assert!(id.is_string());
+    assert_eq!(find("platform.report")["record"]["requestId"], *id);
+    assert_eq!(find("platform.runtimeDone")["record"]["status"], "success");
+    assert_eq!(find("platform.initReport")["record"]["status"], "success");
+    let printed = lines.iter().find(|line| line["record"]["a"] == 1).unwrap();
+    assert_eq!(printed["requestId"], *id);
+    let output = with_program(&["--log-format", "json", "--event-json", "{}"], "false").output().unwrap();
+    let lines: Vec<serde_json::Value> =
+        stderr(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["type"] == "emulator" && line["level"] == "ERROR"), "{lines:?}");
+}
+
+#[test]
 fn wrong_usage_and_programs_that_cannot_be_started_exit_with_2() {
     let run = |options: &[&str], program: &str| with_program(options, program).output().unwrap();
     let output = run(&["--event-json", "{}"], "/nonexistent/bootstrap");

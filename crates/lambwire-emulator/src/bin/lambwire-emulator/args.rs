@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use lambwire_emulator::{Console, Emulator, Freeze, limits};
+use lambwire_emulator::{Console, Emulator, Freeze, LogFormat, limits};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -133,6 +133,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "concurrency")]
     snap_start: bool,
 
+    /// The form of all lines: as CloudWatch has them, or objects with time, type and record
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: Format,
+
     /// Give the program a descriptor for its log in _LAMBDA_TELEMETRY_LOG_FD, as Lambda does: records, which may have
     /// several lines
     #[arg(long)]
@@ -209,6 +213,9 @@ impl Args {
         if self.snap_start {
             emulator = emulator.snap_start();
         }
+        if self.log_format == Format::Json {
+            emulator = emulator.log_format(LogFormat::Json);
+        }
         if self.log_frames {
             emulator = emulator.log_frames();
         }
@@ -277,6 +284,13 @@ enum Begin {
     Now,
     /// When the first caller comes
     Call,
+}
+
+/// The form of lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
 }
 
 /// What stands still while there is nothing to do.

@@ -5,6 +5,8 @@
 use std::error::Error;
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -13,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 mod args;
 
-use args::Args;
+use args::{Args, Format};
 
 /// The function failed.
 const FUNCTION_FAILED: u8 = 1;
@@ -24,10 +26,19 @@ const SIGNALLED: u8 = 128;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let format = args.log_format;
     let env = env_logger::Env::default().default_filter_or("warn");
     env_logger::Builder::from_env(env)
         .target(env_logger::Target::Pipe(Box::new(Stderr)))
-        .format(|out, record| writeln!(out, "lambwire-emulator: {}", record.args()))
+        .format(move |out, record| match format {
+            Format::Text => writeln!(out, "lambwire-emulator: {}", record.args()),
+            Format::Json => {
+                let level = record.level().as_str();
+                let line =
+                    serde_json::json!({ "type": "emulator", "level": level, "record": record.args().to_string() });
+                writeln!(out, "{line}")
+            }
+        })
         .init();
     match run(&args) {
         Ok(status) => ExitCode::from(status),
@@ -86,7 +97,8 @@ fn event(args: &Args) -> Result<Option<Event>, Box<dyn Error>> {
 async fn send(emulator: Running, event: Event) -> Result<u8, Box<dyn Error>> {
     let mut answer = emulator.invoke(event).await?;
     let mut stdout = io::stdout().lock();
-    if stdout.is_terminal() && !answer.body.ends_with(b"\n") {
+    // Lines of the log would stand behind it.
+    if (stdout.is_terminal() || is_shared()) && !answer.body.ends_with(b"\n") {
         answer.body.push(b'\n');
     }
     stdout.write_all(&answer.body)?;
@@ -97,6 +109,16 @@ async fn send(emulator: Running, event: Event) -> Result<u8, Box<dyn Error>> {
         Outcome::Success => 0,
         _ => FUNCTION_FAILED,
     })
+}
+
+/// Whether standard output and standard error lead to the same place.
+fn is_shared() -> bool {
+    let place = |fd: BorrowedFd<'_>| {
+        let metadata = fs::File::from(fd.try_clone_to_owned().ok()?).metadata().ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    let (stdout, stderr) = (place(io::stdout().as_fd()), place(io::stderr().as_fd()));
+    stdout.is_some() && stdout == stderr
 }
 
 /// Serves until a signal comes.

@@ -213,9 +213,7 @@ impl Member {
         let (invocation, caller) = (Rc::new(invocation), Some(caller));
         let held = Held { invocation, caller, place, deadline_ms: 0, tail, answer: None };
         self.held.borrow_mut().insert(Arc::clone(&id), held);
-        if self.is_read(&id) {
-            self.tell(&id, report::start(&id).as_bytes());
-        }
+        self.say(Some(&id), || report::start(&id));
         id
     }
 
@@ -234,10 +232,9 @@ impl Member {
             // The connection forgets its waiter before it ends.
             let _ = waiter.send(Rc::new(held.assignment()));
         }
-        if self.telemetry.is_on() {
-            self.telemetry.platform("start", &records::start(&held.invocation));
-        }
+        let invocation = Rc::clone(&held.invocation);
         drop(all_held);
+        self.record("start", Some(id), || records::start(&invocation));
         let deadline = timeout.map(|timeout| now + timeout);
         if deadline.is_some_and(|deadline| self.armed.get().is_none_or(|armed| armed > deadline)) {
             self.wake.notify_one();

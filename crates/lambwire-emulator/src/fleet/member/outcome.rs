@@ -1,10 +1,11 @@
 //! What comes of invocations: answers for callers, lines for people, records for subscribers.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hyper::body::Bytes;
 use lambwire::ApiError;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{Held, Member, Memory};
@@ -16,7 +17,7 @@ use crate::logs::{Source, Tail};
 use crate::process;
 use crate::queue::Caller;
 use crate::report::Report;
-use crate::telemetry::Kind;
+use crate::telemetry::{self, Kind};
 
 impl Member {
     /// The runtime begins to answer; returns how many bytes are taken.
@@ -101,10 +102,36 @@ impl Member {
         !self.settings.printer.is_silent() || self.held.borrow().get(id).is_some_and(|held| held.tail.is_some())
     }
 
-    /// Prints lines of the platform about this invocation.
-    pub(super) fn tell(&self, id: &str, lines: &[u8]) {
+    /// Whether lines are JSON: then records are printed, in place of the lines of CloudWatch.
+    fn prints_records(&self, id: Option<&str>) -> bool {
+        self.settings.printer.is_json() && id.map_or(!self.settings.printer.is_silent(), |id| self.is_read(id))
+    }
+
+    /// Tells people of the platform's, perhaps about an invocation, unless they get records.
+    pub(super) fn say(&self, id: Option<&str>, line: impl FnOnce() -> String) {
+        if !self.settings.printer.is_json() && id.is_none_or(|id| self.is_read(id)) {
+            self.print(id, line().as_bytes());
+        }
+    }
+
+    /// Tells subscribers of the platform's, and people, if they get records.
+    pub(super) fn record(&self, event: &str, id: Option<&str>, record: impl FnOnce() -> Value) {
+        let is_printed = self.prints_records(id);
+        if !is_printed && !self.telemetry.is_on() {
+            return;
+        }
+        let mut line = telemetry::made(&format!("platform.{event}"), &record());
+        self.telemetry.tell(Kind::Platform, &line);
+        if is_printed {
+            line.push('\n');
+            self.print(id, line.as_bytes());
+        }
+    }
+
+    fn print(&self, id: Option<&str>, lines: &[u8]) {
         self.settings.printer.print(lines);
-        if let Some(tail) = self.held.borrow_mut().get_mut(id).and_then(|held| held.tail.as_mut()) {
+        let mut held = self.held.borrow_mut();
+        if let Some(tail) = id.and_then(|id| held.get_mut(id)?.tail.as_mut()) {
             tail.push(lines);
         }
     }
@@ -151,12 +178,10 @@ impl Member {
             max_memory_mb: self.memory.get().max_mb,
             status: &finished.status,
         };
-        if self.telemetry.is_on() && finished.spans.given_at.is_some() {
-            self.tell_report(&report, finished);
+        if finished.spans.given_at.is_some() {
+            self.record_report(&report, finished);
         }
-        if self.is_read(&finished.id) {
-            self.tell(&finished.id, report.lines().as_bytes());
-        }
+        self.say(Some(&finished.id), || report.lines());
         let held = self.held.borrow_mut().remove(&finished.id);
         if let Some(mut held) = held {
             self.send(&mut held);
@@ -168,16 +193,15 @@ impl Member {
         }
     }
 
-    fn tell_report(&self, report: &Report<'_>, finished: &Finished) {
-        let held = self.held.borrow();
-        let Some(held) = held.get(&finished.id) else { return };
+    fn record_report(&self, report: &Report<'_>, finished: &Finished) {
+        let invocation = self.held.borrow().get(&finished.id).map(|held| Rc::clone(&held.invocation));
+        let Some(invocation) = invocation else { return };
+        let id = Some(&*finished.id);
         if self.settings.capacity == Capacity::One {
-            let record = records::runtime_done(report, &finished.spans, &held.invocation);
-            self.telemetry.platform("runtimeDone", &record);
-            self.telemetry.platform("report", &records::report(report, &held.invocation));
+            self.record("runtimeDone", id, || records::runtime_done(report, &finished.spans, &invocation));
+            self.record("report", id, || records::report(report, &invocation));
         } else {
-            let record = records::managed_report(report, &finished.spans, &held.invocation);
-            self.telemetry.platform("report", &record);
+            self.record("report", id, || records::managed_report(report, &finished.spans, &invocation));
         }
     }
 
@@ -198,9 +222,28 @@ impl Member {
         }
     }
 
+    /// A line of a process as an object: it is the invocation's that is under way, if there is one alone.
+    fn json_line(&self, kind: Kind, line: &[u8]) -> Vec<u8> {
+        let held = self.held.borrow();
+        let mut ids = held.keys();
+        let id = ids.next().filter(|_| ids.next().is_none() && kind == Kind::Function);
+        let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));
+        // An object stays one.
+        let object = serde_json::from_str(&text).ok().filter(Value::is_object);
+        let mut record = json!({ "time": telemetry::time(SystemTime::now()), "type": kind.name() });
+        if let Some(id) = id {
+            record["requestId"] = Value::from(&**id);
+        }
+        record["record"] = object.unwrap_or_else(|| text.into());
+        format!("{record}\n").into_bytes()
+    }
+
     /// A line that the program has written.
     pub(in crate::fleet) fn log(&self, source: Source, line: &[u8]) {
-        self.telemetry.line(if source == Source::Extension { Kind::Extension } else { Kind::Function }, line);
+        let kind = if source == Source::Extension { Kind::Extension } else { Kind::Function };
+        self.telemetry.line(kind, line);
+        let json = self.settings.printer.is_json().then(|| self.json_line(kind, line));
+        let line = json.as_deref().unwrap_or(line);
         match source {
             Source::Stdout => self.settings.printer.print(line),
             Source::Stderr => self.settings.printer.print_error(line),

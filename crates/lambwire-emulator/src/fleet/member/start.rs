@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::Member;
 use crate::environment::{Capacity, ConnectionId, Environment};
-use crate::fleet::records;
+use crate::fleet::{Settings, records};
 use crate::report;
 
 impl Member {
@@ -28,8 +28,8 @@ impl Member {
     pub(in crate::fleet) fn begin_start(&self) {
         self.started_at.set(Some(Instant::now()));
         self.is_start_told.set(false);
-        let record = records::init_start(self.init_type(), &self.settings.registration, self.settings.memory_mb);
-        self.telemetry.platform("initStart", &record);
+        let Settings { registration, memory_mb, .. } = &*self.settings;
+        self.record("initStart", None, || records::init_start(self.init_type(), registration, *memory_mb));
     }
 
     /// Tells that the start is over, once it is.
@@ -38,9 +38,7 @@ impl Member {
         if self.telemetry.is_closed() || environment.started_at().is_none() || !environment.extensions.are_ready() {
             return;
         }
-        if self.telemetry.is_on() {
-            self.tell_init_end(&environment, None);
-        }
+        self.record_init_end(&environment, None);
         self.telemetry.close();
     }
 
@@ -50,26 +48,23 @@ impl Member {
         if environment.started_at().is_some() || self.is_start_told.replace(true) {
             return;
         }
-        self.settings.printer.print(report::init(self.start_duration(), Some(error_type)).as_bytes());
-        if self.telemetry.is_on() && !self.telemetry.is_closed() {
-            self.tell_init_end(&environment, Some(error_type));
-            self.telemetry.close();
-        }
+        self.say(None, || report::init(self.start_duration(), Some(error_type)));
+        self.record_init_end(&environment, Some(error_type));
+        self.telemetry.close();
     }
 
     fn start_duration(&self) -> Duration {
         self.started_at.get().map(|started_at| started_at.elapsed()).unwrap_or_default()
     }
 
-    fn tell_init_end(&self, environment: &Environment, error_type: Option<&str>) {
-        let record = records::init_end(self.init_type(), error_type, None);
-        self.telemetry.platform("initRuntimeDone", &record);
+    fn record_init_end(&self, environment: &Environment, error_type: Option<&str>) {
+        let end = |duration| records::init_end(self.init_type(), error_type, duration);
+        self.record("initRuntimeDone", None, || end(None));
         for (name, events) in environment.extensions.names() {
-            let record = serde_json::json!({ "name": name, "state": "Ready", "events": events });
-            self.telemetry.platform("extension", &record);
+            let record = || serde_json::json!({ "name": name, "state": "Ready", "events": events });
+            self.record("extension", None, record);
         }
-        let record = records::init_end(self.init_type(), error_type, Some(self.start_duration()));
-        self.telemetry.platform("initReport", &record);
+        self.record("initReport", None, || end(Some(self.start_duration())));
     }
 
     /// How long the program took to start or to go on from its snapshot, if it has not been said.
@@ -93,7 +88,7 @@ impl Member {
         self.environment.borrow_mut().restore_next(connection, Instant::now())?;
         let (listener, restored) = oneshot::channel();
         self.listeners.borrow_mut().insert(connection, listener);
-        self.settings.printer.print(report::init(self.start_duration(), None).as_bytes());
+        self.say(None, || report::init(self.start_duration(), None));
         self.tell_init();
         self.wake.notify_one();
         Ok(restored)
@@ -102,8 +97,8 @@ impl Member {
     /// Restores the runtime from its snapshot.
     pub(in crate::fleet) fn restore(&self) {
         self.thaw();
-        let record = records::restore_start(&self.settings.registration, self.settings.memory_mb);
-        self.telemetry.platform("restoreStart", &record);
+        let Settings { registration, memory_mb, .. } = &*self.settings;
+        self.record("restoreStart", None, || records::restore_start(registration, *memory_mb));
         let connection = self.environment.borrow_mut().restore(Instant::now());
         let listener = connection.and_then(|connection| self.listeners.borrow_mut().remove(&connection));
         if let Some(listener) = listener {
@@ -117,9 +112,9 @@ impl Member {
         match self.environment.borrow().restored_at() {
             Some(restored_at) => {
                 let duration = restored_at.elapsed();
-                self.settings.printer.print(report::restore(duration).as_bytes());
-                self.telemetry.platform("restoreRuntimeDone", &records::restore_end(None));
-                self.telemetry.platform("restoreReport", &records::restore_end(Some(duration)));
+                self.say(None, || report::restore(duration));
+                self.record("restoreRuntimeDone", None, || records::restore_end(None));
+                self.record("restoreReport", None, || records::restore_end(Some(duration)));
             }
             None if self.is_snap_start() => log::warn!("{NO_PART}"),
             None => {}

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use crate::environment::{Capacity, Timeouts};
 use crate::event::new_id;
 use crate::fleet::{Freeze, Registration, Settings, Start};
 use crate::function::{self, Function};
+use crate::invoke::{Cors, Options, UrlFormat};
 use crate::limits;
 use crate::running::{Addresses, Parts, Running};
 
@@ -33,6 +34,8 @@ pub struct Emulator {
     runtime_api: SocketAddr,
     listen: Option<SocketAddr>,
     url: Option<SocketAddr>,
+    callers: Options,
+    is_lambda_local: bool,
     environments: usize,
     extensions: Vec<PathBuf>,
     reserved: Option<usize>,
@@ -65,6 +68,7 @@ impl Emulator {
                 is_snap_start: false,
                 has_frames: false,
                 has_json_log: false,
+                lambda: None,
             },
             timeout: Some(limits::DEFAULT_TIMEOUT),
             init_timeout: None,
@@ -77,6 +81,8 @@ impl Emulator {
             runtime_api: ([127, 0, 0, 1], 0).into(),
             listen: None,
             url: None,
+            callers: Options::default(),
+            is_lambda_local: false,
             environments: 1,
             extensions: Vec::new(),
             reserved: None,
@@ -138,10 +144,57 @@ impl Emulator {
         self
     }
 
-    /// Where the function has a URL, at which plain HTTP becomes events of version 2.0; nowhere without it.
+    /// Where the function has a URL, at which plain HTTP becomes events; nowhere without it.
     #[must_use]
     pub fn url(mut self, address: SocketAddr) -> Self {
         self.url = Some(address);
+        self
+    }
+
+    /// The form of the events that plain HTTP becomes at the [URL](Self::url); version 2.0 without it.
+    #[must_use]
+    pub fn url_format(mut self, format: UrlFormat) -> Self {
+        self.callers.url.format = format;
+        self
+    }
+
+    /// Has a response go through the [URL](Self::url) as it comes, as with the invoke mode `RESPONSE_STREAM`.
+    #[must_use]
+    pub fn url_streaming(mut self) -> Self {
+        self.callers.url.is_streaming = true;
+        self
+    }
+
+    /// What pages of other origins may do with the [URL](Self::url): the member `Cors` of its configuration, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn url_cors(mut self, json: &str) -> Result<Self, String> {
+        self.callers.url.cors = Some(Cors::read(json)?);
+        Ok(self)
+    }
+
+    /// A name by which callers may call this machine: an address and `localhost` are taken in any case, and any name is
+    /// where others than this machine may call.
+    #[must_use]
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.callers.gate.hosts.push(host.into());
+        self
+    }
+
+    /// An origin, such as `https://example.com`, whose pages may call; without this, none may.
+    #[must_use]
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.callers.gate.origins.push(origin.into());
+        self
+    }
+
+    /// Has the function find Lambda here: AWS's SDKs read `AWS_ENDPOINT_URL_LAMBDA`, which is set to where callers are
+    /// [listened for](Self::listen).
+    #[must_use]
+    pub fn local_lambda(mut self) -> Self {
+        self.is_lambda_local = true;
         self
     }
 
@@ -311,15 +364,19 @@ impl Emulator {
     /// # Errors
     ///
     /// An address cannot be listened at, or the program cannot be started.
-    pub fn start(self) -> Result<Running, StartError> {
+    pub fn start(mut self) -> Result<Running, StartError> {
         let runtime_api = bind(self.runtime_api)?;
         let front = self.listen.map(bind).transpose()?;
         let url = self.url.map(bind).transpose()?;
+        if let Some(front) = front.as_ref().filter(|_| self.is_lambda_local) {
+            self.function.lambda = Some(reachable(front.address));
+        }
         let addresses = Addresses {
             runtime_api: runtime_api.address,
             front: front.as_ref().map(|front| front.address),
             url: url.as_ref().map(|url| url.address),
         };
+        self.callers.gate.is_public = addresses.front.is_some_and(|address| !address.ip().is_loopback());
         let name = self.command.as_ref().map(|command| command.get_program().to_string_lossy().into_owned());
         let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
         let parts = Parts {
@@ -345,6 +402,7 @@ impl Emulator {
             runtime_api: runtime_api.listener,
             front: front.map(|front| front.listener),
             url: url.map(|url| url.listener),
+            options: self.callers,
             addresses,
             extensions: self.extensions,
             reserved: self.reserved,
@@ -354,6 +412,15 @@ impl Emulator {
         };
         let started = Running::start(parts, addresses).map_err(StartError::Thread)?;
         started.map_err(|error| StartError::Program { name: name.unwrap_or_default(), error })
+    }
+}
+
+/// Where this machine finds what listens there: all addresses are no place to go to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        ip if !ip.is_unspecified() => address,
+        IpAddr::V4(_) => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
+        IpAddr::V6(_) => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),
     }
 }
 

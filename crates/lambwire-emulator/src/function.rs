@@ -25,6 +25,8 @@ pub(crate) struct Function {
     pub(crate) has_frames: bool,
     /// Whether lines for people are JSON.
     pub(crate) has_json_log: bool,
+    /// Where it finds Lambda, if that is here.
+    pub(crate) lambda: Option<SocketAddr>,
 }
 
 /// Where a program finds what it is to run. AWS's emulator, too, lets what it inherits go before the last argument.
@@ -62,6 +64,15 @@ impl Function {
                 .env("AWS_LAMBDA_INITIALIZATION_TYPE", if self.is_snap_start { "snap-start" } else { "on-demand" })
                 .env_remove(MAX_CONCURRENCY),
         };
+        if let Some(lambda) = self.lambda {
+            command.env("AWS_ENDPOINT_URL_LAMBDA", format!("http://{lambda}"));
+            // SDKs send nothing without any.
+            for key in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+                if variable(command, key).is_none_or(|value| value.is_empty()) {
+                    command.env(key, "local");
+                }
+            }
+        }
         if self.has_json_log {
             command.env("AWS_LAMBDA_LOG_FORMAT", "JSON");
         }
@@ -146,6 +157,7 @@ mod tests {
             is_snap_start: false,
             has_frames: false,
             has_json_log: false,
+            lambda: None,
         };
         function.set_environment(command, ([127, 0, 0, 1], 9001).into());
         let set: Vec<(String, Option<String>)> = command

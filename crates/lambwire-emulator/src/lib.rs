@@ -52,5 +52,6 @@ pub use console::{Console, LogFormat, Stderr};
 pub use emulator::{Emulator, StartError};
 pub use event::Event;
 pub use fleet::Freeze;
+pub use invoke::UrlFormat;
 pub use queue::{InvokeError, ResponseStream};
 pub use running::Running;

@@ -7,11 +7,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::io::FdFlags;
 use rustix::process::{
-    Pid, Signal, WaitOptions, child_subreaper, getpid, kill_process, kill_process_group, set_child_subreaper, waitpid,
+    Pid, Resource, Rlimit, Signal, WaitOptions, child_subreaper, getpid, getrlimit, kill_process, kill_process_group,
+    prlimit, set_child_subreaper, setrlimit, waitpid,
 };
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
@@ -93,6 +95,10 @@ impl Program {
         self.command.stdout(Stdio::null()).stderr(Stdio::null());
         let child = child?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        if let (Some(usual), Some(pid)) = (USUAL_FILES.get(), pid) {
+            // Fails if it has ended.
+            let _ = prlimit(Some(pid), Resource::Nofile, *usual);
+        }
         // The writing end goes out of here, and stays with the process.
         let frames = frames.map(|(reader, _)| reader);
         Ok((Process { child, pid, mark }, Outputs { stdout: stdout_reader, stderr: stderr_reader, frames }))
@@ -253,6 +259,16 @@ fn processes() -> Vec<Pid> {
 fn adopts_orphans() -> bool {
     getpid().is_init() || child_subreaper().is_ok_and(|subreaper| subreaper.is_some())
 }
+
+/// Lets this process hold as many files as it may ever: each connection is one.
+pub(crate) fn raise_file_limit() {
+    let limit = *USUAL_FILES.get_or_init(|| getrlimit(Resource::Nofile));
+    // With fewer, connections that are silent have to go.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
+/// How many files this process could hold before that, and those that it starts may.
+static USUAL_FILES: OnceLock<Rlimit> = OnceLock::new();
 
 /// Has this process be given them.
 pub(crate) fn adopt_orphans() -> io::Result<()> {

@@ -15,7 +15,7 @@ use lambwire::SendError;
 use lambwire::limits::PAYLOAD_BYTES;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Outcome};
 use crate::arn;
 use crate::event::{Event, Invocation};
 use crate::limits;
@@ -85,12 +85,20 @@ pub(crate) enum Caller {
     /// Somebody who waits.
     Waits(oneshot::Sender<Answer>),
     /// Somebody who gets the body of a response as it comes, and then the rest.
-    Streams(mpsc::Sender<Bytes>, oneshot::Sender<Answer>),
+    Streams(mpsc::Sender<Piece>, oneshot::Sender<Answer>),
     /// Nobody: the event is tried again if it fails, and this is the try.
     Nobody {
         /// Which try it is, the first being 0.
         tries: usize,
     },
+}
+
+/// What of a streamed response goes to its caller.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// Its media type, first, if the function says one.
+    Type(String),
+    Data(Bytes),
 }
 
 /// One of so many places that are there for callers.
@@ -149,7 +157,7 @@ impl Callers {
         let (sender, pieces) = mpsc::channel(limits::STREAM_PIECES);
         let job = self.job_of(event, Caller::Streams(sender, caller))?;
         let request_id = job.invocation.id().to_string();
-        Ok((job, ResponseStream { request_id, pieces, answer, ended: None }))
+        Ok((job, ResponseStream { request_id, pieces, content_type: None, answer, ended: None }))
     }
 
     /// The same for an event whose caller does not wait.
@@ -204,7 +212,8 @@ impl Callers {
 #[derive(Debug)]
 pub struct ResponseStream {
     request_id: String,
-    pieces: mpsc::Receiver<Bytes>,
+    pieces: mpsc::Receiver<Piece>,
+    content_type: Option<String>,
     answer: oneshot::Receiver<Answer>,
     ended: Option<Answer>,
 }
@@ -213,6 +222,11 @@ impl ResponseStream {
     /// The id that the invocation has.
     pub fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    /// The media type of the body, if the function has said one; known when the first piece has come.
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.as_deref()
     }
 
     /// The next piece of the body; `None` at its end. The function waits for whoever does not ask.
@@ -225,8 +239,11 @@ impl ResponseStream {
     }
 
     pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Poll::Ready(Some(piece)) = self.pieces.poll_recv(context) {
-            return Poll::Ready(Some(piece));
+        while let Poll::Ready(Some(piece)) = self.pieces.poll_recv(context) {
+            match piece {
+                Piece::Type(content_type) => self.content_type = Some(content_type),
+                Piece::Data(data) => return Poll::Ready(Some(data)),
+            }
         }
         if self.ended.is_none() {
             match Pin::new(&mut self.answer).poll(context) {
@@ -235,7 +252,13 @@ impl ResponseStream {
             }
         }
         // All of it was sent before the answer was.
-        Poll::Ready(self.pieces.try_recv().ok())
+        Poll::Ready(loop {
+            match self.pieces.try_recv() {
+                Ok(Piece::Type(content_type)) => self.content_type = Some(content_type),
+                Ok(Piece::Data(data)) => break Some(data),
+                Err(_) => break None,
+            }
+        })
     }
 
     /// What else came of the invocation, after the body: its own is empty, but for the report of a failure. Pieces that
@@ -247,6 +270,11 @@ impl ResponseStream {
     pub async fn answer(mut self) -> Result<Answer, InvokeError> {
         while self.next_piece().await.is_some() {}
         self.ended.ok_or(InvokeError::Stopped)
+    }
+
+    /// How the invocation went, once the body has ended; `None` if the emulator has ended before.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        self.ended.as_ref().map(|answer| answer.outcome)
     }
 
     pub(crate) fn take_answer(&mut self) -> Option<Answer> {

@@ -22,7 +22,7 @@ use crate::fleet::driver::Driver;
 use crate::fleet::member::Member;
 use crate::fleet::{Fleet, Settings};
 use crate::function::Function;
-use crate::invoke::{self, Face};
+use crate::invoke::{self, Face, Options};
 use crate::limits;
 use crate::process::{self, Program};
 use crate::queue::{Callers, InvokeError, Job, ResponseStream};
@@ -168,6 +168,8 @@ pub(crate) struct Parts {
     pub(crate) runtime_api: TcpListener,
     pub(crate) front: Option<TcpListener>,
     pub(crate) url: Option<TcpListener>,
+    /// How callers are met.
+    pub(crate) options: Options,
     pub(crate) addresses: Addresses,
     pub(crate) reserved: Option<usize>,
     pub(crate) watched: Vec<PathBuf>,
@@ -195,6 +197,7 @@ impl Parts {
             fleet.settings.printer.flush();
         }
         let begun = open(&fleet, runtime_api, owns_process);
+        let options = Rc::new(self.options);
         let faces = [(front, Face::Api), (url, Face::Url)];
         let faces = faces.into_iter().filter_map(|(listener, face)| Some((listener?, face)));
         let mut listening = JoinSet::new();
@@ -202,7 +205,7 @@ impl Parts {
             for (listener, face) in faces {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 let (callers, fleet, phases) = (callers.clone(), Rc::clone(&fleet), phases.clone());
-                listening.spawn_local(invoke::listen(listener, callers, fleet, face, phases));
+                listening.spawn_local(invoke::listen(listener, callers, fleet, face, Rc::clone(&options), phases));
             }
             Ok(())
         });
@@ -243,6 +246,7 @@ impl Parts {
 fn open(fleet: &Rc<Fleet>, runtime_api: TcpListener, owns_process: bool) -> io::Result<()> {
     if owns_process {
         process::adopt_orphans()?;
+        process::raise_file_limit();
         spawn_local(reap(Rc::clone(fleet), signal(SignalKind::child())?));
     }
     let mut driver = fleet.create(runtime_api)?;

@@ -1,12 +1,15 @@
 //! The port for callers: AWS's Invoke over HTTP.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper::header::ORIGIN;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request};
@@ -14,12 +17,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use lambwire::limits::PAYLOAD_BYTES;
 use serde::de::IgnoredAny;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::arn;
-use crate::event::Event;
 use crate::fleet::Fleet;
 use crate::limits;
 use crate::queue::{Callers, InvokeError};
@@ -32,7 +34,10 @@ mod reply;
 mod url;
 
 use headers::InvocationType;
+pub(crate) use origin::Gate;
 use reply::{Exception, Reply};
+pub use url::UrlFormat;
+pub(crate) use url::{Cors, UrlConfig};
 
 /// Takes connections from callers until no more events are taken, and waits for the connections to end.
 pub(crate) async fn listen(
@@ -40,11 +45,16 @@ pub(crate) async fn listen(
     callers: Callers,
     fleet: Rc<Fleet>,
     face: Face,
+    options: Rc<Options>,
     mut phases: watch::Receiver<Phase>,
 ) {
-    let service = Rc::new(Service { callers, fleet, face });
+    let service = Rc::new(Service { callers, fleet, face, options });
     let mut connections = JoinSet::new();
+    let mut guests = Guests::default();
     loop {
+        if connections.len() >= limits::CALLER_CONNECTIONS {
+            guests.send_away();
+        }
         let accepted = tokio::select! {
             biased;
             _ = phases.wait_for(|phase| *phase != Phase::Open) => break,
@@ -54,8 +64,11 @@ pub(crate) async fn listen(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, caller)) => {
-                connections.spawn_local(serve(stream, caller.ip(), Rc::clone(&service), phases.clone()));
+                let (caller, guest, phases) = (caller.ip(), guests.welcome(), phases.clone());
+                connections.spawn_local(serve(stream, caller, guest, Rc::clone(&service), phases));
             }
+            // There are no more descriptors, perhaps.
+            Err(_) if guests.send_away() => yield_now().await,
             Err(error) => {
                 log::warn!("a caller cannot connect: {error}");
                 sleep(limits::ACCEPT_PAUSE).await;
@@ -71,6 +84,45 @@ struct Service {
     callers: Callers,
     fleet: Rc<Fleet>,
     face: Face,
+    options: Rc<Options>,
+}
+
+/// How callers are met.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) url: UrlConfig,
+    pub(crate) gate: Gate,
+}
+
+/// Connections on which nobody has asked for anything: they have to go when there is no room for others.
+#[derive(Default)]
+struct Guests(VecDeque<Weak<Guest>>);
+
+#[derive(Default)]
+struct Guest {
+    has_spoken: Cell<bool>,
+    /// It is to go.
+    leave: Notify,
+}
+
+impl Guests {
+    fn welcome(&mut self) -> Rc<Guest> {
+        // Those who have spoken, or gone, are none any more.
+        let is_silent = |guest: &Weak<Guest>| guest.upgrade().is_some_and(|guest| !guest.has_spoken.get());
+        while self.0.front().is_some_and(|guest| !is_silent(guest)) {
+            self.0.pop_front();
+        }
+        let guest = Rc::default();
+        self.0.push_back(Rc::downgrade(&guest));
+        guest
+    }
+
+    /// Sends away the one who has been silent for longest. Returns whether there was one.
+    fn send_away(&mut self) -> bool {
+        let silent = std::iter::from_fn(|| self.0.pop_front()).filter_map(|guest| guest.upgrade());
+        let silent = silent.into_iter().find(|guest| !guest.has_spoken.get());
+        silent.inspect(|guest| guest.leave.notify_one()).is_some()
+    }
 }
 
 /// What a port is.
@@ -82,15 +134,22 @@ pub(crate) enum Face {
     Url,
 }
 
-async fn serve(stream: TcpStream, caller: IpAddr, service: Rc<Service>, mut phases: watch::Receiver<Phase>) {
+async fn serve(
+    stream: TcpStream,
+    caller: IpAddr,
+    guest: Rc<Guest>,
+    service: Rc<Service>,
+    mut phases: watch::Receiver<Phase>,
+) {
     // A reply is one write: nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
+        guest.has_spoken.set(true);
         let service = Rc::clone(&service);
         async move {
             let reply = match service.face {
                 Face::Api => answer(request, &service).await,
-                Face::Url => answer_url(request, caller, &service).await,
+                Face::Url => url::answer(request, caller, &service).await,
             };
             Ok::<_, Infallible>(reply::identified(reply.unwrap_or_else(|exception| exception.reply())))
         }
@@ -104,6 +163,7 @@ async fn serve(stream: TcpStream, caller: IpAddr, service: Rc<Service>, mut phas
     let mut connection = pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
+        () = guest.leave.notified(), if !guest.has_spoken.get() => return,
         // The reply that is due is the last.
         _ = phases.wait_for(|phase| *phase != Phase::Open) => {
             connection.as_mut().graceful_shutdown();
@@ -115,17 +175,6 @@ async fn serve(stream: TcpStream, caller: IpAddr, service: Rc<Service>, mut phas
     }
 }
 
-/// Has the function answer a request of plain HTTP.
-async fn answer_url(request: Request<Incoming>, caller: IpAddr, service: &Service) -> Result<Reply, Exception> {
-    let (head, body) = request.into_parts();
-    let body = collect(body).await?;
-    let refused = |error| Exception::new(error, service.callers.is_reserved());
-    let event = Event::new(url::event(&head, &body, caller));
-    let (job, submitted) = service.callers.job(event).map_err(refused)?;
-    service.fleet.submit(job);
-    Ok(url::reply(submitted.answer().await.map_err(refused)?))
-}
-
 /// An operation of AWS's Lambda that a path names, with the function as it is written there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation<'p> {
@@ -133,8 +182,20 @@ enum Operation<'p> {
     InvokeWithResponseStream(&'p str),
 }
 
+/// Has a function answer a caller of AWS's API, if that may call.
 async fn answer(request: Request<Incoming>, service: &Service) -> Result<Reply, Exception> {
-    origin::check(request.headers())?;
+    let gate = &service.options.gate;
+    gate.check(request.headers())?;
+    let origin = request.headers().get(ORIGIN).cloned();
+    let mut reply = match gate.preflight(request.method(), request.headers()) {
+        Some(reply) => reply,
+        None => invoke(request, service).await.unwrap_or_else(|exception| exception.reply()),
+    };
+    gate.complete(origin.as_ref(), &mut reply);
+    Ok(reply)
+}
+
+async fn invoke(request: Request<Incoming>, service: &Service) -> Result<Reply, Exception> {
     let operation = operation_in(request.uri().path()).ok_or(Exception::NotFound)?;
     let (Operation::Invoke(function) | Operation::InvokeWithResponseStream(function)) = operation;
     let function_arn = headers::decoded(function)

@@ -1,6 +1,6 @@
 //! What callers are told.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -14,6 +14,7 @@ use hyper::{Response, StatusCode};
 use lambwire::limits::PAYLOAD_BYTES;
 
 use super::event_stream::{self, EventStream};
+use super::url::UrlStream;
 use crate::answer::{Answer, JSON, Outcome};
 use crate::event::new_id;
 use crate::json;
@@ -25,16 +26,18 @@ pub(super) type Reply = Response<ReplyBody>;
 pub(super) enum ReplyBody {
     Whole(Full<Bytes>),
     Stream(EventStream),
+    Url(UrlStream),
 }
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.get_mut() {
-            Self::Whole(body) => Pin::new(body).poll_frame(context),
-            Self::Stream(body) => Pin::new(body).poll_frame(context),
+            Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Self::Stream(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Self::Url(body) => Pin::new(body).poll_frame(context),
         }
     }
 
@@ -42,6 +45,7 @@ impl Body for ReplyBody {
         match self {
             Self::Whole(body) => body.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
+            Self::Url(body) => body.is_end_stream(),
         }
     }
 
@@ -49,6 +53,7 @@ impl Body for ReplyBody {
         match self {
             Self::Whole(body) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
+            Self::Url(body) => body.size_hint(),
         }
     }
 }
@@ -172,7 +177,7 @@ pub(super) fn whole(body: Vec<u8>) -> ReplyBody {
     ReplyBody::Whole(Full::new(Bytes::from(body)))
 }
 
-fn reply(status: StatusCode, body: Vec<u8>) -> Reply {
+pub(super) fn reply(status: StatusCode, body: Vec<u8>) -> Reply {
     let mut reply = Response::new(whole(body));
     *reply.status_mut() = status;
     reply

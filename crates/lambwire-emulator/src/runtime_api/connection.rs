@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::answer::Reported;
 use crate::environment::Call;
 use crate::limits;
+use crate::queue::Piece;
 
 /// Size of the buffer at first, in bytes. It grows for heads and trailers that are longer, to what the core takes.
 const INPUT_BYTES: usize = 16 * 1024;
@@ -145,7 +146,7 @@ impl Connection {
 
     /// Receives the body, and hands on each piece of it as it comes: nothing more is read while the other end has enough.
     /// That it has gone changes nothing. What exceeds `limit` bytes is thrown away, as by [`body`](Self::body).
-    pub(crate) async fn body_to(&mut self, limit: u64, to: &mpsc::Sender<Bytes>) -> Result<Collected, Lost> {
+    pub(crate) async fn body_to(&mut self, limit: u64, to: &mpsc::Sender<Piece>) -> Result<Collected, Lost> {
         let mut total: u64 = 0;
         loop {
             let received = self.server.receive(self.input.get(self.start..self.end).unwrap_or_default())?;
@@ -154,7 +155,7 @@ impl Connection {
                 Event::Data(data) => {
                     total = total.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
                     if total <= limit {
-                        let _ = to.send(Bytes::copy_from_slice(data)).await;
+                        let _ = to.send(Piece::Data(Bytes::copy_from_slice(data))).await;
                     }
                     if total > limit.saturating_add(limits::DISCARDED_BYTES) {
                         return Ok(Collected::TooLarge);

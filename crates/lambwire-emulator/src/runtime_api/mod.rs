@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use hyper::body::Bytes;
 use lambwire::limits::PAYLOAD_BYTES;
 use lambwire::{ACCEPTED_BODY, ApiError, ErrorReport, ExtensionId, Reply};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +17,7 @@ use crate::event::new_id;
 use crate::fleet::member::{Handout, Member, Told, Unsubscribed};
 use crate::json;
 use crate::limits;
+use crate::queue::Piece;
 
 mod connection;
 
@@ -187,7 +187,13 @@ async fn answer(
     let stream = member.stream_for(begun.id).filter(|_| begun.call == Call::Response);
     let is_streamed = stream.is_some();
     let collected = match stream {
-        Some(stream) => stream_body(connection, limit, &stream).await,
+        Some(stream) => {
+            if let Kind::Response { content_type: Some(content_type) } = &kind {
+                // That the caller has gone changes nothing.
+                let _ = stream.send(Piece::Type(content_type.clone())).await;
+            }
+            stream_body(connection, limit, &stream).await
+        }
         None => collect(connection, limit).await,
     };
     match collected {
@@ -366,7 +372,7 @@ async fn lost<T>(connection: &mut Connection) -> Result<T, Lost> {
     Err(Lost::Io(std::io::ErrorKind::ConnectionAborted.into()))
 }
 
-async fn stream_body(connection: &mut Connection, limit: u64, to: &mpsc::Sender<Bytes>) -> Result<Collected, Lost> {
+async fn stream_body(connection: &mut Connection, limit: u64, to: &mpsc::Sender<Piece>) -> Result<Collected, Lost> {
     connection.welcome_body().await?;
     connection.body_to(limit, to).await
 }

@@ -214,7 +214,7 @@ fn a_client_context_too_long_for_aws_is_refused() {
 fn other_methods_are_refused_with_the_one_that_is_allowed() {
     let (_emulator, address) = start();
     for method in ["GET", "PUT", "DELETE"] {
-        let answer = Wire::connect(address).exchange(format!("{method} {INVOKE} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        let answer = Wire::connect(address).exchange(format!("{method} {INVOKE} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         assert_eq!(answer.status, 405);
         assert_eq!(answer.header("Allow"), Some("POST"));
     }
@@ -243,7 +243,7 @@ fn a_connection_carries_one_invocation_after_another() {
         let event = format!("{n}");
         assert_eq!(wire.exchange(post_bytes(INVOKE, &[], event.as_bytes())).text(), event);
     }
-    let chunked = format!("POST {INVOKE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let chunked = format!("POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     assert_eq!(wire.exchange(chunked + "2\r\n12\r\n1\r\n3\r\n0\r\n\r\n").text(), "123");
     drop(emulator);
     runtime.join().unwrap();

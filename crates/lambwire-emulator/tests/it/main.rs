@@ -9,6 +9,7 @@ mod faults;
 mod fleet;
 mod freeze;
 mod front;
+mod guests;
 mod library;
 mod life;
 mod peer;

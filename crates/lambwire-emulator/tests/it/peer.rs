@@ -44,6 +44,33 @@ pub(crate) fn said(status: u16, body: &str) -> Said {
     Said { status, body }
 }
 
+/// A response that is being sent.
+pub(crate) struct Stream<'p>(&'p mut Peer);
+
+impl Stream<'_> {
+    pub(crate) fn write(&mut self, part: &[u8]) {
+        let frame = self.0.client.frame(part.len()).unwrap();
+        for bytes in [frame.before(), part, frame.after()] {
+            self.0.stream.write_all(bytes).unwrap();
+        }
+    }
+
+    pub(crate) fn end(self) -> Said {
+        self.close(None)
+    }
+
+    /// Ends it; with a report, it fails.
+    fn close(self, report: Option<&[u8]>) -> Said {
+        let mut out = [0; 1024];
+        let len = match report {
+            Some(report) => self.0.client.finish_with_error("Function.Broken", report, &mut out),
+            None => self.0.client.finish(&mut out),
+        };
+        self.0.stream.write_all(&out[..len.unwrap()]).unwrap();
+        self.0.said()
+    }
+}
+
 impl Peer {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         Self {
@@ -143,27 +170,24 @@ impl Peer {
 
     /// Streams the parts; with a report, the stream fails behind them.
     pub(crate) fn stream(&mut self, id: &str, parts: &[&[u8]], report: Option<&[u8]>) -> Said {
+        let mut stream = self.begin_stream(id, "text/x-stream");
+        for part in parts {
+            stream.write(part);
+        }
+        stream.close(report)
+    }
+
+    pub(crate) fn begin_stream(&mut self, id: &str, content_type: &str) -> Stream<'_> {
         let request = Request::Response {
             id: RequestId::new(id).unwrap(),
             invocation_id: None,
-            content_type: Some("text/x-stream"),
+            content_type: Some(content_type),
             mode: Mode::Streaming,
         };
         let mut out = [0; 1024];
         let len = self.client.send(&request, Body::Chunked, &mut out).unwrap();
         self.stream.write_all(&out[..len]).unwrap();
-        for part in parts {
-            let frame = self.client.frame(part.len()).unwrap();
-            for bytes in [frame.before(), part, frame.after()] {
-                self.stream.write_all(bytes).unwrap();
-            }
-        }
-        let len = match report {
-            Some(report) => self.client.finish_with_error("Function.Broken", report, &mut out),
-            None => self.client.finish(&mut out),
-        };
-        self.stream.write_all(&out[..len.unwrap()]).unwrap();
-        self.said()
+        Stream(self)
     }
 
     fn send(&mut self, request: &Request<'_>, body: &[u8]) {

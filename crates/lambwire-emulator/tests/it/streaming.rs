@@ -115,7 +115,7 @@ fn start() -> (lambwire_emulator::Running, std::net::SocketAddr) {
 fn begin_stream(emulator: &lambwire_emulator::Running, id: &str) -> Wire {
     let mut wire = Wire::connect(emulator.runtime_api());
     wire.write(format!(
-        "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: text/x-stream\r\nTransfer-Encoding: chunked\r\n\
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/x-stream\r\nTransfer-Encoding: chunked\r\n\
          Lambda-Runtime-Function-Response-Mode: streaming\r\n\r\n",
         response_path(id)
     ));

@@ -54,6 +54,17 @@ impl Wire {
         answered
     }
 
+    /// Reads a line, without its end.
+    pub(crate) fn read_line(&mut self) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap();
+            line.extend(byte);
+        }
+        String::from_utf8(line).unwrap().trim_end().to_owned()
+    }
+
     pub(crate) fn exchange(&mut self, bytes: impl AsRef<[u8]>) -> Answered {
         self.write(bytes);
         self.read()
@@ -71,7 +82,7 @@ pub(crate) fn post(address: SocketAddr, target: &str, headers: &[&str], event: &
 }
 
 pub(crate) fn post_bytes(target: &str, headers: &[&str], event: &[u8]) -> Vec<u8> {
-    let mut head = format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n", event.len());
+    let mut head = format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", event.len());
     for header in headers {
         head += header;
         head += "\r\n";

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use lambwire_emulator::{Console, Emulator, Freeze, LogFormat, limits};
+use lambwire_emulator::{Console, Emulator, Freeze, LogFormat, UrlFormat, limits};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,9 +69,35 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS")]
     runtime_api: Option<SocketAddr>,
 
-    /// Serve the URL of the function at ADDRESS, too: plain HTTP becomes events of version 2.0
+    /// Serve the URL of the function at ADDRESS, too: plain HTTP becomes events
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8081")]
     url: Option<SocketAddr>,
+
+    /// The form of these events: 2.0 as from function URLs and HTTP APIs, 1.0 as from REST APIs, or that of load balancers
+    #[arg(long, value_name = "FORMAT", default_value = "2.0", requires = "url")]
+    url_format: Form,
+
+    /// Have a response go through the URL as it comes (invoke mode RESPONSE_STREAM)
+    #[arg(long, requires = "url")]
+    url_streaming: bool,
+
+    /// What pages of other origins may do with the URL: the member Cors of its configuration, such as
+    /// {"AllowOrigins":["*"]}
+    #[arg(long, value_name = "JSON", requires = "url")]
+    url_cors: Option<String>,
+
+    /// A name by which this machine may be called, beside addresses and localhost; any is, if --listen is no loopback
+    /// address
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+
+    /// An origin whose pages may call, such as https://example.com; otherwise none may
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+
+    /// Have AWS's SDKs in the function find Lambda here, by AWS_ENDPOINT_URL_LAMBDA
+    #[arg(long, conflicts_with_all = ["event", "event_json"])]
+    local_lambda: bool,
 
     /// Send the event in this file (- is standard input), print the answer, and exit
     #[arg(long, value_name = "FILE", conflicts_with_all = ["event_json", "listen"])]
@@ -242,7 +268,26 @@ impl Args {
             emulator = emulator.concurrency(concurrency);
         }
         if let Some(address) = self.url {
-            emulator = emulator.url(address);
+            emulator = emulator.url(address).url_format(match self.url_format {
+                Form::V2 => UrlFormat::V2,
+                Form::V1 => UrlFormat::V1,
+                Form::Alb => UrlFormat::Alb,
+            });
+        }
+        if self.url_streaming {
+            emulator = emulator.url_streaming();
+        }
+        if let Some(json) = &self.url_cors {
+            emulator = emulator.url_cors(json).map_err(|error| format!("--url-cors is {json:?}, {error}"))?;
+        }
+        for host in &self.allow_host {
+            emulator = emulator.allow_host(host);
+        }
+        for origin in &self.allow_origin {
+            emulator = emulator.allow_origin(origin);
+        }
+        if self.local_lambda {
+            emulator = emulator.local_lambda();
         }
         if let Some(reserved) = self.reserved {
             emulator = emulator.reserved_concurrency(reserved);
@@ -284,6 +329,16 @@ enum Begin {
     Now,
     /// When the first caller comes
     Call,
+}
+
+/// The form of events that plain HTTP becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    #[value(name = "2.0")]
+    V2,
+    #[value(name = "1.0")]
+    V1,
+    Alb,
 }
 
 /// The form of lines.

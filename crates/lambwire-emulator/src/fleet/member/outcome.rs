@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use hyper::body::Bytes;
 use lambwire::ApiError;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -15,7 +14,7 @@ use crate::fleet::records;
 use crate::limits;
 use crate::logs::{Source, Tail};
 use crate::process;
-use crate::queue::Caller;
+use crate::queue::{Caller, Piece};
 use crate::report::Report;
 use crate::telemetry::{self, Kind};
 
@@ -90,7 +89,7 @@ impl Member {
     }
 
     /// Where the body of a response goes as it comes, if its caller wants that.
-    pub(crate) fn stream_for(&self, id: &str) -> Option<mpsc::Sender<Bytes>> {
+    pub(crate) fn stream_for(&self, id: &str) -> Option<mpsc::Sender<Piece>> {
         match self.held.borrow().get(id)?.caller.as_ref()? {
             Caller::Streams(pieces, _) => Some(pieces.clone()),
             _ => None,

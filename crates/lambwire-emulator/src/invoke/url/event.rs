@@ -1,0 +1,312 @@
+//! Plain HTTP to an event, in each of its forms (AWS: "Invoking Lambda function URLs", "Create AWS Lambda proxy
+//! integrations for HTTP APIs", "Lambda functions as targets for Application Load Balancers").
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderName, USER_AGENT};
+use hyper::http::request::Parts;
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value, json};
+
+use super::UrlFormat;
+use crate::arn;
+use crate::event::new_id;
+use crate::telemetry;
+
+/// The event for a request, as JSON.
+pub(super) fn event(format: UrlFormat, head: &Parts, body: &[u8], caller: IpAddr) -> Vec<u8> {
+    let request = Request { head, body, caller };
+    let event = match format {
+        UrlFormat::V2 => request.v2(),
+        UrlFormat::V1 => request.v1(),
+        UrlFormat::Alb => request.alb(),
+    };
+    event.to_string().into_bytes()
+}
+
+struct Request<'r> {
+    head: &'r Parts,
+    body: &'r [u8],
+    caller: IpAddr,
+}
+
+type Pairs = Vec<(String, String)>;
+
+impl Request<'_> {
+    /// Function URLs, and HTTP APIs with payload format 2.0.
+    fn v2(&self) -> Value {
+        let (path, query) = (self.head.uri.path(), self.query());
+        let (time, time_ms) = now();
+        let mut event = json!({
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": query,
+            "headers": joined(self.headers().into_iter().filter(|(name, _)| name != COOKIE.as_str())),
+            "requestContext": {
+                "accountId": "anonymous",
+                "apiId": "local",
+                "domainName": self.header(&HOST),
+                "domainPrefix": self.domain_prefix(),
+                "http": {
+                    "method": self.head.method.as_str(),
+                    "path": path,
+                    "protocol": self.protocol(),
+                    "sourceIp": self.caller.to_string(),
+                    "userAgent": self.header(&USER_AGENT),
+                },
+                "requestId": new_id(),
+                "routeKey": "$default",
+                "stage": "$default",
+                "time": time,
+                "timeEpoch": time_ms,
+            },
+            "isBase64Encoded": self.is_encoded(),
+        });
+        let cookies = self.head.headers.get_all(COOKIE).iter().flat_map(|value| {
+            lossy(value.as_bytes()).split(';').map(|cookie| cookie.trim().to_owned()).collect::<Vec<_>>()
+        });
+        let cookies: Vec<String> = cookies.filter(|cookie| !cookie.is_empty()).collect();
+        if !cookies.is_empty() {
+            event["cookies"] = cookies.into();
+        }
+        if !query.is_empty() {
+            event["queryStringParameters"] = joined(self.parameters()).into();
+        }
+        if !self.body.is_empty() {
+            event["body"] = self.text().into();
+        }
+        event
+    }
+
+    /// REST APIs, and HTTP APIs with payload format 1.0.
+    fn v1(&self) -> Value {
+        let path = self.head.uri.path();
+        let (time, time_ms) = now();
+        let (headers, parameters) = (self.headers(), self.parameters());
+        let unless_empty = |map: Map<String, Value>| if map.is_empty() { Value::Null } else { map.into() };
+        json!({
+            "version": "1.0",
+            "resource": "$default",
+            "path": path,
+            "httpMethod": self.head.method.as_str(),
+            "headers": last(&headers),
+            "multiValueHeaders": all(&headers),
+            "queryStringParameters": unless_empty(last(&parameters)),
+            "multiValueQueryStringParameters": unless_empty(all(&parameters)),
+            "requestContext": {
+                "accountId": arn::ACCOUNT,
+                "apiId": "local",
+                "domainName": self.header(&HOST),
+                "domainPrefix": self.domain_prefix(),
+                "extendedRequestId": new_id(),
+                "httpMethod": self.head.method.as_str(),
+                "identity": { "sourceIp": self.caller.to_string(), "userAgent": self.header(&USER_AGENT) },
+                "path": path,
+                "protocol": self.protocol(),
+                "requestId": new_id(),
+                "requestTime": time,
+                "requestTimeEpoch": time_ms,
+                "resourceId": null,
+                "resourcePath": "$default",
+                "stage": "$default",
+            },
+            "pathParameters": null,
+            "stageVariables": null,
+            "body": if self.body.is_empty() { Value::Null } else { self.text().into() },
+            "isBase64Encoded": self.is_encoded(),
+        })
+    }
+
+    /// Load balancers, which decode no parameters.
+    fn alb(&self) -> Value {
+        json!({
+            "requestContext": { "elb": { "targetGroupArn": TARGET_GROUP } },
+            "httpMethod": self.head.method.as_str(),
+            "path": self.head.uri.path(),
+            "queryStringParameters": last(&raw_parameters(self.query())),
+            "headers": last(&self.headers()),
+            "body": self.text(),
+            "isBase64Encoded": self.is_encoded(),
+        })
+    }
+
+    fn query(&self) -> &str {
+        self.head.uri.query().unwrap_or_default()
+    }
+
+    fn header(&self, name: &HeaderName) -> String {
+        self.head.headers.get(name).map(|value| lossy(value.as_bytes())).unwrap_or_default()
+    }
+
+    fn domain_prefix(&self) -> String {
+        self.header(&HOST).split(['.', ':']).next().unwrap_or_default().to_owned()
+    }
+
+    fn protocol(&self) -> String {
+        format!("{:?}", self.head.version)
+    }
+
+    /// All headers, with small letters, and those that AWS adds.
+    fn headers(&self) -> Pairs {
+        let headers = self.head.headers.iter();
+        let mut pairs: Pairs =
+            headers.map(|(name, value)| (name.as_str().to_owned(), lossy(value.as_bytes()))).collect();
+        let host = self.header(&HOST);
+        let port = host.rsplit_once(':').map_or("80", |(_, port)| port);
+        for (name, value) in [
+            ("x-forwarded-for", self.caller.to_string()),
+            ("x-forwarded-port", port.to_owned()),
+            ("x-forwarded-proto", "http".to_owned()),
+        ] {
+            if !self.head.headers.contains_key(name) {
+                pairs.push((name.to_owned(), value));
+            }
+        }
+        pairs
+    }
+
+    fn parameters(&self) -> Pairs {
+        let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+        raw_parameters(self.query()).iter().map(|(name, value)| (decoded(name), decoded(value))).collect()
+    }
+
+    fn is_encoded(&self) -> bool {
+        let is_text = is_text(&self.header(&CONTENT_TYPE)) && str::from_utf8(self.body).is_ok();
+        !self.body.is_empty() && !is_text
+    }
+
+    fn text(&self) -> String {
+        if self.is_encoded() { BASE64_STANDARD.encode(self.body) } else { lossy(self.body) }
+    }
+}
+
+/// Where load balancers find functions.
+const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:012345678912:targetgroup/function/0123456789abcdef";
+
+fn raw_parameters(query: &str) -> Pairs {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name.to_owned(), value.to_owned())
+        })
+        .collect()
+}
+
+/// Values of the same name, joined.
+fn joined(pairs: impl IntoIterator<Item = (String, String)>) -> Map<String, Value> {
+    let mut joined: Map<String, Value> = Map::new();
+    for (name, value) in pairs {
+        let value = match joined.get(&name).and_then(Value::as_str) {
+            Some(before) => format!("{before},{value}"),
+            None => value,
+        };
+        joined.insert(name, value.into());
+    }
+    joined
+}
+
+/// The last value of each name.
+fn last(pairs: &Pairs) -> Map<String, Value> {
+    pairs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect()
+}
+
+/// All values of each name.
+fn all(pairs: &Pairs) -> Map<String, Value> {
+    let mut all = Map::new();
+    for (name, value) in pairs {
+        let values = all.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+        values.as_array_mut().into_iter().for_each(|values| values.push(value.as_str().into()));
+    }
+    all
+}
+
+/// Whether a body of this media type is handed over as text.
+fn is_text(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_known = matches!(&*media_type, "application/json" | "application/javascript" | "application/xml");
+    is_known
+        || media_type.is_empty()
+        || media_type.starts_with("text/")
+        || media_type.ends_with("+json")
+        || media_type.ends_with("+xml")
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The time as logs of web servers have it, and in milliseconds since the Unix epoch.
+fn now() -> (String, u64) {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let since_epoch: Duration = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (year, month, day) = telemetry::date(since_epoch.as_secs() / 86_400);
+    let month = usize::try_from(month).ok().and_then(|month| MONTHS.get(month - 1)).unwrap_or(&"");
+    let second = since_epoch.as_secs() % 86_400;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let time = format!("{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000");
+    (time, u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(format: UrlFormat, request: hyper::http::request::Builder, body: &[u8]) -> Value {
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        serde_json::from_slice(&event(format, &head, body, [127, 0, 0, 1].into())).unwrap()
+    }
+
+    fn request() -> hyper::http::request::Builder {
+        let request = hyper::Request::builder().method("PUT").uri("/a%20b?x=1&y=%2B&x=2&z");
+        request.header("Host", "localhost:8081").header("X-Two", "1").header("X-Two", "2").header("Cookie", "c=1")
+    }
+
+    #[test]
+    fn what_came_more_than_once_is_joined_and_percent_signs_are_undone() {
+        let event = made(UrlFormat::V2, request(), b"");
+        assert_eq!(event["queryStringParameters"], json!({ "x": "1,2", "y": "+", "z": "" }));
+        assert_eq!((&event["headers"]["x-two"], &event["cookies"]), (&json!("1,2"), &json!(["c=1"])));
+    }
+
+    #[test]
+    fn rest_apis_have_the_last_value_and_all_values() {
+        let event = made(UrlFormat::V1, request(), b"");
+        assert_eq!((&event["version"], &event["httpMethod"]), (&json!("1.0"), &json!("PUT")));
+        assert_eq!(event["queryStringParameters"], json!({ "x": "2", "y": "+", "z": "" }));
+        assert_eq!(event["multiValueQueryStringParameters"], json!({ "x": ["1", "2"], "y": ["+"], "z": [""] }));
+        assert_eq!((&event["headers"]["x-two"], &event["headers"]["cookie"]), (&json!("2"), &json!("c=1")));
+        assert_eq!(event["multiValueHeaders"]["x-two"], json!(["1", "2"]));
+        assert_eq!((&event["body"], &event["path"]), (&Value::Null, &json!("/a%20b")));
+        let bare = made(UrlFormat::V1, hyper::Request::builder().uri("/"), b"\xff");
+        assert_eq!(bare["queryStringParameters"], Value::Null);
+        assert_eq!((&bare["body"], &bare["isBase64Encoded"]), (&json!("/w=="), &json!(true)));
+    }
+
+    #[test]
+    fn load_balancers_leave_parameters_as_they_are() {
+        let event = made(UrlFormat::Alb, request(), b"hi");
+        assert_eq!(event["queryStringParameters"], json!({ "x": "2", "y": "%2B", "z": "" }));
+        assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("hi"), &json!(false)));
+        assert!(event["requestContext"]["elb"]["targetGroupArn"].is_string());
+        assert_eq!(event["version"], Value::Null);
+    }
+
+    #[test]
+    fn text_is_told_from_bytes_by_its_media_type() {
+        for (content_type, expected) in [
+            ("", true),
+            ("text/html; charset=utf-8", true),
+            ("Application/JSON", true),
+            ("application/problem+json", true),
+            ("image/png", false),
+            ("multipart/form-data; boundary=x", false),
+        ] {
+            assert_eq!(is_text(content_type), expected, "{content_type}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The URL of a function: plain HTTP in, an event to the function, and HTTP back.
+
+use std::net::IpAddr;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::ORIGIN;
+
+use super::Service;
+use super::reply::{Exception, Reply};
+use crate::event::Event;
+
+mod cors;
+mod event;
+mod response;
+mod stream;
+
+pub(crate) use cors::Cors;
+pub(super) use stream::UrlStream;
+
+/// The form of events that plain HTTP becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UrlFormat {
+    /// Version 2.0: function URLs, and HTTP APIs of API Gateway.
+    #[default]
+    V2,
+    /// Version 1.0: REST APIs of API Gateway.
+    V1,
+    /// Load balancers.
+    Alb,
+}
+
+/// What the URL of a function is like.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UrlConfig {
+    pub(crate) format: UrlFormat,
+    /// Responses go to their callers as they come.
+    pub(crate) is_streaming: bool,
+    pub(crate) cors: Option<Cors>,
+}
+
+/// Has the function answer a request of plain HTTP.
+pub(super) async fn answer(request: Request<Incoming>, caller: IpAddr, service: &Service) -> Result<Reply, Exception> {
+    let UrlConfig { format, is_streaming, cors } = &service.options.url;
+    let (head, body) = request.into_parts();
+    if let Some(reply) = cors.as_ref().and_then(|cors| cors.preflight(&head.method, &head.headers)) {
+        return Ok(reply);
+    }
+    let body = super::collect(body).await?;
+    let event = Event::new(event::event(*format, &head, &body, caller));
+    let refused = |error| Exception::new(error, service.callers.is_reserved());
+    let mut reply = if *is_streaming {
+        let (job, response) = service.callers.streaming_job(event).map_err(refused)?;
+        service.fleet.submit(job);
+        stream::reply(*format, response).await
+    } else {
+        let (job, submitted) = service.callers.job(event).map_err(refused)?;
+        service.fleet.submit(job);
+        response::reply(*format, submitted.answer().await.map_err(refused)?)
+    };
+    if let Some(cors) = cors {
+        cors.complete(head.headers.get(ORIGIN), &mut reply);
+    }
+    Ok(reply)
+}

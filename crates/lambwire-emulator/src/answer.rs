@@ -27,6 +27,16 @@ pub struct Answer {
     /// The last 4 KiB of the log of this invocation, from START to REPORT, if the event
     /// [asked for it](crate::Event::log_tail).
     pub log_tail: Option<Vec<u8>>,
+    /// How the invocation ended, if the answer has waited for that.
+    pub(crate) end: Option<End>,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) status: Status,
+    /// It was given to the runtime before.
+    pub(crate) was_given: bool,
 }
 
 /// How an invocation went.
@@ -162,6 +172,7 @@ impl Reported {
             content_type: content_type.unwrap_or_else(|| JSON.to_owned()),
             body,
             log_tail: None,
+            end: None,
         }
     }
 }

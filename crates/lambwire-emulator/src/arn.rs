@@ -19,6 +19,11 @@ pub(crate) fn version(arn: &str) -> &str {
     if is_number || qualifier.starts_with(LATEST) { qualifier } else { LATEST }
 }
 
+/// The name of the function of this ARN.
+pub(crate) fn name(arn: &str) -> &str {
+    arn.split(':').nth(6).unwrap_or_default()
+}
+
 /// The version that a function without a qualifier has.
 const LATEST: &str = "$LATEST";
 

@@ -35,7 +35,7 @@ pub struct Emulator {
     listen: Option<SocketAddr>,
     url: Option<SocketAddr>,
     callers: Options,
-    is_lambda_local: bool,
+    others: Vec<(String, Addresses)>,
     environments: usize,
     extensions: Vec<PathBuf>,
     reserved: Option<usize>,
@@ -69,6 +69,7 @@ impl Emulator {
                 has_frames: false,
                 has_json_log: false,
                 lambda: None,
+                is_rie: false,
             },
             timeout: Some(limits::DEFAULT_TIMEOUT),
             init_timeout: None,
@@ -82,7 +83,7 @@ impl Emulator {
             listen: None,
             url: None,
             callers: Options::default(),
-            is_lambda_local: false,
+            others: Vec::new(),
             environments: 1,
             extensions: Vec::new(),
             reserved: None,
@@ -190,11 +191,32 @@ impl Emulator {
         self
     }
 
-    /// Has the function find Lambda here: AWS's SDKs read `AWS_ENDPOINT_URL_LAMBDA`, which is set to where callers are
-    /// [listened for](Self::listen).
+    /// Meets callers as AWS's Runtime Interface Emulator does, with its one path, its statuses and its bodies, and has the
+    /// program find what it finds there: names, memory, and no type of initialisation. It is started for its first caller,
+    /// and start and invocation have one time-out.
     #[must_use]
-    pub fn local_lambda(mut self) -> Self {
-        self.is_lambda_local = true;
+    pub fn as_rie(mut self) -> Self {
+        self.callers.is_rie = true;
+        self.function.is_rie = true;
+        self.start.is_lazy = true;
+        self.init_timeout = Some(Duration::ZERO);
+        self.name("test_function").memory_mb(RIE_MEMORY_MB).timeout(RIE_TIMEOUT)
+    }
+
+    /// Has the function find Lambda at this address: AWS's SDKs read `AWS_ENDPOINT_URL_LAMBDA`. Port 0 stands for where this
+    /// emulator [listens](Self::listen).
+    #[must_use]
+    pub fn local_lambda(mut self, address: SocketAddr) -> Self {
+        self.function.lambda = Some(reachable(address));
+        self
+    }
+
+    /// Has callers who name the function of another emulator reach it by the port of this one, which has to be the last
+    /// to end. Then a function is reached by its own name alone.
+    #[must_use]
+    pub fn also(mut self, other: &Running) -> Self {
+        self.callers.others.push(other.callers().clone());
+        self.others.push((other.callers().function().to_owned(), other.addresses()));
         self
     }
 
@@ -368,15 +390,16 @@ impl Emulator {
         let runtime_api = bind(self.runtime_api)?;
         let front = self.listen.map(bind).transpose()?;
         let url = self.url.map(bind).transpose()?;
-        if let Some(front) = front.as_ref().filter(|_| self.is_lambda_local) {
-            self.function.lambda = Some(reachable(front.address));
+        if self.function.lambda.is_some_and(|lambda| lambda.port() == 0) {
+            self.function.lambda = front.as_ref().map(|front| reachable(front.address));
         }
         let addresses = Addresses {
             runtime_api: runtime_api.address,
             front: front.as_ref().map(|front| front.address),
             url: url.as_ref().map(|url| url.address),
         };
-        self.callers.gate.is_public = addresses.front.is_some_and(|address| !address.ip().is_loopback());
+        let is_public = addresses.front.is_some_and(|address| !address.ip().is_loopback());
+        self.callers.gate.is_public = is_public || self.callers.is_rie;
         let name = self.command.as_ref().map(|command| command.get_program().to_string_lossy().into_owned());
         let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
         let parts = Parts {
@@ -404,6 +427,7 @@ impl Emulator {
             url: url.map(|url| url.listener),
             options: self.callers,
             addresses,
+            others: self.others,
             extensions: self.extensions,
             reserved: self.reserved,
             watched: self.watched,
@@ -414,6 +438,10 @@ impl Emulator {
         started.map_err(|error| StartError::Program { name: name.unwrap_or_default(), error })
     }
 }
+
+/// What a function has under AWS's emulator, if nothing else is said.
+const RIE_MEMORY_MB: u32 = 3008;
+const RIE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Where this machine finds what listens there: all addresses are no place to go to.
 fn reachable(address: SocketAddr) -> SocketAddr {

@@ -27,6 +27,8 @@ pub(crate) struct Function {
     pub(crate) has_json_log: bool,
     /// Where it finds Lambda, if that is here.
     pub(crate) lambda: Option<SocketAddr>,
+    /// Whether its process finds what it finds under AWS's emulator.
+    pub(crate) is_rie: bool,
 }
 
 /// Where a program finds what it is to run. AWS's emulator, too, lets what it inherits go before the last argument.
@@ -75,6 +77,11 @@ impl Function {
         }
         if self.has_json_log {
             command.env("AWS_LAMBDA_LOG_FORMAT", "JSON");
+        }
+        if self.is_rie {
+            command
+                .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/Functions")
+                .env_remove("AWS_LAMBDA_INITIALIZATION_TYPE");
         }
         if let Some(directory) = &self.runtime_dir {
             command.env("LAMBDA_RUNTIME_DIR", directory);
@@ -158,6 +165,7 @@ mod tests {
             has_frames: false,
             has_json_log: false,
             lambda: None,
+            is_rie: false,
         };
         function.set_environment(command, ([127, 0, 0, 1], 9001).into());
         let set: Vec<(String, Option<String>)> = command

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::io::FdFlags;
@@ -90,18 +90,25 @@ impl Program {
         let mark = new_id();
         self.command.env(MARK, &mark).stdin(Stdio::null());
         self.command.stdout(stdout.into_blocking_fd()?).stderr(stderr.into_blocking_fd()?);
+        // Nobody takes it for an orphan in between.
+        let mut known = started();
         let child = self.command.spawn();
         // The command holds its copies of the other ends, which are to close with the process.
         self.command.stdout(Stdio::null()).stderr(Stdio::null());
         let child = child?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        known.extend(pid);
+        drop(known);
         if let (Some(usual), Some(pid)) = (USUAL_FILES.get(), pid) {
             // Fails if it has ended.
             let _ = prlimit(Some(pid), Resource::Nofile, *usual);
         }
         // The writing end goes out of here, and stays with the process.
         let frames = frames.map(|(reader, _)| reader);
-        Ok((Process { child, pid, mark }, Outputs { stdout: stdout_reader, stderr: stderr_reader, frames }))
+        Ok((
+            Process { child, pid, number: pid, mark },
+            Outputs { stdout: stdout_reader, stderr: stderr_reader, frames },
+        ))
     }
 }
 
@@ -110,6 +117,12 @@ fn inherited_pipe() -> io::Result<(pipe::Receiver, OwnedFd)> {
     let (reader, writer) = rustix::pipe::pipe()?;
     rustix::io::fcntl_setfd(&reader, FdFlags::CLOEXEC)?;
     Ok((pipe::Receiver::from_owned_fd(reader)?, writer))
+}
+
+/// The processes that emulators in this process have started and not waited for.
+fn started() -> MutexGuard<'static, Vec<Pid>> {
+    static STARTED: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+    STARTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Commands cannot be cloned.
@@ -134,13 +147,23 @@ pub(crate) struct Process {
     child: Child,
     /// Its number and its group's, until it has been waited for.
     pid: Option<Pid>,
+    /// The same, as [`started`] has it.
+    number: Option<Pid>,
     mark: String,
 }
 
 impl Process {
     /// Waits until the program has ended. What it has left running is for [`kill`](Self::kill) to end.
     pub(crate) async fn exited(&mut self) -> Exit {
-        self.child.wait().await.map_or(Exit::Unknown, Exit::from)
+        let exit = self.child.wait().await.map_or(Exit::Unknown, Exit::from);
+        self.forget();
+        exit
+    }
+
+    fn forget(&mut self) {
+        if let Some(number) = self.number.take() {
+            started().retain(|started| *started != number);
+        }
     }
 
     pub(crate) fn pid(&self) -> Option<Pid> {
@@ -186,6 +209,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        self.forget();
     }
 }
 
@@ -291,10 +315,11 @@ fn peak_kb(pid: Pid) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// Waits for the children of this process that are dead and none of `known`: orphans which it has been given.
-pub(crate) fn reap_orphans(known: &[Pid]) {
+/// Waits for the children of this process that are dead, and that no emulator in it has started: orphans which it has been
+/// given.
+pub(crate) fn reap_orphans() {
     for pid in children(getpid()) {
-        if !known.contains(&pid) {
+        if !started().contains(&pid) {
             // Lives on, or is somebody else's to wait for.
             let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         }

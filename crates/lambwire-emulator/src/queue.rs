@@ -178,17 +178,22 @@ impl Callers {
         Ok(Job { invocation, caller, place: Some(place) })
     }
 
+    /// Hands in a job from whichever thread.
+    pub(crate) fn send(&self, job: Job) -> Result<(), InvokeError> {
+        self.jobs.send(job).map_err(|_| InvokeError::Stopped)
+    }
+
     /// Hands in an event from whichever thread. It is carried out even if nobody waits for the answer.
     pub(crate) fn submit(&self, event: Event) -> Result<Submitted, InvokeError> {
         let (job, submitted) = self.job(event)?;
-        self.jobs.send(job).map_err(|_| InvokeError::Stopped)?;
+        self.send(job)?;
         Ok(submitted)
     }
 
     /// The same for a caller who wants the response as it comes.
     pub(crate) fn submit_streaming(&self, event: Event) -> Result<ResponseStream, InvokeError> {
         let (job, stream) = self.streaming_job(event)?;
-        self.jobs.send(job).map_err(|_| InvokeError::Stopped)?;
+        self.send(job)?;
         Ok(stream)
     }
 
@@ -200,6 +205,11 @@ impl Callers {
     /// The name of the function for one in a path: AWS's emulator calls every function `function`.
     pub(crate) fn name_of<'n>(&'n self, function: Cow<'n, str>) -> Cow<'n, str> {
         if function == "function" { Cow::Borrowed(&*self.function) } else { function }
+    }
+
+    /// The name of the function.
+    pub(crate) fn function(&self) -> &str {
+        &self.function
     }
 
     /// The region in which functions are that are named without one.

@@ -82,6 +82,14 @@ impl Running {
         Ok(start.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map(|()| running))
     }
 
+    pub(crate) fn callers(&self) -> &Callers {
+        &self.callers
+    }
+
+    pub(crate) fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
     /// Where the Runtime API is served; the first environment's, if there are several.
     pub fn runtime_api(&self) -> SocketAddr {
         self.addresses.runtime_api
@@ -171,6 +179,8 @@ pub(crate) struct Parts {
     /// How callers are met.
     pub(crate) options: Options,
     pub(crate) addresses: Addresses,
+    /// Those of other functions, by name.
+    pub(crate) others: Vec<(String, Addresses)>,
     pub(crate) reserved: Option<usize>,
     pub(crate) watched: Vec<PathBuf>,
     pub(crate) is_announced: bool,
@@ -192,7 +202,7 @@ impl Parts {
         let factory = Factory { command, function: function.clone(), extensions, address: addresses.runtime_api };
         let fleet = Fleet::new(settings, environments, move |fleet, listener| factory.another(fleet, listener));
         if is_announced {
-            let ready = ready_line(addresses, fleet.settings.printer.is_json());
+            let ready = ready_line(addresses, &self.others, fleet.settings.printer.is_json());
             fleet.settings.printer.print((ready + &exports).as_bytes());
             fleet.settings.printer.flush();
         }
@@ -247,7 +257,7 @@ fn open(fleet: &Rc<Fleet>, runtime_api: TcpListener, owns_process: bool) -> io::
     if owns_process {
         process::adopt_orphans()?;
         process::raise_file_limit();
-        spawn_local(reap(Rc::clone(fleet), signal(SignalKind::child())?));
+        spawn_local(reap(signal(SignalKind::child())?));
     }
     let mut driver = fleet.create(runtime_api)?;
     if !fleet.settings.start.is_lazy {
@@ -258,9 +268,9 @@ fn open(fleet: &Rc<Fleet>, runtime_api: TcpListener, owns_process: bool) -> io::
 }
 
 /// Waits for the orphans that this process is given, for ever.
-async fn reap(fleet: Rc<Fleet>, mut children: tokio::signal::unix::Signal) {
+async fn reap(mut children: tokio::signal::unix::Signal) {
     while children.recv().await.is_some() {
-        process::reap_orphans(&fleet.pids());
+        process::reap_orphans();
     }
 }
 
@@ -289,12 +299,18 @@ async fn tell_last_callers(mut listening: JoinSet<()>) {
     let _ = timeout(limits::LINGER, all).await;
 }
 
-fn ready_line(addresses: Addresses, is_json: bool) -> String {
+fn ready_line(addresses: Addresses, others: &[(String, Addresses)], is_json: bool) -> String {
     let listen = addresses.front.map(|address| address.to_string());
     let runtime_api = addresses.runtime_api.to_string();
     let mut ready = serde_json::json!({ "listen": listen, "runtime_api": runtime_api });
     if let Some(url) = addresses.url {
         ready["url"] = format!("http://{url}/").into();
+    }
+    for (name, other) in others {
+        ready["others"][name] = serde_json::json!({ "runtime_api": other.runtime_api.to_string() });
+        if let Some(url) = other.url {
+            ready["others"][name]["url"] = format!("http://{url}/").into();
+        }
     }
     if is_json { telemetry::made("ready", &ready) + "\n" } else { format!("ready {ready}\n") }
 }

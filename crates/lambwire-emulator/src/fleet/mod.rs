@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use rustix::process::Pid;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
@@ -134,11 +133,6 @@ impl Fleet {
         let member = driver.member();
         spawn_local(driver.run());
         Some(member)
-    }
-
-    /// The processes of the environments.
-    pub(crate) fn pids(&self) -> Vec<Pid> {
-        self.members.borrow().iter().flat_map(|member| member.pids()).collect()
     }
 
     /// Takes an invocation: an environment that waits for one has it at once.

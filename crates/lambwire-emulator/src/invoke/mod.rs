@@ -24,13 +24,14 @@ use tokio::time::{sleep, timeout};
 use crate::arn;
 use crate::fleet::Fleet;
 use crate::limits;
-use crate::queue::{Callers, InvokeError};
+use crate::queue::{Callers, InvokeError, Job};
 use crate::running::Phase;
 
 mod event_stream;
 mod headers;
 mod origin;
 mod reply;
+mod rie;
 mod url;
 
 use headers::InvocationType;
@@ -92,6 +93,10 @@ struct Service {
 pub(crate) struct Options {
     pub(crate) url: UrlConfig,
     pub(crate) gate: Gate,
+    /// Other functions that are called by their names; then this one is, too.
+    pub(crate) others: Vec<Callers>,
+    /// Callers are those of AWS's emulator.
+    pub(crate) is_rie: bool,
 }
 
 /// Connections on which nobody has asked for anything: they have to go when there is no room for others.
@@ -103,6 +108,39 @@ struct Guest {
     has_spoken: Cell<bool>,
     /// It is to go.
     leave: Notify,
+}
+
+/// A function that is called.
+#[derive(Clone, Copy)]
+enum Target<'s> {
+    Here(&'s Callers, &'s Fleet),
+    There(&'s Callers),
+}
+
+impl Target<'_> {
+    fn callers(&self) -> &Callers {
+        let (Self::Here(callers, _) | Self::There(callers)) = self;
+        callers
+    }
+
+    fn submit(&self, job: Job) -> Result<(), InvokeError> {
+        match self {
+            Self::Here(_, fleet) => fleet.submit(job),
+            Self::There(callers) => callers.send(job)?,
+        }
+        Ok(())
+    }
+}
+
+impl Service {
+    /// The function of this name: where there is one alone, any name is its own.
+    fn target(&self, name: &str) -> Option<Target<'_>> {
+        let others = &self.options.others;
+        if others.is_empty() || name == self.callers.function() {
+            return Some(Target::Here(&self.callers, &self.fleet));
+        }
+        others.iter().find(|other| other.function() == name).map(Target::There)
+    }
 }
 
 impl Guests {
@@ -151,7 +189,8 @@ async fn serve(
                 Face::Api => answer(request, &service).await,
                 Face::Url => url::answer(request, caller, &service).await,
             };
-            Ok::<_, Infallible>(reply::identified(reply.unwrap_or_else(|exception| exception.reply())))
+            let reply = reply.unwrap_or_else(|exception| exception.reply());
+            Ok::<_, Infallible>(if service.options.is_rie { reply } else { reply::identified(reply) })
         }
     });
     // A caller who has nothing more to say may close that half, and still waits for the answer.
@@ -189,6 +228,9 @@ async fn answer(request: Request<Incoming>, service: &Service) -> Result<Reply, 
     let origin = request.headers().get(ORIGIN).cloned();
     let mut reply = match gate.preflight(request.method(), request.headers()) {
         Some(reply) => reply,
+        None if service.options.is_rie => {
+            rie::answer(request, service).await.unwrap_or_else(|exception| exception.reply())
+        }
         None => invoke(request, service).await.unwrap_or_else(|exception| exception.reply()),
     };
     gate.complete(origin.as_ref(), &mut reply);
@@ -210,28 +252,30 @@ async fn invoke(request: Request<Incoming>, service: &Service) -> Result<Reply, 
     let (head, body) = request.into_parts();
     let payload = json(collect(body).await?)?;
     let version = arn::version(&function_arn).to_owned();
+    let target = service.target(arn::name(&function_arn));
+    let target = target.ok_or_else(|| Exception::NoFunction(function_arn.clone()))?;
     let event = headers::event(&head.headers, payload)?.function_arn(function_arn);
     let invocation_type = headers::invocation_type(&head.headers)?;
-    let refused = |error| Exception::new(error, service.callers.is_reserved());
+    let refused = |error| Exception::new(error, target.callers().is_reserved());
     match invocation_type {
         InvocationType::DryRun => Ok(reply::dry()),
         InvocationType::Event if is_streaming => {
             Err(Exception::BadParameter("no streamed response to an Event".into()))
         }
         InvocationType::Event => {
-            let job = service.callers.event_job(event).map_err(refused)?;
+            let job = target.callers().event_job(event).map_err(refused)?;
             let reply = reply::taken(job.invocation.id());
-            service.fleet.submit(job);
+            target.submit(job).map_err(refused)?;
             Ok(reply)
         }
         InvocationType::RequestResponse if is_streaming => {
-            let (job, response) = service.callers.streaming_job(event).map_err(refused)?;
-            service.fleet.submit(job);
+            let (job, response) = target.callers().streaming_job(event).map_err(refused)?;
+            target.submit(job).map_err(refused)?;
             Ok(reply::streamed(response, &version))
         }
         InvocationType::RequestResponse => {
-            let (job, submitted) = service.callers.job(event).map_err(refused)?;
-            service.fleet.submit(job);
+            let (job, submitted) = target.callers().job(event).map_err(refused)?;
+            target.submit(job).map_err(refused)?;
             Ok(reply::answered(submitted.answer().await.map_err(refused)?))
         }
     }

@@ -111,6 +111,8 @@ pub(super) fn dry() -> Reply {
 #[derive(Debug)]
 pub(super) enum Exception {
     NotFound,
+    /// There are functions, and none of this ARN.
+    NoFunction(String),
     MethodNotAllowed,
     /// The request comes from a page of somebody else.
     Foreign(String),
@@ -131,6 +133,7 @@ impl Exception {
             Self::NotFound => {
                 "no such path: functions are invoked at /2015-03-31/functions/NAME/invocations".to_owned()
             }
+            Self::NoFunction(arn) => format!("Function not found: {arn}"),
             Self::MethodNotAllowed => "functions are invoked with POST".to_owned(),
             Self::BadParameter(why) | Self::BadContent(why) | Self::Foreign(why) => why.clone(),
             Self::TooLarge => {
@@ -160,7 +163,7 @@ impl Exception {
 
     fn kind(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::NotFound => (StatusCode::NOT_FOUND, "ResourceNotFoundException"),
+            Self::NotFound | Self::NoFunction(_) => (StatusCode::NOT_FOUND, "ResourceNotFoundException"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException"),
             Self::Foreign(_) => (StatusCode::FORBIDDEN, "AccessDeniedException"),
             Self::BadParameter(_) => (StatusCode::BAD_REQUEST, "InvalidParameterValueException"),

@@ -9,6 +9,9 @@ use crate::peer::Peer;
 /// Says that this process is to be a runtime, and how it starts.
 const ROLE: &str = "LAMBWIRE_TEST_RUNTIME";
 
+/// What it reports if it cannot start, in place of the usual.
+pub(crate) const REPORT: &str = "LAMBWIRE_TEST_REPORT";
+
 pub(crate) const INIT_REPORT: &str = r#"{"errorType":"Runtime.NoSuchThing","errorMessage":"nothing here"}"#;
 
 /// A program that asks for events and does what they say.
@@ -72,7 +75,8 @@ fn plays_the_runtime_when_asked() {
             });
         }
         role => {
-            peer.fail_to_start(INIT_REPORT.as_bytes());
+            let report = env::var(REPORT).unwrap_or_else(|_| INIT_REPORT.to_owned());
+            peer.fail_to_start(report.as_bytes());
             if role == "init-error" {
                 exit(1);
             }

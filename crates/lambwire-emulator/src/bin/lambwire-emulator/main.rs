@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 mod args;
 
-use args::{Args, Format};
+use args::{Args, Format, RieArgs};
 
 /// The function failed.
 const FUNCTION_FAILED: u8 = 1;
@@ -25,9 +25,11 @@ const EMULATOR_FAILED: u8 = 2;
 const SIGNALLED: u8 = 128;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let format = args.log_format;
-    let env = env_logger::Env::default().default_filter_or("warn");
+    let rie = RieArgs::of_process();
+    let args = if rie.is_some() { None } else { Some(Args::parse()) };
+    let format = args.as_ref().map_or(Format::Text, |args| args.log_format);
+    let level = rie.as_ref().map_or("warn", RieArgs::log_level);
+    let env = env_logger::Env::default().default_filter_or(level);
     env_logger::Builder::from_env(env)
         .target(env_logger::Target::Pipe(Box::new(Stderr)))
         .format(move |out, record| match format {
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
             }
         })
         .init();
-    match run(&args) {
+    match run(args.as_ref(), rie.as_ref()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             // Not to be filtered out, as a log would be.
@@ -50,18 +52,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<u8, Box<dyn Error>> {
+fn run(args: Option<&Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> {
     // Before signals are caught: this waits for standard input, and is to be interruptible.
-    let event = event(args)?;
+    let event = args.map(event).transpose()?.flatten();
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let work = async {
-            let emulator = args.emulator()?.start()?;
+            let mut running = match (args, rie) {
+                (_, Some(rie)) => vec![rie.emulator()?.start()?],
+                (Some(args), None) => args.start()?,
+                (None, None) => Vec::new(),
+            };
             match event {
-                Some(event) => send(emulator, event).await,
-                None => serve(emulator).await,
+                Some(event) => send(running.pop().ok_or(InvokeError::Stopped)?, event).await,
+                None => serve(&running).await,
             }
         };
         tokio::select! {
@@ -122,7 +128,10 @@ fn is_shared() -> bool {
 }
 
 /// Serves until a signal comes.
-async fn serve(emulator: Running) -> Result<u8, Box<dyn Error>> {
-    emulator.ended().await;
+async fn serve(running: &[Running]) -> Result<u8, Box<dyn Error>> {
+    // The one that is called, which has to end last.
+    if let Some(front) = running.last() {
+        front.ended().await;
+    }
     Err(InvokeError::Stopped.into())
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{Held, Member, Memory};
-use crate::answer::{Outcome, Reported};
+use crate::answer::{End, Outcome, Reported};
 use crate::environment::{Action, Begun, Call, Capacity, Finished};
 use crate::fleet::records;
 use crate::limits;
@@ -183,6 +183,10 @@ impl Member {
         self.say(Some(&finished.id), || report.lines());
         let held = self.held.borrow_mut().remove(&finished.id);
         if let Some(mut held) = held {
+            if let Some(answer) = &mut held.answer {
+                let was_given = finished.spans.given_at.is_some();
+                answer.end = Some(End { status: finished.status.clone(), was_given });
+            }
             self.send(&mut held);
         }
         self.fill();

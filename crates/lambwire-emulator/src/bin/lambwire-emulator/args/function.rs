@@ -1,73 +1,32 @@
-//! The command line.
+//! Options of one function.
 
-use std::env;
 use std::error::Error;
 use std::ffi::OsString;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
-use lambwire_emulator::{Console, Emulator, Freeze, LogFormat, UrlFormat, limits};
+use clap::Args;
+use lambwire_emulator::{Emulator, Freeze, UrlFormat, limits};
 
-const EXAMPLES: &str = "\
-Examples:
-  Serve a function, and invoke it:
-    lambwire-emulator -- ./bootstrap app.handler
-    curl -d '{}' http://127.0.0.1:8080/2015-03-31/functions/function/invocations
+use super::values::{
+    Begin, Form, Frozen, Timeout, concurrency, environments, read_variable, seconds, timeout, variable,
+};
 
-  Invoke it once, and print the answer:
-    lambwire-emulator --event-json '{\"name\":\"you\"}' -- ./bootstrap app.handler
-    lambwire-emulator --event - -- ./bootstrap app.handler < event.json
+/// Where the Runtime API is for a program that somebody else starts: where AWS's emulator has it.
+const ATTACH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9001);
 
-  Serve a program that a debugger starts, for as long as it takes:
-    lambwire-emulator --timeout off
+/// Where extensions are on Lambda.
+const EXTENSIONS: &str = "/opt/extensions";
 
-  In a test, on free ports (read the address from the line `ready`):
-    lambwire-emulator --listen 127.0.0.1:0 -- ./bootstrap app.handler
-
-Without --event, the emulator serves until it is interrupted. When it listens,
-it prints one line to standard output:
-    ready {\"listen\":\"127.0.0.1:8080\",\"runtime_api\":\"127.0.0.1:40321\"}
-The lines START, END and REPORT, and what the program prints, go there, too.
-
-With --event or --event-json, standard output gets the answer alone (and a line
-feed, if it is a terminal and the answer ends without one). START, END and
-REPORT, and what the program prints, go to standard error.
-
-With --concurrency, an invocation that takes too long ends, and the program goes
-on; without, it is killed. A program that dies fails all that it has. One that
-has registered as an extension gets SIGTERM before it is killed, and any does
-when the emulator ends.
-
-The program finds in its environment what Lambda sets, beside what the emulator
-has there itself. It is started at once, and again for the next event after it
-has died, taken too long, or reported that it cannot start.
-
-Exit status:
-  0    the function answered
-  1    the function failed: it reported an error, could not start, died, or
-       took too long; the report is printed in place of the answer
-  2    wrong usage, the program cannot be started, or the emulator failed
-  130  interrupted (SIGINT)
-  143  terminated (SIGTERM)
-
-RUST_LOG says what the emulator logs to standard error: error, warn (the
-default), info, debug or off.";
-
-/// AWS Lambda on this machine: serves the Runtime API to a program, and takes invocations for it.
-#[derive(Debug, Parser)]
-#[command(version, after_long_help = EXAMPLES, after_help = "See more, with examples and exit status, with --help.")]
-pub(crate) struct Args {
-    /// Where to listen for callers; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
-
+#[derive(Debug, Args)]
+pub(crate) struct FunctionArgs {
     /// Where to serve the Runtime API to the program; otherwise on a free port of 127.0.0.1, and on port 9001 if there is
     /// no PROGRAM
     #[arg(long, value_name = "ADDRESS")]
-    runtime_api: Option<SocketAddr>,
+    pub(super) runtime_api: Option<SocketAddr>,
 
     /// Serve the URL of the function at ADDRESS, too: plain HTTP becomes events
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8081")]
@@ -86,26 +45,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "JSON", requires = "url")]
     url_cors: Option<String>,
 
-    /// A name by which this machine may be called, beside addresses and localhost; any is, if --listen is no loopback
-    /// address
-    #[arg(long, value_name = "NAME")]
-    allow_host: Vec<String>,
-
-    /// An origin whose pages may call, such as https://example.com; otherwise none may
-    #[arg(long, value_name = "ORIGIN")]
-    allow_origin: Vec<String>,
-
     /// Have AWS's SDKs in the function find Lambda here, by AWS_ENDPOINT_URL_LAMBDA
-    #[arg(long, conflicts_with_all = ["event", "event_json"])]
-    local_lambda: bool,
-
-    /// Send the event in this file (- is standard input), print the answer, and exit
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["event_json", "listen"])]
-    pub(crate) event: Option<PathBuf>,
-
-    /// Send this event, print the answer, and exit
-    #[arg(long, value_name = "JSON", conflicts_with = "listen")]
-    pub(crate) event_json: Option<String>,
+    #[arg(long)]
+    pub(super) local_lambda: bool,
 
     /// Handler, as the program finds it in _HANDLER; otherwise that of the environment, or the last of its arguments
     #[arg(long)]
@@ -113,7 +55,7 @@ pub(crate) struct Args {
 
     /// Name of the function; otherwise AWS_LAMBDA_FUNCTION_NAME, or `function`
     #[arg(long)]
-    name: Option<String>,
+    pub(super) name: Option<String>,
 
     /// Memory of the function in MB, said to the program, not enforced; otherwise AWS_LAMBDA_FUNCTION_MEMORY_SIZE, or 128
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(128..=10_240))]
@@ -159,10 +101,6 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "concurrency")]
     snap_start: bool,
 
-    /// The form of all lines: as CloudWatch has them, or objects with time, type and record
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) log_format: Format,
-
     /// Give the program a descriptor for its log in _LAMBDA_TELEMETRY_LOG_FD, as Lambda does: records, which may have
     /// several lines
     #[arg(long)]
@@ -178,6 +116,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = ".")]
     watch: Vec<PathBuf>,
 
+    /// Set a variable for the program
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    env: Vec<(String, String)>,
+
+    /// Set the variables of this file for the program, each NAME=VALUE on a line of its own, taken as it is
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+
+    /// Start the program in this directory
+    #[arg(long, value_name = "DIRECTORY")]
+    directory: Option<PathBuf>,
+
     /// Set LAMBDA_TASK_ROOT for the program
     #[arg(long, value_name = "DIRECTORY")]
     task_root: Option<String>,
@@ -189,27 +139,24 @@ pub(crate) struct Args {
     /// The program that is to be served, with its arguments; without it, what a runtime has to find in its environment is
     /// printed, and whichever comes is served
     #[arg(last = true, value_name = "PROGRAM")]
-    program: Vec<OsString>,
+    pub(super) program: Vec<OsString>,
 }
 
-impl Args {
-    /// Whether one event is sent, and no callers are listened for.
-    pub(crate) fn is_one_shot(&self) -> bool {
-        self.event.is_some() || self.event_json.is_some()
-    }
-
+impl FunctionArgs {
     /// The emulator that is asked for.
-    pub(crate) fn emulator(&self) -> Result<Emulator, Box<dyn Error>> {
+    pub(super) fn emulator(&self) -> Result<Emulator, Box<dyn Error>> {
         let mut emulator = match self.program.split_first() {
             Some((program, arguments)) => {
                 let mut command = Command::new(program);
-                command.args(arguments);
+                command.args(arguments).envs(self.environment()?);
+                if let Some(directory) = &self.directory {
+                    command.current_dir(directory);
+                }
                 Emulator::new(command)
             }
             // Somebody has to start one by hand first.
             None => Emulator::without_program().init_timeout(limits::MAX_TIMEOUT).runtime_api(ATTACH),
         };
-        emulator = emulator.own_process();
         if let Some(address) = self.runtime_api {
             emulator = emulator.runtime_api(address);
         }
@@ -233,14 +180,17 @@ impl Args {
             Some(Timeout::Off) => emulator = emulator.without_timeout(),
             None => {}
         }
+        let emulator = self.with_life(emulator)?;
+        Ok(self.with_callers(emulator)?)
+    }
+
+    /// When its processes begin and end.
+    fn with_life(&self, mut emulator: Emulator) -> Result<Emulator, Box<dyn Error>> {
         if self.start == Begin::Call {
             emulator = emulator.start_when_called();
         }
         if self.snap_start {
             emulator = emulator.snap_start();
-        }
-        if self.log_format == Format::Json {
-            emulator = emulator.log_format(LogFormat::Json);
         }
         if self.log_frames {
             emulator = emulator.log_frames();
@@ -261,6 +211,11 @@ impl Args {
         } else if Path::new(EXTENSIONS).is_dir() {
             emulator = emulator.extensions(EXTENSIONS)?;
         }
+        Ok(emulator)
+    }
+
+    /// How it is called, and what else it has.
+    fn with_callers(&self, mut emulator: Emulator) -> Result<Emulator, String> {
         if let Some(handler) = &self.handler {
             emulator = emulator.handler(handler);
         }
@@ -280,15 +235,6 @@ impl Args {
         if let Some(json) = &self.url_cors {
             emulator = emulator.url_cors(json).map_err(|error| format!("--url-cors is {json:?}, {error}"))?;
         }
-        for host in &self.allow_host {
-            emulator = emulator.allow_host(host);
-        }
-        for origin in &self.allow_origin {
-            emulator = emulator.allow_origin(origin);
-        }
-        if self.local_lambda {
-            emulator = emulator.local_lambda();
-        }
         if let Some(reserved) = self.reserved {
             emulator = emulator.reserved_concurrency(reserved);
         }
@@ -304,95 +250,34 @@ impl Args {
         if let Some(directory) = &self.runtime_dir {
             emulator = emulator.runtime_dir(directory);
         }
-        Ok(if self.is_one_shot() {
-            emulator.console(Console::Stderr)
-        } else {
-            emulator.console(Console::Stdout).listen(self.listen).announce()
-        })
+        Ok(emulator)
+    }
+
+    /// Variables that are said: those of files first, the last of a name counting.
+    fn environment(&self) -> Result<Vec<(String, String)>, String> {
+        let mut environment = Vec::new();
+        for path in &self.env_file {
+            let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            for (number, line) in text.lines().enumerate() {
+                let line = line.trim();
+                if line.is_empty() || line.starts_with('#') {
+                    continue;
+                }
+                let place = || format!("line {} of {}", number + 1, path.display());
+                environment.push(pair(line).map_err(|error| format!("{} is {line:?}, {error}", place()))?);
+            }
+        }
+        environment.extend(self.env.iter().cloned());
+        Ok(environment)
     }
 }
 
-/// Where the Runtime API is for a program that somebody else starts: where AWS's emulator has it.
-const ATTACH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9001);
-
-/// How long an invocation may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Timeout {
-    After(Duration),
-    Off,
-}
-
-/// When a program is started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Begin {
-    /// With the emulator
-    Now,
-    /// When the first caller comes
-    Call,
-}
-
-/// The form of events that plain HTTP becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    #[value(name = "2.0")]
-    V2,
-    #[value(name = "1.0")]
-    V1,
-    Alb,
-}
-
-/// The form of lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Text,
-    Json,
-}
-
-/// What stands still while there is nothing to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Frozen {
-    /// All processes of the program
-    Processes,
-    /// They, and they lose their connections
-    Connections,
-}
-
-/// Where extensions are on Lambda.
-const EXTENSIONS: &str = "/opt/extensions";
-
-/// A variable with which AWS's emulator is configured; an empty one is as good as none.
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn read_variable<T>(name: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
-    variable(name).map(|value| read(&value).map_err(|error| format!("{name} is {value:?}, {error}"))).transpose()
-}
-
-fn concurrency(text: &str) -> Result<usize, String> {
-    number(text, limits::CONCURRENCY)
-}
-
-fn environments(text: &str) -> Result<usize, String> {
-    number(text, limits::ENVIRONMENTS)
-}
-
-fn number(text: &str, most: usize) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
-    number.ok_or_else(|| format!("not a number from 1 to {most}"))
-}
-
-fn timeout(text: &str) -> Result<Timeout, String> {
-    if text == "off" { Ok(Timeout::Off) } else { seconds(text).map(Timeout::After) }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let most = limits::MAX_TIMEOUT;
-    text.parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|duration| !duration.is_zero() && *duration <= most)
-        .ok_or_else(|| format!("not a number of seconds above 0 and up to {}", most.as_secs()))
+/// `NAME=VALUE`, taken as it is.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair =
+        text.split_once('=').filter(|(name, value)| !name.is_empty() && !name.contains('\0') && !value.contains('\0'));
+    let (name, value) = pair.ok_or("not NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]
@@ -400,29 +285,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timeout_at_the_limit_passes_and_a_second_more_does_not() {
-        assert_eq!(seconds("899"), Ok(Duration::from_secs(899)));
-        assert_eq!(seconds("900"), Ok(limits::MAX_TIMEOUT));
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        for odd in ["901", "0", "-1", "NaN", "inf", "1e300", "", "3s"] {
-            assert!(seconds(odd).is_err(), "{odd}");
+    fn a_variable_has_a_name_and_its_value_is_taken_as_it_is() {
+        assert_eq!(pair("A=b=\"c\" "), Ok(("A".to_owned(), "b=\"c\" ".to_owned())));
+        assert_eq!(pair("A="), Ok(("A".to_owned(), String::new())));
+        for odd in ["", "A", "=b", "A=\0"] {
+            assert!(pair(odd).is_err(), "{odd:?}");
         }
-    }
-
-    #[test]
-    fn a_concurrency_at_the_limit_passes_and_one_more_does_not() {
-        let most = limits::CONCURRENCY;
-        for (text, taken) in [("0", false), ("1", true), ("", false), ("x", false), ("-1", false)] {
-            assert_eq!(concurrency(text).is_ok(), taken, "{text}");
-        }
-        for number in [most - 1, most, most + 1] {
-            assert_eq!(concurrency(&number.to_string()).is_ok(), number <= most);
-        }
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
-        Args::command().debug_assert();
     }
 }

@@ -1,0 +1,157 @@
+//! A file that describes functions: each key of a table `functions.NAME` is an option of the command line.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use clap::Parser;
+use toml::{Table, Value};
+
+use super::function::FunctionArgs;
+
+#[derive(Debug, Parser)]
+#[command(name = "lambwire-emulator", no_binary_name = true)]
+struct OfOne {
+    #[command(flatten)]
+    function: FunctionArgs,
+}
+
+/// Options whose values are paths: those of the file's directory.
+const PATHS: [&str; 5] = ["dead-letter", "directory", "env-file", "extensions", "watch"];
+
+/// The functions of a file, by name.
+pub(super) fn functions(path: &Path) -> Result<Vec<FunctionArgs>, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    read(&text, directory).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn read(text: &str, directory: &Path) -> Result<Vec<FunctionArgs>, String> {
+    let table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    if let Some(key) = table.keys().find(|key| *key != "functions") {
+        return Err(format!("{key} is no table functions.NAME"));
+    }
+    let functions = table.get("functions").and_then(Value::as_table).filter(|functions| !functions.is_empty());
+    let functions = functions.ok_or("there is no table functions.NAME")?;
+    functions.iter().map(|(name, value)| one(name, value, directory)).collect()
+}
+
+fn one(name: &str, value: &Value, directory: &Path) -> Result<FunctionArgs, String> {
+    let wrong = |error: String| format!("functions.{name}: {error}");
+    let table = value.as_table().ok_or_else(|| wrong("no table".to_owned()))?;
+    let mut options: Vec<OsString> = vec![format!("--name={name}").into()];
+    if !table.contains_key("directory") && !directory.as_os_str().is_empty() {
+        options.push("--directory".into());
+        options.push(directory.into());
+    }
+    for (key, value) in table.iter().filter(|(key, _)| *key != "command") {
+        let own = options_of(key, value).map_err(|error| wrong(format!("{key} {error}")))?;
+        options.extend(own.into_iter().map(|option| match option {
+            (value, true) if PATHS.contains(&&**key) => {
+                let mut option = OsString::from(format!("--{key}="));
+                option.push(directory.join(value));
+                option
+            }
+            (value, true) => format!("--{key}={value}").into(),
+            (_, false) => format!("--{key}").into(),
+        }));
+    }
+    if let Some(command) = table.get("command") {
+        let words = command.as_array().and_then(|words| words.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+        let words = words.filter(|words| !words.is_empty());
+        options.push("--".into());
+        options
+            .extend(words.ok_or_else(|| wrong("command is no list of words".to_owned()))?.into_iter().map(Into::into));
+    }
+    let parsed = OfOne::try_parse_from(options).map_err(|error| wrong(error.to_string()))?;
+    Ok(parsed.function)
+}
+
+/// What a key becomes: options with values, or one without.
+fn options_of(key: &str, value: &Value) -> Result<Vec<(String, bool)>, String> {
+    match value {
+        Value::Boolean(true) => Ok(vec![(String::new(), false)]),
+        Value::Boolean(false) => Ok(Vec::new()),
+        Value::Array(values) => {
+            let all: Result<Vec<_>, _> = values.iter().map(|value| options_of(key, value)).collect();
+            Ok(all?.concat())
+        }
+        Value::Table(table) if key == "env" => {
+            let pair = |(name, value): (&String, &Value)| Ok((format!("{name}={}", text(value)?), true));
+            table.iter().map(pair).collect()
+        }
+        Value::Table(table) => Ok(vec![(serde_json::to_string(table).map_err(|error| error.to_string())?, true)]),
+        value => Ok(vec![(text(value)?, true)]),
+    }
+}
+
+fn text(value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Integer(number) => Ok(number.to_string()),
+        Value::Float(number) => Ok(number.to_string()),
+        Value::Boolean(value) => Ok(value.to_string()),
+        value => Err(format!("is a {}, and no text or number", value.type_str())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_is_an_option() {
+        let text = r#"
+            [functions.orders]
+            command = ["./bootstrap", "app.handler"]
+            timeout = 2.5
+            memory = 256
+            snap-start = true
+            freeze = false
+            watch = ["src", "/lib"]
+            env = { A = "b c", N = 1 }
+            url = "127.0.0.1:0"
+            url-cors = { AllowOrigins = ["*"] }
+            [functions.mail]
+            timeout = "off"
+        "#;
+        let functions = read(text, Path::new("dir")).unwrap();
+        let names: Vec<_> = functions.iter().map(|function| function.name.as_deref().unwrap()).collect();
+        assert_eq!(names, ["mail", "orders"]);
+        assert_eq!(functions[1].program, ["./bootstrap", "app.handler"]);
+        let shown = format!("{:?}", functions[1]);
+        for part in [
+            "After(2.5s)",
+            "Some(256)",
+            "snap_start: true",
+            "freeze: None",
+            r#"["dir/src", "/lib"]"#,
+            r#"("A", "b c")"#,
+            r#"("N", "1")"#,
+            r#"{\"AllowOrigins\":[\"*\"]}"#,
+            r#"directory: Some("dir")"#,
+        ] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+        assert!(format!("{:?}", functions[0]).contains("timeout: Some(Off)"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        for (text, parts) in [
+            ("", &["there is no table functions.NAME"][..]),
+            ("x = 1", &["x is no table"]),
+            ("[functions.a", &["line 1"]),
+            ("[functions]\na = 1", &["functions.a: no table"]),
+            ("[functions.a]\ntimeout = 0", &["functions.a", "--timeout", "0"]),
+            ("[functions.a]\nbogus = 1", &["functions.a", "--bogus"]),
+            ("[functions.a]\ncommand = \"x\"", &["functions.a: command is no list"]),
+            ("[functions.a]\nhandler = 1979-05-27", &["functions.a: handler is a datetime"]),
+        ] {
+            let error = read(text, Path::new("")).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "{part:?} in {error}");
+            }
+        }
+    }
+}

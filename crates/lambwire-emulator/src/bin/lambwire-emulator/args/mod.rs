@@ -1,0 +1,173 @@
+//! The command line.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use lambwire_emulator::{Console, Emulator, LogFormat, Running};
+
+mod config;
+mod function;
+mod rie;
+mod values;
+
+use function::FunctionArgs;
+pub(crate) use rie::RieArgs;
+pub(crate) use values::Format;
+
+const EXAMPLES: &str = "\
+Examples:
+  Serve a function, and invoke it:
+    lambwire-emulator -- ./bootstrap app.handler
+    curl -d '{}' http://127.0.0.1:8080/2015-03-31/functions/function/invocations
+
+  Invoke it once, and print the answer:
+    lambwire-emulator --event-json '{\"name\":\"you\"}' -- ./bootstrap app.handler
+    lambwire-emulator --event - -- ./bootstrap app.handler < event.json
+
+  Serve a program that a debugger starts, for as long as it takes:
+    lambwire-emulator --timeout off
+
+  In a test, on free ports (read the address from the line `ready`):
+    lambwire-emulator --listen 127.0.0.1:0 -- ./bootstrap app.handler
+
+Without --event, the emulator serves until it is interrupted. When it listens,
+it prints one line to standard output:
+    ready {\"listen\":\"127.0.0.1:8080\",\"runtime_api\":\"127.0.0.1:40321\"}
+The lines START, END and REPORT, and what the program prints, go there, too.
+
+With --event or --event-json, standard output gets the answer alone (and a line
+feed, if it is a terminal and the answer ends without one). START, END and
+REPORT, and what the program prints, go to standard error.
+
+With --concurrency, an invocation that takes too long ends, and the program goes
+on; without, it is killed. A program that dies fails all that it has. One that
+has registered as an extension gets SIGTERM before it is killed, and any does
+when the emulator ends.
+
+The program finds in its environment what Lambda sets, beside what the emulator
+has there itself. It is started at once, and again for the next event after it
+has died, taken too long, or reported that it cannot start.
+
+Exit status:
+  0    the function answered
+  1    the function failed: it reported an error, could not start, died, or
+       took too long; the report is printed in place of the answer
+  2    wrong usage, the program cannot be started, or the emulator failed
+  130  interrupted (SIGINT)
+  143  terminated (SIGTERM)
+
+RUST_LOG says what the emulator logs to standard error: error, warn (the
+default), info, debug or off.";
+
+/// AWS Lambda on this machine: serves the Runtime API to a program, and takes invocations for it.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = EXAMPLES, after_help = "See more, with examples and exit status, with --help.")]
+pub(crate) struct Args {
+    /// Where to listen for callers; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+
+    /// A name by which this machine may be called, beside addresses and localhost; any is, if --listen is no loopback
+    /// address
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+
+    /// An origin whose pages may call, such as https://example.com; otherwise none may
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+
+    /// Send the event in this file (- is standard input), print the answer, and exit
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["event_json", "listen"])]
+    pub(crate) event: Option<PathBuf>,
+
+    /// Send this event, print the answer, and exit
+    #[arg(long, value_name = "JSON", conflicts_with = "listen")]
+    pub(crate) event_json: Option<String>,
+
+    /// The form of all lines: as CloudWatch has them, or objects with time, type and record
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: Format,
+
+    /// Serve the functions of this file, each by its name: a table functions.NAME in TOML has the options below as keys, and
+    /// the program as `command`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["event", "event_json", "program", "name"])]
+    config: Option<PathBuf>,
+
+    /// Be in place of AWS's Runtime Interface Emulator; has to be the first option, and its own follow
+    #[arg(long, value_name = "EMULATOR", value_parser = ["rie"])]
+    compat: Option<String>,
+
+    #[command(flatten)]
+    function: FunctionArgs,
+}
+
+impl Args {
+    /// Whether one event is sent, and no callers are listened for.
+    fn is_one_shot(&self) -> bool {
+        self.event.is_some() || self.event_json.is_some()
+    }
+
+    /// Starts what is asked for: the last of these is the one that is called.
+    pub(crate) fn start(&self) -> Result<Vec<Running>, Box<dyn Error>> {
+        if self.compat.is_some() {
+            return Err("--compat rie has to be the first option".into());
+        }
+        let configured = match &self.config {
+            Some(path) => config::functions(path)?,
+            None => Vec::new(),
+        };
+        let Some((front, others)) = configured.split_last() else {
+            return Ok(vec![self.front(&self.function)?.start()?]);
+        };
+        let mut running = Vec::new();
+        for function in others {
+            let emulator = self.with_common(function)?;
+            running.push(emulator.start()?);
+        }
+        let front = running.iter().fold(self.front(front)?, Emulator::also);
+        running.push(front.start()?);
+        Ok(running)
+    }
+
+    /// The function that is called, or behind whose port others are.
+    fn front(&self, function: &FunctionArgs) -> Result<Emulator, Box<dyn Error>> {
+        let mut emulator = self.with_common(function)?.own_process();
+        for host in &self.allow_host {
+            emulator = emulator.allow_host(host);
+        }
+        for origin in &self.allow_origin {
+            emulator = emulator.allow_origin(origin);
+        }
+        Ok(if self.is_one_shot() { emulator } else { emulator.listen(self.listen).announce() })
+    }
+
+    fn with_common(&self, function: &FunctionArgs) -> Result<Emulator, Box<dyn Error>> {
+        let mut emulator = function.emulator()?;
+        if function.local_lambda && self.is_one_shot() {
+            return Err("--local-lambda, and no callers are listened for".into());
+        }
+        if function.local_lambda && self.config.is_some() && self.listen.port() == 0 {
+            return Err("local-lambda in a file needs a port in --listen".into());
+        }
+        if function.local_lambda {
+            emulator = emulator.local_lambda(self.listen);
+        }
+        if self.log_format == Format::Json {
+            emulator = emulator.log_format(LogFormat::Json);
+        }
+        Ok(emulator.console(if self.is_one_shot() { Console::Stderr } else { Console::Stdout }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}

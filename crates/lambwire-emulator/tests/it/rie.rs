@@ -1,0 +1,176 @@
+//! In place of AWS's Runtime Interface Emulator: what it was seen to say to callers is said here, too.
+//!
+//! `tests/rie/` has its callers' requests, and its replies to them. Dates and ids differ, and what is longer than 2 KiB
+//! comes with its length here.
+
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use lambwire_emulator::{Console, Emulator, Running};
+
+use crate::child;
+use crate::peer::Peer;
+use crate::wire::{Answered, Wire, post};
+
+fn capture(name: &str) -> Vec<u8> {
+    let file = format!("{}/tests/rie/{name}", env!("CARGO_MANIFEST_DIR"));
+    fs::read(file).unwrap()
+}
+
+/// What of a reply is to be the same: status, media type, and body, but for its id.
+fn essence(reply: &[u8]) -> (u16, Option<String>, String) {
+    let end = reply.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let answered = Answered {
+        status: str::from_utf8(&reply[9..12]).unwrap().parse().unwrap(),
+        head: String::from_utf8(reply[..end].to_vec()).unwrap(),
+        body: reply[end + 4..].to_vec(),
+    };
+    essence_of(&answered)
+}
+
+fn essence_of(answered: &Answered) -> (u16, Option<String>, String) {
+    let text = String::from_utf8_lossy(&answered.body).into_owned();
+    let text = match text.split_once("RequestId: ") {
+        Some((before, after)) => format!("{before}RequestId: ID{}", &after[36..]),
+        None => text,
+    };
+    (answered.status, answered.header("content-type").map(str::to_owned), text)
+}
+
+fn emulator(command: Option<Command>) -> Running {
+    let emulator = command.map_or_else(Emulator::without_program, Emulator::new);
+    let emulator = emulator.as_rie().console(Console::Silent).listen(([127, 0, 0, 1], 0).into());
+    emulator.start().unwrap()
+}
+
+#[track_caller]
+fn check(address: SocketAddr, name: &str) {
+    let answered = Wire::connect(address).exchange(capture(&format!("{name}.req.bin")));
+    assert_eq!(essence_of(&answered), essence(&capture(&format!("{name}.rep.bin"))), "{name}");
+    assert_eq!(answered.header("x-amzn-requestid"), None, "{name}");
+}
+
+/// Plays the runtime for one caller.
+#[track_caller]
+fn check_played(name: &str, play: impl FnOnce(&mut Peer)) {
+    let emulator = emulator(None);
+    thread::scope(|scope| {
+        scope.spawn(|| check(emulator.listens().unwrap(), name));
+        play(&mut Peer::connect(emulator.runtime_api()));
+    });
+}
+
+#[test]
+fn what_is_answered_is_passed_on_as_rie_does() {
+    for (name, answer) in [
+        ("front-01-invoke-success", &br#"{"ok":true}"#[..]),
+        ("front-03-invoke-third-same-connection", br#"{"n":3}"#),
+        ("front-07-event-type", b"{}"),
+        ("front-09-text-body", b"not json"),
+        ("front-10-empty-body", b""),
+        ("front-13-chunked-request", b"ok"),
+        (
+            "front-43-stream-ok",
+            b"{\"statusCode\":200,\"headers\":{\"Content-Type\":\"text/plain\"},\"cookies\":[]}\0\0\0\0\0\0\0\0hello world",
+        ),
+    ] {
+        check_played(name, |peer| {
+            let given = peer.next();
+            peer.respond(&given.id, answer);
+            peer.ask_next();
+        });
+    }
+    for (name, report) in [
+        ("front-50-error-variant", &br#"{"errorMessage":"m","errorType":"T"}"#[..]),
+        ("front-52-error-variant", br#""Invalid error body""#),
+    ] {
+        check_played(name, |peer| {
+            let given = peer.next();
+            peer.fail(&given.id, report);
+            peer.ask_next();
+        });
+    }
+}
+
+#[test]
+fn what_is_no_call_of_the_function_is_refused_as_rie_does() {
+    let emulator = emulator(None);
+    for name in ["front-04-bad-client-context-500", "front-06-other-function-404", "front-15-trailing-slash-404"] {
+        check(emulator.listens().unwrap(), name);
+    }
+}
+
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    command
+}
+
+#[test]
+fn what_fails_is_told_as_rie_does() {
+    let report = "{\"errorMessage\":\"no module\",\"errorType\":\"Runtime.ImportModuleError\",\"stackTrace\":[]}";
+    for name in ["front-20-init-error-reported-then-exit", "front-23-init-error-always"] {
+        let mut command = child::init_error();
+        command.env(child::REPORT, report);
+        check(emulator(Some(command)).listens().unwrap(), name);
+    }
+    let crashing = emulator(Some(shell("exit 1")));
+    check(crashing.listens().unwrap(), "front-25-crash-during-init");
+    check(crashing.listens().unwrap(), "front-26-crash-during-init-second");
+    check(emulator(Some(Command::new("/nonexistent"))).listens().unwrap(), "front-49-no-bootstrap-second");
+    let hanging = Emulator::new(shell("sleep 1000")).as_rie().timeout(Duration::from_secs(1)).console(Console::Silent);
+    let hanging = hanging.listen(([127, 0, 0, 1], 0).into()).start().unwrap();
+    check(hanging.listens().unwrap(), "front-28-init-hang-timeout");
+    check(hanging.listens().unwrap(), "front-29-init-hang-timeout-second");
+    let invoke = "/2015-03-31/functions/function/invocations";
+    let runtime = emulator(Some(child::runtime()));
+    let address = runtime.listens().unwrap();
+    for (event, name) in [("exit 1", "front-35-crash-exit1"), ("exit 0", "front-37-crash-exit0")] {
+        let answered = post(address, invoke, &[], event.as_bytes());
+        assert_eq!(essence_of(&answered), essence(&capture(&format!("{name}.rep.bin"))), "{name}");
+    }
+    // It has answered, and ends before it asks for more.
+    let answered = post(address, invoke, &[], b"last words");
+    assert_eq!((answered.status, answered.text()), (502, "words"));
+    check(address, "front-40-after-crash-after-response");
+    let variable = |name: &str| post(address, invoke, &[], format!("variable {name}").as_bytes()).text().to_owned();
+    assert_eq!(variable("AWS_LAMBDA_FUNCTION_NAME"), "test_function");
+    assert_eq!(variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), "3008");
+    assert_eq!(variable("AWS_LAMBDA_INITIALIZATION_TYPE"), "");
+}
+
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// As the entry points of AWS's base images, and SAM, start it, but for the ports.
+#[test]
+fn called_by_its_name_it_takes_its_command_line() {
+    let directory = env::temp_dir().join(format!("lambwire-rie-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let name = directory.join("aws-lambda-rie");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_lambwire-emulator"), &name).unwrap();
+    for options in [&[][..], &["--log-level", "error"]] {
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(&name);
+        command.args(options).args(["--runtime-api-address", "127.0.0.1:0", "--runtime-interface-emulator-address"]);
+        command.arg(format!(":{port}")).arg(env::current_exe().unwrap()).args(child::arguments());
+        let (key, value) = child::variable();
+        command.env(key, value).env("_HANDLER", "app.handler").env("AWS_LAMBDA_FUNCTION_TIMEOUT", "300");
+        let _program = Program(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        while std::net::TcpStream::connect(address).is_err() {
+            thread::yield_now();
+        }
+        let answered = post(address, "/2015-03-31/functions/function/invocations", &[], b"variable _HANDLER");
+        assert_eq!((answered.status, answered.text()), (200, "app.handler"));
+    }
+    fs::remove_dir_all(directory).unwrap();
+}

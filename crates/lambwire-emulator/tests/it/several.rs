@@ -1,0 +1,119 @@
+//! Several functions behind one port, described by a file, and AWS's emulator's command line.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use lambwire_emulator::Outcome;
+use serde_json::Value;
+
+use crate::child;
+use crate::library::{echo, quiet};
+use crate::wire::{Answered, post};
+
+fn path(name: &str) -> String {
+    format!("/2015-03-31/functions/{name}/invocations")
+}
+
+#[test]
+fn each_function_is_reached_by_its_name_alone() {
+    let other = quiet().name("other").start().unwrap();
+    let front = quiet().name("front").listen(([127, 0, 0, 1], 0).into()).also(&other).start().unwrap();
+    let runtimes = [echo(&other), echo(&front)];
+    let address = front.listens().unwrap();
+    for name in ["other", "front", "function", "arn:aws:lambda:us-east-1:012345678912:function:other:3"] {
+        let answer = post(address, &path(name), &[], b"1");
+        assert_eq!((answer.status, answer.text()), (200, "1"), "{name}");
+    }
+    let taken = post(address, &path("other"), &["X-Amz-Invocation-Type: Event"], b"2");
+    assert_eq!(taken.status, 202);
+    let refused = post(address, &path("nobody"), &[], b"1");
+    assert_eq!((refused.status, refused.header("x-amzn-errortype")), (404, Some("ResourceNotFoundException")));
+    assert!(refused.text().contains("function:nobody"), "{}", refused.text());
+    let streamed = other.invoke_blocking(lambwire_emulator::Event::new("3")).unwrap();
+    assert_eq!(streamed.outcome, Outcome::Success);
+    drop((other, front));
+    for runtime in runtimes {
+        runtime.join().unwrap();
+    }
+}
+
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts the emulator, and gives what it says first.
+fn start(command: &mut Command) -> (Program, String) {
+    let mut program = Program(command.env_remove("RUST_LOG").stdout(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(program.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (program, line)
+}
+
+fn directory(name: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("lambwire-{name}-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+#[test]
+fn a_file_describes_functions_with_what_they_find() {
+    let directory = directory("config");
+    let (role, value) = child::variable();
+    let runtime = std::env::current_exe().unwrap();
+    let command = format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    fs::write(directory.join("own.env"), format!("# ours\n{role}={value}\nA=from a file\n")).unwrap();
+    let text = format!(
+        "[functions.a]\ncommand = {command}\ntimeout = 300\nmemory = 256\nenv-file = \"own.env\"\nenv = {{ B = \"b\" }}\n\
+         [functions.b]\ncommand = {command}\ntimeout = 300\nenv-file = \"own.env\"\nenv = {{ A = \"a\" }}\n"
+    );
+    let file = directory.join("functions.toml");
+    fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    let (_program, line) = start(command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file));
+    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
+    assert!(ready["others"]["a"]["runtime_api"].is_string(), "{ready}");
+    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let ask = |name: &str, variable: &str| -> Answered {
+        post(address, &path(name), &[], format!("\"variable {variable}\"").as_bytes())
+    };
+    for (name, variable, expected) in [
+        ("a", "A", "from a file"),
+        ("a", "B", "b"),
+        ("b", "A", "a"),
+        ("a", "AWS_LAMBDA_FUNCTION_NAME", "a"),
+        ("b", "AWS_LAMBDA_FUNCTION_NAME", "b"),
+        ("a", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+    ] {
+        assert_eq!(ask(name, variable).text(), expected, "{variable} of {name}");
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_file_that_is_wrong_is_refused_with_its_place() {
+    let directory = directory("wrong");
+    let run = |options: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator")).args(options).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let file = directory.join("functions.toml");
+    fs::write(&file, "[functions.a]\nmemory = 1\n").unwrap();
+    let (status, text) = run(&["--config", file.to_str().unwrap()]);
+    assert!(status == Some(2) && text.contains("functions.toml: functions.a: ") && text.contains("--memory"), "{text}");
+    let (status, text) = run(&["--config", "/nonexistent.toml"]);
+    assert!(status == Some(2) && text.contains("cannot read /nonexistent.toml"), "{text}");
+    let variables = directory.join("bad.env");
+    fs::write(&variables, "A=1\n\nB\n").unwrap();
+    let (status, text) = run(&["--env-file", variables.to_str().unwrap(), "--event-json", "{}", "--", "true"]);
+    assert!(status == Some(2) && text.contains("line 3 of ") && text.contains("not NAME=VALUE"), "{text}");
+    let (status, text) = run(&["--config", file.to_str().unwrap(), "--", "true"]);
+    assert!(status == Some(2) && text.contains("cannot be used with"), "{text}");
+    fs::remove_dir_all(directory).unwrap();
+}

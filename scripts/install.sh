@@ -2,7 +2,7 @@
 # Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mutants semver-checks
 # valgrind strace unzip curl llvm-22 musl musl-debian musl-aarch64 podman postgresql go-native, and interpreters: php
 # perl python3 node ruby lua, luas (every version), shells, more-languages, and php-curl; what npm builds aws-lambda-ric
-# with; and a busybox that is linked to nothing.
+# with; chromium with its driver; and a busybox that is linked to nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,6 +33,7 @@ main() {
         postgresql) mapfile -t -O ${#packages[@]} packages < <(lacking postgresql) ;;
         go-native) mapfile -t -O ${#packages[@]} packages < <(lacking golang-go gcc libc6-dev libpq-dev) ;;
         busybox) mapfile -t -O ${#packages[@]} packages < <(lacking busybox-static) ;;
+        chromium) mapfile -t -O ${#packages[@]} packages < <(lacking chromium chromium-driver) ;;
         aws-lambda-ric) mapfile -t -O ${#packages[@]} packages < <(lacking cmake g++ make autoconf automake libtool) ;;
         php-curl) php -r 'exit((int) !extension_loaded("curl"));' 2>/dev/null || packages+=(php-curl) ;;
         php) command -v php >/dev/null || packages+=(php-cli) ;;

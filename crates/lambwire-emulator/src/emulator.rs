@@ -7,6 +7,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::console::{Console, LogFormat, Printer};
@@ -16,6 +17,7 @@ use crate::fleet::{Freeze, Registration, Settings, Start};
 use crate::function::{self, Function};
 use crate::invoke::{Cors, Options, UrlFormat};
 use crate::limits;
+use crate::page::Feed;
 use crate::running::{Addresses, Parts, Running};
 
 /// What is to be emulated: a program that is a Lambda runtime, and the configuration of its function.
@@ -216,6 +218,7 @@ impl Emulator {
     #[must_use]
     pub fn also(mut self, other: &Running) -> Self {
         self.callers.others.push(other.callers().clone());
+        self.callers.feeds.push(Arc::clone(other.feed()));
         self.others.push((other.callers().function().to_owned(), other.addresses()));
         self
     }
@@ -400,6 +403,8 @@ impl Emulator {
         };
         let is_public = addresses.front.is_some_and(|address| !address.ip().is_loopback());
         self.callers.gate.is_public = is_public || self.callers.is_rie;
+        let feed = Arc::<Feed>::default();
+        self.callers.feeds.push(Arc::clone(&feed));
         let name = self.command.as_ref().map(|command| command.get_program().to_string_lossy().into_owned());
         let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
         let parts = Parts {
@@ -418,6 +423,7 @@ impl Emulator {
                 memory_mb: self.function.memory_mb,
                 printer: Printer::new(self.console, self.log_format),
                 dead_letters: self.dead_letters,
+                feed,
             },
             environments: if self.command.is_some() { self.environments } else { 1 },
             command: self.command,

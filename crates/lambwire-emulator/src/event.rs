@@ -1,6 +1,7 @@
 //! What a caller hands in, and what the runtime gets of it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use lambwire::{Context, InvocationId, RequestId, SendError};
 
@@ -74,6 +75,7 @@ pub(crate) struct Invocation {
     event: Event,
     /// Nonce of the attempt.
     nonce: Arc<str>,
+    created_at: Instant,
 }
 
 impl Invocation {
@@ -90,7 +92,7 @@ impl Invocation {
             .all(Option::is_none);
         event.function_arn.get_or_insert_with(|| function_arn.to_owned());
         event.trace_id.get_or_insert_with(|| new_trace_id(now_ms / 1000));
-        let invocation = Self { id: new_id().into(), event, nonce: new_id().into() };
+        let invocation = Self { id: new_id().into(), event, nonce: new_id().into(), created_at: Instant::now() };
         if !is_bare {
             invocation.context(u64::MAX)?.validate()?;
         }
@@ -99,12 +101,16 @@ impl Invocation {
 
     /// The same for another try.
     pub(crate) fn again(&self) -> Self {
-        Self { id: Arc::clone(&self.id), event: self.event.clone(), nonce: new_id().into() }
+        Self { id: Arc::clone(&self.id), event: self.event.clone(), nonce: new_id().into(), created_at: Instant::now() }
     }
 
     /// The version of the function that is executed.
     pub(crate) fn version(&self) -> &str {
         arn::version(self.event.function_arn.as_deref().unwrap_or_default())
+    }
+
+    pub(crate) fn created_at(&self) -> Instant {
+        self.created_at
     }
 
     pub(crate) fn nonce(&self) -> &Arc<str> {

@@ -39,6 +39,7 @@ mod invoke;
 mod json;
 pub mod limits;
 mod logs;
+mod page;
 mod process;
 mod queue;
 mod report;

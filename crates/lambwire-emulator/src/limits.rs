@@ -135,6 +135,15 @@ pub(crate) const SLOW_START: Duration = Duration::from_secs(3);
 /// Largest record that a program writes in a frame, in bytes; a longer one is cut in pieces of that. Ours.
 pub const FRAME_BYTES: usize = 1024 * 1024;
 
+/// Invocations that the page shows of those that are over, and that may wait for one who looks. Ours.
+pub const PAGE_INVOCATIONS: usize = 100;
+
+/// What the page shows of an event or an answer, in bytes; the rest is cut. Ours.
+pub const PAGE_PAYLOAD_BYTES: usize = 64 * 1024;
+
+/// Messages between the feed and one who looks at the page.
+pub(crate) const PAGE_MESSAGES: usize = 16;
+
 /// How often files are looked at that are watched.
 pub(crate) const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 

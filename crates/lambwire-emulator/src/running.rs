@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
 
@@ -24,6 +25,7 @@ use crate::fleet::{Fleet, Settings};
 use crate::function::Function;
 use crate::invoke::{self, Face, Options};
 use crate::limits;
+use crate::page::Feed;
 use crate::process::{self, Program};
 use crate::queue::{Callers, InvokeError, Job, ResponseStream};
 use crate::runtime_api::{self, RuntimeApi};
@@ -34,6 +36,7 @@ use crate::telemetry;
 pub struct Running {
     callers: Callers,
     addresses: Addresses,
+    feed: Arc<Feed>,
     phase: watch::Sender<Phase>,
     /// Closed when the emulator has ended.
     end: mpsc::Sender<Infallible>,
@@ -66,6 +69,7 @@ impl Running {
         let (callers, jobs) = Callers::new(&parts.region, &parts.function.name, parts.reserved);
         let (started, start) = sync_channel(1);
         let seen = callers.clone();
+        let feed = Arc::clone(&parts.settings.feed);
         let thread = thread::Builder::new().name("lambwire-emulator".to_owned()).spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             match runtime {
@@ -77,13 +81,17 @@ impl Running {
             }
             drop(ended);
         })?;
-        let running = Self { callers, addresses, phase, end, thread: Some(thread) };
+        let running = Self { callers, addresses, feed, phase, end, thread: Some(thread) };
         // A thread that ends without a word has told of its panic.
         Ok(start.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map(|()| running))
     }
 
     pub(crate) fn callers(&self) -> &Callers {
         &self.callers
+    }
+
+    pub(crate) fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     pub(crate) fn addresses(&self) -> Addresses {

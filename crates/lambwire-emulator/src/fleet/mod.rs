@@ -6,6 +6,7 @@ use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -17,6 +18,7 @@ use crate::console::Printer;
 use crate::environment::{Capacity, Timeouts};
 use crate::event::Invocation;
 use crate::limits;
+use crate::page::Feed;
 use crate::queue::{Caller, Job};
 
 mod dead_letter;
@@ -40,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) registration: Registration,
     pub(crate) metadata_token: String,
     pub(crate) printer: Printer,
+    /// What the page shows.
+    pub(crate) feed: Arc<Feed>,
     /// Where events go that have failed for good.
     pub(crate) dead_letters: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -24,12 +25,14 @@ use tokio::time::{sleep, timeout};
 use crate::arn;
 use crate::fleet::Fleet;
 use crate::limits;
+use crate::page::Feed;
 use crate::queue::{Callers, InvokeError, Job};
 use crate::running::Phase;
 
 mod event_stream;
 mod headers;
 mod origin;
+mod page;
 mod reply;
 mod rie;
 mod url;
@@ -93,6 +96,8 @@ struct Service {
 pub(crate) struct Options {
     pub(crate) url: UrlConfig,
     pub(crate) gate: Gate,
+    /// What the page shows: of this function, and of others.
+    pub(crate) feeds: Vec<Arc<Feed>>,
     /// Other functions that are called by their names; then this one is, too.
     pub(crate) others: Vec<Callers>,
     /// Callers are those of AWS's emulator.
@@ -223,6 +228,11 @@ enum Operation<'p> {
 
 /// Has a function answer a caller of AWS's API, if that may call.
 async fn answer(request: Request<Incoming>, service: &Service) -> Result<Reply, Exception> {
+    if !service.options.is_rie
+        && let Some(reply) = page::answer(&request, service)
+    {
+        return reply;
+    }
     let gate = &service.options.gate;
     gate.check(request.headers())?;
     let origin = request.headers().get(ORIGIN).cloned();

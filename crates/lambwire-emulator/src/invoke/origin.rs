@@ -24,6 +24,11 @@ pub(crate) struct Gate {
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 impl Gate {
+    /// Refuses any name that is not known, even where others may call: the page is for eyes.
+    pub(super) fn check_page(&self, headers: &HeaderMap) -> Result<(), Exception> {
+        Self { is_public: false, ..self.clone() }.check(headers)
+    }
+
     /// Refuses what a browser sends for a page of another origin, and a name that may have been made to lead here (DNS
     /// rebinding).
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Exception> {

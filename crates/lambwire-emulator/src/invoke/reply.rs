@@ -14,6 +14,7 @@ use hyper::{Response, StatusCode};
 use lambwire::limits::PAYLOAD_BYTES;
 
 use super::event_stream::{self, EventStream};
+use super::page::Messages;
 use super::url::UrlStream;
 use crate::answer::{Answer, JSON, Outcome};
 use crate::event::new_id;
@@ -27,6 +28,7 @@ pub(super) enum ReplyBody {
     Whole(Full<Bytes>),
     Stream(EventStream),
     Url(UrlStream),
+    Page(Messages),
 }
 
 impl Body for ReplyBody {
@@ -38,6 +40,7 @@ impl Body for ReplyBody {
             Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             Self::Stream(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             Self::Url(body) => Pin::new(body).poll_frame(context),
+            Self::Page(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
         }
     }
 
@@ -46,6 +49,7 @@ impl Body for ReplyBody {
             Self::Whole(body) => body.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
             Self::Url(body) => body.is_end_stream(),
+            Self::Page(body) => body.is_end_stream(),
         }
     }
 
@@ -54,6 +58,7 @@ impl Body for ReplyBody {
             Self::Whole(body) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
             Self::Url(body) => body.size_hint(),
+            Self::Page(body) => body.size_hint(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod front;
 mod guests;
 mod library;
 mod life;
+mod page;
 mod peer;
 mod process;
 mod program;

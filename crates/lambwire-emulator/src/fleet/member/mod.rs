@@ -24,6 +24,7 @@ use crate::telemetry::Telemetry;
 
 mod extensions;
 mod outcome;
+mod page;
 mod rest;
 mod start;
 
@@ -93,6 +94,7 @@ struct Held {
     tail: Option<Tail>,
     /// The answer that waits for the rest of that.
     answer: Option<Answer>,
+    shown: Option<page::Shown>,
 }
 
 /// What a runtime is given.
@@ -211,7 +213,8 @@ impl Member {
         let id = Arc::clone(invocation.id());
         let tail = invocation.event().wants_tail.then(Tail::default);
         let (invocation, caller) = (Rc::new(invocation), Some(caller));
-        let held = Held { invocation, caller, place, deadline_ms: 0, tail, answer: None };
+        let shown = self.settings.feed.is_on().then(|| self.begin_showing(&invocation));
+        let held = Held { invocation, caller, place, deadline_ms: 0, tail, answer: None, shown };
         self.held.borrow_mut().insert(Arc::clone(&id), held);
         self.say(Some(&id), || report::start(&id));
         id

@@ -66,6 +66,11 @@ impl Member {
         let mut held = self.held.borrow_mut();
         let Some(held) = held.get_mut(id) else { return };
         held.place = None;
+        if let Some(shown) = &mut held.shown
+            && held.answer.is_none()
+        {
+            shown.answer(&reported, id);
+        }
         held.answer.get_or_insert_with(|| reported.into_answer(id.to_owned(), held.invocation.version()));
         if held.tail.is_none() {
             self.send(held);
@@ -183,6 +188,7 @@ impl Member {
         self.say(Some(&finished.id), || report.lines());
         let held = self.held.borrow_mut().remove(&finished.id);
         if let Some(mut held) = held {
+            self.end_showing(&mut held, &report, finished);
             if let Some(answer) = &mut held.answer {
                 let was_given = finished.spans.given_at.is_some();
                 answer.end = Some(End { status: finished.status.clone(), was_given });
@@ -256,6 +262,9 @@ impl Member {
         for held in self.held.borrow_mut().values_mut() {
             if let Some(tail) = &mut held.tail {
                 tail.push(line);
+            }
+            if let Some(shown) = &mut held.shown {
+                shown.log(line);
             }
         }
     }

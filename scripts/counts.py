@@ -1,12 +1,14 @@
 """Counts what an invocation and a start cost, against a server that says as little as it can:
-`counts.py HELLO EXCHANGE DRIP STATIC_HELLO BOOTSTRAP TINY MIO_ECHO SMOL_ECHO`.
+`counts.py HELLO EXCHANGE DRIP STATIC_HELLO BOOTSTRAP TINY MIO_ECHO SMOL_ECHO EMULATOR`; and what one costs the emulator.
 
 Instructions come from callgrind and system calls from strace: both count, neither times. Each figure of an invocation
 is the difference between a long run and a short one, so that what starting up costs is left out.
 """
 
+import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -42,6 +44,9 @@ WAITING_CALLS = 0
 LONG_HEAD_RATIO = 80
 
 SHORT_HEAD_BYTES, LONG_HEAD_BYTES = 1024, 64 * 1024
+
+# Of the emulator, for one caller: six are needed, and the rest is for lines, memory and threads.
+EMULATOR_CALLS = 11
 
 HELLO_STARTING_CALLS = 30
 TINY_STARTING_CALLS = 8
@@ -161,6 +166,34 @@ def moves(echo, handler):
     return {"write": each(WRITING), "read": each(MOVING - WRITING)}
 
 
+def emulator_calls(emulator, echo):
+    """System calls of the emulator an invocation, for one caller who keeps his connection; the function's do not count."""
+    request = b"POST /2015-03-31/functions/function/invocations HTTP/1.1\r\nHost: localhost\r\n"
+    request += b"Content-Length: %d\r\n\r\n" % len(EVENT) + EVENT
+    counts = []
+    for count in (SHORT, LONG):
+        with tempfile.NamedTemporaryFile("r") as log:
+            command = ["strace", "-f", "-qq", "-o", log.name, emulator, "--listen", "127.0.0.1:0", "--", echo]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                ready = json.loads(process.stdout.readline().removeprefix(b"ready "))
+                host, port = ready["listen"].rsplit(":", 1)
+                with socket.create_connection((host, int(port))) as caller:
+                    caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    for _ in range(count):
+                        caller.sendall(request)
+                        answer = b""
+                        while not answer.endswith(EVENT):
+                            answer += caller.recv(65536) or sys.exit("the emulator hung up")
+                children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
+                os.kill(int(children[0]), signal.SIGTERM)
+                process.stdout.read()
+            lines = log.read().splitlines()
+            function = {line.split()[0] for line in lines if f'execve("{echo}"' in line}
+            assert function, "the function is not in the trace"
+            counts.append(sum("resumed>" not in line and line.split()[0] not in function for line in lines))
+    return (counts[1] - counts[0]) / (LONG - SHORT)
+
+
 def starting_calls(program):
     """System calls from the one that executes the program to the one that writes the first `next`."""
     with tempfile.NamedTemporaryFile("r") as log:
@@ -195,7 +228,7 @@ def bootstrap_rss_kib(bootstrap):
         return idle_rss_kib(bootstrap, "app.handler", LAMBDA_TASK_ROOT=root)
 
 
-def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_echo):
+def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_echo, emulator):
     calls = hello_calls(hello)
     moving = sum(count for name, count in calls.items() if name in MOVING)
     waiting = sum(count for name, count in calls.items() if name in WAITING)
@@ -205,6 +238,7 @@ def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_ec
         ("system calls of hello that move bytes", moving, MOVING_CALLS),
         ("system calls of hello that wait", waiting, WAITING_CALLS),
         ("other system calls of hello", sum(calls.values()) - moving - waiting, 0),
+        ("system calls of the emulator", emulator_calls(emulator, mio_echo), EMULATOR_CALLS),
     ]
     for what, echo, handler, most in [
         ("lambwire-mio, explicit loop", mio_echo, "echo", EXPLICIT),
@@ -239,4 +273,4 @@ def within(what, figure, most, slack):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:9])
+    main(*sys.argv[1:10])

@@ -93,17 +93,22 @@ fn check_bad_mode(mode: &str) {
 }
 
 #[test]
-fn unknown_paths_and_methods_are_not_found_and_the_connection_goes_on() {
+fn unknown_paths_are_not_found_and_methods_not_allowed_and_the_connection_goes_on() {
     let emulator = start();
     let mut wire = Wire::connect(emulator.runtime_api());
-    for (method, path) in [
-        ("GET", "/"),
-        ("GET", "/2018-06-01/runtime/invocation/next/"),
-        ("PUT", "/2018-06-01/runtime/invocation/next"),
-        ("GET", "/2018-06-01/runtime/invocation/i/response"),
-    ] {
+    for (method, path) in [("GET", "/"), ("GET", "/2018-06-01/runtime/invocation/next/")] {
         let said = wire.exchange(format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"));
         assert_eq!((said.status, said.text()), (404, "404 page not found\n"), "{method} {path}");
+    }
+    for (method, path, allowed) in [
+        ("PUT", "/2018-06-01/runtime/invocation/next", "GET"),
+        ("GET", "/2018-06-01/runtime/invocation/i/response", "POST"),
+        ("GET", "/2018-06-01/runtime/invocation/i/error", "POST"),
+        ("GET", "/2020-01-01/extension/register", "POST"),
+        ("POST", "/2022-07-01/telemetry", "PUT"),
+    ] {
+        let said = wire.exchange(format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"));
+        assert_eq!((said.status, said.header("allow"), said.text()), (405, Some(allowed), ""), "{method} {path}");
     }
     let said = wire.exchange("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!((said.status, said.text()), (404, ""));

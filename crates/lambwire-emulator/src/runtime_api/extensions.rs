@@ -1,0 +1,120 @@
+//! What extensions ask for, and whoever asks where it runs.
+
+use lambwire::{ACCEPTED_BODY, ApiError, ExtensionId, Reply};
+
+use super::connection::{Collected, Connection, Lost};
+use super::{Waiter, collect, discard_body, lost, object};
+use crate::environment::{ConnectionId, Refusal};
+use crate::event::new_id;
+use crate::fleet::member::{Member, Told, Unsubscribed};
+use crate::json;
+use crate::limits;
+
+pub(super) async fn register(
+    connection: &mut Connection,
+    member: &Member,
+    name: &str,
+    wants_account: bool,
+) -> Result<(), Lost> {
+    let Collected::Whole { body: wish, .. } = collect(connection, limits::REGISTRATION_BYTES).await? else {
+        return object(connection, ApiError::RequestEntityTooLarge).await;
+    };
+    match member.register(name, &wish) {
+        Ok(id) => {
+            let function = member.registration(wants_account);
+            let reply = Reply::Registered { id: ExtensionId::new(id.as_bytes())? };
+            connection.reply(&reply, function.as_bytes()).await
+        }
+        Err(refusal) => refuse(connection, &refusal).await,
+    }
+}
+
+/// An extension waits for an event.
+pub(super) async fn extension_next(
+    connection: &mut Connection,
+    member: &Member,
+    extension: &[u8],
+    id: ConnectionId,
+) -> Result<(), Lost> {
+    discard_body(connection).await?;
+    let event = match member.extension_next(extension, id) {
+        Ok(Told::At(event)) => event,
+        Ok(Told::Waits(mut told)) => {
+            let _waiter = Waiter(member, id);
+            connection.flush().await?;
+            let told = tokio::select! {
+                biased;
+                told = &mut told => told,
+                lost = lost(connection) => return lost,
+            };
+            match told {
+                Ok(event) => event,
+                Err(_) => return object(connection, ApiError::InternalServerError).await,
+            }
+        }
+        Err(refusal) => return refuse(connection, &refusal).await,
+    };
+    connection.reply_with(&Reply::ExtensionEvent, ("Lambda-Extension-Event-Identifier", &new_id()), &event).await
+}
+
+pub(super) async fn extension_error(
+    connection: &mut Connection,
+    member: &Member,
+    id: &[u8],
+    error_type: Option<&str>,
+    is_init: bool,
+) -> Result<(), Lost> {
+    collect(connection, limits::REGISTRATION_BYTES).await?;
+    match member.fail_extension(id, error_type, is_init) {
+        Ok(()) => connection.reply(&Reply::Accepted, ACCEPTED_BODY).await,
+        Err(refusal) => refuse(connection, &refusal).await,
+    }
+}
+
+/// An extension subscribes to the Telemetry API.
+pub(super) async fn telemetry(connection: &mut Connection, member: &Member, id: &[u8]) -> Result<(), Lost> {
+    let Collected::Whole { body, .. } = collect(connection, limits::REGISTRATION_BYTES).await? else {
+        return object(connection, ApiError::RequestEntityTooLarge).await;
+    };
+    match member.subscribe(id, &body).await {
+        Ok(()) => connection.reply(&Reply::ExtensionEvent, b"\"OK\"").await,
+        Err(Unsubscribed::Refused(refusal)) => refuse(connection, &refusal).await,
+        Err(Unsubscribed::Invalid(reason)) => {
+            log::warn!("a subscription to telemetry is refused: {reason}");
+            let body = json::object(&[("errorType", "ValidationError"), ("errorMessage", &reason)]);
+            connection.reply(&Reply::Rejected { status: 400 }, body.as_bytes()).await
+        }
+    }
+}
+
+/// The Logs API is one that AWS's emulator does not have, either; it says so in this way.
+pub(super) async fn logs(connection: &mut Connection) -> Result<(), Lost> {
+    collect(connection, limits::REGISTRATION_BYTES).await?;
+    let body = json::object(&[("errorMessage", "Logs API is not supported"), ("errorType", "Logs.NotSupported")]);
+    connection.reply(&Reply::Accepted, (body + "\n").as_bytes()).await
+}
+
+/// Tells where the function runs.
+pub(super) async fn metadata(
+    connection: &mut Connection,
+    member: &Member,
+    is_get: bool,
+    authorization: &[u8],
+) -> Result<(), Lost> {
+    discard_body(connection).await?;
+    if !is_get {
+        return connection.reply(&Reply::Rejected { status: 405 }, b"Method Not Allowed\n").await;
+    }
+    if !member.knows_token(authorization) {
+        return connection.reply(&Reply::Rejected { status: 401 }, b"Unauthorized").await;
+    }
+    let lasting = ("Cache-Control", "private, max-age=43200, immutable");
+    connection.reply_with(&Reply::ExtensionEvent, lasting, br#"{"AvailabilityZoneID":"use1-az1"}"#).await
+}
+
+async fn refuse(connection: &mut Connection, refusal: &Refusal) -> Result<(), Lost> {
+    log::warn!("a request of an extension is refused: {}", refusal.message);
+    let mut body = json::object(&[("errorMessage", &refusal.message), ("errorType", refusal.error_type)]);
+    body.push('\n');
+    connection.reply(&Reply::Rejected { status: 403 }, body.as_bytes()).await
+}

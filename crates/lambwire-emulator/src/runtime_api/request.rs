@@ -1,0 +1,168 @@
+//! What requests of runtimes and extensions ask for.
+
+use lambwire::{ErrorHeaders, Headers, InvocationId, Mode, Request};
+
+use crate::answer::Reported;
+use crate::environment::Call;
+
+/// What the head of a request asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Next,
+    Answer {
+        id: String,
+        nonce: Option<Vec<u8>>,
+        mode: Mode,
+        kind: Kind,
+    },
+    /// The runtime cannot start, or go on from its snapshot.
+    InitError {
+        call: Call,
+        error_type: Option<String>,
+    },
+    RestoreNext,
+    Register {
+        name: String,
+        wants_account: bool,
+    },
+    ExtensionNext {
+        id: Vec<u8>,
+    },
+    ExtensionError {
+        id: Vec<u8>,
+        error_type: Option<String>,
+        is_init: bool,
+    },
+    Telemetry {
+        id: Vec<u8>,
+    },
+    Logs,
+    Metadata {
+        is_get: bool,
+        authorization: Vec<u8>,
+    },
+    /// A path that is known, by a method that it has not.
+    WrongMethod {
+        allowed: &'static str,
+    },
+    Other {
+        what: String,
+    },
+}
+
+/// What a runtime answers with.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Response { content_type: Option<String> },
+    Error { error_type: Option<String> },
+}
+
+impl Asked {
+    pub(super) fn new(request: &Request<'_>, headers: Headers<'_>) -> Self {
+        let error_type = |headers: &ErrorHeaders<'_>| headers.error_type.map(str::to_owned);
+        let nonce = |id: &Option<InvocationId<'_>>| id.map(|id| id.as_bytes().to_vec());
+        match request {
+            Request::Next => Self::Next,
+            Request::Response { id, invocation_id, content_type, mode } => Self::Answer {
+                id: id.as_str().to_owned(),
+                nonce: nonce(invocation_id),
+                mode: *mode,
+                kind: Kind::Response { content_type: content_type.map(str::to_owned) },
+            },
+            Request::Error { id, invocation_id, headers } => Self::Answer {
+                id: id.as_str().to_owned(),
+                nonce: nonce(invocation_id),
+                mode: Mode::Buffered,
+                kind: Kind::Error { error_type: error_type(headers) },
+            },
+            Request::InitError(headers) => Self::InitError { call: Call::InitError, error_type: error_type(headers) },
+            Request::RestoreError(headers) => {
+                Self::InitError { call: Call::RestoreError, error_type: error_type(headers) }
+            }
+            Request::RestoreNext => Self::RestoreNext,
+            Request::Register { name } => {
+                Self::Register { name: (*name).to_owned(), wants_account: wants_account(headers) }
+            }
+            Request::ExtensionNext { id } => Self::ExtensionNext { id: id.as_bytes().to_vec() },
+            Request::Other { method, target } => Self::other(method, target, headers),
+            request => Self::Other { what: request.kind().to_string() },
+        }
+    }
+}
+
+impl Asked {
+    /// What the Runtime API proper does not know.
+    fn other(method: &str, target: &str, headers: Headers<'_>) -> Self {
+        let path = target.split('?').next().unwrap_or(target);
+        let value = |name: &str| headers.get(name).unwrap_or_default().to_vec();
+        let error = |is_init| Self::ExtensionError {
+            id: value(EXTENSION_ID),
+            error_type: String::from_utf8(value(EXTENSION_ERROR_TYPE)).ok().filter(|text| !text.is_empty()),
+            is_init,
+        };
+        match (method, path) {
+            // Without a name.
+            ("POST", "/2020-01-01/extension/register") => {
+                Self::Register { name: String::new(), wants_account: wants_account(headers) }
+            }
+            // Without an id.
+            ("GET", "/2020-01-01/extension/event/next") => Self::ExtensionNext { id: Vec::new() },
+            ("POST", "/2020-01-01/extension/init/error") => error(true),
+            ("POST", "/2020-01-01/extension/exit/error") => error(false),
+            ("PUT", "/2022-07-01/telemetry") => Self::Telemetry { id: value(EXTENSION_ID) },
+            ("PUT", "/2020-08-15/logs") => Self::Logs,
+            (_, METADATA) => Self::Metadata { is_get: method == "GET", authorization: value("Authorization") },
+            _ => match method_of(path) {
+                Some(allowed) if allowed != method => Self::WrongMethod { allowed },
+                _ => Self::Other { what: format!("{method} {target}") },
+            },
+        }
+    }
+}
+
+/// The method that a path has, if it is one.
+fn method_of(path: &str) -> Option<&'static str> {
+    let of_invocation = path.strip_prefix("/2018-06-01/runtime/invocation/").and_then(|rest| rest.split_once('/'));
+    match path {
+        "/2018-06-01/runtime/invocation/next" | "/2020-01-01/extension/event/next" => Some("GET"),
+        "/2018-06-01/runtime/init/error"
+        | "/2020-01-01/extension/register"
+        | "/2020-01-01/extension/init/error"
+        | "/2020-01-01/extension/exit/error" => Some("POST"),
+        "/2022-07-01/telemetry" | "/2020-08-15/logs" => Some("PUT"),
+        _ if matches!(of_invocation, Some((_, "response" | "error"))) => Some("POST"),
+        _ => None,
+    }
+}
+
+/// Names the extension that asks.
+const EXTENSION_ID: &str = "Lambda-Extension-Identifier";
+
+const EXTENSION_ERROR_TYPE: &str = "Lambda-Extension-Function-Error-Type";
+
+/// Where functions ask for what is known of the place in which they run (AWS, "Metadata endpoint").
+const METADATA: &str = "/2026-01-15/metadata/execution-environment";
+
+fn wants_account(headers: Headers<'_>) -> bool {
+    headers.get("Lambda-Extension-Accept-Feature").is_some_and(|features| {
+        features.split(|byte| *byte == b',').any(|feature| feature.trim_ascii() == b"accountId")
+    })
+}
+
+impl Kind {
+    pub(crate) fn call(&self) -> Call {
+        match self {
+            Self::Response { .. } => Call::Response,
+            Self::Error { .. } => Call::Error,
+        }
+    }
+
+    /// The answer, with its body, unless that has gone to the caller already.
+    pub(crate) fn with(self, body: Vec<u8>, is_streamed: bool) -> Reported {
+        match self {
+            Self::Response { content_type } if is_streamed => Reported::Streamed { content_type },
+            Self::Response { content_type } => Reported::Response { content_type, body },
+            Self::Error { error_type } => Reported::Error { error_type, report: body },
+        }
+    }
+}

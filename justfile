@@ -10,7 +10,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: page cargo-lambda simulate-bugs images events libraries more-languages soak-languages publishable msrv wheel actionlint conformance conformance-bugs
+nightly: page clients cargo-lambda simulate-bugs images events libraries more-languages soak-languages publishable msrv wheel actionlint conformance conformance-bugs
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -155,6 +155,10 @@ events:
 # Languages that a file makes known: the workers of examples/workers
 more-languages:
     scripts/more-languages.sh
+
+# AWS's runtime clients and SDKs, unchanged, on the emulator
+clients:
+    scripts/test-clients.sh
 
 # The emulator's page in a browser
 page:

@@ -1,5 +1,5 @@
-//! `emulators ECHO LAMBWIRE RIE CARGO_LAMBDA [--once]`: what an invocation costs whoever calls a function on an emulator,
-//! beside that of AWS and that of cargo-lambda.
+//! `emulators ECHO LAMBWIRE BEFORE FLOOR RIE CARGO_LAMBDA [--once]`: what an invocation costs whoever calls a function on an
+//! emulator, beside an older one, one in C that does nothing else, that of AWS and that of cargo-lambda.
 //!
 //! All take turns, on one processor, with the same function and the same caller, which keeps its connection. No figure
 //! passes or fails.
@@ -26,24 +26,29 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 /// Starts of each emulator, with as many runs.
 const ROUNDS: usize = 9;
 
-/// Invocations of a caller in a run, alone and beside others.
+/// Invocations of a caller in a run who is alone, and of all where there are more.
 const ALONE: usize = 3000;
-const TOGETHER: usize = 300;
+const TOGETHER: usize = 6000;
 
 /// Callers at a time. AWS's emulator ends at the second.
-const CALLERS: usize = 16;
+const CALLERS: [usize; 3] = [16, 200, 2000];
 
 /// Between two tries to connect to an emulator that has been started.
 const RETRY: Duration = Duration::from_micros(200);
 
-/// How long an emulator may take to listen.
+/// How long an emulator may take to listen, or to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const EVENT: &str = r#"{"body":"QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ","isBase64Encoded":true}"#;
 
 /// The emulators, and what each calls the one function that is there.
-const SUBJECTS: [(&str, &str); 3] =
-    [("lambwire-emulator", "function"), ("RIE", "function"), ("cargo lambda watch", "_")];
+const SUBJECTS: [(&str, &str); 5] = [
+    ("lambwire-emulator", "function"),
+    ("lambwire-emulator, 256a25d", "function"),
+    ("C", "function"),
+    ("RIE", "function"),
+    ("cargo lambda watch", "_"),
+];
 
 /// What a run has shown, in microseconds, invocations a second and KiB.
 #[derive(Clone, Copy, Default)]
@@ -52,7 +57,8 @@ struct Outcome {
     alone: f64,
     p50: f64,
     p99: f64,
-    together: f64,
+    /// Not a number from where one of the callers was refused, or had no answer for long.
+    together: [f64; CALLERS.len()],
     rss: f64,
 }
 
@@ -62,11 +68,11 @@ struct Running(Vec<Child>);
 fn main() -> Result<()> {
     let arguments = std::env::args_os().skip(1).map(PathBuf::from).collect::<Vec<_>>();
     let [programs @ .., rest] = arguments.as_slice() else {
-        return Err("usage: emulators ECHO LAMBWIRE RIE CARGO_LAMBDA [--once]".into());
+        return Err("usage: emulators ECHO LAMBWIRE BEFORE FLOOR RIE CARGO_LAMBDA [--once]".into());
     };
     let once = rest.as_os_str() == "--once";
     let programs = if once { programs } else { &arguments };
-    let (rounds, alone, together) = if once { (1, 20, 5) } else { (ROUNDS, ALONE, TOGETHER) };
+    let (rounds, alone, together) = if once { (1, 20, 20) } else { (ROUNDS, ALONE, TOGETHER) };
     stay_on_one_processor()?;
     let mut outcomes = Vec::new();
     for _ in 0..rounds {
@@ -74,17 +80,22 @@ fn main() -> Result<()> {
             outcomes.push(run(programs, subject, alone, together)?);
         }
     }
-    println!("| | first answer, ms | inv/s | p50 µs | p99 µs | inv/s, {CALLERS} callers | RSS KiB |");
-    println!("|---|---:|---:|---:|---:|---:|---:|");
+    let [some, many, most] = CALLERS;
+    println!(
+        "| | first answer, ms | inv/s | p50 µs | p99 µs | {some} callers | {many} callers | {most} callers | RSS KiB |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
     for (subject, (name, _)) in SUBJECTS.iter().enumerate() {
         let median = |of: fn(&Outcome) -> f64| median(outcomes.iter().skip(subject).step_by(SUBJECTS.len()).map(of));
         println!(
-            "| {name} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
+            "| {name} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
             median(|outcome| outcome.first) / 1e3,
             median(|outcome| outcome.alone),
             median(|outcome| outcome.p50),
             median(|outcome| outcome.p99),
-            median(|outcome| outcome.together),
+            median(|outcome| outcome.together[0]),
+            median(|outcome| outcome.together[1]),
+            median(|outcome| outcome.together[2]),
             median(|outcome| outcome.rss),
         );
     }
@@ -119,33 +130,50 @@ fn run(programs: &[PathBuf], subject: usize, alone: usize, together: usize) -> R
         p99: quantile(latencies.iter().copied(), 0.99),
         ..Outcome::default()
     };
-    if name != "RIE" {
-        let begun = Instant::now();
-        let callers = (0..CALLERS).map(|_| {
-            thread::spawn(move || -> Result<()> {
-                let mut caller = Caller::connect(front, function)?;
-                (0..together).try_for_each(|_| caller.invoke())
-            })
-        });
-        for caller in callers.collect::<Vec<_>>() {
-            caller.join().map_err(|_| "a caller has panicked")??;
-        }
-        outcome.together = per_second(CALLERS * together, begun);
-    }
     outcome.rss = running.rss_kib()?;
+    outcome.together = [f64::NAN; CALLERS.len()];
+    for (callers, figure) in CALLERS.into_iter().zip(&mut outcome.together) {
+        let each = together.div_ceil(callers);
+        let begun = Instant::now();
+        if name == "RIE" || !meet(front, function, callers, each)? {
+            break;
+        }
+        *figure = per_second(callers * each, begun);
+    }
     Ok(outcome)
 }
 
+/// Whether so many callers at a time are all answered, each so often.
+fn meet(front: u16, function: &'static str, callers: usize, each: usize) -> Result<bool> {
+    let callers = (0..callers).map(|_| {
+        thread::Builder::new().stack_size(64 * 1024).spawn(move || -> Result<()> {
+            let mut caller = Caller::connect(front, function)?;
+            (0..each).try_for_each(|_| caller.invoke())
+        })
+    });
+    let mut is_served = true;
+    for caller in callers.collect::<io::Result<Vec<_>>>()? {
+        is_served &= caller.join().map_err(|_| "a caller has panicked")?.is_ok();
+    }
+    Ok(is_served)
+}
+
 fn start(programs: &[PathBuf], subject: usize, front: u16, api: u16) -> Result<Running> {
-    let [echo, lambwire, rie, cargo_lambda] = programs else { return Err("four programs are wanted".into()) };
+    let [echo, lambwire, before, floor, rie, cargo_lambda] = programs else {
+        return Err("six programs are wanted".into());
+    };
     let at = |port: u16| format!("127.0.0.1:{port}");
     let mut running = Running(Vec::new());
     match subject {
-        0 => {
-            let mut command = Command::new(lambwire);
+        0 | 1 => {
+            let mut command = Command::new(if subject == 0 { lambwire } else { before });
             running.spawn(command.args(["--listen", &at(front), "--timeout", "60", "--"]).arg(echo))?;
         }
-        1 => {
+        2 => {
+            let mut command = Command::new(floor);
+            running.spawn(command.args([front.to_string(), api.to_string()]).arg(echo))?;
+        }
+        3 => {
             let mut command = Command::new(rie);
             command.arg(format!("--runtime-interface-emulator-address={}", at(front)));
             running.spawn(command.arg(format!("--runtime-api-address={}", at(api))).arg(echo))?;
@@ -221,6 +249,7 @@ impl Caller {
             }
         };
         stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         let request = format!(
             "POST /2015-03-31/functions/{function}/invocations HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n\
              {EVENT}",

@@ -1,0 +1,145 @@
+//! How an emulator starts.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+use std::sync::Arc;
+
+use super::Emulator;
+use super::callers::reachable;
+use crate::console::Printer;
+use crate::environment::{Capacity, Timeouts};
+use crate::fleet::{Registration, Settings};
+use crate::function::{self, Function};
+use crate::limits;
+use crate::page::Feed;
+use crate::running::{Addresses, Parts, Running};
+
+impl Emulator {
+    /// Starts the program and everything else, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// An address cannot be listened at, or the program cannot be started.
+    pub fn start(mut self) -> Result<Running, StartError> {
+        let runtime_api = bind(self.runtime_api)?;
+        let front = self.listen.map(bind).transpose()?;
+        let url = self.url.map(bind).transpose()?;
+        if self.function.lambda.is_some_and(|lambda| lambda.port() == 0) {
+            self.function.lambda = front.as_ref().map(|front| reachable(front.address));
+        }
+        let addresses = Addresses {
+            runtime_api: runtime_api.address,
+            front: front.as_ref().map(|front| front.address),
+            url: url.as_ref().map(|url| url.address),
+        };
+        let is_public = addresses.front.is_some_and(|address| !address.ip().is_loopback());
+        self.callers.gate.is_public = is_public || self.callers.is_rie;
+        let feed = Arc::<Feed>::default();
+        self.callers.feeds.push(Arc::clone(&feed));
+        let name = self.command.as_ref().map(|command| command.get_program().to_string_lossy().into_owned());
+        let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
+        let parts = Parts {
+            region: function::region(self.command.as_ref()),
+            settings: Settings {
+                capacity: self.function.concurrency.map_or(Capacity::One, Capacity::Many),
+                start: self.start,
+                freeze: self.freeze,
+                timeouts: Timeouts {
+                    invocation: self.timeout,
+                    init: self.timeout.map(|timeout| self.init_timeout.unwrap_or(usual_init).max(timeout)),
+                },
+                end_grace: self.end_grace,
+                registration: registration(&self.function, self.command.as_ref()),
+                metadata_token: self.function.metadata_token.clone(),
+                memory_mb: self.function.memory_mb,
+                printer: Printer::new(self.console, self.log_format),
+                dead_letters: self.dead_letters,
+                feed,
+            },
+            environments: if self.command.is_some() { self.environments } else { 1 },
+            command: self.command,
+            function: self.function,
+            runtime_api: runtime_api.listener,
+            front: front.map(|front| front.listener),
+            url: url.map(|url| url.listener),
+            options: self.callers,
+            addresses,
+            others: self.others,
+            extensions: self.extensions,
+            reserved: self.reserved,
+            watched: self.watched,
+            is_announced: self.is_announced,
+            owns_process: self.owns_process,
+        };
+        let started = Running::start(parts, addresses).map_err(StartError::Thread)?;
+        started.map_err(|error| StartError::Program { name: name.unwrap_or_default(), error })
+    }
+}
+
+/// What an extension is told of the function.
+fn registration(function: &Function, command: Option<&Command>) -> Registration {
+    let handler = command.map(|command| function.handler(command)).unwrap_or_default();
+    let handler = handler.to_string_lossy().into_owned();
+    Registration { name: function.name.clone(), version: function.version.clone(), handler }
+}
+
+struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+fn bind(address: SocketAddr) -> Result<Bound, StartError> {
+    listen(address).map_err(|error| StartError::Listen { address, error })
+}
+
+fn listen(address: SocketAddr) -> io::Result<Bound> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    // Once more, for a longer queue than std's.
+    rustix::net::listen(&listener, limits::BACKLOG)?;
+    let address = listener.local_addr()?;
+    Ok(Bound { listener, address })
+}
+
+/// The emulator cannot start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be listened at.
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The program cannot be started.
+    Program {
+        /// The program as it was named.
+        name: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// There is no thread to be had.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen { address, error } => write!(f, "cannot listen at {address}: {error}"),
+            Self::Program { name, error } => write!(f, "cannot start {name}: {error}"),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Listen { error, .. } | Self::Program { error, .. } | Self::Thread(error) => Some(error),
+        }
+    }
+}

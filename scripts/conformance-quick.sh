@@ -12,5 +12,7 @@ kit=$target/lambwire-conformance
 "$kit" runtime --timeout 60 --name lambwire-smol --with concurrency -- "$target/examples/echo_smol"
 "$kit" server --timeout 60 --name lambwire-emulator -- \
     "$target/lambwire-emulator" --listen '127.0.0.1:{port}' --timeout '{timeout}' -- '{bootstrap}'
+"$kit" server --timeout 60 --name "lambwire-emulator, SnapStart" --with restore --only 27 -- \
+    "$target/lambwire-emulator" --snap-start --listen '127.0.0.1:{port}' --timeout '{timeout}' -- '{bootstrap}'
 "$kit" server --timeout 60 --name "lambwire-emulator, concurrent" --with concurrency --only 28 -- \
     "$target/lambwire-emulator" --concurrency 2 --listen '127.0.0.1:{port}' --timeout '{timeout}' -- '{bootstrap}'

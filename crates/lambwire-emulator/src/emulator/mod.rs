@@ -223,7 +223,7 @@ impl Emulator {
     }
 
     /// Has SnapStart: a runtime that has started and asks for `restore/next` is frozen there, and restored for the first
-    /// caller, when its connection is gone. It is for one invocation at a time.
+    /// caller; with [`Freeze::Connections`], its connection is gone then. It is for one invocation at a time.
     #[must_use]
     pub fn snap_start(mut self) -> Self {
         self.start.is_snap = true;

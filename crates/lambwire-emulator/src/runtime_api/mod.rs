@@ -222,7 +222,7 @@ async fn answer(
     }
 }
 
-/// The runtime waits to be restored from its snapshot. Returns whether it was: its connections have not outlived that.
+/// The runtime waits to be restored from its snapshot. Returns whether its connection has not outlived that.
 async fn restore_next(connection: &mut Connection, member: &Member, id: ConnectionId) -> Result<bool, Lost> {
     discard_body(connection).await?;
     let mut restored = match member.restore_next(id) {
@@ -237,7 +237,7 @@ async fn restore_next(connection: &mut Connection, member: &Member, id: Connecti
         lost = lost(connection) => return lost,
     };
     match restored {
-        Ok(_) => connection.reply(&Reply::Restored, b"").await.map(|()| true),
+        Ok(_) => connection.reply(&Reply::Restored, b"").await.map(|()| member.loses_connections()),
         Err(_) => object(connection, ApiError::InternalServerError).await.map(|()| false),
     }
 }

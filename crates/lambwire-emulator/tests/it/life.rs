@@ -21,14 +21,12 @@ fn text(answer: &Answer) -> &str {
 }
 
 #[test]
-fn a_snapshot_is_restored_for_the_first_caller_and_its_connection_is_gone() {
+fn a_snapshot_is_restored_for_the_first_caller() {
     let emulator = quiet().snap_start().start().unwrap();
     thread::scope(|scope| {
         let answer = scope.spawn(|| emulator.invoke_blocking(Event::new("{}").log_tail()).unwrap());
         let mut peer = Peer::connect(emulator.runtime_api());
         assert_eq!(peer.restore_next(), said(200, ""));
-        assert_eq!(peer.stream.read(&mut [0]).unwrap(), 0);
-        let mut peer = Peer::connect(emulator.runtime_api());
         let given = peer.next();
         assert_eq!(peer.respond(&given.id, b"done"), accepted());
         peer.ask_next();
@@ -36,6 +34,21 @@ fn a_snapshot_is_restored_for_the_first_caller_and_its_connection_is_gone() {
         assert_eq!(answer.body, b"done");
         let tail = String::from_utf8(answer.log_tail.unwrap()).unwrap();
         assert!(tail.contains("\tRestore Duration: ") && !tail.contains("Init Duration"), "{tail}");
+    });
+}
+
+#[test]
+fn a_connection_need_not_outlive_a_snapshot() {
+    let emulator = quiet().snap_start().freeze(Freeze::Connections).start().unwrap();
+    thread::scope(|scope| {
+        let answer = scope.spawn(|| emulator.invoke_blocking(Event::new("{}")).unwrap());
+        let mut peer = Peer::connect(emulator.runtime_api());
+        assert_eq!(peer.restore_next(), said(200, ""));
+        assert_eq!(peer.stream.read(&mut [0]).unwrap(), 0);
+        let mut peer = Peer::connect(emulator.runtime_api());
+        let given = peer.next();
+        assert_eq!(peer.respond(&given.id, b"done"), accepted());
+        assert_eq!(answer.join().unwrap().body, b"done");
     });
 }
 

@@ -18,9 +18,14 @@ impl Member {
     /// Stops all processes, and parts with their connections if that is wished for.
     pub(in crate::fleet) fn freeze(&self) {
         *self.frozen.borrow_mut() = process::stop(&self.pids());
-        if self.settings.freeze == Freeze::Connections && !self.environment.borrow().is_snapshot() {
+        if self.loses_connections() && !self.environment.borrow().is_snapshot() {
             self.runtime_api.disconnect();
         }
+    }
+
+    /// Whether connections do not outlive it that processes stand still.
+    pub(crate) fn loses_connections(&self) -> bool {
+        self.settings.freeze == Freeze::Connections
     }
 
     /// Has the processes go on.

@@ -359,10 +359,10 @@ impl MessageReader {
 
 /// Moves `buf[from..to]` down to `at`.
 fn close_up(buf: &mut [u8], at: usize, from: usize, to: usize) {
-    if let (Some(region), Some(gap)) = (buf.get_mut(at..to), from.checked_sub(at)) {
-        if (1..=region.len()).contains(&gap) {
-            region.copy_within(gap.., 0);
-        }
+    let Some(region) = buf.get_mut(at..to) else { return };
+    let Some(gap) = from.checked_sub(at) else { return };
+    if (1..=region.len()).contains(&gap) {
+        region.copy_within(gap.., 0);
     }
 }
 

@@ -35,6 +35,7 @@ mod exit;
 pub mod fault;
 mod fleet;
 mod function;
+mod incoming;
 mod invoke;
 mod json;
 pub mod limits;

@@ -7,11 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use lambwire::limits::PAYLOAD_BYTES;
-use lambwire::{ACCEPTED_BODY, Body, Context, Event, Request, RequestId, RequestKind, SendError, Server, StreamError};
+use lambwire::{ACCEPTED_BODY, Body, Context, RequestId, RequestKind, SendError, Server, StreamError};
 use rustix::net::sockopt;
 
+use super::record::RecordedRequest;
 use super::script::{Action, Plan, Reply, Trigger};
-use super::server::Shared;
+use super::shared::Shared;
+use crate::incoming::{BodyStep, Incoming};
 
 /// Bytes that are read at a time.
 const INPUT_BYTES: usize = 64 * 1024;
@@ -23,24 +25,9 @@ const KEPT_BYTES: usize = PAYLOAD_BYTES as usize;
 /// Room for the head of a reply, in bytes.
 const HEAD_BYTES: usize = 4096;
 
-/// A request that came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordedRequest {
-    /// What it is.
-    pub kind: RequestKind,
-    /// The invocation that it answers.
-    pub id: Option<String>,
-    /// The type of the error that it reports, if it does, be it behind a stream.
-    pub error_type: Option<String>,
-    /// Its body as far as it came, and of that no more than Lambda takes of a buffered response.
-    pub body: Vec<u8>,
-    /// Whether it was received to its end.
-    pub is_whole: bool,
-}
-
 /// Serves a connection by the script, until it ends.
 pub(crate) fn converse(stream: Arc<TcpStream>, shared: &Shared) {
-    let mut conversation = Conversation { stream, server: Server::new(), input: Vec::new(), shared };
+    let mut conversation = Conversation { stream, incoming: Incoming::new(INPUT_BYTES), shared };
     if let Err(error) = conversation.run() {
         log::debug!("a connection of the runtime is lost: {error}");
     }
@@ -48,9 +35,7 @@ pub(crate) fn converse(stream: Arc<TcpStream>, shared: &Shared) {
 
 struct Conversation<'s> {
     stream: Arc<TcpStream>,
-    server: Server,
-    /// What has been read and not received.
-    input: Vec<u8>,
+    incoming: Incoming,
     shared: &'s Shared,
 }
 
@@ -75,11 +60,11 @@ impl Conversation<'_> {
                     return Ok(());
                 }
             }
-            if !self.server.is_open() {
+            if !self.incoming.server.is_open() {
                 return Ok(());
             }
             // What was said as bytes has passed this one by.
-            self.server = Server::new();
+            self.incoming.server = Server::new();
         }
         Ok(())
     }
@@ -87,16 +72,9 @@ impl Conversation<'_> {
     /// Waits for the head of the next request; `None` if none comes.
     fn head(&mut self) -> io::Result<Option<RecordedRequest>> {
         loop {
-            let received = self.server.receive(&self.input).map_err(io::Error::other)?;
-            let used = received.used;
-            if let Event::Head { head, .. } = received.event {
-                let seen = RecordedRequest::new(&head);
-                self.input.drain(..used);
-                return Ok(Some(seen));
-            }
-            if self.read()? == 0 {
-                self.server.receive_eof().map_err(io::Error::other)?;
-                return Ok(None);
+            let seen = self.incoming.head(|head, _| RecordedRequest::new(head)).map_err(io::Error::other)?;
+            if seen.is_some() || !self.read()? {
+                return Ok(seen);
             }
         }
     }
@@ -110,29 +88,23 @@ impl Conversation<'_> {
         };
         let mut total: u64 = 0;
         while total < wanted {
-            let received = self.server.receive(&self.input).map_err(io::Error::other)?;
-            let used = received.used;
-            match received.event {
-                Event::Data(data) => {
+            match self.incoming.body().map_err(io::Error::other)? {
+                Some(BodyStep::Data(data)) => {
                     total = total.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
                     let room = KEPT_BYTES.saturating_sub(seen.body.len());
                     seen.body.extend_from_slice(data.get(..room).unwrap_or(data));
                 }
-                Event::End { trailers } => {
+                Some(BodyStep::End(trailers)) => {
                     if let Some(error) = StreamError::find(trailers) {
                         seen.error_type = Some(String::from_utf8_lossy(error.error_type).into_owned());
                     }
                     seen.is_whole = true;
-                    self.input.drain(..used);
                     return Ok(());
                 }
-                _ => {
-                    if self.read()? == 0 {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    }
+                None => {
+                    self.read()?;
                 }
             }
-            self.input.drain(..used);
         }
         Ok(())
     }
@@ -172,9 +144,8 @@ impl Conversation<'_> {
     }
 
     fn drain(&mut self) -> io::Result<Left> {
-        while self.read()? > 0 {
-            self.input.clear();
-        }
+        self.incoming.discard();
+        while (&*self.stream).read(self.incoming.space())? > 0 {}
         Ok(Left::Closed)
     }
 
@@ -211,44 +182,26 @@ impl Conversation<'_> {
             None => Body::Exact(u64::try_from(body.len()).unwrap_or(u64::MAX)),
         };
         let mut room = [0; HEAD_BYTES];
-        let len = self.server.send(reply, framing, &mut room)?;
+        let len = self.incoming.server.send(reply, framing, &mut room)?;
         let mut bytes = room.get(..len).unwrap_or_default().to_vec();
         for piece in body.chunks(chunk.unwrap_or(usize::MAX).max(1)) {
-            let frame = self.server.frame(piece.len())?;
+            let frame = self.incoming.server.frame(piece.len())?;
             bytes.extend([frame.before(), piece, frame.after()].concat());
         }
-        let len = self.server.finish(&mut room)?;
+        let len = self.incoming.server.finish(&mut room)?;
         bytes.extend_from_slice(room.get(..len).unwrap_or_default());
         Ok(bytes)
     }
 
-    fn read(&mut self) -> io::Result<usize> {
-        let mut piece = vec![0; INPUT_BYTES];
-        let len = (&*self.stream).read(&mut piece)?;
-        self.input.extend_from_slice(piece.get(..len).unwrap_or_default());
-        Ok(len)
+    /// Reads what there is, and says whether the connection goes on.
+    fn read(&mut self) -> io::Result<bool> {
+        let len = (&*self.stream).read(self.incoming.space())?;
+        self.incoming.filled(len).map_err(io::Error::other)?;
+        Ok(len > 0)
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         (&*self.stream).write_all(bytes)
-    }
-}
-
-impl RecordedRequest {
-    fn new(request: &Request<'_>) -> Self {
-        let (id, error_type) = match request {
-            Request::Response { id, .. } => (Some(id), None),
-            Request::Error { id, headers, .. } => (Some(id), headers.error_type),
-            Request::InitError(headers) => (None, headers.error_type),
-            _ => (None, None),
-        };
-        Self {
-            kind: request.kind(),
-            id: id.map(RequestId::to_string),
-            error_type: error_type.map(str::to_owned),
-            body: Vec::new(),
-            is_whole: false,
-        }
     }
 }
 

@@ -27,9 +27,11 @@
 //! ```
 
 mod conversation;
+mod record;
 mod script;
 mod server;
+mod shared;
 
-pub use conversation::RecordedRequest;
+pub use record::RecordedRequest;
 pub use script::{Action, Plan, Reply, Script, Trigger};
 pub use server::FaultServer;

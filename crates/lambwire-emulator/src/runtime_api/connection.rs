@@ -1,10 +1,10 @@
-//! A connection from the runtime: [`lambwire::Server`] with a socket and a buffer.
+//! A connection from the runtime: [`lambwire::Server`] with a socket and its buffers.
 
 use std::future;
 use std::io::{self, IoSlice};
 
 use hyper::body::Bytes;
-use lambwire::{Body, Event, ReceiveError, Reply, SendError, Server, StreamError};
+use lambwire::{Body, ReceiveError, Reply, SendError, StreamError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -12,14 +12,12 @@ use tokio::time::timeout;
 
 use super::request::Asked;
 use crate::answer::Reported;
+use crate::incoming::{BodyStep, Incoming};
 use crate::limits;
 use crate::queue::Piece;
 
-/// Size of the buffer at first, in bytes. It grows for heads and trailers that are longer, to what the core takes.
+/// Size of the buffer at first, in bytes, and of the largest reply that is put off.
 const INPUT_BYTES: usize = 16 * 1024;
-
-/// Size of the buffer while a large body comes, in bytes.
-const LARGE_INPUT_BYTES: usize = 256 * 1024;
 
 /// Size in bytes of the buffer for the head of a reply, at first. Most heads have about 400.
 const HEAD_BYTES: usize = 1024;
@@ -27,11 +25,7 @@ const HEAD_BYTES: usize = 1024;
 /// A connection from the runtime.
 pub(crate) struct Connection {
     stream: TcpStream,
-    server: Server,
-    input: Vec<u8>,
-    /// What of the input has not been received.
-    start: usize,
-    end: usize,
+    incoming: Incoming,
     /// Replies that are written before anything is waited for: a 202 goes with the invocation behind it.
     output: Vec<u8>,
 }
@@ -58,22 +52,18 @@ pub(crate) enum Collected {
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, server: Server::new(), input: vec![0; INPUT_BYTES], start: 0, end: 0, output: Vec::new() }
+        Self { stream, incoming: Incoming::new(INPUT_BYTES), output: Vec::new() }
     }
 
     /// Waits for the head of the next request; `None` if none comes.
     pub(crate) async fn request(&mut self) -> Result<Option<Asked>, Lost> {
         self.shrink();
-        while self.server.is_open() {
-            let received = self.server.receive(self.input.get(self.start..self.end).unwrap_or_default())?;
-            if let Event::Head { head, headers, .. } = received.event {
-                let asked = Asked::new(&head, headers);
-                self.start += received.used;
-                return Ok(Some(asked));
+        while self.incoming.server.is_open() {
+            let asked = self.incoming.head(Asked::new)?;
+            if asked.is_some() {
+                return Ok(asked);
             }
-            if self.read().await? == 0 {
-                self.server.receive_eof()?;
-            }
+            self.read().await?;
         }
         self.flush().await?;
         Ok(None)
@@ -83,77 +73,44 @@ impl Connection {
     pub(crate) async fn welcome_body(&mut self) -> Result<(), Lost> {
         if self.expects_continue() {
             let mut head = [0; HEAD_BYTES];
-            let len = self.server.send_continue(&mut head)?;
+            let len = self.incoming.server.send_continue(&mut head)?;
             self.output.extend_from_slice(head.get(..len).unwrap_or_default());
         }
         Ok(())
     }
 
     pub(crate) fn expects_continue(&self) -> bool {
-        self.server.expects_continue()
+        self.incoming.server.expects_continue()
     }
 
-    /// Receives the body, and hands on each piece of it as it comes: nothing more is read while the other end has enough.
-    /// That it has gone changes nothing. What exceeds `limit` bytes is thrown away, as by [`body`](Self::body).
-    pub(crate) async fn body_to(&mut self, limit: u64, to: &mpsc::Sender<Piece>) -> Result<Collected, Lost> {
-        let mut total: u64 = 0;
-        loop {
-            let received = self.server.receive(self.input.get(self.start..self.end).unwrap_or_default())?;
-            self.start += received.used;
-            match received.event {
-                Event::Data(data) => {
-                    total = total.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-                    if total <= limit {
-                        let _ = to.send(Piece::Data(Bytes::copy_from_slice(data))).await;
-                    }
-                    if total > limit.saturating_add(limits::DISCARDED_BYTES) {
-                        return Ok(Collected::TooLarge);
-                    }
-                }
-                Event::End { .. } if total > limit => return Ok(Collected::TooLarge),
-                Event::End { trailers } => {
-                    let failure = StreamError::find(trailers).map(|error| stream_failure(&error));
-                    return Ok(Collected::Whole { body: Vec::new(), failure });
-                }
-                _ => self.read_more().await?,
-            }
-        }
-    }
-
-    /// Reads more of a body.
-    async fn read_more(&mut self) -> Result<(), Lost> {
-        if self.read().await? == 0 {
-            self.server.receive_eof()?;
-            return Err(Lost::Receive(ReceiveError::CutShort));
-        }
-        Ok(())
-    }
-
-    /// Receives the body. What exceeds `limit` bytes is thrown away, up to [`DISCARDED_BYTES`](limits::DISCARDED_BYTES).
-    pub(crate) async fn body(&mut self, limit: u64) -> Result<Collected, Lost> {
+    /// Receives the body, and keeps it, or hands on each piece of it as it comes: nothing more is read while the other end
+    /// has enough, and that it has gone changes nothing. What exceeds `limit` bytes is thrown away, up to
+    /// [`DISCARDED_BYTES`](limits::DISCARDED_BYTES).
+    pub(crate) async fn body(&mut self, limit: u64, to: Option<&mpsc::Sender<Piece>>) -> Result<Collected, Lost> {
         let mut body = Vec::new();
         let mut total: u64 = 0;
         loop {
-            let received = self.server.receive(self.input.get(self.start..self.end).unwrap_or_default())?;
-            self.start += received.used;
-            match received.event {
-                Event::Data(data) => {
+            let Some(step) = self.incoming.body()? else {
+                self.read().await?;
+                continue;
+            };
+            match step {
+                BodyStep::Data(data) => {
                     total = total.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-                    if total <= limit {
-                        body.extend_from_slice(data);
-                    } else {
-                        body = Vec::new();
+                    match to {
+                        _ if total > limit => body = Vec::new(),
+                        Some(to) => drop(to.send(Piece::Data(Bytes::copy_from_slice(data))).await),
+                        None => body.extend_from_slice(data),
                     }
                     if total > limit.saturating_add(limits::DISCARDED_BYTES) {
                         return Ok(Collected::TooLarge);
                     }
                 }
-                Event::End { .. } if total > limit => return Ok(Collected::TooLarge),
-                Event::End { trailers } => {
+                BodyStep::End(_) if total > limit => return Ok(Collected::TooLarge),
+                BodyStep::End(trailers) => {
                     let failure = StreamError::find(trailers).map(|error| stream_failure(&error));
                     return Ok(Collected::Whole { body, failure });
                 }
-                _ => self.read_more().await?,
             }
         }
     }
@@ -185,7 +142,7 @@ impl Connection {
             self.output.resize(start + room, 0);
             let head = self.output.get_mut(start..).unwrap_or_default();
             let framing = Body::Exact(u64::try_from(body.len()).unwrap_or(u64::MAX));
-            match self.server.send(reply, framing, head) {
+            match self.incoming.server.send(reply, framing, head) {
                 Ok(len) => break len,
                 Err(SendError::BufferTooSmall { needed }) if needed > room => room = needed,
                 // To a HEAD request.
@@ -198,7 +155,7 @@ impl Connection {
         };
         self.output.truncate(start + len);
         // A body of known length has nothing before or behind it.
-        self.server.frame(body.len())?;
+        self.incoming.server.frame(body.len())?;
         if body.len() <= INPUT_BYTES {
             self.output.extend_from_slice(body);
             return Ok(());
@@ -213,10 +170,9 @@ impl Connection {
 
     /// Waits until the runtime has closed the connection. What it sends before that is kept, as far as there is room.
     pub(crate) async fn closed(&mut self) {
-        self.make_room();
-        while self.end < self.input.len() {
-            match self.stream.read(self.input.get_mut(self.end..).unwrap_or_default()).await {
-                Ok(len) if len > 0 => self.end += len,
+        while !self.incoming.free().is_empty() {
+            match self.stream.read(self.incoming.free()).await {
+                Ok(len) if len > 0 && self.incoming.filled(len).is_ok() => {}
                 _ => return,
             }
         }
@@ -230,8 +186,9 @@ impl Connection {
             let mut discarded: u64 = 0;
             let _ = self.flush().await;
             let _ = self.stream.shutdown().await;
+            self.incoming.discard();
             while discarded < limits::DISCARDED_BYTES {
-                match self.stream.read(&mut self.input).await {
+                match self.stream.read(self.incoming.space()).await {
                     Ok(len) if len > 0 => discarded += u64::try_from(len).unwrap_or(u64::MAX),
                     _ => return,
                 }
@@ -241,41 +198,18 @@ impl Connection {
         let _ = timeout(limits::LINGER, drained).await;
     }
 
-    /// Reads what there is into the buffer, and gives back how much.
-    async fn read(&mut self) -> Result<usize, Lost> {
+    /// Reads what there is.
+    async fn read(&mut self) -> Result<(), Lost> {
         self.flush().await?;
-        self.make_room();
-        if self.end == self.input.len() {
-            // Bounded by the core, which takes no longer head, chunk line or trailers.
-            self.input.resize(self.end * 2, 0);
-        }
-        let len = self.stream.read(self.input.get_mut(self.end..).unwrap_or_default()).await?;
-        self.end += len;
-        if self.end == self.input.len() && self.start == 0 && (INPUT_BYTES..LARGE_INPUT_BYTES).contains(&len) {
-            // There is more: it is read in fewer pieces.
-            self.input.resize(LARGE_INPUT_BYTES, 0);
-        }
-        Ok(len)
+        let len = self.stream.read(self.incoming.space()).await?;
+        Ok(self.incoming.filled(len)?)
     }
 
     /// Gives back what a large message has taken.
     fn shrink(&mut self) {
-        self.make_room();
-        if self.input.len() > INPUT_BYTES && self.end <= INPUT_BYTES {
-            self.input.truncate(INPUT_BYTES);
-            self.input.shrink_to_fit();
-        }
+        self.incoming.shrink();
         if self.output.is_empty() && self.output.capacity() > INPUT_BYTES {
             self.output = Vec::new();
-        }
-    }
-
-    /// Moves what has not been received to the front.
-    fn make_room(&mut self) {
-        if self.start > 0 {
-            self.input.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
         }
     }
 

@@ -277,12 +277,12 @@ async fn lost<T>(connection: &mut Connection) -> Result<T, Lost> {
 
 async fn stream_body(connection: &mut Connection, limit: u64, to: &mpsc::Sender<Piece>) -> Result<Collected, Lost> {
     connection.welcome_body().await?;
-    connection.body_to(limit, to).await
+    connection.body(limit, Some(to)).await
 }
 
 async fn collect(connection: &mut Connection, limit: u64) -> Result<Collected, Lost> {
     connection.welcome_body().await?;
-    connection.body(limit).await
+    connection.body(limit, None).await
 }
 
 /// Refuses a request whose body is still to come. It is received first, so that the connection goes on, unless the
@@ -294,7 +294,7 @@ async fn turn_down(connection: &mut Connection, objection: ApiError<'_>) -> Resu
 
 async fn discard_body(connection: &mut Connection) -> Result<(), Lost> {
     if !connection.expects_continue() {
-        connection.body(0).await?;
+        connection.body(0, None).await?;
     }
     Ok(())
 }

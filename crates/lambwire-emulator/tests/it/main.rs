@@ -7,6 +7,7 @@ mod concurrent;
 mod extensions;
 mod faults;
 mod fleet;
+mod floors;
 mod freeze;
 mod front;
 mod guests;

@@ -1,0 +1,36 @@
+//! What came of the runtime.
+
+use lambwire::{Request, RequestId, RequestKind};
+
+/// A request that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedRequest {
+    /// What it is.
+    pub kind: RequestKind,
+    /// The invocation that it answers.
+    pub id: Option<String>,
+    /// The type of the error that it reports, if it does, be it behind a stream.
+    pub error_type: Option<String>,
+    /// Its body as far as it came, and of that no more than Lambda takes of a buffered response.
+    pub body: Vec<u8>,
+    /// Whether it was received to its end.
+    pub is_whole: bool,
+}
+
+impl RecordedRequest {
+    pub(super) fn new(request: &Request<'_>) -> Self {
+        let (id, error_type) = match request {
+            Request::Response { id, .. } => (Some(id), None),
+            Request::Error { id, headers, .. } => (Some(id), headers.error_type),
+            Request::InitError(headers) => (None, headers.error_type),
+            _ => (None, None),
+        };
+        Self {
+            kind: request.kind(),
+            id: id.map(RequestId::to_string),
+            error_type: error_type.map(str::to_owned),
+            body: Vec::new(),
+            is_whole: false,
+        }
+    }
+}

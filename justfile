@@ -10,7 +10,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: page clients cargo-lambda simulate-bugs images events libraries more-languages soak-languages publishable msrv wheel actionlint conformance conformance-bugs
+nightly: page clients durable cargo-lambda simulate-bugs images events libraries more-languages soak-languages publishable msrv wheel actionlint conformance conformance-bugs
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -159,6 +159,10 @@ more-languages:
 # AWS's runtime clients and SDKs, unchanged, on the emulator
 clients:
     scripts/test-clients.sh
+
+# A durable function, run by AWS's local runner against the emulator
+durable:
+    scripts/test-durable.sh
 
 # The emulator's page in a browser
 page:

@@ -41,6 +41,9 @@ pub(crate) const BACKLOG: i32 = 4096;
 /// What of the log of an invocation its caller may have, in bytes from its end (AWS, Invoke).
 pub const TAIL_BYTES: usize = 4096;
 
+/// Longest name of a durable execution, in bytes (AWS, Invoke, `DurableExecutionName`).
+pub const DURABLE_EXECUTION_NAME_BYTES: usize = 64;
+
 /// Longest line that a program writes, in bytes; it is cut in pieces of that. Ours: what AWS takes for one record.
 pub const LOG_LINE_BYTES: usize = 256 * 1024;
 

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hyper::HeaderMap;
+use hyper::header::HeaderValue;
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 
 use super::reply::Exception;
 use crate::event::Event;
@@ -53,6 +55,48 @@ pub(super) fn event(headers: &HeaderMap, payload: Vec<u8>) -> Result<Event, Exce
         Some(other) => return Err(Exception::BadParameter(format!("no log type: {other}"))),
     }
     Ok(event)
+}
+
+/// The ARN of the durable execution that an event belongs to, for the reply's `X-Amz-Durable-Execution-Arn`: AWS's local
+/// runner marks such events by `X-Dex-Handler-Invoke`, and another caller may name the execution
+/// (`X-Amz-Durable-Execution-Name`). Executions are not started here, so that a name without one is refused.
+pub(super) fn durable_execution(headers: &HeaderMap, payload: &[u8]) -> Result<Option<HeaderValue>, Exception> {
+    let name = text(headers, DURABLE_EXECUTION_NAME)?;
+    if let Some(name) = name
+        && !is_execution_name(name)
+    {
+        let limit = limits::DURABLE_EXECUTION_NAME_BYTES;
+        return Err(Exception::BadParameter(format!(
+            "no name of a durable execution: {name} (1 to {limit} letters, digits, - and _)"
+        )));
+    }
+    if name.is_none() && text(headers, "x-dex-handler-invoke")? != Some("true") {
+        return Ok(None);
+    }
+    let arn = serde_json::from_slice::<DurableEvent<'_>>(payload).ok().and_then(|event| event.arn);
+    match (arn, name) {
+        (Some(arn), _) => HeaderValue::from_str(&arn).map(Some).map_err(|_| {
+            Exception::BadContent("DurableExecutionArn of the event cannot be sent in a header".to_owned())
+        }),
+        (None, Some(name)) => Err(Exception::BadParameter(format!(
+            "no durable execution {name} is started here: the event has no DurableExecutionArn"
+        ))),
+        (None, None) => Ok(None),
+    }
+}
+
+const DURABLE_EXECUTION_NAME: &str = "x-amz-durable-execution-name";
+
+/// What of the event of a durable execution is looked at.
+#[derive(Deserialize)]
+struct DurableEvent<'e> {
+    #[serde(rename = "DurableExecutionArn", borrow)]
+    arn: Option<Cow<'e, str>>,
+}
+
+fn is_execution_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    name.len() <= limits::DURABLE_EXECUTION_NAME_BYTES && name.bytes().all(is_part)
 }
 
 fn client_context(encoded: &str) -> Result<String, Exception> {
@@ -107,6 +151,34 @@ mod tests {
         assert!(matches!(refused, Err(Exception::BadContent(why)) if why.contains("3583 is the most")));
         let refused = client_context(&"e".repeat(limits::CLIENT_CONTEXT_BYTES));
         assert!(matches!(refused, Err(Exception::BadContent(why)) if why.contains("not base64")));
+    }
+
+    #[test]
+    fn a_durable_execution_is_that_of_the_event() {
+        let event = br#"{"DurableExecutionArn":"a\u002fb","CheckpointToken":"t"}"#;
+        let longest = "n".repeat(limits::DURABLE_EXECUTION_NAME_BYTES);
+        for (name, value, payload, expected) in [
+            ("x-dex-handler-invoke", "true", &event[..], Ok(Some("a/b"))),
+            ("x-dex-handler-invoke", "false", event, Ok(None)),
+            ("x-dex-handler-invoke", "true", b"[]", Ok(None)),
+            ("x-other", "true", event, Ok(None)),
+            (DURABLE_EXECUTION_NAME, "Order_1-a", event, Ok(Some("a/b"))),
+            (DURABLE_EXECUTION_NAME, &longest, event, Ok(Some("a/b"))),
+            (DURABLE_EXECUTION_NAME, &longest[1..], event, Ok(Some("a/b"))),
+            (DURABLE_EXECUTION_NAME, &format!("{longest}n"), event, Err("1 to 64")),
+            (DURABLE_EXECUTION_NAME, "a b", event, Err("no name of a durable execution: a b")),
+            (DURABLE_EXECUTION_NAME, "a", b"{}", Err("no durable execution a is started here")),
+            (DURABLE_EXECUTION_NAME, "a", br#"{"DurableExecutionArn":"\n"}"#, Err("DurableExecutionArn")),
+        ] {
+            let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
+            match (durable_execution(&headers, payload), expected) {
+                (Ok(arn), Ok(expected)) => assert_eq!(arn.as_ref().map(|arn| arn.to_str().unwrap()), expected),
+                (Err(Exception::BadParameter(why) | Exception::BadContent(why)), Err(expected)) => {
+                    assert!(why.contains(expected), "{why}");
+                }
+                (got, expected) => panic!("{name}: {value}: {got:?}, not {expected:?}"),
+            }
+        }
     }
 
     #[test]

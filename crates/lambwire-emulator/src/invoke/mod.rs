@@ -264,10 +264,11 @@ async fn invoke(request: Request<Incoming>, service: &Service) -> Result<Reply, 
     let version = arn::version(&function_arn).to_owned();
     let target = service.target(arn::name(&function_arn));
     let target = target.ok_or_else(|| Exception::NoFunction(function_arn.clone()))?;
+    let execution = if is_streaming { None } else { headers::durable_execution(&head.headers, &payload)? };
     let event = headers::event(&head.headers, payload)?.function_arn(function_arn);
     let invocation_type = headers::invocation_type(&head.headers)?;
     let refused = |error| Exception::new(error, target.callers().is_reserved());
-    match invocation_type {
+    let reply = match invocation_type {
         InvocationType::DryRun => Ok(reply::dry()),
         InvocationType::Event if is_streaming => {
             Err(Exception::BadParameter("no streamed response to an Event".into()))
@@ -288,7 +289,8 @@ async fn invoke(request: Request<Incoming>, service: &Service) -> Result<Reply, 
             target.submit(job).map_err(refused)?;
             Ok(reply::answered(submitted.answer().await.map_err(refused)?))
         }
-    }
+    };
+    reply.map(|reply| reply::of_execution(reply, execution))
 }
 
 fn operation_in(path: &str) -> Option<Operation<'_>> {

@@ -67,6 +67,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
+const DURABLE_EXECUTION_ARN: HeaderName = HeaderName::from_static("x-amz-durable-execution-arn");
 const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
 
 /// What came of an invocation. AWS says 200 whatever that is, and names failures in a header.
@@ -100,6 +101,14 @@ fn put_version(headers: &mut HeaderMap, version: &str) {
     if let Ok(version) = HeaderValue::from_str(version) {
         headers.insert(EXECUTED_VERSION, version);
     }
+}
+
+/// The same reply, of an event that belongs to a durable execution.
+pub(super) fn of_execution(mut reply: Reply, arn: Option<HeaderValue>) -> Reply {
+    if let Some(arn) = arn {
+        reply.headers_mut().insert(DURABLE_EXECUTION_ARN, arn);
+    }
+    reply
 }
 
 /// The event is in the queue, and the caller does not wait.

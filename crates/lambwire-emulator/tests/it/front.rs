@@ -89,6 +89,27 @@ fn what_comes_along_is_passed_on() {
 }
 
 #[test]
+fn an_event_of_a_durable_execution_is_answered_with_its_arn() {
+    let event = br#"{"DurableExecutionArn": "5f7cc616/83fe8366", "CheckpointToken": "t"}"#;
+    for header in ["X-Dex-Handler-Invoke: true", "X-Amz-Durable-Execution-Name: order-1"] {
+        let (answer, given) = invoke(INVOKE, &[header], event);
+        assert_eq!(answer.header("X-Amz-Durable-Execution-Arn"), Some("5f7cc616/83fe8366"));
+        assert_eq!((answer.status, &*answer.body), (200, &*given.event));
+    }
+    let (answer, _) = invoke(INVOKE, &[], event);
+    assert_eq!(answer.header("X-Amz-Durable-Execution-Arn"), None);
+    let (emulator, address) = start();
+    let taken = post(address, INVOKE, &["X-Amz-Invocation-Type: Event", "X-Dex-Handler-Invoke: true"], event);
+    assert_eq!((taken.status, taken.header("X-Amz-Durable-Execution-Arn")), (202, Some("5f7cc616/83fe8366")));
+    for name in ["a b", "order-1"] {
+        let refused = post(address, INVOKE, &[&format!("X-Amz-Durable-Execution-Name: {name}")], b"{}");
+        assert_eq!((refused.status, refused.header("X-Amzn-ErrorType")), (400, Some("InvalidParameterValueException")));
+        assert!(refused.text().contains(name), "{}", refused.text());
+    }
+    drop(emulator);
+}
+
+#[test]
 fn a_client_context_may_have_several_lines() {
     for (encoded, expected) in [
         // As `echo '{}' | base64` makes it.

@@ -9,6 +9,7 @@ import tempfile
 from base64 import b64encode
 
 from test_rie import Rie, check
+from test_workers import LANGUAGES, LIMIT, SIZES
 
 QUERY = '{"queryStringParameters":{"foo":"bar"}}'
 QUERY_ANSWER = {"statusCode": 200, "body": 'queryStringParameters, {"foo":"bar"}'}
@@ -277,6 +278,9 @@ FAULTS = {
 LOOKS = "environment method element slice keys each copy exists delete written json kept".split()
 TRACE_ID = 'Root=1-a;"\\t\\\\"\té€'
 
+# What answers events of all sizes, and answers in them; `test_workers.py` has what they do.
+SIZED = ["python", "node", "php", "perl", "ruby", "lua5.4", "dash"]
+
 # Files that do not load.
 UNLOADABLE = {
     "bad_php.php": ("<?php\nfunction f() {\n", "ParseError", "bad_php.php:"),
@@ -347,6 +351,21 @@ def perl_looks(server, bootstrap):
         check("perl: whole", [key for key in CONTEXT_KEYS if key not in context], [])
 
 
+def sizes(server, name, root):
+    """Events and answers of every size that Lambda takes, and of one byte more."""
+    language = LANGUAGES[name]
+    with open(os.path.join(root, f"sized.{language.extension}"), "w") as file:
+        file.write(language.handlers)
+    with server("sized.sized") as running:
+        for size in SIZES[2:-1]:
+            check(f"{name}: event of {size} bytes", running.invoke(b'"%s"' % (b"x" * (size - 2))), (200, b"%d" % (size - 2)))
+        check(f"{name}: event of {LIMIT + 1} bytes", running.invoke(b'"%s"' % (b"x" * (LIMIT - 1)))[0], 413)
+        for size in SIZES[2:-1]:
+            check(f"{name}: answer of {size} bytes", running.invoke('{"size":%d}' % (size - 2)) == (200, b'"%s"' % (b"x" * (size - 2))), True)
+        is_told(name, running.invoke('{"size":%d}' % (LIMIT - 1)), "Function.ResponseSizeTooLarge", [str(LIMIT)])
+        check(f"{name}: after that", running.invoke('"xyz"'), (200, b"3"))
+
+
 def is_told(what, reply, error_type, parts):
     text = reply[1].decode()
     check(f"{what}: type in {text}", json.loads(text).get("errorType"), error_type)
@@ -381,6 +400,10 @@ def main(rie, emulator, bootstrap):
                     check(f"{name}: after {do}", running.invoke('{"do":"none"}'), (200, b'"well"'))
                     passed += 1
             print(f"{name}: {len(faults)} faults named, and the next event answered ... ok", flush=True)
+        for name in SIZED:
+            sizes(servers["emulator"], name, root)
+            print(f"{name}: events and answers of {len(SIZES)} sizes ... ok", flush=True)
+            passed += 1
         for name, (_, error_type, part) in UNLOADABLE.items():
             with servers["emulator"](f"{name.split('.')[0]}.f") as running:
                 is_told(name, running.invoke("{}"), error_type, [part])

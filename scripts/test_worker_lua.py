@@ -227,6 +227,7 @@ def lives(worker):
         with worker(source) as running:
             kind, request_id, body = running.hear()
             check(source, (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", error_type))
+            check(f"{source}: no place in the worker", b"(command line)" in body, False)
             check(source, running.process.wait(60), 1)
         passed += 1
     with worker("local M = { a = { b = function() return 1 end } } return M", "a.b") as running:

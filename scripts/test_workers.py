@@ -18,7 +18,9 @@ from worker_pipes import WORKERS, Worker, check
 
 # In each language: a file that closes its standard streams or lets a signal pass when it is loaded, if `DOES` says so, and
 # these functions: `same` answers with its event, `sized` with an event's length or a text of the length that it asks for,
-# `closes` closes the standard streams and prints, `opens` opens files until there may be no more, `foreign` answers with what the caller sent along.
+# `closes` closes the standard streams and prints, `opens` opens files until there may be no more, `foreign` answers with what
+# the caller sent along, and `changes` changes whatever its process has of its own at its first event, and then answers with its
+# event and whether it can see that.
 PYTHON = """
 import os, signal
 def closing():
@@ -38,6 +40,23 @@ def opens(event, context):
         while True: held.append(os.open("/dev/null", os.O_RDONLY))
     except OSError: return "well"
 def foreign(event, context): return repr(context.client_context and context.client_context.custom)
+def changes(event, context):
+    import decimal, fcntl, gc, io, json, locale, resource, sys, threading, time, warnings
+    if event != "change": return [event, os.getcwd() == "/", 0.1 + 0.2]
+    locale.setlocale(locale.LC_ALL, "C.UTF-8"); time.tzset(); decimal.getcontext().prec = 1
+    os.chdir("/"); os.umask(0o777); os.nice(1); os.environ.clear(); os.environ.update(TZ="Asia/Tokyo", LC_ALL="tr_TR", PYTHONIOENCODING="utf-16")
+    for number in signal.Signals:
+        if number not in (signal.SIGKILL, signal.SIGSTOP): signal.signal(number, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01); signal.set_wakeup_fd(-1)
+    warnings.simplefilter("error"); sys.setswitchinterval(1e-6); gc.disable(); sys.setprofile(lambda *_: None); sys.tracebacklimit = 0
+    sys.stdout.reconfigure(encoding="utf-16", line_buffering=False); print("kept back", end="")
+    sys.stdout, sys.stderr = io.StringIO(), None
+    sys.displayhook = sys.excepthook = threading.excepthook = sys.unraisablehook = None
+    json.dumps = json.loads = json.JSONEncoder = json.JSONDecoder = None
+    os.dup2(os.open("/dev/zero", os.O_RDONLY), 0); os.dup2(os.open("/dev/full", os.O_WRONLY), 1); os.closerange(5, 64)
+    for number in range(3): fcntl.fcntl(number, fcntl.F_SETFL, os.O_NONBLOCK)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32)); resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return "changed"
 """
 NODE = """
 const fs = require('fs');
@@ -56,6 +75,33 @@ exports.opens = async () => {
   try { for (;;) held.push(fs.openSync('/dev/null')); } catch { return 'well'; }
 };
 exports.foreign = async (event, context) => JSON.stringify(context.clientContext);
+exports.changes = async (event) => {
+  if (event !== 'change') return [event, process.cwd() === '/', 0.1 + 0.2];
+  process.chdir('/');
+  process.umask(0o777);
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  Object.assign(process.env, { TZ: 'Asia/Tokyo', LC_ALL: 'tr_TR', NODE_OPTIONS: '--no-such' });
+  for (const name of Object.keys(require('os').constants.signals)) try { process.on(name, () => {}); } catch {}
+  process.title = 'other';
+  process.exitCode = 9;
+  process.argv.length = 0;
+  process.setUncaughtExceptionCaptureCallback(() => {});
+  setInterval(() => {}, 1);
+  process.stdout.cork();
+  process.stdout.write('kept back');
+  process.stdout.setDefaultEncoding('utf16le');
+  process.stdout.write = process.stderr.write = () => true;
+  Error.stackTraceLimit = 0;
+  Error.prepareStackTrace = () => 7;
+  Date.now = () => NaN;
+  String.prototype.toJSON = Object.prototype.toJSON = () => 'not this';
+  delete String.prototype.toJSON;
+  delete Object.prototype.toJSON;
+  for (const number of [0, 1, 2]) fs.closeSync(number);
+  fs.openSync('/dev/zero');
+  fs.openSync('/dev/full', 'w');
+  return 'changed';
+};
 """
 PHP = """<?php
 function closing() { fclose(STDIN); fclose(STDOUT); fclose(STDERR); }
@@ -66,6 +112,23 @@ function sized($event) { return is_array($event) ? str_repeat('x', $event['size'
 function closes($event) { $event === 1 && closing(); echo 'closed'; error_log('closed'); return 'well'; }
 function opens() { static $held = []; while ($held[] = @fopen('/dev/null', 'r')); return 'well'; }
 function foreign($event, $context) { return json_encode($context['client_context'], 0, 3000); }
+function changes($event) {
+    if ($event !== 'change') { return [$event, getcwd() === '/', 0.1 + 0.2]; }
+    setlocale(LC_ALL, 'C.UTF-8'); date_default_timezone_set('Asia/Tokyo');
+    chdir('/'); umask(0777); foreach (array_keys(getenv()) as $name) { putenv($name); } putenv('LC_ALL=tr_TR');
+    foreach (['precision' => 1, 'serialize_precision' => 1, 'default_charset' => 'UTF-16', 'implicit_flush' => 0, 'display_errors' => 1,
+        'auto_detect_line_endings' => 1, 'arg_separator.output' => '|', 'error_log' => '/none', 'memory_limit' => '256M'] as $name => $value) {
+        @ini_set($name, $value);
+    }
+    pcntl_async_signals(true);
+    foreach (array_diff(range(1, 31), [SIGKILL, SIGSTOP]) as $number) { pcntl_signal($number, function () {}); }
+    pcntl_alarm(1); error_reporting(0); gc_disable(); assert_options(ASSERT_ACTIVE, 1);
+    set_error_handler(fn ($number, $message) => throw new ErrorException($message)); set_exception_handler(fn () => exit(9));
+    foreach (array_keys($GLOBALS) as $name) { unset($GLOBALS[$name]); }
+    ob_start(fn ($text) => strtoupper($text)); echo 'kept back';
+    fclose(STDIN); fclose(STDOUT); fclose(STDERR); fopen('/dev/zero', 'r'); fopen('/dev/full', 'w');
+    return 'changed';
+}
 """
 PERL = """
 sub closing { close STDIN; close STDOUT; close STDERR }
@@ -77,6 +140,19 @@ sub closes { closing() if $_[0] eq '1'; print 'closed'; warn 'closed'; return 'w
 my @held;
 sub opens { while (open my $file, '<', '/dev/null') { push @held, $file } return 'well' }
 sub foreign { return defined $_[1]->client_context ? 'given' : 'none' }
+use POSIX (); use PerlIO::encoding; use Encode::Unicode;
+sub changes {
+    return [$_[0], POSIX::getcwd() eq '/' ? \\1 : \\0, 0.1 + 0.2] if ref $_[0] || $_[0] ne 'change';
+    POSIX::setlocale(POSIX::LC_ALL(), 'C.UTF-8'); POSIX::nice(1); %ENV = (LC_ALL => 'tr_TR', TZ => 'Asia/Tokyo', PERLIO => ':crlf');
+    chdir '/'; umask 0777; ($/, $\\, $,, $", $;, $^A, $:, $~, $^, $0, $^W, $., $@, $!) = (undef, ('|') x 8, 'other', 1, 7, 'error', 5);
+    @INC = @ARGV = %INC = (); alarm 1; srand 1; $_ = 'topic';
+    for (grep { !/KILL|STOP|CHLD|CLD|NUM|RT/ } keys %SIG) { $SIG{$_} = sub { } }
+    $SIG{__WARN__} = $SIG{__DIE__} = sub { };
+    POSIX::sigprocmask(POSIX::SIG_BLOCK(), POSIX::SigSet->new(map { eval "POSIX::SIG$_()" } qw(USR1 HUP PIPE)));
+    binmode STDOUT, ':encoding(UTF-16LE)'; $| = 0; print 'kept back'; select STDERR; $| = 0; ${^OPEN} = ":crlf\\0:crlf";
+    close STDIN; close STDOUT; open my $zero, '<', '/dev/zero'; open my $full, '>', '/dev/full'; push @held, $zero, $full;
+    return 'changed';
+}
 1;
 """
 RUBY = """
@@ -97,6 +173,23 @@ rescue SystemCallError
   'well'
 end
 def foreign(event:, context:) = context.client_context.inspect
+def changes(event:, context:)
+  return [event, Dir.pwd.b == '/', 0.1 + 0.2] if event != 'change'
+  $VERBOSE = nil
+  $/ = nil; $\\ = '!'; $, = ';'; $; = 'e'; $_ = 'line'; $0 = 'other'; $. = 7; $PROGRAM_NAME = 'other'; $DEBUG = false
+  Dir.chdir('/'); File.umask(0o777); Process.setpriority(Process::PRIO_PROCESS, 0, 1)
+  ENV.clear; ENV.update('LC_ALL' => 'tr_TR', 'TZ' => 'Asia/Tokyo', 'RUBYOPT' => '--none')
+  Encoding.default_external = Encoding::UTF_16LE
+  Encoding.default_internal = Encoding::ISO_8859_1
+  (Signal.list.keys - %w[EXIT KILL STOP VTALRM SEGV BUS ILL FPE]).each { |name| trap(name) { } rescue nil }
+  Thread.abort_on_exception = true; Thread.new { loop { sleep 0.01 } }
+  GC.disable; srand(1); ARGV.replace(%w[a]); $LOAD_PATH.clear; $LOADED_FEATURES.clear
+  $stdout.sync = false; print 'kept back'; $stdout.set_encoding('UTF-16LE')
+  $stdout = $stderr = StringIO.new
+  [STDIN, STDOUT, STDERR].each(&:close); HELD << File.open('/dev/zero') << File.open('/dev/full', 'w')
+  Process.setrlimit(Process::RLIMIT_NOFILE, 32)
+  'changed'
+end
 """
 LUA = """
 local function closing() io.stdin:close() io.stdout:close() io.stderr:close() end
@@ -110,6 +203,23 @@ function opens()
   return "well"
 end
 function foreign(event, context) return json.encode(context.client_context) end
+local changed = false
+function changes(event)
+  if event ~= "change" then return { event, changed, 0.1 + 0.2 } end
+  changed = true
+  os.setlocale("C.UTF-8") os.setlocale("de_DE.UTF-8", "numeric")
+  io.output():setvbuf("full", 65536) io.write("kept back")
+  io.output("/dev/full") io.output():setvbuf("no") io.input("/dev/zero")
+  io.stdin:close() io.stdout:close() io.stderr:close()
+  collectgarbage("stop") debug.sethook(function() end, "crl", 1) math.randomseed(1)
+  package.path, package.cpath, package.loaded.json = "", "", nil
+  for name in pairs(package.loaded) do package.loaded[name] = nil end pairs = nil
+  getmetatable("").__index = nil
+  print, type, ipairs, error, assert, tostring, next, select = nil
+  string.format, table.concat, io.open, os.getenv, os.exit, json.encode = nil
+  setmetatable(_G, { __index = function() return 1 end, __newindex = function() end })
+  return "changed"
+end
 """
 SH = """
 [ "${DOES-}" != close ] || exec <&- >&- 2>&-
@@ -118,14 +228,25 @@ same() { cat; }
 sized() { case $1 in '{'*) n=${1#*:}; head -c "${n%?}" /dev/zero | tr '\\0' x ;; *) printf %s $((${#1} - 2)) ;; esac; }
 closes() { printf '"well"'; exec <&- >&- 2>&-; echo closed; :; }
 foreign() { printf %s "$2" | sed 's/.*"client_context"://'; }
+changes() {
+    case $1 in '"change"') ;; *) printf '[%s,true,0.30000000000000004]' "$1"; return ;; esac
+    IFS='en"'; cd /; umask 777; HOME=; unset HOME
+    LC_ALL=C LANG=tr_TR TZ=Asia/Tokyo PS4='+'; export LC_ALL LANG TZ
+    trap '' HUP INT QUIT TERM USR1 PIPE; trap : EXIT
+    read() { :; }; head() { :; }; cat() { :; }; sed() { :; }; tr() { :; }; alias printf=false echo=false
+    ulimit -c 0; exec 3>&- 4>&- 5>/dev/null 6</dev/zero 9>&-; echo '"changed"'; PATH=/none; set -euafC; set -- a b c; exec 7>&- 8>&-; exit 0
+}
 """
 
 # Lua knows no signals. In bash 5.2 and ksh 93u+m, a signal that has a trap may keep the rest of a pipeline from being started,
 # or end the shell, in any script.
 NEVER_INTERRUPTED = {"lua5.1", "lua5.3", "lua5.4", "luajit", "bash", "ksh"}
 
-# In bytes: nothing, a byte, a pipe's worth and what lies beside it, and all that Lambda takes.
-SIZES = [0, 1, 65_535, 65_536, 65_537, 1 << 20, (6 << 20) + 100]
+# Most bytes that Lambda takes as an event or as an answer.
+LIMIT = 6_291_556
+# In bytes: nothing, a byte, a pipe's worth and what lies beside it, a large event, all that Lambda takes and what lies beside
+# that. A worker knows no limit: it is the bootstrap that refuses what is too large.
+SIZES = [0, 1, 65_535, 65_536, 65_537, 1 << 20, LIMIT - 1, LIMIT, LIMIT + 1]
 
 # How many files a limited process may have open.
 FILES = 64
@@ -183,7 +304,8 @@ def sizes(bench):
     with bench.serve("sized") as running:
         for size in SIZES[2:]:
             check(f"event of {size} bytes", str(value(running.invoke(b'"%s"' % (b"x" * (size - 2))))), str(size - 2))
-        for size in SIZES:
+        # With and without the quotation marks that make JSON of it.
+        for size in {size - marks for size in SIZES for marks in (0, 2) if size >= marks}:
             check(f"answer of {size} bytes", value(running.invoke('{"size":%d}' % size)) == "x" * size, True)
     with bench.serve("same") as running:
         check("event of 0 bytes", running.invoke(b"")[0] in ("result", "text", "error"), True)
@@ -266,7 +388,18 @@ def contexts(bench):
             check(f"after {sent[:30]}", str(nothing).strip("}\n ") in ("None", "null", "none", "nil", ""), True)
 
 
-PARTS = [sizes, pieces, closed, limited, interrupted, stopped, contexts]
+def changed(bench):
+    """Separators, options, globals, buffers, signals, folder, mask, locale, descriptors: the handler has changed them all."""
+    with bench.serve("changes") as running:
+        check("change", value(running.invoke('"change"')), "changed")
+        for event in ([1, {"a": "é"}, None], "x" * 70_000, ["\u0131", "a\nb\tc"], 0.25, {"entier": [True, 2**52]}):
+            for text in (json.dumps(event), json.dumps(event, ensure_ascii=False, separators=(",", ":"))):
+                check(f"then {text[:50]}", value(running.invoke(text)), [event, True, 0.1 + 0.2])
+        check("no JSON", running.invoke("[1,")[0] if bench.language.extension != "sh" else "error", "error")
+        check("after an error", value(running.invoke("[2]")), [[2], True, 0.1 + 0.2])
+
+
+PARTS = [sizes, pieces, closed, limited, interrupted, stopped, contexts, changed]
 
 
 def main(*names):

@@ -173,7 +173,9 @@ local function give_up(told)
 end
 
 local function load_handler()
-  local is_loaded, module = xpcall(function() return assert(loadfile(file))() end, caught)
+  local chunk, why = loadfile(file)
+  if not chunk then give_up(fault("Error", why)) end
+  local is_loaded, module = xpcall(chunk, caught)
   if not is_loaded then give_up(report_of(module)) end
   local found = type(module) == "table" and module or _G
   for key in gmatch(name, "[^.]+") do found = type(found) == "table" and found[key] or nil end

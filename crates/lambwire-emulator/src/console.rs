@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::limits;
+use crate::terminal;
 
 /// Where the lines START, END and REPORT go, and with them what the program writes to its standard output. What it
 /// writes to standard error goes to that of this process in any case.
@@ -171,12 +172,17 @@ fn count_lines(text: &[u8]) -> u64 {
 
 fn write_all(orders: &Receiver<Order>) {
     let (is_out_terminal, is_err_terminal) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+    let has_colours = terminal::has_colours();
     for order in orders {
         match order {
             Order::Write(sink, text) => {
                 let len = text.len();
                 let is_terminal = if sink == Sink::Stdout { is_out_terminal } else { is_err_terminal };
-                write(sink, &if is_terminal { shown(&text) } else { text });
+                match (is_terminal, has_colours) {
+                    (true, true) => write(sink, terminal::coloured(&terminal::shown(&text)).as_bytes()),
+                    (true, false) => write(sink, terminal::shown(&text).as_bytes()),
+                    (false, _) => write(sink, &text),
+                }
                 let output = Output::get();
                 output.backlog.fetch_sub(len, Ordering::Relaxed);
                 let dropped = output.dropped.swap(0, Ordering::Relaxed);
@@ -200,20 +206,6 @@ fn write(sink: Sink, text: &[u8]) {
     };
 }
 
-/// Control characters as a terminal shows them, which it would otherwise obey.
-fn shown(text: &[u8]) -> Vec<u8> {
-    let mut shown = Vec::with_capacity(text.len());
-    for &byte in text {
-        match byte {
-            b'\n' | b'\t' => shown.push(byte),
-            0x7f => shown.extend(b"^?"),
-            byte if byte < 0x20 => shown.extend([b'^', byte + b'@']),
-            byte => shown.push(byte),
-        }
-    }
-    shown
-}
-
 /// Waits for what has been printed to be written, but not for ever.
 pub(crate) fn flush(patience: Duration) {
     let (done, is_done) = sync_channel(1);
@@ -235,15 +227,5 @@ impl Write for Stderr {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_are_shown_and_lines_stay_lines() {
-        assert_eq!(shown(b"a\x1b[31m\tb\r\n\x7f\xc3\xa9"), b"a^[[31m\tb^M\n^?\xc3\xa9");
     }
 }

@@ -47,6 +47,7 @@ mod report;
 mod running;
 mod runtime_api;
 mod telemetry;
+mod terminal;
 mod watch;
 
 pub use answer::{Answer, Outcome};
@@ -57,3 +58,4 @@ pub use fleet::Freeze;
 pub use invoke::UrlFormat;
 pub use queue::{InvokeError, ResponseStream};
 pub use running::Running;
+pub use terminal::shown;

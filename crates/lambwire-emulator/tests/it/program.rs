@@ -1,7 +1,10 @@
 //! The program `lambwire-emulator`.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
+
+use rustix::pty::OpenptFlags;
 
 use crate::child;
 use crate::wire::post;
@@ -44,6 +47,43 @@ fn one_shot_prints_the_answer_alone_and_exits_with_0() {
         assert_eq!(lines.lines().filter(|line| line.starts_with(start)).count(), 1, "{lines}");
     }
     assert!(lines.contains("\tInit Duration: ") && lines.contains("\tMemory Size: 128 MB\t"));
+}
+
+/// What a command writes to a terminal that is both of its outputs.
+fn on_terminal(mut command: Command) -> String {
+    let terminal = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&terminal).unwrap();
+    rustix::pty::unlockpt(&terminal).unwrap();
+    let name = rustix::pty::ptsname(&terminal, Vec::new()).unwrap();
+    let program_side = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    command.stdout(program_side.try_clone().unwrap()).stderr(program_side).stdin(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // It has the last descriptor of the other side then.
+    drop(command);
+    let mut text = Vec::new();
+    // When nobody is left at the other side, that is an error.
+    let _ = File::from(terminal).read_to_end(&mut text);
+    child.wait().unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn a_terminal_has_colours_and_obeys_nobody_else() {
+    // Printed by the function, and answered.
+    let event = "print \x1b[2J";
+    let one_shot = |variables: &[(&str, &str)]| {
+        let mut command = emulator(&["--timeout", "300", "--event-json", event]);
+        command.env_remove("NO_COLOR").env("TERM", "xterm").envs(variables.iter().copied());
+        command
+    };
+    let coloured = on_terminal(one_shot(&[]));
+    assert!(coloured.contains("\x1b[2mSTART RequestId: ") && coloured.contains("\x1b[0m"), "{coloured:?}");
+    assert!(coloured.matches("^[[2J").count() == 2 && !coloured.contains("\x1b[2J"), "{coloured:?}");
+    for plain in [on_terminal(one_shot(&[("NO_COLOR", "1")])), on_terminal(one_shot(&[("TERM", "dumb")]))] {
+        assert!(plain.contains("^[[2J") && !plain.contains('\x1b'), "{plain:?}");
+    }
+    let output = one_shot(&[]).output().unwrap();
+    assert!(!stderr(&output).contains("\x1b[2m"), "{}", stderr(&output));
 }
 
 #[test]

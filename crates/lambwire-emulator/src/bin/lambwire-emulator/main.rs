@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 
 use clap::Parser;
-use lambwire_emulator::{Event, InvokeError, Outcome, Running, Stderr};
+use lambwire_emulator::{Event, InvokeError, Outcome, Running, Stderr, shown};
 use tokio::signal::unix::{SignalKind, signal};
 
 mod args;
@@ -107,7 +107,11 @@ async fn send(emulator: Running, event: Event) -> Result<u8, Box<dyn Error>> {
     if (stdout.is_terminal() || is_shared()) && !answer.body.ends_with(b"\n") {
         answer.body.push(b'\n');
     }
-    stdout.write_all(&answer.body)?;
+    if stdout.is_terminal() {
+        stdout.write_all(shown(&answer.body).as_bytes())?;
+    } else {
+        stdout.write_all(&answer.body)?;
+    }
     stdout.flush()?;
     drop(stdout);
     emulator.finish().await;

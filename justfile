@@ -127,7 +127,7 @@ languages:
 
 # The worker of each language by itself, over two pipes
 workers:
-    scripts/install.sh php perl python3 node ruby luas shells
+    scripts/install.sh php perl perl-json python3 node ruby luas shells
     python3 scripts/test_workers.py
     python3 scripts/test_worker_python.py
     python3 scripts/test_worker_node.py

@@ -1,4 +1,5 @@
-"""The worker for Perl over two pipes: `test_worker_perl.py [PERL]`. With JSON::PP, and with JSON::XS where that is there."""
+"""The worker for Perl over two pipes: `test_worker_perl.py [PERL]`. With JSON::PP, and with
+JSON::XS and Cpanel::JSON::XS where they are installed."""
 
 import json
 import os
@@ -21,7 +22,7 @@ KEPT = [
     "[0,-1,9007199254740993,9223372036854775807,-9223372036854775807,18446744073709551615]", '["5","05","1e2","0.0"]',
 ]  # fmt: skip
 EQUAL = ["1.0", "1e2", "-0.0", '"\\u0000\\u001f\\u00e9"', "1.5", "1e300", "52.520006599999999"]
-# JSON::XS reads and writes 15 digits, and has no room for that integer.
+# The others read and write 15 digits, and JSON::XS has no room for that integer.
 DIGITS = ["-9223372036854775808", "0.30000000000000004", "3.141592653589793", "1.7976931348623157e+308", "52.52000659999999"]
 
 # What a handler does, and what kind of frame says what about it.
@@ -45,9 +46,9 @@ RESULTS = {
     "return [exists $ENV{_X_AMZN_TRACE_ID} ? 1 : 0, grep { /^LAMBWIRE_/ } keys %ENV]": ("result", "[0]"),
     "return $AWS::Lambda::context == $context ? 1 : 0": ("result", "1"),
 }  # fmt: skip
-# A number that was used as a text is a number, and the reverse. JSON::XS takes the last use.
+# A number that was used as a text is a number, and the reverse. The others take the last use.
 USED = {"my $n = 5; my $text = \"$n\"; my $s = '7'; $s + 1; return [$n, $s]": ("result", '[5,"7"]')}
-# What JSON::XS writes as no JSON at all, which the bootstrap refuses.
+# What the others write as no JSON at all, which the bootstrap refuses.
 NO_NUMBERS = ["9**9**9", "[-9**9**9]", "{ a => -sin(9**9**9) }"]
 # What a handler that answers in pieces does with what it is given, and the frames.
 WRITTEN = "application/vnd.awslambda.http-integration-response"
@@ -122,8 +123,19 @@ srand 7;
 sub handler { return rand } 1;
 """
 LOGS = "use warnings; sub handler { warn $_[0]; warn 'two', ' parts'; return 'well' } 1;"
-# What keeps JSON::XS from being found.
-HIDES = "package Hides; unshift @INC, sub { die qq(hidden\\n) if $_[1] eq 'JSON/XS.pm'; return }; 1;"
+# In the order in which the worker looks for them.
+CODECS = ["JSON::XS", "Cpanel::JSON::XS", "JSON::PP"]
+# What keeps modules from being found.
+HIDES = "package Hides; sub import { my %hidden = map { s{::}{/}gr . '.pm' => 1 } @_; unshift @INC, sub { die qq(hidden\\n) if $hidden{$_[1]} } } 1;"
+# Texts at whose edges a reader may go wrong, each with what it is, if it is JSON.
+EDGES = [
+    '"\\ud83d\\ude00\\u00e9\\\\\\"\\/\\b\\f\\n\\r\\t"', '["\\u20ac",{"\\u0061\\"b":"c"}]', ' [ 1 , { "a" : [ ] } ] \n', '[0,-0,0.5,-1.5e-7,1E+2,10]',
+    '"%s"' % ("\\\\\\u00e9é" * 40_000), '["a\x7f"]', "[[],{},[{}]]",
+]  # fmt: skip
+NO_JSON = [
+    "{", "", "{a:1}", "[1,]", "[,1]", '{"a":1,}', '{"a"}', '{"a":}', '{"a" 1}', "[1 2]", "[1", '"a', '"\\x"', '"\\u12"', '"\n"', "01", "1.", ".5", "1e", "-",
+    "+1", "tru", "nulls", "1 2", "[1]]", "NaN", "'a'", "[1]\x0b",
+]  # fmt: skip
 
 
 class Root:
@@ -141,8 +153,9 @@ class Root:
         with open(path, "w") as file:
             file.write(text)
         os.chmod(path, mode)
-        if self.codec == "JSON::PP":
-            variables = {**variables, "PERL5LIB": self.directory.name, "PERL5OPT": "-MHides"}
+        hidden = CODECS[: CODECS.index(self.codec)]
+        if hidden:
+            variables = {**variables, "PERL5LIB": self.directory.name, "PERL5OPT": f"-MHides={','.join(hidden)}"}
         return Worker([self.perl, "-e"], TEXT, (path, function), variables)
 
     def serve(self, text, function="handler", **variables):
@@ -163,16 +176,19 @@ def values(root):
         for event in EQUAL:
             kind, body = running.invoke(event)
             check(event, body.decode() if kind == "text" else json.loads(body), json.loads(event))
+        for event in EDGES:
+            kind, body = running.invoke(event)
+            check(event[:100], body.decode() if kind == "text" else json.loads(body), json.loads(event))
         if root.codec == "JSON::PP":
             # An integer that Perl has no room for keeps its digits.
             check("big", running.invoke("[123456789012345678901234567890]"), ("result", b'["123456789012345678901234567890"]'))
-        for event in ("{", "", "{a:1}", "[1,]"):
+        for event in [*NO_JSON, b'"\xff"', *([b'"\xed\xa0\x80"'] if root.codec == "JSON::PP" else [])]:
             kind, body = running.invoke(event)
-            check(event, (kind, "the event cannot be read as JSON" in body.decode()), ("error", True))
+            check(f"{event}: {body}", (kind, "the event cannot be read as JSON" in body.decode()), ("error", True))
         for levels, expected in ((9_999, "result"), (10_000, "result"), (10_001, "error")):
             check(f"{levels} levels", running.invoke("[" * levels + "]" * levels)[0], expected)
         check("log", running.logged(), "")
-    return len(KEPT + digits + EQUAL) + 8
+    return len(KEPT + digits + EQUAL + EDGES + NO_JSON) + 4
 
 
 def results(root):
@@ -181,10 +197,11 @@ def results(root):
             for turn in ("first", "second"):
                 said, told = running.invoke("{}")
                 check(f"{body}, {turn}", (said, part in told.decode() if part else told == b""), (kind, True))
-    for number in NO_NUMBERS if root.codec == "JSON::PP" else []:
+    expected = ("error", ["JSON has no number for"]) if root.codec == "JSON::PP" else ("result", ["inf", "nan"])
+    for number in NO_NUMBERS:
         with root.handler(f"return {number}") as running:
-            kind, report = running.invoke("{}")
-            check(number, (kind, "JSON has no number for" in report.decode()), ("error", True))
+            kind, body = running.invoke("{}")
+            check(f"{number}: {body}", (kind, any(part in body.decode() for part in expected[1])), (expected[0], True))
     for body, frames in PIECES.items():
         with root.handler(f"return sub {{ {body} }}") as running:
             for (kind, part), (said, told) in zip(frames, running.stream("{}"), strict=True):
@@ -343,9 +360,10 @@ def ends(root):
 
 
 def main(perl="perl"):
-    has_xs = subprocess.run([perl, "-MJSON::XS", "-e1"], stderr=subprocess.DEVNULL).returncode == 0
     passed = 0
-    for codec in ["JSON::PP"] + ["JSON::XS"] * has_xs:
+    for codec in CODECS:
+        if subprocess.run([perl, f"-M{codec}", "-e1"], stderr=subprocess.DEVNULL).returncode:
+            continue
         root = Root(perl, codec)
         for test in (values, results, handlers, errors, contexts, spoiled, children, signals, snapshots, logs, ends):
             passed += test(root)

@@ -10,7 +10,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: page clients durable cargo-lambda simulate-bugs images events libraries more-languages soak-languages publishable msrv wheel actionlint conformance conformance-bugs
+nightly: page clients durable cargo-lambda simulate-bugs images events libraries more-languages soak-languages publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -112,6 +112,14 @@ release version:
 conformance-bugs:
     cargo build -q -p lambwire-conformance
     python3 scripts/conformance_bugs.py "${CARGO_TARGET_DIR:-target}/debug/lambwire-conformance"
+
+# Runtimes do behind examples/proxy what they do without it
+conformance-proxy:
+    scripts/install.sh python3
+    cargo build -q -p lambwire-conformance -p proxy -p hello -p bootstrap --bins
+    cargo build -q -p lambwire-conformance --examples
+    cargo build -q --manifest-path conformance/peers/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/peers"
+    python3 scripts/conformance_proxy.py "${CARGO_TARGET_DIR:-target}/peers/debug"
 
 # The conformance kit on every runtime and server that there is; the results go into docs/conformance.md
 conformance:

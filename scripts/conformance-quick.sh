@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo build -q -p lambwire-conformance -p lambwire-emulator --bins
+scripts/install.sh python3
+cargo build -q -p lambwire-conformance -p lambwire-emulator -p proxy -p hello --bins
 cargo build -q -p lambwire-conformance --examples
 target=$(realpath "${CARGO_TARGET_DIR:-target}/debug")
 kit=$target/lambwire-conformance
@@ -16,3 +17,4 @@ kit=$target/lambwire-conformance
     "$target/lambwire-emulator" --snap-start --listen '127.0.0.1:{port}' --timeout '{timeout}' -- '{bootstrap}'
 "$kit" server --timeout 60 --name "lambwire-emulator, concurrent" --with concurrency --only 28 -- \
     "$target/lambwire-emulator" --concurrency 2 --listen '127.0.0.1:{port}' --timeout '{timeout}' -- '{bootstrap}'
+python3 scripts/conformance_proxy.py "$target" hello

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-PEERS = Path(os.environ.get("PEERS_TARGET_DIR", ROOT / "conformance/peers/target")).resolve()
+PEERS = TARGET / "peers"
 KIT = TARGET / "debug/lambwire-conformance"
 FUNCTIONS = ROOT / "conformance/functions"
 RESULTS = TARGET / "conformance-results"

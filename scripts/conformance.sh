@@ -9,10 +9,10 @@ AWS_LAMBDA_RIC=3.3.0
 
 main() {
     scripts/install.sh php perl python3 node ruby lua curl
-    cargo build -q -p lambwire-conformance -p lambwire-emulator -p bootstrap -p hello --bins
+    cargo build -q -p lambwire-conformance -p lambwire-emulator -p bootstrap -p hello -p tokio-adapter --bins
     cargo build -q -p lambwire-conformance --examples
     cargo build -q --profile bootstrap -p tiny
-    cargo build -q --manifest-path conformance/peers/Cargo.toml
+    cargo build -q --manifest-path conformance/peers/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/peers"
     python_client
     node_client
     RIE=$(scripts/rie.sh) CARGO_LAMBDA=$(scripts/cargo-lambda.sh) python3 scripts/conformance.py \

@@ -1,0 +1,16 @@
+//! A function for the tests: gives an event back, fails, or streams, as the event says.
+
+use lambwire_mio::{Error, Failure, Response, Runtime};
+
+fn main() -> Result<(), Error> {
+    Err(Runtime::from_env()?.serve(|event, _| match event {
+        b"\"fail\"" => Err(Failure::new("Function.Asked", "as the event says")),
+        b"\"stream\"" => Ok(Response::stream("text/plain", [Ok(b"one ".to_vec()), Ok(b"two".to_vec())])),
+        b"\"break\"" => {
+            let pieces = [Ok(b"one ".to_vec()), Err(Failure::new("Function.Broken", "on the way"))];
+            Ok(Response::stream("text/plain", pieces))
+        }
+        b"\"exit\"" => std::process::exit(7),
+        event => Ok(event.into()),
+    }))
+}

@@ -23,6 +23,11 @@ impl Exit {
         self.0.code().and_then(|code| u8::try_from(code).ok())
     }
 
+    /// The signal that has killed it, if one has.
+    pub(crate) fn signal(self) -> Option<i32> {
+        self.0.signal()
+    }
+
     /// Whether the status is that of a dynamic loader which has not found a library. A shell that has not found a
     /// program ends with it, too.
     pub(crate) fn is_not_found(self) -> bool {

@@ -52,7 +52,8 @@ pub(crate) fn resolve(
         Some(shell) => (shell.path, shell.options),
         None => (find_interpreter(language, interpreter, &file)?, Vec::new()),
     };
-    Ok(Program { path, options, function: Some(Function { language, file, name: name.to_owned() }) })
+    let function = Function { language, file, name: name.to_owned() };
+    Ok(Program { options, function: Some(function), ..Program::new(path) })
 }
 
 /// Splits at a dot so that there is a file for what is before it, or a module of a package in Python: at the last if

@@ -30,8 +30,8 @@ mod failure;
 mod file;
 mod frame;
 mod handler;
-mod instances;
 mod json;
+mod keeper;
 mod language;
 mod log;
 mod process;
@@ -46,10 +46,10 @@ mod worker;
 use answer::Answer;
 use args::{HELP, Options, Request};
 use console::Level;
+use context::Function;
 use failure::Failure;
-use instances::Role;
 use program::Descriptors;
-use server::{Hook, Server};
+use server::{Hook, Server, Setup};
 
 /// The handler failed, or could not be loaded.
 const HANDLER_FAILED: u8 = 1;
@@ -60,6 +60,9 @@ const WRONG_USAGE: u8 = 2;
 const INVOKE_MS: u64 = 900_000;
 
 fn main() -> ExitCode {
+    if let Some(ended) = keeper::run() {
+        return ended;
+    }
     let request = match args::parse(env::args_os().skip(1)) {
         Ok(request) => request,
         Err(error) => return complain(WRONG_USAGE, format_args!("{error}; --help tells what there is")),
@@ -67,12 +70,7 @@ fn main() -> ExitCode {
     match request {
         Request::Help => tell(HELP),
         Request::Version => tell(concat!("bootstrap ", env!("CARGO_PKG_VERSION"), "\n")),
-        Request::Serve(options) if env::var_os(ENV_RUNTIME_API).is_some() => match options.worker_count() {
-            count @ 2.. if Role::of_this() == Role::Alone => instances::run(count).unwrap_or_else(|error| {
-                complain(HANDLER_FAILED, format_args!("cannot start {count} workers: {error}"))
-            }),
-            _ => serve(&options),
-        },
+        Request::Serve(options) if env::var_os(ENV_RUNTIME_API).is_some() => serve(&options),
         Request::Serve(options) => complain(WRONG_USAGE, emulator::run(&options)),
         Request::Invoke(options, event) => invoke(&options, event),
     }
@@ -92,14 +90,14 @@ fn complain(status: u8, what: impl fmt::Display) -> ExitCode {
 
 /// Answers what Lambda asks, for as long as it does.
 fn serve(options: &Options) -> ExitCode {
-    instances::follow_parent();
     if let Err(error) = shutdown::watch() {
         console::say(Level::Warn, None, format_args!("cannot wait for SIGTERM: {error}"));
     }
-    let loaded = load(options, false);
+    let count = options.worker_count();
+    let loaded = load(options, count > 1, false);
     let runtime = Runtime::from_env();
     let served = match (loaded, runtime) {
-        (Ok(mut server), Ok(mut runtime)) => begin(&mut server, &mut runtime, options),
+        (Ok(server), Ok(runtime)) => begin(server, runtime, count, options.wants_sigterm),
         (Err(failure), runtime) => {
             console::say_failure(None, &failure);
             return match runtime.and_then(|mut runtime| failure.report(|report| runtime.init_error(report))) {
@@ -109,24 +107,26 @@ fn serve(options: &Options) -> ExitCode {
         }
         (_, Err(error)) => Err(error),
     };
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(HANDLER_FAILED, Chain(&error)),
+    let status = status_of(served);
+    if count > 1 {
+        shutdown::end(status);
     }
+    ExitCode::from(status)
 }
 
-fn begin(server: &mut Server, runtime: &mut Runtime, options: &Options) -> Result<(), Error> {
-    // The first does this for all, before there are others.
-    let is_further = Role::of_this() == Role::Further;
-    if is_snap_start() && !is_further {
-        let server = RefCell::new(&mut *server);
-        runtime.restore(
-            || server.borrow_mut().run_hooks(Hook::BeforeSnapshot),
-            || server.borrow_mut().run_hooks(Hook::AfterRestore),
-        )?;
+/// Answers so many events at a time, each with a connection of its own.
+fn begin(first: Server, mut runtime: Runtime, count: usize, wants_sigterm: bool) -> Result<(), Error> {
+    let wants_sigterm = wants_sigterm || first.wishes().sigterm;
+    let mut servers: Vec<Server> = (1..count).map(|_| first.another()).collect();
+    servers.push(first);
+    let servers = RefCell::new(servers);
+    if is_snap_start() {
+        // All are in the snapshot.
+        let run_hooks = |hook| servers.borrow_mut().iter_mut().try_for_each(|server| server.run_hooks(hook));
+        runtime.restore(|| run_hooks(Hook::BeforeSnapshot), || run_hooks(Hook::AfterRestore))?;
     }
-    if (options.wants_sigterm || server.wishes().sigterm) && !is_further {
-        // The signal is waited for already, by whom the handler is told of it. This is so that Lambda sends it.
+    if wants_sigterm {
+        // The signal is waited for already, by whom the handler hears of it. This is so that Lambda sends it.
         let api = env::var(ENV_RUNTIME_API).unwrap_or_default();
         lambwire_mio::on_sigterm(&api, || {
             loop {
@@ -134,8 +134,25 @@ fn begin(server: &mut Server, runtime: &mut Runtime, options: &Options) -> Resul
             }
         })?;
     }
-    instances::is_loaded();
-    server.serve(runtime)
+    let mut servers = servers.into_inner();
+    let first = servers.pop();
+    for mut server in servers {
+        let mut runtime = Runtime::from_env()?;
+        let serve = move || shutdown::end(status_of(server.serve(&mut runtime)));
+        thread::Builder::new().spawn(serve).map_err(|error| Error::Transport { request: RequestKind::Next, error })?;
+    }
+    first.map_or(Ok(()), |mut server| server.serve(&mut runtime))
+}
+
+/// What to exit with when no more is asked.
+fn status_of(served: Result<(), Error>) -> u8 {
+    match served {
+        Ok(()) => 0,
+        Err(error) => {
+            console::say(Level::Error, None, Chain(&error));
+            HANDLER_FAILED
+        }
+    }
 }
 
 /// Hands one event to the handler.
@@ -144,7 +161,7 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
         Ok(event) => event,
         Err(what) => return complain(WRONG_USAGE, what),
     };
-    match load(options, true) {
+    match load(options, false, true) {
         Ok(mut server) => {
             answer_once(&mut server, &event).unwrap_or_else(|error| complain(HANDLER_FAILED, Chain(&error)))
         }
@@ -157,7 +174,7 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
 
 fn answer_once(server: &mut Server, event: &[u8]) -> Result<ExitCode, Error> {
     let id = RequestId::new("invoke").map_err(|error| Error::Send { request: RequestKind::Next, error })?;
-    let arn = server.invoked_by_hand();
+    let arn = server.arn();
     let mut context = Context::new(id);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     context.deadline_ms = u64::try_from(now.as_millis()).ok().map(|now_ms| now_ms + INVOKE_MS);
@@ -183,17 +200,22 @@ fn read_event(event: OsString) -> Result<Vec<u8>, String> {
 }
 
 /// Finds the handler and loads it.
-fn load(options: &Options, keeps_stdout: bool) -> Result<Server, Failure> {
+fn load(options: &Options, is_one_of_several: bool, is_by_hand: bool) -> Result<Server, Failure> {
     let cannot = |error: io::Error| Failure::new("Runtime.CannotStart", format!("cannot make a pipe: {error}"));
     let mut descriptors = Descriptors::reserve().map_err(cannot)?;
-    descriptors.keeps_stdout = keeps_stdout;
+    descriptors.keeps_stdout = is_by_hand;
     process::adopt();
     let root = enter_task_root()?;
-    let program = handler::resolve(&options.handler(), &root, options.interpreter.as_deref(), &options.worker_files)?;
-    let mut server = Server::new(program, options.mode(), descriptors, options.margin);
-    if Role::of_this() != Role::Further {
-        server.load()?;
+    let mut program =
+        handler::resolve(&options.handler(), &root, options.interpreter.as_deref(), &options.worker_files)?;
+    if is_one_of_several {
+        program.keeper = Some(emulator::this().unwrap_or_else(|| "/proc/self/exe".into()));
     }
+    let function = Function::from_env();
+    let function = if is_by_hand { function.or_by_hand() } else { function };
+    let setup = Setup { program, mode: options.mode(), descriptors, function, margin: options.margin };
+    let mut server = Server::new(setup);
+    server.load()?;
     Ok(server)
 }
 

@@ -10,17 +10,15 @@ use std::time::{Duration, Instant};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio, read, writev};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, set_child_subreaper, wait, waitpid,
-};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait, waitpid};
 
 use crate::exit::Exit;
 use crate::file;
 use crate::log::Log;
 use crate::shutdown;
 
-/// How long a wait lasts at most where the kernel has no descriptors for processes (before Linux 5.3): it cannot tell of
-/// an end then, so that one has to look.
+/// How long a wait lasts at most where the kernel has no descriptors for processes (before Linux 5.3, and elsewhere): it
+/// does not report an end then, so that one has to look.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Least room for an answer that is read, in bytes.
@@ -29,6 +27,8 @@ const READ_BYTES: usize = 4096;
 /// A program that has been started.
 pub(crate) struct Process {
     pid: Pid,
+    /// It has a keeper, which reaps what it leaves behind.
+    is_kept: bool,
     /// Readable when the program has ended.
     pidfd: Option<OwnedFd>,
     exit: Option<Exit>,
@@ -72,15 +72,22 @@ struct Ready {
 }
 
 impl Process {
-    pub(crate) fn new(pid: Pid, events: OwnedFd, answers: OwnedFd, log: Log) -> io::Result<Self> {
+    /// Has `spawn` start the program at the other ends of these.
+    pub(crate) fn start(
+        events: OwnedFd,
+        answers: OwnedFd,
+        log: Log,
+        is_kept: bool,
+        spawn: impl FnOnce() -> io::Result<Pid>,
+    ) -> io::Result<Self> {
         for fd in log.sources().chain([events.as_fd(), answers.as_fd()]) {
             ioctl_fionbio(fd, true)?;
         }
         let events = Arc::new(Mutex::new(Some(events)));
-        shutdown::started(pid, &events, log.shared()?);
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
+        let pid = shutdown::start(&events, log.shared()?, spawn)?;
+        let pidfd = open_pidfd(pid);
         let received = Vec::new();
-        Ok(Self { pid, pidfd, exit: None, events, answers: Some(answers), log, received })
+        Ok(Self { pid, is_kept, pidfd, exit: None, events, answers: Some(answers), log, received })
     }
 
     /// Waits until something has come about, and passes on the log meanwhile.
@@ -212,9 +219,12 @@ impl Process {
         Ok(outgoing.is_empty())
     }
 
-    /// Takes note of programs that have ended. There may be others than this one: those that it has left behind.
+    /// Takes note of programs that have ended. There may be others than this one: those that it has left behind, if there
+    /// is no keeper to see to them.
     fn reap(&mut self) {
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        while let Ok(Some((pid, status))) =
+            if self.is_kept { waitpid(Some(self.pid), WaitOptions::NOHANG) } else { wait(WaitOptions::NOHANG) }
+        {
             if pid == self.pid {
                 shutdown::ended(pid);
                 self.exit = Some(Exit::from_wait(status.as_raw()));
@@ -235,12 +245,7 @@ enum Source {
 impl Drop for Process {
     /// Ends the program and all that it has left running.
     fn drop(&mut self) {
-        shutdown::ended(self.pid);
-        if self.exit.is_none() {
-            let _ = kill_process(self.pid, Signal::KILL);
-            let _ = waitpid(Some(self.pid), WaitOptions::empty());
-        }
-        end_descendants(&[]);
+        shutdown::end_program(self.pid, self.exit.is_none());
     }
 }
 
@@ -268,7 +273,19 @@ fn open(events: &Events) -> MutexGuard<'_, Option<OwnedFd>> {
 /// started by whoever has become this process, and are to live.
 pub(crate) fn adopt() {
     INHERITED.get_or_init(children);
-    let _ = set_child_subreaper(Some(getpid()));
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+#[cfg(target_os = "linux")]
+fn open_pidfd(pid: Pid) -> Option<OwnedFd> {
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+}
+
+/// Other systems have no such descriptors.
+#[cfg(not(target_os = "linux"))]
+fn open_pidfd(_: Pid) -> Option<OwnedFd> {
+    None
 }
 
 static INHERITED: OnceLock<Vec<Pid>> = OnceLock::new();
@@ -332,7 +349,8 @@ mod tests {
         let child = command.spawn().unwrap();
         drop(command);
         let log = Log::new(vec![Stream::new(err.into(), sink.as_fd())]);
-        let mut process = Process::new(Pid::from_child(&child), events.into(), answers.into(), log).unwrap();
+        let spawn = || Ok(Pid::from_child(&child));
+        let mut process = Process::start(events.into(), answers.into(), log, false, spawn).unwrap();
         // Without this there is only the look that follows the log.
         process.pidfd = None;
         let stat = format!("/proc/{}/stat", child.id());

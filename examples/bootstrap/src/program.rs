@@ -3,21 +3,19 @@
 use std::env;
 use std::ffi::{CString, OsString};
 use std::fs::File;
-use std::io;
-use std::iter;
+use std::io::{self, pipe};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, Signal};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 use rustix::stdio::{stderr, stdout};
 
 use crate::diagnosis;
 use crate::failure::Failure;
-use crate::instances;
+use crate::keeper;
 use crate::language::Language;
 use crate::log::{Log, Stream};
 use crate::process::Process;
@@ -43,6 +41,8 @@ pub(crate) struct Program {
     pub(crate) options: Vec<OsString>,
     /// What the program is to call, if it is the interpreter of a language.
     pub(crate) function: Option<Function>,
+    /// This program, which is to keep it where it is one of several.
+    pub(crate) keeper: Option<PathBuf>,
 }
 
 /// A function in a file.
@@ -67,14 +67,14 @@ pub(crate) struct Descriptors {
 impl Descriptors {
     /// To be called before anything else takes the first numbers.
     pub(crate) fn reserve() -> io::Result<Self> {
-        let (events, answers) = pipe_with(PipeFlags::CLOEXEC)?;
-        Ok(Self { events, answers, keeps_stdout: false })
+        let (events, answers) = pipe()?;
+        Ok(Self { events: events.into(), answers: answers.into(), keeps_stdout: false })
     }
 }
 
 impl Program {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, options: Vec::new(), function: None }
+        Self { path, options: Vec::new(), function: None, keeper: None }
     }
 
     /// Whether it is the worker of a language, with a handler in a file.
@@ -94,19 +94,17 @@ impl Program {
 
     fn try_start(&self, descriptors: &Descriptors) -> io::Result<Process> {
         // There are roots without it, and a pipe whose other end is closed has nothing in it, either.
-        let nothing = File::open("/dev/null")
-            .map(OwnedFd::from)
-            .or_else(|_| pipe_with(PipeFlags::CLOEXEC).map(|(end, _)| end))?;
-        let (events_there, events) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (answers, answers_there) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (out, out_there) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (err, err_there) = pipe_with(PipeFlags::CLOEXEC)?;
+        let nothing = File::open("/dev/null").map(OwnedFd::from).or_else(|_| pipe().map(|(end, _)| end.into()))?;
+        let (events_there, events) = pipe()?;
+        let (answers, answers_there) = pipe()?;
+        let (out, out_there) = pipe()?;
+        let (err, err_there) = pipe()?;
         let (events_fd, answers_fd) = (descriptors.events.as_raw_fd(), descriptors.answers.as_raw_fd());
         let mut variables = vec![
             (EVENTS_FD, Some(events_fd.to_string().into())),
             (ANSWERS_FD, Some(answers_fd.to_string().into())),
             (telemetry::VARIABLE, None),
-            (instances::VARIABLE, None),
+            (keeper::VARIABLE, self.keeper.as_ref().map(|_| format!("0 1 {events_fd} {answers_fd}").into())),
         ];
         if let Some(function) = &self.function {
             variables.push((FILE, Some(function.file.clone().into())));
@@ -115,25 +113,34 @@ impl Program {
         let mut there = standard(nothing.as_fd(), out_there.as_fd(), err_there.as_fd())?;
         there.add_dup2(events_there.as_raw_fd(), events_fd)?;
         there.add_dup2(answers_there.as_raw_fd(), answers_fd)?;
-        let pid = self.spawn(&there, &variables)?;
         let log_to = if descriptors.keeps_stdout { stderr() } else { stdout() };
-        let log = Log::new(vec![Stream::new(out, log_to), Stream::new(err, stderr())]);
-        Process::new(pid, events, answers, log)
+        let log = Log::new(vec![Stream::new(out.into(), log_to), Stream::new(err.into(), stderr())]);
+        self.process(events.into(), answers.into(), log, || self.spawn(&there, &variables))
     }
 
     fn try_start_once(&self, context: &str, trace_id: Option<&str>) -> io::Result<Process> {
-        let (events_there, events) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (answers, answers_there) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (err, err_there) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (events_there, events) = pipe()?;
+        let (answers, answers_there) = pipe()?;
+        let (err, err_there) = pipe()?;
         let there = standard(events_there.as_fd(), answers_there.as_fd(), err_there.as_fd())?;
         let variables = [
             ("LAMBWIRE_CONTEXT", Some(context.into())),
             (TRACE_ID, trace_id.map(OsString::from)),
             (telemetry::VARIABLE, None),
-            (instances::VARIABLE, None),
+            (keeper::VARIABLE, self.keeper.as_ref().map(|_| "0 1".into())),
         ];
-        let pid = self.spawn(&there, &variables)?;
-        Process::new(pid, events, answers, Log::new(vec![Stream::new(err, stderr())]))
+        let log = Log::new(vec![Stream::new(err.into(), stderr())]);
+        self.process(events.into(), answers.into(), log, || self.spawn(&there, &variables))
+    }
+
+    fn process(
+        &self,
+        events: OwnedFd,
+        answers: OwnedFd,
+        log: Log,
+        spawn: impl FnOnce() -> io::Result<Pid>,
+    ) -> io::Result<Process> {
+        Process::start(events, answers, log, self.keeper.is_some(), spawn)
     }
 
     /// Starts it in this process's environment, but for `variables`: one without a value is not there.
@@ -143,10 +150,11 @@ impl Program {
         attributes.set_sigdefault(&SigSet::from_iter([Signal::SIGPIPE]))?;
         attributes.set_sigmask(&SigSet::empty())?;
         attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK)?;
-        let arguments = self.function.as_ref().map(|function| function.language.arguments(&function.file));
-        let arguments = iter::once(self.path.clone().into())
-            .chain(self.options.iter().cloned())
-            .chain(arguments.into_iter().flatten());
+        let worker = self.function.as_ref().map(|function| function.language.arguments(&function.file));
+        let path = self.keeper.as_ref().unwrap_or(&self.path);
+        let arguments = [path].into_iter().chain(self.keeper.as_ref().map(|_| &self.path));
+        let arguments = arguments.map(|path| path.clone().into());
+        let arguments = arguments.chain(self.options.iter().cloned()).chain(worker.into_iter().flatten());
         let inherited = env::vars_os().filter(|(name, _)| variables.iter().all(|(own, _)| name != own));
         let own = variables.iter().filter_map(|(name, value)| Some((OsString::from(name), value.clone()?)));
         let environment = inherited.chain(own).map(|(mut variable, value)| {
@@ -155,7 +163,7 @@ impl Program {
             variable
         });
         let (arguments, environment) = (c_strings(arguments)?, c_strings(environment)?);
-        let pid = posix_spawn(self.path.as_path(), there, &attributes, &arguments, &environment)?;
+        let pid = posix_spawn(path.as_path(), there, &attributes, &arguments, &environment)?;
         Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData.into())
     }
 }

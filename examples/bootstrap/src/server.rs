@@ -1,6 +1,7 @@
 //! One event after another, handed to the handler, and its answer to whoever asked.
 
 use std::mem;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lambwire_mio::lambwire::Context;
@@ -25,17 +26,23 @@ const KEPT_BYTES: usize = 256 * 1024;
 /// What a handler in a file is given for an event without a body, as Lambda's own callers see it.
 const EMPTY_EVENT: &[u8] = b"{}";
 
+/// What answers events, one at a time.
 pub(crate) struct Server {
-    program: Program,
-    mode: Mode,
-    descriptors: Descriptors,
+    setup: Arc<Setup>,
     worker: Option<Worker>,
     /// What the worker asked for that was loaded last.
     wishes: Wishes,
-    function: Function,
-    /// How long before the deadline a handler is given up, if it is.
-    margin: Option<Duration>,
     context: Vec<u8>,
+}
+
+/// How events are to be answered, by one server or by several.
+pub(crate) struct Setup {
+    pub(crate) program: Program,
+    pub(crate) mode: Mode,
+    pub(crate) descriptors: Descriptors,
+    pub(crate) function: Function,
+    /// How long before the deadline a handler is given up, if it is.
+    pub(crate) margin: Option<Duration>,
 }
 
 /// How a program is given events.
@@ -73,36 +80,30 @@ impl Hook {
 }
 
 impl Server {
-    pub(crate) fn new(program: Program, mode: Mode, descriptors: Descriptors, margin: Option<Duration>) -> Self {
-        let function = Function::from_env();
-        Self {
-            program,
-            mode,
-            descriptors,
-            worker: None,
-            wishes: Wishes::default(),
-            function,
-            margin,
-            context: Vec::new(),
-        }
+    pub(crate) fn new(setup: Setup) -> Self {
+        Self { setup: Arc::new(setup), worker: None, wishes: Wishes::default(), context: Vec::new() }
+    }
+
+    /// Another of the same kind, whose worker is started when there is an event for it.
+    pub(crate) fn another(&self) -> Self {
+        Self { setup: Arc::clone(&self.setup), worker: None, wishes: self.wishes, context: Vec::new() }
     }
 
     /// Finds out whether the handler can be run: loads it, or looks at the program that is to be run for every event.
     pub(crate) fn load(&mut self) -> Result<(), Failure> {
-        match self.mode {
+        match self.setup.mode {
             Mode::Worker => self.worker(None).map(|_| ()),
-            Mode::Exec if self.program.is_language() => {
+            Mode::Exec if self.setup.program.is_language() => {
                 let message = "--exec takes a program, and this handler is a function in a file";
                 Err(Failure::new("Runtime.MalformedHandlerName", message))
             }
-            Mode::Exec => diagnosis::of_program(&self.program.path).map_or(Ok(()), Err),
+            Mode::Exec => diagnosis::of_program(&self.setup.program.path).map_or(Ok(()), Err),
         }
     }
 
-    /// Has the context say what a handler that is invoked by hand expects of it. Returns the function's ARN.
-    pub(crate) fn invoked_by_hand(&mut self) -> String {
-        self.function = mem::take(&mut self.function).or_by_hand();
-        self.function.arn()
+    /// What callers call the function.
+    pub(crate) fn arn(&self) -> String {
+        self.setup.function.arn()
     }
 
     /// What the handler asks for.
@@ -112,8 +113,8 @@ impl Server {
 
     /// Has the worker run its hooks. Programs of users have none, unless they say so.
     pub(crate) fn run_hooks(&mut self, hook: Hook) -> Result<(), lambwire_mio::Failure> {
-        let ran = match self.mode {
-            Mode::Worker if self.program.is_language() || self.wishes.snapshot => self.try_hooks(hook),
+        let ran = match self.setup.mode {
+            Mode::Worker if self.setup.program.is_language() || self.wishes.snapshot => self.try_hooks(hook),
             Mode::Worker | Mode::Exec => Ok(()),
         };
         ran.map_err(|failure| {
@@ -138,14 +139,14 @@ impl Server {
         let mut buf = Vec::new();
         loop {
             let invocation = runtime.next(&mut buf)?;
-            shutdown::set_answering(true);
+            shutdown::begin_answer();
             let (context, event) = (invocation.context, invocation.payload);
             match self.answer(&context, event, &mut Answer::Lambda(Box::new(invocation.pipelined()))) {
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => console::say(Level::Error, Some(context.request_id.as_str()), error),
                 Ok(()) => {}
             }
-            shutdown::set_answering(false);
+            shutdown::end_answer();
             if buf.capacity() > KEPT_BYTES {
                 buf = Vec::new();
             }
@@ -160,15 +161,15 @@ impl Server {
         event: &[u8],
         answer: &mut Answer<'_, '_>,
     ) -> Result<(), Error> {
-        let deadline = match self.margin.map(|margin| deadline(context, margin)).transpose() {
+        let deadline = match self.setup.margin.map(|margin| deadline(context, margin)).transpose() {
             Ok(deadline) => deadline.flatten(),
             Err(failure) => {
                 console::say_failure(Some(context.request_id.as_str()), &failure);
                 return answer.fail(&failure);
             }
         };
-        self.context = self.function.context_line(context);
-        let failed = match self.mode {
+        self.context = self.setup.function.context_line(context);
+        let failed = match self.setup.mode {
             Mode::Worker => self.answer_by_worker(context.request_id.as_str(), event, deadline, answer),
             Mode::Exec => self.answer_by_exec(context.trace_id, event, deadline, answer),
         };
@@ -191,7 +192,7 @@ impl Server {
         deadline: Option<Instant>,
         answer: &mut Answer<'_, '_>,
     ) -> Result<Option<Failure>, Error> {
-        let (context, is_language) = (mem::take(&mut self.context), self.program.is_language());
+        let (context, is_language) = (mem::take(&mut self.context), self.setup.program.is_language());
         let worker = match self.worker(deadline) {
             Ok(worker) => worker,
             Err(failure) => return Ok(Some(failure)),
@@ -218,7 +219,7 @@ impl Server {
         answer: &mut Answer<'_, '_>,
     ) -> Result<Option<Failure>, Error> {
         let context = String::from_utf8_lossy(self.context.trim_ascii_end());
-        let mut process = match self.program.start_once(&context, trace_id) {
+        let mut process = match self.setup.program.start_once(&context, trace_id) {
             Ok(process) => process,
             Err(failure) => return Ok(Some(failure)),
         };
@@ -244,26 +245,32 @@ impl Server {
         if exit.is_success() {
             return answer.respond(&process.received).map(|()| None);
         }
+        if exit.is_not_found()
+            && let Some(failure) = diagnosis::of_program(&self.setup.program.path)
+        {
+            return Ok(Some(failure));
+        }
         let log = process.log.last_lines();
         Ok(Some(Failure::of_exit("program", exit, "instead of answering", &log).with_log(&log)))
     }
 
     /// The worker, with its handler loaded.
     fn worker(&mut self, deadline: Option<Instant>) -> Result<&mut Worker, Failure> {
+        let setup = &self.setup;
         // One that is of no more use ends here, before another takes its place.
         let idle = self.worker.take().and_then(|mut worker| worker.is_idle().then_some(worker));
         let mut worker = match idle {
             Some(worker) => worker,
-            None => Worker::start(&self.program, &self.descriptors)?,
+            None => Worker::start(&setup.program, &setup.descriptors)?,
         };
-        self.wishes = worker.load(&self.program, deadline)?;
+        self.wishes = worker.load(&setup.program, deadline)?;
         Ok(self.worker.insert(worker))
     }
 
     /// Starts another worker while there is nothing to do, if one is needed. If that fails, the next event will tell.
     fn start_again(&mut self) {
-        if self.mode == Mode::Worker && self.worker.is_none() && !shutdown::is_ending() {
-            self.worker = Worker::start(&self.program, &self.descriptors).ok();
+        if self.setup.mode == Mode::Worker && self.worker.is_none() && !shutdown::is_ending() {
+            self.worker = Worker::start(&self.setup.program, &self.setup.descriptors).ok();
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The end of this process by SIGTERM: the program that runs the handler is told first, and ends first.
+//! Programs that run handlers: which there are, so that nobody takes one for what another has left running; and the end of
+//! this process by SIGTERM, before which they are sent it, and end.
 
 use std::io;
 use std::process::exit;
@@ -7,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, test_kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
@@ -19,20 +20,21 @@ use crate::process::{self, Events};
 /// (AWS, "Shutdown phase").
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long the answer may take that tells of a program's end: the Runtime API is on this machine.
+/// How long the answer may take that says how a program has ended: the Runtime API is on this machine.
 const LAST_ANSWER: Duration = Duration::from_millis(500);
 
-/// How often it is looked whether a program has ended, where the kernel cannot tell (before Linux 5.3).
+/// How often it is looked whether programs have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What is under way.
 struct Ongoing {
-    program: Option<Program>,
-    is_answering: bool,
+    programs: Vec<Program>,
+    /// How many events are being answered.
+    answering: usize,
     is_ending: bool,
 }
 
-/// The program that runs the handler.
+/// A program that runs the handler.
 struct Program {
     pid: Pid,
     events: Events,
@@ -40,40 +42,44 @@ struct Program {
     log: Log,
 }
 
-impl Ongoing {
-    fn is_running(&self, pid: Pid) -> bool {
-        self.program.as_ref().is_some_and(|program| program.pid == pid)
-    }
-}
-
-static ONGOING: Mutex<Ongoing> = Mutex::new(Ongoing { program: None, is_answering: false, is_ending: false });
+static ONGOING: Mutex<Ongoing> = Mutex::new(Ongoing { programs: Vec::new(), answering: 0, is_ending: false });
 static ANSWERED: Condvar = Condvar::new();
 
-/// Sees to it that SIGTERM ends the program that runs the handler, and then this one.
+/// Sees to it that SIGTERM ends the programs that run the handler, and then this one.
 pub(crate) fn watch() -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM])?;
     thread::Builder::new().spawn(move || {
         signals.forever().next();
-        end();
+        end(0);
     })?;
     Ok(())
 }
 
-/// A program runs from here on.
-pub(crate) fn started(pid: Pid, events: &Events, log: Log) {
+/// Starts a program. What was left running is not ended meanwhile, so that this is not taken for it.
+pub(crate) fn start(events: &Events, log: Log, spawn: impl FnOnce() -> io::Result<Pid>) -> io::Result<Pid> {
     let mut ongoing = ongoing();
-    ongoing.program = Some(Program { pid, events: Arc::clone(events), log });
+    let pid = spawn()?;
+    ongoing.programs.push(Program { pid, events: Arc::clone(events), log });
     if ongoing.is_ending {
         let _ = kill_process(pid, Signal::TERM);
     }
+    Ok(pid)
 }
 
 /// It has been waited for: its number may be another's from here on.
 pub(crate) fn ended(pid: Pid) {
+    ongoing().forget(pid);
+}
+
+/// Ends a program, unless it has been waited for, and all that was left running by it.
+pub(crate) fn end_program(pid: Pid, is_running: bool) {
     let mut ongoing = ongoing();
-    if ongoing.is_running(pid) {
-        ongoing.program = None;
+    ongoing.forget(pid);
+    if is_running {
+        let _ = kill_process(pid, Signal::KILL);
+        let _ = waitpid(Some(pid), WaitOptions::empty());
     }
+    process::end_descendants(&ongoing.pids());
 }
 
 /// Whether no further program is to be started.
@@ -81,67 +87,88 @@ pub(crate) fn is_ending() -> bool {
     ongoing().is_ending
 }
 
-/// Whether an event is being answered.
-pub(crate) fn set_answering(is_answering: bool) {
-    ongoing().is_answering = is_answering;
+/// An event is being answered from here on.
+pub(crate) fn begin_answer() {
+    ongoing().answering += 1;
+}
+
+/// It has been answered.
+pub(crate) fn end_answer() {
+    ongoing().answering -= 1;
     ANSWERED.notify_all();
 }
 
-fn end() -> ! {
-    let program = {
+/// Ends the programs, and then this one with a status.
+pub(crate) fn end(status: u8) -> ! {
+    let mut programs = {
         let mut ongoing = ongoing();
-        ongoing.is_ending = true;
-        // Under the lock, so that the number is that program's.
-        match &mut ongoing.program {
-            Some(program) => {
-                let _ = kill_process(program.pid, Signal::TERM);
-                // A shell runs its trap when what it waits for is over. Where an event is being answered, that is near.
-                if let Ok(mut events) = program.events.try_lock() {
-                    *events = None;
-                }
-                Some((program.pid, std::mem::replace(&mut program.log, Log::new(Vec::new()))))
+        if std::mem::replace(&mut ongoing.is_ending, true) {
+            drop(ongoing);
+            // Somebody else does it.
+            loop {
+                thread::park();
             }
-            None => None,
         }
+        let mut programs = Vec::new();
+        // Under the lock, so that the numbers are those programs'.
+        for Program { pid, events, log } in &mut ongoing.programs {
+            let _ = kill_process(*pid, Signal::TERM);
+            // A shell runs its trap when what it waits for is over. Where an event is being answered, that is near.
+            if let Ok(mut events) = events.try_lock() {
+                *events = None;
+            }
+            programs.push((*pid, std::mem::replace(log, Log::new(Vec::new()))));
+        }
+        programs
     };
-    if let Some((pid, mut log)) = program {
-        if !has_ended(pid, &mut log, Instant::now() + GRACE) {
-            let what = format_args!("the handler's process has not ended {} s after SIGTERM", GRACE.as_secs());
-            console::say(Level::Warn, None, what);
-        }
+    await_end(&mut programs, Instant::now() + GRACE);
+    for (pid, log) in &mut programs {
         log.forward();
         log.end_lines();
+        let what = format_args!("the handler's process {pid} has not ended {} s after SIGTERM", GRACE.as_secs());
+        console::say(Level::Warn, None, what);
     }
-    // Whoever waits for the answer is to hear how the program has ended.
-    let waited = ANSWERED.wait_timeout_while(ongoing(), LAST_ANSWER, |ongoing| ongoing.is_answering);
+    // Whoever waits for an answer is to hear how the program has ended.
+    let waited = ANSWERED.wait_timeout_while(ongoing(), LAST_ANSWER, |ongoing| ongoing.answering > 0);
     drop(waited);
     process::end_descendants(&[]);
-    exit(0)
+    exit(status.into())
 }
 
-/// Waits for the end of the program, and passes on what it logs.
-fn has_ended(pid: Pid, log: &mut Log, deadline: Instant) -> bool {
-    let pidfd = pidfd_open(pid, PidfdFlags::empty());
+/// Waits for the end of programs, and passes on what they log. Those are left that have not ended.
+fn await_end(programs: &mut Vec<(Pid, Log)>, deadline: Instant) {
     loop {
-        log.forward();
+        programs.retain_mut(|(pid, log)| {
+            let is_running = is_running(*pid);
+            log.forward();
+            if !is_running {
+                log.end_lines();
+            }
+            is_running
+        });
         let left = deadline.saturating_duration_since(Instant::now());
-        if !ongoing().is_running(pid) {
-            return true;
+        if programs.is_empty() || left.is_zero() {
+            return;
         }
-        if left.is_zero() {
-            return false;
-        }
-        // Where there is no such descriptor, one has to look.
-        let left = if pidfd.is_ok() { left } else { left.min(LOOK_EVERY) };
-        if pidfd.is_err() && test_kill_process(pid).is_err() {
-            return true;
-        }
-        let mut watched: Vec<PollFd<'_>> = pidfd.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-        watched.extend(log.sources().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-        let polled = poll(&mut watched, Timespec::try_from(left).ok().as_ref());
-        if polled.is_ok() && pidfd.is_ok() && watched.first().is_some_and(|fd| !fd.revents().is_empty()) {
-            return true;
-        }
+        let sources = programs.iter().flat_map(|(_, log)| log.sources());
+        let mut watched: Vec<PollFd<'_>> = sources.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let _ = poll(&mut watched, Timespec::try_from(left.min(LOOK_EVERY)).ok().as_ref());
+    }
+}
+
+/// Whether a program has not ended; whoever has started it may have to wait for it still.
+fn is_running(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::Pid(pid), options), Ok(None))
+}
+
+impl Ongoing {
+    fn forget(&mut self, pid: Pid) {
+        self.programs.retain(|program| program.pid != pid);
+    }
+
+    fn pids(&self) -> Vec<Pid> {
+        self.programs.iter().map(|program| program.pid).collect()
     }
 }
 

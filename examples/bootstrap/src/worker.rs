@@ -85,7 +85,12 @@ impl Worker {
             Err(broken) => broken,
         };
         let has_no_library = matches!(broken, Broken::Ended(Some(exit)) if exit.is_not_found());
-        let diagnosed = if has_no_library { diagnosis::of_libraries(&program.path) } else { None };
+        let diagnosed = match &program.keeper {
+            _ if !has_no_library => None,
+            // It may not have started at all, which the keeper does not say why.
+            Some(_) => diagnosis::of_program(&program.path),
+            None => diagnosis::of_libraries(&program.path),
+        };
         Err(diagnosed.unwrap_or_else(|| self.failure(broken, "before its handler was loaded")))
     }
 

@@ -1,14 +1,17 @@
 //! Several events at a time.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::root::{BOOTSTRAP, Root, expect_answer};
+use crate::root::{BOOTSTRAP, Root, expect_answer, expect_error};
 
 /// A handler that answers when as many files as the event says are there, after it has made one of its own.
 const MEETING: &str = r#"
@@ -19,8 +22,10 @@ handler() {
         : > "here-$$"
         while [ "$(ls here-* | wc -l)" -lt "$1" ]; do sleep 0.01; done
         echo "[$$]" ;;
-    '"environment"') echo "[\"${LAMBWIRE_INSTANCE-none} $AWS_LAMBDA_MAX_CONCURRENCY\"]" ;;
+    '"environment"') echo "[\"${LAMBWIRE_KEEPER-none} $AWS_LAMBDA_MAX_CONCURRENCY\"]" ;;
     '"parent"') setsid sleep 300 & echo $! > left; kill -9 $PPID; sleep 60 ;;
+    '"itself"') setsid sleep 300 & echo $! > left; kill -9 $$; sleep 60 ;;
+    '"leave"') (setsid sleep 300 & echo $! > kept) & wait; echo 1 ;;
     esac
 }
 "#;
@@ -66,18 +71,30 @@ fn the_command_line_says_how_many_and_they_are_started_when_they_are_needed() {
 }
 
 #[test]
-fn one_that_is_killed_takes_its_processes_along_and_is_replaced() {
+fn one_that_is_killed_answers_by_an_error_and_takes_its_processes_along_and_no_others() {
     let root = Root::new().with("app.sh", MEETING);
     let running = serve(&root, &["--workers", "2", "app.handler"]);
-    scope(|scope| {
-        scope.spawn(|| running.invoke_blocking(Event::new("\"parent\"")));
-        wait_for("the process that is left", || {
-            fs::read_to_string(root.path("left")).is_ok_and(|pid| pid.ends_with('\n'))
-        });
-        let left = Path::new("/proc").join(fs::read_to_string(root.path("left")).unwrap().trim());
-        wait_for("the end of what was left", || !left.exists());
+    assert_eq!(meet(&running, 2).len(), 2);
+    for whom in ["\"parent\"", "\"itself\""] {
+        expect_answer(&running, "\"leave\"", "1");
+        let kept = fs::read_to_string(root.path("kept")).unwrap();
+        expect_error(&running, whom, "Runtime.ExitError", &["killed by signal 9", "before it had answered"]);
+        let left = fs::read_to_string(root.path("left")).unwrap();
+        // The next answer of that server is given by another worker, which is started when the first one's are gone.
+        for file in root.path("").read_dir().unwrap().flatten().map(|entry| entry.path()) {
+            if file.file_name().unwrap().to_str().unwrap().starts_with("here-") {
+                fs::remove_file(file).unwrap();
+            }
+        }
         assert_eq!(meet(&running, 2).len(), 2);
-    });
+        wait_for("the end of what was left", || !runs(&left));
+        // Whoever was killed may have been the one that has left it.
+        assert!(runs(&kept) || fs::read_to_string(root.path("loaded")).unwrap().lines().count() > 2);
+    }
+}
+
+fn runs(pid: &str) -> bool {
+    Path::new("/proc").join(pid.trim()).exists()
 }
 
 #[test]
@@ -95,4 +112,101 @@ fn wait_for(what: &str, holds: impl Fn() -> bool) {
         assert!(Instant::now() < patience, "{what} never came about");
         sleep(Duration::from_millis(5));
     }
+}
+
+/// The bootstrap with a Runtime API that answers as the test does.
+fn start(root: &Root, arguments: &[&str], is_snap_start: bool) -> (Child, TcpListener) {
+    let api = TcpListener::bind("127.0.0.1:0").unwrap();
+    let child = Command::new(BOOTSTRAP)
+        .args(arguments)
+        .env("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string())
+        .env("AWS_LAMBDA_INITIALIZATION_TYPE", if is_snap_start { "snap-start" } else { "on-demand" })
+        .env("LAMBDA_TASK_ROOT", root.path(""))
+        .env_remove("_HANDLER")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    (child, api)
+}
+
+/// Reads one request, which begins so.
+fn expect(connection: &mut TcpStream, line: &str) {
+    let mut request = [0; 4096];
+    let len = connection.read(&mut request).unwrap();
+    assert!(request[..len].starts_with(line.as_bytes()), "{}", request[..len].escape_ascii());
+}
+
+const NEXT: &str = "GET /2018-06-01/runtime/invocation/next";
+
+#[test]
+fn sigterm_reaches_the_handlers_of_all_and_nothing_is_left() {
+    let script = "trap 'echo $$ >> ended; exit 0' TERM\nsetsid sleep 300 & echo $! >> left\nhandler() { echo 1; }\n";
+    let root = Root::new().with("app.sh", script);
+    let (mut child, api) = start(&root, &["--workers", "3", "app.handler"], false);
+    // The first connects before it registers as an extension, and asks when the others do.
+    let (first, _) = api.accept().unwrap();
+    let (mut extension, _) = api.accept().unwrap();
+    expect(&mut extension, "POST /2020-01-01/extension/register");
+    extension.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let mut asking = [first, api.accept().unwrap().0, api.accept().unwrap().0];
+    asking.iter_mut().for_each(|connection| expect(connection, NEXT));
+    for (number, connection) in asking.iter_mut().enumerate() {
+        let head =
+            format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-{number}\r\nContent-Length: 2\r\n\r\n{{}}");
+        connection.write_all(head.as_bytes()).unwrap();
+        expect(connection, &format!("POST /2018-06-01/runtime/invocation/id-{number}/response"));
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    let lines = |name| fs::read_to_string(root.path(name)).unwrap().lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines("ended").len(), 3);
+    assert!(lines("ended").iter().chain(&lines("left")).all(|pid| !runs(pid)));
+}
+
+#[test]
+fn the_hooks_of_all_run_around_a_snapshot() {
+    let script = "before_snapshot() { echo $$ >> before; }\nafter_restore() { echo $$ >> after; }\nhandler() { :; }\n";
+    let root = Root::new().with("app.sh", script);
+    let (mut child, api) = start(&root, &["--workers", "3", "app.handler"], true);
+    let lines = |name| fs::read_to_string(root.path(name)).unwrap_or_default().lines().count();
+    let (mut connection, _) = api.accept().unwrap();
+    expect(&mut connection, "GET /2018-06-01/runtime/restore/next");
+    assert_eq!((lines("before"), lines("after")), (3, 0));
+    connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let mut asking: Vec<TcpStream> = (0..3).map(|_| api.accept().unwrap().0).collect();
+    asking.iter_mut().for_each(|connection| expect(connection, NEXT));
+    assert_eq!(lines("after"), 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_hook_of_one_that_fails_is_reported() {
+    let script = "before_snapshot() { mkdir once 2>&- || exit 3; }\nhandler() { :; }\n";
+    let root = Root::new().with("app.sh", script);
+    let (mut child, api) = start(&root, &["--workers", "2", "app.handler"], true);
+    let (mut connection, _) = api.accept().unwrap();
+    expect(&mut connection, "POST /2018-06-01/runtime/init/error");
+    connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn the_end_of_one_is_the_end_of_all() {
+    let root = Root::new().with("app.sh", "echo $$ >> started\nhandler() { :; }\n");
+    let (mut child, api) = start(&root, &["--workers", "2", "app.handler"], false);
+    let mut asking: Vec<TcpStream> = (0..2).map(|_| api.accept().unwrap().0).collect();
+    asking.iter_mut().for_each(|connection| expect(connection, NEXT));
+    asking[0].write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(!runs(&fs::read_to_string(root.path("started")).unwrap()));
+}
+
+#[test]
+fn programs_that_are_run_for_each_event_and_do_not_start_are_named() {
+    let root = Root::new().with_program("program", "#!/bin/sh\nread -r line\nprintf \"[$line]\"\n");
+    let running = serve(&root, &["--exec", "program"]);
+    expect_answer(&running, "1", "[1]");
+    fs::write(root.path("program"), "#!/no/such\n").unwrap();
+    expect_error(&running, "1", "Runtime.NoInterpreter", &["/no/such"]);
 }

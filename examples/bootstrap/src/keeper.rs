@@ -1,0 +1,71 @@
+//! What stands between this program and each of several workers: this program again, started as a keeper. It starts the
+//! worker, becomes the parent of whatever that leaves behind, and ends all of it when the worker ends. So what one worker
+//! has left running is kept apart from what another has.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use nix::spawn::PosixSpawnFileActions;
+use nix::unistd::close;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use signal_hook::consts::{SIGCHLD, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::console::{self, Level};
+use crate::exit::Exit;
+use crate::process;
+use crate::program::Program;
+
+/// Makes a process a keeper: the numbers of the descriptors that it leaves to the worker. Handlers do not see it.
+pub(crate) const VARIABLE: &str = "LAMBWIRE_KEEPER";
+
+/// What a shell exits with where there is no such program.
+const NOT_FOUND: u8 = 127;
+
+/// Runs the program that the arguments name, if this process is a keeper. Ends as that ends.
+pub(crate) fn run() -> Option<ExitCode> {
+    let descriptors = env::var(VARIABLE).ok()?;
+    Some(keep(&descriptors).unwrap_or_else(|error| {
+        console::say(Level::Error, None, format_args!("cannot start the worker: {error}"));
+        ExitCode::from(NOT_FOUND)
+    }))
+}
+
+fn keep(descriptors: &str) -> std::io::Result<ExitCode> {
+    let mut signals = Signals::new([SIGTERM, SIGCHLD])?;
+    process::adopt();
+    let mut arguments = env::args_os().skip(1);
+    let mut program = Program::new(arguments.next().map(PathBuf::from).unwrap_or_default());
+    program.options = arguments.collect();
+    let pid = program.spawn(&PosixSpawnFileActions::init()?, &[(VARIABLE, None)])?;
+    // Whoever is at the other end is to see when the worker closes them.
+    for number in descriptors.split(' ').filter_map(|number| number.parse::<i32>().ok()) {
+        let _ = close(number);
+    }
+    for signal in signals.forever() {
+        if signal == SIGTERM {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        if let Some(exit) = reap(pid) {
+            process::end_descendants(&[]);
+            if let Some(signal) = exit.signal() {
+                let _ = emulate_default_handler(signal);
+            }
+            return Ok(ExitCode::from(exit.code().unwrap_or(1)));
+        }
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// How the worker has ended, if it has.
+fn reap(worker: Pid) -> Option<Exit> {
+    let mut exit = None;
+    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        if pid == worker {
+            exit = Some(Exit::from_wait(status.as_raw()));
+        }
+    }
+    exit
+}

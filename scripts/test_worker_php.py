@@ -193,7 +193,7 @@ mt_srand(7);
 function handler() { return mt_rand(); }
 """
 LOGS = """<?php function handler($event) { trigger_error($event, E_USER_WARNING); trigger_error('a notice', E_USER_NOTICE); @strlen($none);
-    error_log('as it is'); return 'well'; }"""
+    error_log("two\nlines \\xff"); error_log('to the server', 4); error_log("kept\n", 3, __DIR__ . '/errors'); return 'well'; }"""
 
 
 class Root:
@@ -392,13 +392,28 @@ def logs(root):
         check("answer", running.invoke('"careful \\u00e9"'), ("text", b"well"))
         lines = running.logged().splitlines()
         told = [json.loads(line) for line in lines if line.startswith("{")]
-        check("lines", [(line["level"], line["message"]) for line in told], [("WARN", "careful é"), ("INFO", "a notice")])
+        expected = [("WARN", "careful é"), ("INFO", "a notice")]
+        # Without pcntl, what `error_log` is given stays text.
+        errors = [("ERROR", "two\nlines \ufffd"), ("ERROR", "to the server")] if "pcntl" in root.extensions else []
+        check("lines", [(line["level"], line["message"]) for line in told], expected + errors)
+        check("lines in all", len(lines), len(expected) + (2 if errors else 3))
         check("members", [bool(told[0][key]) for key in ("timestamp", "requestId", "location")], [True] * 3)
-        check("error_log", "as it is" in lines[-1], True)
+    with open(os.path.join(root.directory.name, "errors")) as kept:
+        check("a file", kept.read(), "kept\n")
     with root.serve(LOGS, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="ERROR") as running:
         running.invoke('"careful"')
         check("level", "careful" in running.logged(), False)
-    return 2
+    with root.serve(LOGS) as running:
+        running.invoke('"careful"')
+        check("text", "lines" in running.logged() and "{" not in running.logged(), True)
+    # A list of the settings' own is kept.
+    listed = "<?php function handler() { return [function_exists('exec'), get_cfg_var('disable_functions')]; }"
+    with open(os.path.join(root.directory.name, "own.ini"), "w") as file:
+        file.write("disable_functions = exec,system\n")
+    with root.serve(listed, AWS_LAMBDA_LOG_FORMAT="JSON", PHP_INI_SCAN_DIR=":" + root.directory.name) as running:
+        expected = [False, "exec,system,error_log" if "pcntl" in root.extensions else "exec,system"]
+        check("disabled", json.loads(running.invoke("{}")[1]), expected)
+    return 4
 
 
 def ends(root):

@@ -5,14 +5,17 @@
 
 namespace Lambwire {
 
-use function explode, fread, fwrite, getmypid, ini_get, is_int, is_string, json_decode, json_encode, ob_get_level, putenv, strlen, strpos, substr;
+use function explode, feof, fgets, fread, fwrite, getmypid, ini_get, is_int, is_string, json_decode, json_encode, ob_get_level,
+    putenv, strlen, strpos, substr;
 
 // Most levels of JSON. PHP's parser has room for some 3,300, and calls more a syntax error.
 const DEPTH = 3000;
 
-// Most bytes of the first read of an event, which mostly has all of it, and of those that follow: what a pipe holds.
-const FIRST_READ_BYTES = 8192;
-const READ_BYTES = 65536;
+// What PHP reads at once through its buffer, in bytes. What is larger goes past it.
+const BUFFER_BYTES = 8192;
+
+// What a pipe holds, in bytes. What is larger is written by itself, instead of being copied behind its head.
+const PIPE_BYTES = 65536;
 
 // Memory that is kept to tell that there is none, in bytes.
 const SPARE_BYTES = 65536;
@@ -150,7 +153,6 @@ final class Frames
         $this->hasSignals = function_exists('pcntl_signal_get_handler');
         $this->events = self::open('LAMBWIRE_EVENTS_FD', 'rb');
         $this->answers = self::open('LAMBWIRE_ANSWERS_FD', 'wb');
-        stream_set_read_buffer($this->events, 0);
     }
 
     // Opens a pipe that children do not inherit, if there is FFI to say so, for PHP has no way. Without it a child may
@@ -175,31 +177,30 @@ final class Frames
     // The next thing to do: its kind, id, context and body. The process ends when there will be none.
     public function read(): array
     {
-        for ($received = ''; ($end = strpos($received, "\n")) === false;) {
-            $received .= $this->receive(FIRST_READ_BYTES);
-        }
-        [$kind, $id, $context, $body] = explode(' ', substr($received, 0, $end));
-        $from = ++$end + $context;
-        while (strlen($received) < $from) {
-            $received .= $this->receive(FIRST_READ_BYTES);
-        }
-        // A string to which each piece is added would be copied each time.
-        $pieces = [substr($received, $from)];
-        for ($missing = $body - strlen($pieces[0]); $missing > 0; $missing -= strlen($piece)) {
-            $pieces[] = $piece = $this->receive($missing < READ_BYTES ? $missing : READ_BYTES);
-        }
-        return [$kind, $id, substr($received, $end, (int) $context), isset($piece) ? implode($pieces) : $pieces[0]];
+        $head = '';
+        do {
+            $this->hasHandlerOfSigterm() && $this->waitWithSignals();
+            $head .= $this->checked(fgets($this->events));
+        } while (substr($head, -1) !== "\n");
+        [$kind, $id, $context, $body] = explode(' ', $head);
+        return [$kind, $id, $this->take((int) $context), $this->take((int) $body)];
     }
 
-    private function receive(int $most): string
+    private function take(int $length): string
     {
-        if ($this->hasSignals && !is_int(pcntl_signal_get_handler(SIGTERM))) {
-            $this->waitWithSignals();
+        $isLarge = $length > BUFFER_BYTES;
+        $isLarge && stream_set_read_buffer($this->events, 0);
+        // A string to which each piece is added would be copied each time.
+        for ($pieces = []; $length > 0; $length -= strlen($piece)) {
+            $pieces[] = $piece = $this->checked(fread($this->events, $length < PIPE_BYTES ? $length : PIPE_BYTES));
         }
-        $read = fread($this->events, $most);
-        if ($read === '' && feof($this->events)) {
-            exit(0);
-        }
+        $isLarge && stream_set_read_buffer($this->events, BUFFER_BYTES);
+        return isset($pieces[1]) ? implode($pieces) : $pieces[0] ?? '';
+    }
+
+    private function checked(string|false $read): string
+    {
+        $read == '' && feof($this->events) && exit(0);
         return (string) $read;
     }
 
@@ -227,10 +228,13 @@ final class Frames
         if ($this->isInChild()) {
             self::endChild();
         }
-        for ($frame = "$kind $id " . strlen($body) . "\n$body"; $frame !== ''; $frame = substr($frame, $written)) {
-            $written = fwrite($this->answers, $frame);
-            // The bootstrap is gone.
-            $written === false && exit(1);
+        $head = "$kind $id " . strlen($body) . "\n";
+        foreach (strlen($body) < PIPE_BYTES ? [$head . $body] : [$head, $body] as $bytes) {
+            for (; $bytes !== ''; $bytes = substr($bytes, $written)) {
+                $written = fwrite($this->answers, $bytes);
+                // The bootstrap is gone.
+                $written === false && exit(1);
+            }
         }
     }
 
@@ -387,7 +391,8 @@ final class Handler
     }
 }
 
-// With AWS_LAMBDA_LOG_FORMAT=JSON, PHP's warnings and notices are lines as Lambda's own runtimes write them.
+// With AWS_LAMBDA_LOG_FORMAT=JSON, PHP's warnings and notices, and what `error_log` is given, are lines as Lambda's own
+// runtimes write them.
 final class Log
 {
     private const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
@@ -396,11 +401,20 @@ final class Log
 
     public static function set(): void
     {
-        if (getenv('AWS_LAMBDA_LOG_FORMAT') === 'JSON') {
-            $least = array_search(strtoupper((string) getenv('AWS_LAMBDA_LOG_LEVEL')), self::LEVELS);
-            self::$least = $least === false ? 2 : $least;
-            self::$stderr = fopen('php://stderr', 'wb');
-            set_error_handler(self::write(...));
+        $least = array_search(strtoupper((string) getenv('AWS_LAMBDA_LOG_LEVEL')), self::LEVELS);
+        self::$least = $least === false ? 2 : $least;
+        self::$stderr = fopen('php://stderr', 'wb');
+        set_error_handler(self::write(...));
+    }
+
+    // PHP lets a function be defined by the name of one that its settings disable. They can be given at its start alone, so
+    // it is started anew, where it can do that.
+    public static function disableErrorLog(): void
+    {
+        $disabled = ltrim(get_cfg_var('disable_functions') . ',error_log', ',');
+        $words = explode("\0", substr(file_get_contents('/proc/self/cmdline'), 0, -1));
+        if (function_exists('pcntl_exec') && !in_array("disable_functions=$disabled", $words)) {
+            pcntl_exec(PHP_BINARY, ['-d', "disable_functions=$disabled", ...array_slice($words, 1)]);
         }
     }
 
@@ -410,10 +424,14 @@ final class Log
         if (!(error_reporting() & $number) || $number & (E_USER_ERROR | E_RECOVERABLE_ERROR)) {
             return false;
         }
-        $level = $number & (E_WARNING | E_USER_WARNING) ? 'WARN' : 'INFO';
+        return self::tell($number & (E_WARNING | E_USER_WARNING) ? 'WARN' : 'INFO', $message, ['location' => "$file:$line"]);
+    }
+
+    public static function tell(string $level, string $message, array $more = []): bool
+    {
         if (array_search($level, self::LEVELS) >= self::$least) {
-            $time = gmdate('Y-m-d\TH:i:s') . substr(sprintf('%.3F', fmod(microtime(true), 1)), 1) . 'Z';
-            $line = ['timestamp' => $time, 'level' => $level, 'message' => $message, 'requestId' => Worker::$id, 'location' => "$file:$line"];
+            $time = \DateTime::createFromFormat('U.u', sprintf('%.6F', microtime(true)))->format('Y-m-d\TH:i:s.v\Z');
+            $line = ['timestamp' => $time, 'level' => $level, 'message' => $message, 'requestId' => Worker::$id] + $more;
             fwrite(self::$stderr, json_encode($line, WRITE | JSON_INVALID_UTF8_SUBSTITUTE) . "\n");
         }
         return true;
@@ -470,7 +488,6 @@ final class Worker
             putenv("LAMBWIRE_$name");
             unset($_SERVER["LAMBWIRE_$name"], $_ENV["LAMBWIRE_$name"]);
         }
-        Log::set();
         // Or else PHP ends, without a word, when a handler prints after it has closed its output.
         ignore_user_abort(true);
         self::$spare = str_repeat('x', SPARE_BYTES);
@@ -543,6 +560,21 @@ final class Worker
 }
 
 namespace {
+    if (getenv('AWS_LAMBDA_LOG_FORMAT') === 'JSON') {
+        function_exists('error_log') && \Lambwire\Log::disableErrorLog();
+        if (!function_exists('error_log')) {
+            function error_log(string $message, int $message_type = 0, ?string $destination = null, ?string $additional_headers = null): bool
+            {
+                return match ($message_type) {
+                    0, 4 => \Lambwire\Log::tell('ERROR', $message),
+                    1 => mail($destination, 'PHP error_log message', $message, $additional_headers ?? ''),
+                    3 => is_int(file_put_contents($destination, $message, FILE_APPEND)),
+                    default => false,
+                };
+            }
+        }
+        \Lambwire\Log::set();
+    }
     \Lambwire\Worker::start();
     try {
         // Not within a function: what the file has in variables is global to its functions.

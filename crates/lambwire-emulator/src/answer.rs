@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lambwire::Mode;
+
 use crate::environment::Status;
 use crate::exit::Exit;
 use crate::json;
@@ -29,6 +31,18 @@ pub struct Answer {
     pub log_tail: Option<Vec<u8>>,
     /// How the invocation ended, if the answer has waited for that.
     pub(crate) end: Option<End>,
+    pub(crate) sent: Sent,
+}
+
+/// What of the runtime's message cannot be seen in an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// The mode of the response.
+    pub(crate) mode: Mode,
+    /// The media type is what the function has said, not the usual one.
+    pub(crate) is_typed: bool,
+    /// It had no body, and the one that is there was made here.
+    pub(crate) is_silent: bool,
 }
 
 /// How an invocation ended.
@@ -68,6 +82,8 @@ pub(crate) enum Failure {
     BadEntrypoint(String),
     /// An extension ended.
     ExtensionCrashed(Exit),
+    /// An extension reported an error, which is of this type, and ended.
+    ExtensionFailed { error_type: String, exit: Exit },
     /// The runtime reported an error of this type, and nothing about it.
     Silent(String),
 }
@@ -83,7 +99,7 @@ impl Failure {
             Self::BadMode => "Runtime.InvalidResponseModeHeader",
             Self::BadEntrypoint(_) => "Runtime.InvalidEntrypoint",
             Self::ExtensionCrashed(_) => "Extension.Crash",
-            Self::Silent(error_type) => error_type,
+            Self::ExtensionFailed { error_type, .. } | Self::Silent(error_type) => error_type,
         }
     }
 
@@ -104,7 +120,7 @@ impl Failure {
             Self::Truncated => "Response was not sent to its end".to_owned(),
             Self::BadMode => "Invalid function response mode".to_owned(),
             Self::BadEntrypoint(reason) => reason.clone(),
-            Self::ExtensionCrashed(exit) => exit.status(),
+            Self::ExtensionCrashed(exit) | Self::ExtensionFailed { exit, .. } => exit.status(),
             Self::Silent(_) => "The runtime reported an error without a body".to_owned(),
         };
         format!("RequestId: {id} Error: {reason}")
@@ -120,6 +136,7 @@ impl Failure {
 #[derive(Debug)]
 pub(crate) enum Reported {
     Response {
+        mode: Mode,
         content_type: Option<String>,
         body: Vec<u8>,
     },
@@ -154,8 +171,10 @@ impl Reported {
     }
 
     pub(crate) fn into_answer(self, request_id: String, version: &str) -> Answer {
+        let mode = if let Self::Response { mode, .. } = self { mode } else { Mode::Buffered };
+        let is_silent = matches!(&self, Self::Error { report, .. } if report.is_empty());
         let (outcome, content_type, body) = match self {
-            Self::Response { content_type, body } => (Outcome::Success, content_type, body),
+            Self::Response { content_type, body, .. } => (Outcome::Success, content_type, body),
             Self::Streamed { content_type } => (Outcome::Success, content_type, Vec::new()),
             // AWS's server makes a report of the type if none is sent.
             Self::Error { error_type, report } if report.is_empty() => {
@@ -169,6 +188,7 @@ impl Reported {
             request_id,
             outcome,
             version: version.to_owned(),
+            sent: Sent { mode, is_typed: content_type.is_some(), is_silent },
             content_type: content_type.unwrap_or_else(|| JSON.to_owned()),
             body,
             log_tail: None,

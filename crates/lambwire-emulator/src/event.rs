@@ -17,6 +17,8 @@ pub struct Event {
     pub(crate) cognito_identity: Option<String>,
     pub(crate) tenant_id: Option<String>,
     pub(crate) wants_tail: bool,
+    /// The id that the caller wishes for.
+    pub(crate) request_id: Option<String>,
 }
 
 impl Event {
@@ -92,7 +94,9 @@ impl Invocation {
             .all(Option::is_none);
         event.function_arn.get_or_insert_with(|| function_arn.to_owned());
         event.trace_id.get_or_insert_with(|| new_trace_id(now_ms / 1000));
-        let invocation = Self { id: new_id().into(), event, nonce: new_id().into(), created_at: Instant::now() };
+        let wished = event.request_id.take().filter(|id| RequestId::new(id).is_ok());
+        let id = wished.unwrap_or_else(new_id).into();
+        let invocation = Self { id, event, nonce: new_id().into(), created_at: Instant::now() };
         if !is_bare {
             invocation.context(u64::MAX)?.validate()?;
         }
@@ -174,6 +178,15 @@ mod tests {
         assert!(trace.ends_with(";Sampled=0"), "{trace}");
         let lengths: Vec<usize> = trace.split(['-', ';', '=']).map(str::len).collect();
         assert_eq!(lengths, [4, 1, 8, 24, 6, 16, 7, 1]);
+    }
+
+    #[test]
+    fn an_id_that_is_wished_for_is_had_if_it_can_be_sent() {
+        let mut event = Event::new("");
+        event.request_id = Some("11111111-2222".to_owned());
+        assert_eq!(&**Invocation::new(event.clone(), ARN, 0).unwrap().id(), "11111111-2222");
+        event.request_id = Some("a/b".to_owned());
+        assert_eq!(Invocation::new(event, ARN, 0).unwrap().id().len(), 36);
     }
 
     #[test]

@@ -79,9 +79,10 @@ impl Function {
             command.env("AWS_LAMBDA_LOG_FORMAT", "JSON");
         }
         if self.is_rie {
-            command
-                .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/Functions")
-                .env_remove("AWS_LAMBDA_INITIALIZATION_TYPE");
+            command.env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/Functions");
+            if self.concurrency.is_none() {
+                command.env_remove("AWS_LAMBDA_INITIALIZATION_TYPE");
+            }
         }
         if let Some(directory) = &self.runtime_dir {
             command.env("LAMBDA_RUNTIME_DIR", directory);

@@ -58,10 +58,10 @@ impl Emulator {
 
     /// Meets callers as AWS's Runtime Interface Emulator does, with its one path, its statuses and its bodies, and has the
     /// program find what it finds there: names, memory, and no type of initialisation. It is started for its first caller,
-    /// and start and invocation have one time-out.
+    /// and start and invocation have one time-out. With [`concurrency`](Self::concurrency), that is RIE in its mode for
+    /// managed instances: the program is started at once, and whoever would be one caller more is refused.
     #[must_use]
     pub fn as_rie(mut self) -> Self {
-        self.callers.is_rie = true;
         self.function.is_rie = true;
         self.start.is_lazy = true;
         self.init_timeout = Some(Duration::ZERO);

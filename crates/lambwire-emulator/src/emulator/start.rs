@@ -13,6 +13,7 @@ use crate::console::Printer;
 use crate::environment::{Capacity, Timeouts};
 use crate::fleet::{Registration, Settings};
 use crate::function::{self, Function};
+use crate::invoke::RieMode;
 use crate::limits;
 use crate::page::Feed;
 use crate::running::{Addresses, Parts, Running};
@@ -36,7 +37,17 @@ impl Emulator {
             url: url.as_ref().map(|url| url.address),
         };
         let is_public = addresses.front.is_some_and(|address| !address.ip().is_loopback());
-        self.callers.gate.is_public = is_public || self.callers.is_rie;
+        self.callers.gate.is_public = is_public || self.function.is_rie;
+        self.callers.rie = match self.function.concurrency {
+            _ if !self.function.is_rie => None,
+            Some(concurrency) => {
+                // Whoever would be one more is refused.
+                self.reserved.get_or_insert(concurrency);
+                self.start.is_lazy = false;
+                Some(RieMode::Managed)
+            }
+            None => Some(RieMode::OnDemand),
+        };
         let feed = Arc::<Feed>::default();
         self.callers.feeds.push(Arc::clone(&feed));
         let name = self.command.as_ref().map(|command| command.get_program().to_string_lossy().into_owned());

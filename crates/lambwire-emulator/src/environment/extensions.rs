@@ -5,7 +5,9 @@
 use serde_json::Value;
 
 use super::ConnectionId;
+use crate::answer::Failure;
 use crate::event::new_id;
+use crate::exit::Exit;
 use crate::limits;
 
 /// A request of an extension that is refused, with status 403.
@@ -78,6 +80,8 @@ struct Extension {
     wants_invoke: bool,
     wants_shutdown: bool,
     state: State,
+    /// The type of the error that it has reported.
+    error_type: Option<String>,
     waiting: Option<ConnectionId>,
     /// What it is told when it asks next.
     pending: Option<Notice>,
@@ -165,6 +169,7 @@ impl Extensions {
             wants_invoke,
             wants_shutdown,
             state: State::Registered,
+            error_type: None,
             waiting: None,
             pending: None,
         });
@@ -227,7 +232,21 @@ impl Extensions {
             return Err(Refusal::new("Extension.MissingHeader", message));
         }
         extension.state = if is_init { State::InitError } else { State::ExitError };
+        extension.error_type = error_type.map(str::to_owned);
         Ok(())
+    }
+
+    /// What it is for the callers of the environment that the process of the extension of this name has ended. On managed
+    /// instances a reported error keeps its type.
+    pub(crate) fn failure(&self, name: &str, exit: Exit) -> Failure {
+        let extension = self.list.iter().find(|extension| extension.name == name);
+        match extension.filter(|extension| extension.state == State::ExitError) {
+            Some(Extension { error_type: Some(error_type), .. }) if self.is_managed => {
+                Failure::ExtensionFailed { error_type: error_type.clone(), exit }
+            }
+            Some(_) => Failure::ExtensionFailed { error_type: "Extension.ExitError".to_owned(), exit },
+            None => Failure::ExtensionCrashed(exit),
+        }
     }
 
     /// The names of all, with the events that they want.
@@ -391,6 +410,11 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(extensions.fail(id, Some("Extension.X"), false), Ok(()));
         }
+        let exit = Exit::Code(1);
+        assert_eq!(extensions.failure("one.sh", exit).error_type(), "Extension.ExitError");
+        assert_eq!(extensions.failure("two.sh", exit).error_type(), "Extension.Crash");
+        extensions.is_managed = true;
+        assert_eq!(extensions.failure("one.sh", exit).error_type(), "Extension.X");
         let refusal = extensions.next(id, ConnectionId(1)).unwrap_err();
         assert!(refusal.message.starts_with("State transition from ExitError to Ready failed"), "{}", refusal.message);
     }

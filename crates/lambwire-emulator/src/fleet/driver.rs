@@ -248,7 +248,7 @@ impl Driver {
         log::error!("extension {name} has ended: {}", exit.status());
         self.reason = ShutdownReason::Failure;
         self.member.begin_end();
-        let failure = Failure::ExtensionCrashed(exit);
+        let failure = self.member.environment.borrow().extensions.failure(name, exit);
         self.member.environment.borrow_mut().fail_all(&failure, Instant::now());
         self.member.act();
         self.clear_away().await;

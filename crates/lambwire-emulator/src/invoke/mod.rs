@@ -40,6 +40,8 @@ mod url;
 use headers::InvocationType;
 pub(crate) use origin::Gate;
 use reply::{Exception, Reply};
+use rie::InFlight;
+pub(crate) use rie::RieMode;
 pub use url::UrlFormat;
 pub(crate) use url::{Cors, UrlConfig};
 
@@ -52,7 +54,7 @@ pub(crate) async fn listen(
     options: Rc<Options>,
     mut phases: watch::Receiver<Phase>,
 ) {
-    let service = Rc::new(Service { callers, fleet, face, options });
+    let service = Rc::new(Service { callers, fleet, face, options, in_flight: InFlight::default() });
     let mut connections = JoinSet::new();
     let mut guests = Guests::default();
     loop {
@@ -89,6 +91,7 @@ struct Service {
     fleet: Rc<Fleet>,
     face: Face,
     options: Rc<Options>,
+    in_flight: InFlight,
 }
 
 /// How callers are met.
@@ -100,8 +103,8 @@ pub(crate) struct Options {
     pub(crate) feeds: Vec<Arc<Feed>>,
     /// Other functions that are called by their names; then this one is, too.
     pub(crate) others: Vec<Callers>,
-    /// Callers are those of AWS's emulator.
-    pub(crate) is_rie: bool,
+    /// Callers are those of AWS's emulator, in this mode.
+    pub(crate) rie: Option<RieMode>,
 }
 
 /// Connections on which nobody has asked for anything: they have to go when there is no room for others.
@@ -195,7 +198,7 @@ async fn serve(
                 Face::Url => url::answer(request, caller, &service).await,
             };
             let reply = reply.unwrap_or_else(|exception| exception.reply());
-            Ok::<_, Infallible>(if service.options.is_rie { reply } else { reply::identified(reply) })
+            Ok::<_, Infallible>(if service.options.rie.is_some() { reply } else { reply::identified(reply) })
         }
     });
     // A caller who has nothing more to say may close that half, and still waits for the answer.
@@ -228,7 +231,7 @@ enum Operation<'p> {
 
 /// Has a function answer a caller of AWS's API, if that may call.
 async fn answer(request: Request<Incoming>, service: &Service) -> Result<Reply, Exception> {
-    if !service.options.is_rie
+    if service.options.rie.is_none()
         && let Some(reply) = page::answer(&request, service)
     {
         return reply;
@@ -236,12 +239,10 @@ async fn answer(request: Request<Incoming>, service: &Service) -> Result<Reply, 
     let gate = &service.options.gate;
     gate.check(request.headers())?;
     let origin = request.headers().get(ORIGIN).cloned();
-    let mut reply = match gate.preflight(request.method(), request.headers()) {
-        Some(reply) => reply,
-        None if service.options.is_rie => {
-            rie::answer(request, service).await.unwrap_or_else(|exception| exception.reply())
-        }
-        None => invoke(request, service).await.unwrap_or_else(|exception| exception.reply()),
+    let mut reply = match (gate.preflight(request.method(), request.headers()), service.options.rie) {
+        (Some(reply), _) => reply,
+        (None, Some(mode)) => rie::answer(request, service, mode).await.unwrap_or_else(|exception| exception.reply()),
+        (None, None) => invoke(request, service).await.unwrap_or_else(|exception| exception.reply()),
     };
     gate.complete(origin.as_ref(), &mut reply);
     Ok(reply)

@@ -209,7 +209,7 @@ async fn answer(
             object(connection, ApiError::RequestEntityTooLarge).await
         }
         Ok(Collected::Whole { body, failure }) => {
-            let reported = failure.unwrap_or_else(|| kind.with(body, is_streamed));
+            let reported = failure.unwrap_or_else(|| kind.with(begun.mode, body, is_streamed));
             match member.end_answer(begun, reported) {
                 Ok(()) => connection.reply(&Reply::Accepted, ACCEPTED_BODY).await,
                 Err(objection) => object(connection, objection).await,

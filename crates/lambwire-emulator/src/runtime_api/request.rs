@@ -157,11 +157,11 @@ impl Kind {
         }
     }
 
-    /// The answer, with its body, unless that has gone to the caller already.
-    pub(crate) fn with(self, body: Vec<u8>, is_streamed: bool) -> Reported {
+    /// The answer in this mode, with its body, unless that has gone to the caller already.
+    pub(crate) fn with(self, mode: Mode, body: Vec<u8>, is_streamed: bool) -> Reported {
         match self {
             Self::Response { content_type } if is_streamed => Reported::Streamed { content_type },
-            Self::Response { content_type } => Reported::Response { content_type, body },
+            Self::Response { content_type } => Reported::Response { mode, content_type, body },
             Self::Error { error_type } => Reported::Error { error_type, report: body },
         }
     }

@@ -1,8 +1,11 @@
 //! A runtime in a process of its own: this test binary, run again.
 
 use std::env;
+use std::io::Write;
 use std::process::{Command, exit};
 use std::thread;
+
+use rustix::process::Signal;
 
 use crate::peer::Peer;
 
@@ -32,6 +35,11 @@ pub(crate) fn init_error() -> Command {
 /// A program that reports that it cannot start, and stays.
 pub(crate) fn init_error_that_stays() -> Command {
     role("init-error-stay")
+}
+
+/// A program that reports that it cannot start, and asks for events all the same.
+pub(crate) fn init_error_that_asks() -> Command {
+    role("init-error-ask")
 }
 
 /// A program that waits to be restored from a snapshot before it asks for events.
@@ -77,8 +85,10 @@ fn plays_the_runtime_when_asked() {
         role => {
             let report = env::var(REPORT).unwrap_or_else(|_| INIT_REPORT.to_owned());
             peer.fail_to_start(report.as_bytes());
-            if role == "init-error" {
-                exit(1);
+            match role {
+                "init-error" => exit(1),
+                "init-error-ask" => peer.ask_next(),
+                _ => {}
             }
             hang();
         }
@@ -97,6 +107,12 @@ fn serve(peer: &mut Peer) {
             "exit" => exit(rest.parse().unwrap()),
             "abort" => std::process::abort(),
             "hang" => hang(),
+            "kill" => rustix::process::kill_process(rustix::process::getpid(), Signal::KILL).unwrap(),
+            "partial" => {
+                let head = format!("POST /2018-06-01/runtime/invocation/{}/response HTTP/1.1\r\nHost: x\r\n", given.id);
+                peer.stream.write_all(format!("{head}Content-Length: 9\r\n\r\nhalf").as_bytes()).unwrap();
+                exit(1);
+            }
             "fail" => drop(peer.fail(&given.id, rest.as_bytes())),
             "variable" => drop(peer.respond(&given.id, env::var(rest).unwrap_or_default().as_bytes())),
             "print" => {

@@ -18,6 +18,8 @@ mod peer;
 mod process;
 mod program;
 mod rie;
+mod rie_extensions;
+mod rie_managed;
 mod runtime_api;
 mod several;
 mod sigterm;

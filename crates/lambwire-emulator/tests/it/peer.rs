@@ -190,7 +190,7 @@ impl Peer {
         Stream(self)
     }
 
-    fn send(&mut self, request: &Request<'_>, body: &[u8]) {
+    pub(crate) fn send(&mut self, request: &Request<'_>, body: &[u8]) {
         let mut head = [0; 1024];
         let framing = Body::Exact(body.len() as u64);
         let len = self.client.send(request, framing, &mut head).unwrap();
@@ -198,7 +198,7 @@ impl Peer {
         self.stream.write_all(&[&head[..len], body].concat()).unwrap();
     }
 
-    fn said(&mut self) -> Said {
+    pub(crate) fn said(&mut self) -> Said {
         let (status, body) = self.receive(|reply| reply.status());
         said(status, str::from_utf8(&body).unwrap())
     }

@@ -4,6 +4,7 @@
 //! comes with its length here.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, thread};
@@ -14,23 +15,39 @@ use crate::child;
 use crate::peer::Peer;
 use crate::wire::{Answered, Wire, post};
 
-fn capture(name: &str) -> Vec<u8> {
+pub(crate) fn capture(name: &str) -> Vec<u8> {
     let file = format!("{}/tests/rie/{name}", env!("CARGO_MANIFEST_DIR"));
     fs::read(file).unwrap()
 }
 
 /// What of a reply is to be the same: status, media type, and body, but for its id.
-fn essence(reply: &[u8]) -> (u16, Option<String>, String) {
+pub(crate) fn essence(reply: &[u8]) -> (u16, Option<String>, String) {
     let end = reply.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let answered = Answered {
         status: str::from_utf8(&reply[9..12]).unwrap().parse().unwrap(),
         head: String::from_utf8(reply[..end].to_vec()).unwrap(),
         body: reply[end + 4..].to_vec(),
     };
-    essence_of(&answered)
+    let is_chunked = answered.header("transfer-encoding") == Some("chunked");
+    essence_of(&Answered { body: if is_chunked { joined(&answered.body) } else { answered.body }, ..answered })
 }
 
-fn essence_of(answered: &Answered) -> (u16, Option<String>, String) {
+/// A body without the frames of its chunks.
+fn joined(mut chunks: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let at = chunks.windows(2).position(|window| window == b"\r\n").unwrap();
+        let len = usize::from_str_radix(str::from_utf8(&chunks[..at]).unwrap(), 16).unwrap();
+        if len == 0 {
+            return body;
+        }
+        let chunk = &chunks[at + 2..];
+        body.extend(&chunk[..len]);
+        chunks = &chunk[len + 2..];
+    }
+}
+
+pub(crate) fn essence_of(answered: &Answered) -> (u16, Option<String>, String) {
     let text = String::from_utf8_lossy(&answered.body).into_owned();
     let text = match text.split_once("RequestId: ") {
         Some((before, after)) => format!("{before}RequestId: ID{}", &after[36..]),
@@ -71,6 +88,7 @@ fn what_is_answered_is_passed_on_as_rie_does() {
         ("front-09-text-body", b"not json"),
         ("front-10-empty-body", b""),
         ("front-13-chunked-request", b"ok"),
+        ("front-34-after-timeout", br#"{"t":2}"#),
         (
             "front-43-stream-ok",
             b"{\"statusCode\":200,\"headers\":{\"Content-Type\":\"text/plain\"},\"cookies\":[]}\0\0\0\0\0\0\0\0hello world",
@@ -85,6 +103,7 @@ fn what_is_answered_is_passed_on_as_rie_does() {
     for (name, report) in [
         ("front-50-error-variant", &br#"{"errorMessage":"m","errorType":"T"}"#[..]),
         ("front-52-error-variant", br#""Invalid error body""#),
+        ("front-53-error-variant", b""),
     ] {
         check_played(name, |peer| {
             let given = peer.next();
@@ -92,6 +111,15 @@ fn what_is_answered_is_passed_on_as_rie_does() {
             peer.ask_next();
         });
     }
+}
+
+#[test]
+fn a_long_answer_is_the_same_in_one_piece() {
+    check_played("front-12-4k-echo", |peer| {
+        let given = peer.next();
+        peer.respond(&given.id, &given.event);
+        peer.ask_next();
+    });
 }
 
 #[test]
@@ -111,8 +139,11 @@ fn shell(script: &str) -> Command {
 #[test]
 fn what_fails_is_told_as_rie_does() {
     let report = "{\"errorMessage\":\"no module\",\"errorType\":\"Runtime.ImportModuleError\",\"stackTrace\":[]}";
-    for name in ["front-20-init-error-reported-then-exit", "front-23-init-error-always"] {
-        let mut command = child::init_error();
+    for (mut command, name) in [
+        (child::init_error(), "front-20-init-error-reported-then-exit"),
+        (child::init_error_that_asks(), "front-22-init-error-then-next"),
+        (child::init_error(), "front-23-init-error-always"),
+    ] {
         command.env(child::REPORT, report);
         check(emulator(Some(command)).listens().unwrap(), name);
     }
@@ -127,7 +158,12 @@ fn what_fails_is_told_as_rie_does() {
     let invoke = "/2015-03-31/functions/function/invocations";
     let runtime = emulator(Some(child::runtime()));
     let address = runtime.listens().unwrap();
-    for (event, name) in [("exit 1", "front-35-crash-exit1"), ("exit 0", "front-37-crash-exit0")] {
+    for (event, name) in [
+        ("exit 1", "front-35-crash-exit1"),
+        ("exit 0", "front-37-crash-exit0"),
+        ("kill", "front-38-crash-sigkill"),
+        ("partial", "front-41-crash-partial-response"),
+    ] {
         let answered = post(address, invoke, &[], event.as_bytes());
         assert_eq!(essence_of(&answered), essence(&capture(&format!("{name}.rep.bin"))), "{name}");
     }
@@ -150,27 +186,60 @@ impl Drop for Program {
     }
 }
 
-/// As the entry points of AWS's base images, and SAM, start it, but for the ports.
+/// The variables that SAM sets (its `env_vars.py`, 1.170.0), as far as RIE reads them.
+const SAM: [(&str, &str); 5] = [
+    ("AWS_LAMBDA_FUNCTION_HANDLER", "app.handler"),
+    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+    ("AWS_LAMBDA_FUNCTION_NAME", "HelloFunction"),
+    ("AWS_LAMBDA_FUNCTION_TIMEOUT", "300"),
+    ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+];
+
+/// As the entry points of AWS's base images, and SAM, start it, but for the ports and the paths.
 #[test]
 fn called_by_its_name_it_takes_its_command_line() {
     let directory = env::temp_dir().join(format!("lambwire-rie-{}", std::process::id()));
     fs::create_dir_all(&directory).unwrap();
     let name = directory.join("aws-lambda-rie");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_lambwire-emulator"), &name).unwrap();
-    for options in [&[][..], &["--log-level", "error"]] {
+    // In place of a runtime, and of the entry point of an image, which finds that it is called by RIE.
+    let runtime = format!("exec {} {}", env::current_exe().unwrap().display(), child::arguments().join(" "));
+    let script = |name: &str, text: &str| {
+        let path = directory.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let bootstrap = script("bootstrap", &runtime);
+    let entry_point = script(
+        "lambda-entrypoint.sh",
+        &format!("test -n \"$AWS_LAMBDA_RUNTIME_API\" && test $# = 1 || exit 142\nexport _HANDLER=$1\n{runtime}"),
+    );
+    let handler = [("_HANDLER", "app.handler")];
+    let managed = [&SAM[..], &[("AWS_LAMBDA_MAX_CONCURRENCY", "2")]].concat();
+    for (options, program, variables) in [
+        // `lambda-entrypoint.sh` of the base images, and what AWS's guide says for others.
+        (&[][..], &[&*bootstrap][..], &handler[..]),
+        (&[], &[&*bootstrap, "-m", "awslambdaric", "app.handler"], &[]),
+        // SAM: a function in an image, one that is debugged, and one for managed instances, whose program RIE finds.
+        (&["--log-level", "error"], &[&*entry_point, "app.handler"], &SAM),
+        (&["--log-level", "error"], &[&*bootstrap, "--no-lazy", "--expose-gc", "/var/runtime/index.mjs"], &SAM),
+        (&["--log-level", "debug"], &[], &managed),
+    ] {
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let mut command = Command::new(&name);
         command.args(options).args(["--runtime-api-address", "127.0.0.1:0", "--runtime-interface-emulator-address"]);
-        command.arg(format!(":{port}")).arg(env::current_exe().unwrap()).args(child::arguments());
+        command.arg(format!(":{port}")).args(program).current_dir(&directory);
         let (key, value) = child::variable();
-        command.env(key, value).env("_HANDLER", "app.handler").env("AWS_LAMBDA_FUNCTION_TIMEOUT", "300");
+        command.env(key, value).env("AWS_LAMBDA_FUNCTION_TIMEOUT", "300").envs(variables.iter().copied());
         let _program = Program(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         while std::net::TcpStream::connect(address).is_err() {
             thread::yield_now();
         }
         let answered = post(address, "/2015-03-31/functions/function/invocations", &[], b"variable _HANDLER");
-        assert_eq!((answered.status, answered.text()), (200, "app.handler"));
+        let last = program.last().map_or("app.handler", |last| if variables.is_empty() { last } else { "app.handler" });
+        assert_eq!((answered.status, answered.text()), (200, last), "{options:?} {program:?}");
     }
     fs::remove_dir_all(directory).unwrap();
 }

@@ -12,8 +12,13 @@ use lambwire_emulator::{Console, Emulator};
 
 use super::values::{Timeout, read_variable, timeout, variable};
 
-/// Where RIE looks for a program if none is named.
+/// Where RIE looks for a program if none is named, in either of its modes.
 const BOOTSTRAPS: [&str; 3] = ["/var/task/bootstrap", "/opt/bootstrap", "/var/runtime/bootstrap"];
+const MANAGED_BOOTSTRAPS: [&str; 4] =
+    ["./bootstrap", "/var/runtime/bootstrap", "/var/task/bootstrap", "/opt/bootstrap"];
+
+/// Says that RIE is in its mode for managed instances, and how many invocations there are at a time.
+const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 
 /// In place of AWS's Runtime Interface Emulator: its command line, port, statuses and bodies.
 #[derive(Debug, Parser)]
@@ -72,7 +77,10 @@ impl RieArgs {
     }
 
     pub(crate) fn emulator(&self) -> Result<Emulator, Box<dyn Error>> {
-        let found = BOOTSTRAPS.iter().find(|path| Path::new(path).is_file());
+        // As with RIE, a number that cannot be read is 1.
+        let concurrency = env::var(MAX_CONCURRENCY).ok().map(|text| text.parse().unwrap_or(1));
+        let places = if concurrency.is_some() { &MANAGED_BOOTSTRAPS[..] } else { &BOOTSTRAPS };
+        let found = places.iter().find(|path| Path::new(path).is_file());
         let mut command = match self.program.split_first() {
             Some((program, arguments)) => {
                 let mut command = Command::new(program);
@@ -109,6 +117,9 @@ impl RieArgs {
             Some(Timeout::After(timeout)) => emulator = emulator.timeout(timeout),
             Some(Timeout::Off) => emulator = emulator.without_timeout(),
             None => {}
+        }
+        if let Some(concurrency) = concurrency {
+            emulator = emulator.concurrency(concurrency);
         }
         if Path::new("/opt/extensions").is_dir() {
             emulator = emulator.extensions("/opt/extensions")?;

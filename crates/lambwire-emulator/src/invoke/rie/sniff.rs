@@ -1,67 +1,12 @@
-//! Callers of AWS's Runtime Interface Emulator: its one path, its statuses and its bodies, in its mode for one invocation at
-//! a time.
+//! Media types as Go's servers find them out.
 
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use hyper::{Request, StatusCode};
-use lambwire::SendError;
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 
-use super::Service;
-use super::headers;
-use super::reply::{self, Exception, Reply};
-use crate::answer::{Answer, End, Failure};
-use crate::environment::Status;
-use crate::queue::InvokeError;
-
-const PATH: &str = "/2015-03-31/functions/function/invocations";
-
-/// Has the function answer whatever request there is for it: RIE looks at no method, type or query.
-pub(super) async fn answer(request: Request<Incoming>, service: &Service) -> Result<Reply, Exception> {
-    if request.uri().path() != PATH {
-        let mut reply = sniffed(StatusCode::NOT_FOUND, b"404 page not found\n".to_vec());
-        reply.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        return Ok(reply);
-    }
-    let (mut head, body) = request.into_parts();
-    let payload = super::collect(body).await?;
-    head.headers.remove(LOG_TYPE);
-    let Ok(event) = headers::event(&head.headers, payload) else {
-        return Ok(sniffed(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()));
-    };
-    // What comes of an invocation is known when it is over.
-    let refused = |error| match error {
-        InvokeError::InvalidValue(SendError::InvalidValue(_)) => {
-            Exception::BadContent("a header cannot be sent".into())
-        }
-        error => Exception::new(error, false),
-    };
-    let (job, submitted) = service.callers.job(event.log_tail()).map_err(refused)?;
-    service.fleet.submit(job);
-    Ok(reply(submitted.answer().await.map_err(refused)?))
-}
-
-const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
-
-fn reply(answer: Answer) -> Reply {
-    let Answer { body, end, .. } = answer;
-    let Some(End { status, was_given }) = end else { return sniffed(StatusCode::OK, body) };
-    let (status, body) = match status {
-        Status::Failed(Failure::TimedOut(timeout)) => {
-            let text = format!("Task timed out after {:.2} seconds", timeout.as_secs_f64());
-            (StatusCode::OK, text.into_bytes())
-        }
-        Status::Success | Status::Failed(Failure::TooLarge) => (StatusCode::OK, body),
-        Status::Reported(_) if was_given => (StatusCode::OK, body),
-        Status::Failed(Failure::BadMode) => (StatusCode::BAD_GATEWAY, Vec::new()),
-        Status::Failed(_) if !was_given => (StatusCode::BAD_GATEWAY, Vec::new()),
-        // Behind the answer, too.
-        Status::Reported(_) | Status::Failed(_) => (StatusCode::BAD_GATEWAY, body),
-    };
-    sniffed(status, body)
-}
+use crate::invoke::reply::{self, Reply};
 
 /// A reply whose media type is what its first bytes look like, as Go's servers have it.
-fn sniffed(status: StatusCode, body: Vec<u8>) -> Reply {
+pub(super) fn sniffed(status: StatusCode, body: Vec<u8>) -> Reply {
     let content_type = if body.is_empty() { None } else { Some(media_type(&body)) };
     let mut reply = reply::reply(status, body);
     if let Some(content_type) = content_type {

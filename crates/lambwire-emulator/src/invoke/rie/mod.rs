@@ -1,0 +1,90 @@
+//! Callers of AWS's Runtime Interface Emulator: its one path, its statuses and its bodies.
+
+use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Method, Request, StatusCode};
+use lambwire::SendError;
+
+use super::Service;
+use super::headers;
+use super::reply::{Exception, Reply};
+use crate::answer::{Answer, End, Failure};
+use crate::environment::Status;
+use crate::queue::InvokeError;
+
+mod managed;
+mod sniff;
+
+pub(super) use managed::InFlight;
+use sniff::sniffed;
+
+const PATH: &str = "/2015-03-31/functions/function/invocations";
+
+/// Which of RIE's two modes its callers meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RieMode {
+    /// One invocation at a time, as Lambda on demand.
+    OnDemand,
+    /// Several, as managed instances.
+    Managed,
+}
+
+/// Has the function answer whatever request there is for it: RIE looks at no type or query, and at methods in its mode for
+/// managed instances alone.
+pub(super) async fn answer(request: Request<Incoming>, service: &Service, mode: RieMode) -> Result<Reply, Exception> {
+    let is_managed = mode == RieMode::Managed;
+    if request.uri().path() != PATH {
+        let mut reply = sniffed(StatusCode::NOT_FOUND, b"404 page not found\n".to_vec());
+        reply.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        return Ok(reply);
+    }
+    if is_managed && request.method() != Method::POST {
+        return Ok(sniffed(StatusCode::METHOD_NOT_ALLOWED, Vec::new()));
+    }
+    let (mut head, body) = request.into_parts();
+    let payload = super::collect(body).await?;
+    head.headers.remove(LOG_TYPE);
+    let Ok(mut event) = headers::event(&head.headers, payload) else {
+        return Ok(sniffed(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()));
+    };
+    event.request_id = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    // What comes of an invocation is known when it is over.
+    let refused = |error| match error {
+        InvokeError::InvalidValue(SendError::InvalidValue(_)) => {
+            Exception::BadContent("a header cannot be sent".into())
+        }
+        error => Exception::new(error, false),
+    };
+    let (job, submitted) = match service.callers.job(event.log_tail()) {
+        Err(InvokeError::Throttled) if is_managed => return Ok(managed::refused("Runtime.Unavailable")),
+        job => job.map_err(refused)?,
+    };
+    let Some(_entry) = service.in_flight.enter(job.invocation.id()) else {
+        return Ok(managed::refused("Client.DuplicatedInvokeId"));
+    };
+    service.fleet.submit(job);
+    let answer = submitted.answer().await.map_err(refused)?;
+    Ok(if is_managed { managed::reply(answer) } else { reply(answer) })
+}
+
+const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+fn reply(answer: Answer) -> Reply {
+    let Answer { body, end, sent, .. } = answer;
+    let body = if sent.is_silent { Vec::new() } else { body };
+    let Some(End { status, was_given }) = end else { return sniffed(StatusCode::OK, body) };
+    let (status, body) = match status {
+        Status::Failed(Failure::TimedOut(timeout)) => {
+            let text = format!("Task timed out after {:.2} seconds", timeout.as_secs_f64());
+            (StatusCode::OK, text.into_bytes())
+        }
+        Status::Success | Status::Failed(Failure::TooLarge) => (StatusCode::OK, body),
+        Status::Reported(_) if was_given => (StatusCode::OK, body),
+        Status::Failed(Failure::BadMode) => (StatusCode::BAD_GATEWAY, Vec::new()),
+        Status::Failed(_) if !was_given => (StatusCode::BAD_GATEWAY, Vec::new()),
+        // Behind the answer, too.
+        Status::Reported(_) | Status::Failed(_) => (StatusCode::BAD_GATEWAY, body),
+    };
+    sniffed(status, body)
+}

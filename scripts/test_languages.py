@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from base64 import b64encode
 
 from test_rie import Rie, check
@@ -203,6 +204,47 @@ fault() {
 """,
 }
 
+# Handlers of which one process answers several events at a time: each waits for so many others to be there.
+AT_ONCE = 8
+TOGETHER = {
+    "python": (
+        "together.py",
+        """import asyncio, os
+here = {"meet": 0, "wait": 0}
+async def handler(event, context):
+    if event["do"] in here:
+        here[event["do"]] += 1
+    while "for" in event and here[event["for"]] < event["count"]:
+        await asyncio.sleep(0.001)
+    if event["do"] == "exit":
+        os._exit(3)
+    if event["do"] == "wait":
+        await asyncio.sleep(60)
+    await asyncio.sleep(event["number"] % 7 / 1000)
+    if event["do"] == "fail" and event["number"] % 3 == 0:
+        raise ValueError(event["number"])
+    return [event["number"], os.getpid()]
+""",
+        "ValueError",
+    ),
+    "node": (
+        "together_node.mjs",
+        """const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const here = { meet: 0, wait: 0 };
+export async function handler(event) {
+  if (event.do in here) here[event.do]++;
+  while (event.for && here[event.for] < event.count) await sleep(1);
+  if (event.do === 'exit') process.exit(3);
+  if (event.do === 'wait') await sleep(60000);
+  await sleep(event.number % 7);
+  if (event.do === 'fail' && event.number % 3 === 0) throw new RangeError(event.number);
+  return [event.number, process.pid];
+}
+""",
+        "RangeError",
+    ),
+}
+
 # What is done, the type of the error, and what its report says.
 FAULTS = {
     "php.php": [
@@ -296,12 +338,14 @@ UNLOADABLE = {
 class Emulator:
     """Our emulator with the bootstrap in it."""
 
-    def __init__(self, emulator, bootstrap, handler):
+    def __init__(self, emulator, bootstrap, handler, at_once=1):
         self.log = tempfile.TemporaryFile()
-        command = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--", bootstrap, handler]
+        command = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--concurrency", str(at_once)]
+        command += ["--", bootstrap, "--in-process", str(at_once), handler]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log)
         listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
         # What else it prints is not read; a pipe holds it.
+        self.listen = listen
         self.connection = http.client.HTTPConnection(listen, timeout=60)
 
     def __enter__(self):
@@ -366,6 +410,49 @@ def sizes(server, name, root):
         check(f"{name}: after that", running.invoke('"xyz"'), (200, b"3"))
 
 
+def together(server, name):
+    """One process answers many callers at a time, each gets what is his own, and its end is told to all of them."""
+    file, _, error_type = TOGETHER[name]
+
+    def ask(events):
+        replies = [None] * AT_ONCE
+
+        def caller(at):
+            connection = http.client.HTTPConnection(running.listen, timeout=60)
+            replies[at] = []
+            for event in events(at):
+                connection.request("POST", "/2015-03-31/functions/function/invocations", json.dumps(event))
+                reply = connection.getresponse()
+                replies[at].append((event["number"], json.loads(reply.read())))
+            connection.close()
+
+        callers = [threading.Thread(target=caller, args=(at,)) for at in range(AT_ONCE)]
+        for thread in callers:
+            thread.start()
+        for thread in callers:
+            thread.join()
+        return [reply for of_one in replies for reply in of_one]
+
+    with server(f"{file.rsplit('.', 1)[0]}.handler") as running:
+        met = ask(lambda at: [{"do": "meet", "for": "meet", "count": AT_ONCE, "number": at}])
+        check(f"{name}: own answers", [answer[0] for _, answer in met], [number for number, _ in met])
+        process = met[0][1][1]
+        check(f"{name}: one process", {answer[1] for _, answer in met}, {process})
+        many = ask(lambda at: [{"do": "fail", "number": at * 1000 + number} for number in range(100)])
+        for number, answer in many:
+            if number % 3:
+                check(f"{name}: {number}", answer, [number, process])
+            else:
+                check(f"{name}: {number}", (answer["errorType"], answer["errorMessage"]), (error_type, str(number)))
+        ended = ask(lambda at: [{"do": "wait", "number": at} if at else {"do": "exit", "for": "wait", "count": AT_ONCE - 1, "number": at}])
+        for number, answer in ended:
+            check(f"{name}: {answer}", answer["errorType"], "Runtime.ExitError")
+            check(f"{name}: {answer}", "exited with status 3" in answer["errorMessage"], True)
+        status, body = running.invoke('{"do":"none","number":5}')
+        check(f"{name}: after that", (status, json.loads(body)[0]), (200, 5))
+        return len(met) + len(many) + len(ended)
+
+
 def is_told(what, reply, error_type, parts):
     text = reply[1].decode()
     check(f"{what}: type in {text}", json.loads(text).get("errorType"), error_type)
@@ -403,6 +490,12 @@ def main(rie, emulator, bootstrap):
         for name in SIZED:
             sizes(servers["emulator"], name, root)
             print(f"{name}: events and answers of {len(SIZES)} sizes ... ok", flush=True)
+            passed += 1
+        for name, (file, text, _) in TOGETHER.items():
+            with open(os.path.join(root, file), "w") as out:
+                out.write(text)
+            answered = together(lambda handler: Emulator(emulator, bootstrap, handler, AT_ONCE), name)
+            print(f"{name}: {answered} events to one process, {AT_ONCE} at a time ... ok", flush=True)
             passed += 1
         for name, (_, error_type, part) in UNLOADABLE.items():
             with servers["emulator"](f"{name.split('.')[0]}.f") as running:

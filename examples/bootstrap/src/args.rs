@@ -38,6 +38,8 @@ Options:
   --workers N         How many events are answered at a time, each by a process of
                       its own, that is started when it is needed. Otherwise what
                       AWS_LAMBDA_MAX_CONCURRENCY says, or 1
+  --in-process N      How many of them one process answers, if its handler can:
+                      those for Node, and those in Python that are async
   --deadline-margin MS
                       Answer with an error this long before the deadline, and
                       replace the handler's process
@@ -79,6 +81,8 @@ pub(crate) struct Options {
     pub(crate) worker_files: Vec<PathBuf>,
     /// How many events may be answered at a time.
     pub(crate) workers: Option<NonZero<u16>>,
+    /// How many of them may be answered by one process.
+    pub(crate) in_process: Option<NonZero<u16>>,
     pub(crate) margin: Option<Duration>,
     pub(crate) listen: Option<OsString>,
     /// Lambda is to send SIGTERM before the end.
@@ -95,6 +99,11 @@ impl Options {
     pub(crate) fn worker_count(&self) -> usize {
         let of_lambda = || env::var(MAX_CONCURRENCY).ok()?.parse().ok();
         self.workers.or_else(of_lambda).map_or(1, |count| count.get().into())
+    }
+
+    /// How many of so many events one process may be given at a time.
+    pub(crate) fn in_process(&self, count: usize) -> usize {
+        self.in_process.map_or(1, |most| most.get().into()).min(count)
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -116,6 +125,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Req
             Long("interpreter") => options.interpreter = Some(parser.value()?.into()),
             Long("worker") => options.worker_files.push(parser.value()?.into()),
             Long("workers") => options.workers = Some(parser.value()?.parse()?),
+            Long("in-process") => options.in_process = Some(parser.value()?.parse()?),
             Long("deadline-margin") => options.margin = Some(Duration::from_millis(parser.value()?.parse()?)),
             Long("sigterm") => options.wants_sigterm = true,
             Long("listen") => options.listen = Some(parser.value()?),
@@ -159,11 +169,12 @@ mod tests {
             interpreter: Some("/opt/php".into()),
             worker_files: vec!["r".into(), "/opt/tcl".into()],
             workers: NonZero::new(3),
+            in_process: NonZero::new(2),
             margin: Some(Duration::from_millis(50)),
             listen: Some("0.0.0.0:80".into()),
             ..options("x")
         };
-        let line = "--exec x --interpreter /opt/php --worker r --worker=/opt/tcl --workers 3 --deadline-margin=50 --listen 0.0.0.0:80";
+        let line = "--exec x --interpreter /opt/php --worker r --worker=/opt/tcl --workers 3 --in-process=2 --deadline-margin=50 --listen 0.0.0.0:80";
         assert_eq!(parsed(line), Ok(Request::Serve(expected)));
         assert_eq!(parsed("x --help"), Ok(Request::Help));
     }

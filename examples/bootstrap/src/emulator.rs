@@ -34,7 +34,7 @@ pub(crate) fn run(options: &Options) -> String {
     if let Some(address) = options.listen.clone().or(usual) {
         arguments.extend(["--listen".into(), address]);
     }
-    if let Some(count) = options.workers.filter(|count| count.get() > 1) {
+    if let Some(count) = options.workers.max(options.in_process).filter(|count| count.get() > 1) {
         arguments.extend(["--concurrency".into(), count.to_string().into()]);
     }
     arguments.extend(["--".into(), this.into_os_string()]);

@@ -13,7 +13,7 @@ use crate::json::is_json;
 const MEMBERS: [&str; 2] = [r#""trace":"#, r#""cause":"#];
 
 /// What went wrong, as it is told to the caller and in the log.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// What kind of thing, such as `Runtime.NoInterpreter` or the class of an exception.
     pub(crate) error_type: String,

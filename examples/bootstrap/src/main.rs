@@ -30,6 +30,7 @@ mod failure;
 mod file;
 mod frame;
 mod handler;
+mod hub;
 mod json;
 mod keeper;
 mod language;
@@ -94,10 +95,10 @@ fn serve(options: &Options) -> ExitCode {
         console::say(Level::Warn, None, format_args!("cannot wait for SIGTERM: {error}"));
     }
     let count = options.worker_count();
-    let loaded = load(options, count > 1, false);
+    let loaded = load(options, count, false);
     let runtime = Runtime::from_env();
     let served = match (loaded, runtime) {
-        (Ok(server), Ok(runtime)) => begin(server, runtime, count, options.wants_sigterm),
+        (Ok(server), Ok(runtime)) => begin(server, runtime, count, options),
         (Err(failure), runtime) => {
             console::say_failure(None, &failure);
             return match runtime.and_then(|mut runtime| failure.report(|report| runtime.init_error(report))) {
@@ -115,9 +116,11 @@ fn serve(options: &Options) -> ExitCode {
 }
 
 /// Answers so many events at a time, each with a connection of its own.
-fn begin(first: Server, mut runtime: Runtime, count: usize, wants_sigterm: bool) -> Result<(), Error> {
-    let wants_sigterm = wants_sigterm || first.wishes().sigterm;
-    let mut servers: Vec<Server> = (1..count).map(|_| first.another()).collect();
+fn begin(first: Server, mut runtime: Runtime, count: usize, options: &Options) -> Result<(), Error> {
+    let wants_sigterm = options.wants_sigterm || first.wishes().sigterm;
+    // One for each process.
+    let in_process = first.wishes().concurrency.clamp(1, options.in_process(count));
+    let mut servers: Vec<Server> = (1..count.div_ceil(in_process)).map(|_| first.another()).collect();
     servers.push(first);
     let servers = RefCell::new(servers);
     if is_snap_start() {
@@ -134,12 +137,18 @@ fn begin(first: Server, mut runtime: Runtime, count: usize, wants_sigterm: bool)
             }
         })?;
     }
-    let mut servers = servers.into_inner();
-    let first = servers.pop();
-    for mut server in servers {
+    let cannot = |error| Error::Transport { request: RequestKind::Next, error };
+    let mut left = count;
+    let mut all = Vec::new();
+    for server in servers.into_inner().into_iter().rev() {
+        all.extend(server.shared(in_process.min(left)).map_err(cannot)?);
+        left = left.saturating_sub(in_process);
+    }
+    let first = all.pop();
+    for mut server in all {
         let mut runtime = Runtime::from_env()?;
         let serve = move || shutdown::end(status_of(server.serve(&mut runtime)));
-        thread::Builder::new().spawn(serve).map_err(|error| Error::Transport { request: RequestKind::Next, error })?;
+        thread::Builder::new().spawn(serve).map_err(cannot)?;
     }
     first.map_or(Ok(()), |mut server| server.serve(&mut runtime))
 }
@@ -161,7 +170,7 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
         Ok(event) => event,
         Err(what) => return complain(WRONG_USAGE, what),
     };
-    match load(options, false, true) {
+    match load(options, 1, true) {
         Ok(mut server) => {
             answer_once(&mut server, &event).unwrap_or_else(|error| complain(HANDLER_FAILED, Chain(&error)))
         }
@@ -200,7 +209,7 @@ fn read_event(event: OsString) -> Result<Vec<u8>, String> {
 }
 
 /// Finds the handler and loads it.
-fn load(options: &Options, is_one_of_several: bool, is_by_hand: bool) -> Result<Server, Failure> {
+fn load(options: &Options, count: usize, is_by_hand: bool) -> Result<Server, Failure> {
     let cannot = |error: io::Error| Failure::new("Runtime.CannotStart", format!("cannot make a pipe: {error}"));
     let mut descriptors = Descriptors::reserve().map_err(cannot)?;
     descriptors.keeps_stdout = is_by_hand;
@@ -208,7 +217,8 @@ fn load(options: &Options, is_one_of_several: bool, is_by_hand: bool) -> Result<
     let root = enter_task_root()?;
     let mut program =
         handler::resolve(&options.handler(), &root, options.interpreter.as_deref(), &options.worker_files)?;
-    if is_one_of_several {
+    program.concurrency = options.in_process(count);
+    if count > 1 {
         program.keeper = Some(emulator::this().unwrap_or_else(|| "/proc/self/exe".into()));
     }
     let function = Function::from_env();

@@ -2,7 +2,7 @@
 //! once.
 
 use std::fs;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, PipeReader};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,6 +37,12 @@ pub(crate) struct Process {
     pub(crate) log: Log,
     /// What was read of its answers.
     pub(crate) received: Vec<u8>,
+    /// Whether its answers are to be read.
+    pub(crate) is_listening: bool,
+    /// It has been given nothing that it has not answered, and is waited for all the same.
+    pub(crate) is_idle: bool,
+    /// Where others ask to be looked after.
+    pub(crate) bell: Option<Arc<PipeReader>>,
 }
 
 /// Where a program reads events from, until it is to read no more. Whoever ends the program closes it, too.
@@ -60,6 +66,8 @@ pub(crate) enum Progress {
     Ended(Exit),
     /// It is later than it may be.
     Overdue,
+    /// Somebody has rung.
+    Woken,
 }
 
 /// What can be gone on with.
@@ -67,6 +75,7 @@ struct Ready {
     answers: bool,
     events: bool,
     log: bool,
+    bell: bool,
     /// The program has ended, or there is no other way to know than to look.
     ended: bool,
 }
@@ -84,10 +93,21 @@ impl Process {
             ioctl_fionbio(fd, true)?;
         }
         let events = Arc::new(Mutex::new(Some(events)));
-        let pid = shutdown::start(&events, log.shared()?, spawn)?;
+        let pid = shutdown::start(&events, log.shared()?, is_kept, spawn)?;
         let pidfd = open_pidfd(pid);
-        let received = Vec::new();
-        Ok(Self { pid, is_kept, pidfd, exit: None, events, answers: Some(answers), log, received })
+        Ok(Self {
+            pid,
+            is_kept,
+            pidfd,
+            exit: None,
+            events,
+            answers: Some(answers),
+            log,
+            received: Vec::new(),
+            is_listening: true,
+            is_idle: false,
+            bell: None,
+        })
     }
 
     /// Waits until something has come about, and passes on the log meanwhile.
@@ -113,6 +133,9 @@ impl Process {
             }
             if ready.events && self.send(outgoing)? {
                 return Ok(Progress::Sent);
+            }
+            if ready.bell {
+                return Ok(Progress::Woken);
             }
             // Its answers go first: those it gave before it ended count.
             if ready.ended && !ready.answers {
@@ -166,17 +189,19 @@ impl Process {
     fn wait(&self, is_sending: bool, left: Option<Duration>) -> io::Result<Ready> {
         let left = if self.pidfd.is_some() { left } else { Some(left.map_or(LOOK_EVERY, |left| left.min(LOOK_EVERY))) };
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        let mut watched = Vec::with_capacity(5);
-        watched.extend(self.answers.iter().map(|fd| (Source::Answers, PollFd::new(fd, PollFlags::IN))));
-        let events = open(&self.events);
-        if is_sending {
-            watched.extend(events.iter().map(|fd| (Source::Events, PollFd::new(fd, PollFlags::OUT))));
-        }
+        let mut watched = Vec::with_capacity(6);
+        let answers = self.answers.iter().filter(|_| self.is_listening);
+        watched.extend(answers.map(|fd| (Source::Answers, PollFd::new(fd, PollFlags::IN))));
+        // Whoever ends the program closes them meanwhile only if it has nothing to answer.
+        let events = (!self.is_idle).then(|| open(&self.events));
+        let open_events = events.iter().filter_map(|events| events.as_ref()).filter(|_| is_sending);
+        watched.extend(open_events.map(|fd| (Source::Events, PollFd::new(fd, PollFlags::OUT))));
+        watched.extend(self.bell.iter().map(|fd| (Source::Bell, PollFd::new(&**fd, PollFlags::IN))));
         watched.extend(self.pidfd.iter().map(|fd| (Source::End, PollFd::new(fd, PollFlags::IN))));
         let log = self.log.sources().map(|fd| (Source::Log, PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         watched.extend(log);
         let (sources, mut fds): (Vec<Source>, Vec<PollFd<'_>>) = watched.into_iter().unzip();
-        let mut ready = Ready { answers: false, events: false, log: false, ended: self.pidfd.is_none() };
+        let mut ready = Ready { answers: false, events: false, log: false, bell: false, ended: self.pidfd.is_none() };
         match poll(&mut fds, timeout.as_ref()) {
             Err(Errno::INTR) => return Ok(ready),
             polled => polled?,
@@ -186,6 +211,7 @@ impl Process {
             match source {
                 Source::Answers => ready.answers = is_ready,
                 Source::Events => ready.events = is_ready,
+                Source::Bell => ready.bell = is_ready && self.is_rung(),
                 Source::End => ready.ended = is_ready,
                 Source::Log => ready.log |= is_ready,
             }
@@ -219,6 +245,11 @@ impl Process {
         Ok(outgoing.is_empty())
     }
 
+    /// Takes what others have rung by.
+    fn is_rung(&self) -> bool {
+        self.bell.iter().any(|bell| read(&**bell, &mut [0; 64]).is_ok())
+    }
+
     /// Takes note of programs that have ended. There may be others than this one: those that it has left behind, if there
     /// is no keeper to see to them.
     fn reap(&mut self) {
@@ -236,6 +267,7 @@ impl Process {
 /// What is waited for.
 #[derive(Clone, Copy)]
 enum Source {
+    Bell,
     Answers,
     Events,
     Log,
@@ -299,13 +331,25 @@ fn children() -> Vec<Pid> {
     numbers.filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
+/// Asks a program to end by SIGTERM. A keeper would pass it on, but after the program has read the end of its events, maybe.
+pub(crate) fn terminate(pid: Pid, is_kept: bool) {
+    let number = pid.as_raw_pid();
+    let children = is_kept.then(|| file::read_text(format!("/proc/{number}/task/{number}/children")));
+    let kept = children.and_then(|pids| Pid::from_raw(pids.split_ascii_whitespace().next()?.parse().ok()?));
+    let _ = kill_process(kept.unwrap_or(pid), Signal::TERM);
+}
+
 impl Outgoing<'_> {
     pub(crate) fn nothing() -> Self {
         Self { parts: [b"", b""] }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.parts.iter().all(|part| part.is_empty())
+        self.len() == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.len()).sum()
     }
 
     fn advance(&mut self, mut len: usize) {

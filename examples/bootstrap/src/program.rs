@@ -27,6 +27,9 @@ const EVENTS_FD: &str = "LAMBWIRE_EVENTS_FD";
 /// Where a worker finds the number of the descriptor that it writes answers to.
 const ANSWERS_FD: &str = "LAMBWIRE_ANSWERS_FD";
 
+/// Where a worker finds how many events it may ask for at a time, if that is more than one.
+const CONCURRENCY: &str = "LAMBWIRE_CONCURRENCY";
+
 /// Where the worker of a language finds which file to load.
 const FILE: &str = "LAMBWIRE_FILE";
 
@@ -43,6 +46,8 @@ pub(crate) struct Program {
     pub(crate) function: Option<Function>,
     /// This program, which is to keep it where it is one of several.
     pub(crate) keeper: Option<PathBuf>,
+    /// How many events its process may be given at a time.
+    pub(crate) concurrency: usize,
 }
 
 /// A function in a file.
@@ -74,7 +79,7 @@ impl Descriptors {
 
 impl Program {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, options: Vec::new(), function: None, keeper: None }
+        Self { path, options: Vec::new(), function: None, keeper: None, concurrency: 1 }
     }
 
     /// Whether it is the worker of a language, with a handler in a file.
@@ -103,6 +108,7 @@ impl Program {
         let mut variables = vec![
             (EVENTS_FD, Some(events_fd.to_string().into())),
             (ANSWERS_FD, Some(answers_fd.to_string().into())),
+            (CONCURRENCY, Some(self.concurrency.to_string().into()).filter(|_| self.concurrency > 1)),
             (telemetry::VARIABLE, None),
             (keeper::VARIABLE, self.keeper.as_ref().map(|_| format!("0 1 {events_fd} {answers_fd}").into())),
         ];

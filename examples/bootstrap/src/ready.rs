@@ -14,6 +14,8 @@ pub(crate) struct Wishes {
     pub(crate) bytes: bool,
     /// It has hooks for what comes before a snapshot and after a restore.
     pub(crate) snapshot: bool,
+    /// How many events it takes at a time. Nothing is one.
+    pub(crate) concurrency: usize,
 }
 
 impl Wishes {
@@ -42,6 +44,7 @@ impl<'de> Visitor<'de> for Wishes {
             match key {
                 "sigterm" => self.sigterm = map.next_value()?,
                 "bytes" => self.bytes = map.next_value()?,
+                "concurrency" => self.concurrency = map.next_value()?,
                 "snapshot" => self.snapshot = map.next_value()?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -61,9 +64,9 @@ mod tests {
         let read = |json: &str| Wishes::read(json.as_bytes()).map_err(|error| error.to_string());
         assert_eq!(read(""), Ok(Wishes::default()));
         assert_eq!(read("{}"), Ok(Wishes::default()));
-        let all = Wishes { sigterm: true, bytes: true, snapshot: true };
-        assert_eq!(read(r#"{"sigterm":true,"new":[1],"bytes":true,"snapshot":true}"#), Ok(all));
-        for bad in ["[]", "{", r#"{"sigterm":1}"#, "{} {}"] {
+        let all = Wishes { sigterm: true, bytes: true, snapshot: true, concurrency: 3 };
+        assert_eq!(read(r#"{"sigterm":true,"new":[1],"bytes":true,"snapshot":true,"concurrency":3}"#), Ok(all));
+        for bad in ["[]", "{", r#"{"sigterm":1}"#, r#"{"concurrency":-1}"#, "{} {}"] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

@@ -1,5 +1,6 @@
 //! One event after another, handed to the handler, and its answer to whoever asked.
 
+use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,6 +14,7 @@ use crate::context::Function;
 use crate::diagnosis;
 use crate::failure::Failure;
 use crate::frame::{BODY_BYTES, BadFrame, HEAD_BYTES, announce, hook as hook_line};
+use crate::hub::{Guest, Hub};
 use crate::json;
 use crate::process::{Outgoing, Progress};
 use crate::program::{Descriptors, Program};
@@ -30,6 +32,8 @@ const EMPTY_EVENT: &[u8] = b"{}";
 pub(crate) struct Server {
     setup: Arc<Setup>,
     worker: Option<Worker>,
+    /// Who has the worker, if others have the same.
+    hub: Option<Arc<Hub>>,
     /// What the worker asked for that was loaded last.
     wishes: Wishes,
     context: Vec<u8>,
@@ -81,12 +85,23 @@ impl Hook {
 
 impl Server {
     pub(crate) fn new(setup: Setup) -> Self {
-        Self { setup: Arc::new(setup), worker: None, wishes: Wishes::default(), context: Vec::new() }
+        Self { setup: Arc::new(setup), worker: None, hub: None, wishes: Wishes::default(), context: Vec::new() }
     }
 
     /// Another of the same kind, whose worker is started when there is an event for it.
     pub(crate) fn another(&self) -> Self {
-        Self { setup: Arc::clone(&self.setup), worker: None, wishes: self.wishes, context: Vec::new() }
+        let hub = self.hub.clone();
+        Self { setup: Arc::clone(&self.setup), worker: None, hub, wishes: self.wishes, context: Vec::new() }
+    }
+
+    /// So many that have the same worker.
+    pub(crate) fn shared(mut self, count: usize) -> io::Result<Vec<Self>> {
+        if count > 1 {
+            self.hub = Some(Hub::open(Arc::clone(&self.setup), self.worker.take())?);
+        }
+        let mut servers: Vec<Self> = (1..count).map(|_| self.another()).collect();
+        servers.push(self);
+        Ok(servers)
     }
 
     /// Finds out whether the handler can be run: loads it, or looks at the program that is to be run for every event.
@@ -193,22 +208,35 @@ impl Server {
         answer: &mut Answer<'_, '_>,
     ) -> Result<Option<Failure>, Error> {
         let (context, is_language) = (mem::take(&mut self.context), self.setup.program.is_language());
+        let mut announcement = Vec::with_capacity(context.len() + HEAD_BYTES);
+        let mut parts = |wishes: Wishes| {
+            let event = if event.is_empty() && is_language && !wishes.bytes { EMPTY_EVENT } else { event };
+            announce(&mut announcement, id, &context, event.len());
+            event
+        };
+        if let Some(hub) = &self.hub {
+            let event = parts(self.wishes);
+            return match hub.admit(id, [&announcement, event].concat(), deadline) {
+                Ok(guest) => converse(&mut Speaker::Guest(guest), answer).0,
+                Err(failure) => Ok(Some(failure)),
+            };
+        }
         let worker = match self.worker(deadline) {
             Ok(worker) => worker,
             Err(failure) => return Ok(Some(failure)),
         };
-        let takes_empty = worker.wishes().bytes || !is_language;
-        let event = if event.is_empty() && !takes_empty { EMPTY_EVENT } else { event };
-        let mut announcement = Vec::with_capacity(context.len() + HEAD_BYTES);
-        announce(&mut announcement, id, &context, event.len());
-        let mut outgoing = Outgoing { parts: [&announcement, event] };
-        worker.begin(id);
-        let (told, keeps_worker) = converse(worker, &mut outgoing, deadline, answer);
+        let event = parts(worker.wishes());
+        worker.add(id);
+        let outgoing = Outgoing { parts: [&announcement, event] };
+        let mut speaker = Speaker::Worker { worker, outgoing, deadline };
+        let (answered, keeps_worker) = converse(&mut speaker, answer);
         // What it has not read would stand in front of the next event.
-        if !keeps_worker || !outgoing.is_empty() {
+        let is_of_use = keeps_worker && speaker.has_read();
+        drop(speaker);
+        if !is_of_use {
             self.worker = None;
         }
-        told
+        answered
     }
 
     fn answer_by_exec(
@@ -237,7 +265,7 @@ impl Server {
                     let message = BadFrame::TooLarge(process.received.len()).to_string();
                     return Ok(Some(Failure::new("Function.ResponseSizeTooLarge", message)));
                 }
-                Progress::Received | Progress::Sent | Progress::Closed => {}
+                Progress::Received | Progress::Sent | Progress::Closed | Progress::Woken => {}
                 Progress::Ended(exit) => break exit,
                 Progress::Overdue => return Ok(Some(Failure::overdue().with_log(&process.log.last_lines()))),
             }
@@ -269,22 +297,43 @@ impl Server {
 
     /// Starts another worker while there is nothing to do, if one is needed. If that fails, the next event will tell.
     fn start_again(&mut self) {
-        if self.setup.mode == Mode::Worker && self.worker.is_none() && !shutdown::is_ending() {
+        if self.setup.mode == Mode::Worker && self.hub.is_none() && self.worker.is_none() && !shutdown::is_ending() {
             self.worker = Worker::start(&self.setup.program, &self.setup.descriptors).ok();
         }
     }
 }
 
-/// Gives the answer of a worker as it comes. Tells what is still to be answered, and whether the worker is of more use.
-fn converse(
-    worker: &mut Worker,
-    outgoing: &mut Outgoing<'_>,
-    deadline: Option<Instant>,
-    answer: &mut Answer<'_, '_>,
-) -> (Result<Option<Failure>, Error>, bool) {
+/// Who says what the answer to an event is.
+enum Speaker<'a> {
+    /// A worker that has no other event.
+    Worker { worker: &'a mut Worker, outgoing: Outgoing<'a>, deadline: Option<Instant> },
+    /// A worker that may have others.
+    Guest(Guest<'a>),
+}
+
+impl Speaker<'_> {
+    /// Waits for the next that it has to say.
+    fn next(&mut self) -> Result<Said<'_>, Failure> {
+        match self {
+            Self::Worker { worker, outgoing, deadline } => worker.next(outgoing, *deadline),
+            Self::Guest(guest) => guest.next(),
+        }
+    }
+
+    /// Whether it has been given all of the event.
+    fn has_read(&self) -> bool {
+        match self {
+            Self::Worker { outgoing, .. } => outgoing.is_empty(),
+            Self::Guest(_) => true,
+        }
+    }
+}
+
+/// Gives an answer as it comes. Returns what is still to be answered, and whether the worker is of more use.
+fn converse(speaker: &mut Speaker<'_>, answer: &mut Answer<'_, '_>) -> (Result<Option<Failure>, Error>, bool) {
     let mut is_streaming = false;
     loop {
-        let said = match worker.next(outgoing, deadline) {
+        let said = match speaker.next() {
             Ok(said) => said,
             Err(failure) => return (Ok(Some(failure)), false),
         };

@@ -37,6 +37,7 @@ struct Ongoing {
 /// A program that runs the handler.
 struct Program {
     pid: Pid,
+    is_kept: bool,
     events: Events,
     /// Whoever waits for the next event passes nothing on.
     log: Log,
@@ -56,12 +57,17 @@ pub(crate) fn watch() -> io::Result<()> {
 }
 
 /// Starts a program. What was left running is not ended meanwhile, so that this is not taken for it.
-pub(crate) fn start(events: &Events, log: Log, spawn: impl FnOnce() -> io::Result<Pid>) -> io::Result<Pid> {
+pub(crate) fn start(
+    events: &Events,
+    log: Log,
+    is_kept: bool,
+    spawn: impl FnOnce() -> io::Result<Pid>,
+) -> io::Result<Pid> {
     let mut ongoing = ongoing();
     let pid = spawn()?;
-    ongoing.programs.push(Program { pid, events: Arc::clone(events), log });
+    ongoing.programs.push(Program { pid, is_kept, events: Arc::clone(events), log });
     if ongoing.is_ending {
-        let _ = kill_process(pid, Signal::TERM);
+        process::terminate(pid, is_kept);
     }
     Ok(pid)
 }
@@ -111,8 +117,8 @@ pub(crate) fn end(status: u8) -> ! {
         }
         let mut programs = Vec::new();
         // Under the lock, so that the numbers are those programs'.
-        for Program { pid, events, log } in &mut ongoing.programs {
-            let _ = kill_process(*pid, Signal::TERM);
+        for Program { pid, is_kept, events, log } in &mut ongoing.programs {
+            process::terminate(*pid, *is_kept);
             // A shell runs its trap when what it waits for is over. Where an event is being answered, that is near.
             if let Ok(mut events) = events.try_lock() {
                 *events = None;

@@ -1,6 +1,7 @@
 //! A program that speaks the worker protocol: started once, given one event after another.
 
-use std::io;
+use std::io::{self, PipeReader};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::console::{self, Level};
@@ -24,8 +25,18 @@ pub(crate) struct Worker {
     ready: Option<Wishes>,
     /// How long the frame is that was given out last. It stands at the front of what was received.
     given_len: usize,
-    /// The request id of the event that it was given, or [`NO_ID`].
-    in_flight: String,
+    /// The request ids of events that it was given, and has not answered.
+    in_flight: Vec<String>,
+}
+
+/// What has come about with a worker that answers several events at a time.
+pub(crate) enum Step<'a> {
+    /// What it has said of the event with this id, or with [`NO_ID`] of none.
+    Said(String, Kind, Said<'a>),
+    /// It is later than it may be.
+    Overdue,
+    /// Whatever else there may be to look at.
+    Nothing,
 }
 
 /// What a worker says.
@@ -59,7 +70,7 @@ enum Broken {
 impl Worker {
     pub(crate) fn start(program: &Program, descriptors: &Descriptors) -> Result<Self, Failure> {
         let process = program.start(descriptors)?;
-        Ok(Self { process, ready: None, given_len: 0, in_flight: NO_ID.to_owned() })
+        Ok(Self { process, ready: None, given_len: 0, in_flight: Vec::new() })
     }
 
     /// Waits until the handler is loaded, and says what it asks for.
@@ -102,10 +113,7 @@ impl Worker {
     /// Whether the worker can be given an event. What it has logged meanwhile is passed on, and what it has said is told.
     pub(crate) fn is_idle(&mut self) -> bool {
         self.drop_given();
-        self.in_flight.replace_range(.., NO_ID);
-        if self.process.received.is_empty() && self.process.received.capacity() > KEPT_BYTES {
-            self.process.received = Vec::new();
-        }
+        self.in_flight.clear();
         let is_running = self.process.is_running();
         if self.ready.is_none() {
             return true;
@@ -130,9 +138,54 @@ impl Worker {
         is_running && said.is_none()
     }
 
-    /// The answers are to be those to this event.
-    pub(crate) fn begin(&mut self, id: &str) {
-        self.in_flight.replace_range(.., id);
+    /// Answers are to be to this event, too.
+    pub(crate) fn add(&mut self, id: &str) {
+        if self.in_flight.is_empty() {
+            self.process.log.forget();
+        }
+        self.in_flight.push(id.to_owned());
+    }
+
+    /// No more answers are to be to this event. Whether it was one of those that the worker was given.
+    pub(crate) fn remove(&mut self, id: &str) -> bool {
+        let count = self.in_flight.len();
+        self.in_flight.retain(|other| other != id);
+        self.in_flight.len() < count
+    }
+
+    /// How many events it has been given, and has not answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Whether what it says is to be received.
+    pub(crate) fn listen(&mut self, is_listening: bool) {
+        self.process.is_listening = is_listening;
+    }
+
+    /// What is written to the other end is to end a step.
+    pub(crate) fn set_bell(&mut self, bell: &Arc<PipeReader>) {
+        self.process.bell = Some(Arc::clone(bell));
+    }
+
+    /// The last lines that it has logged.
+    pub(crate) fn last_lines(&self) -> String {
+        self.process.log.last_lines()
+    }
+
+    /// Waits until something has come about, and says what. After a failure the worker is of no more use.
+    pub(crate) fn step(&mut self, outgoing: &mut Outgoing<'_>, deadline: Option<Instant>) -> Result<Step<'_>, Failure> {
+        self.drop_given();
+        self.process.is_idle = self.in_flight.is_empty();
+        match self.hear(outgoing, deadline) {
+            Ok(Some(head)) => {
+                let id = String::from_utf8_lossy(head.id(&self.process.received)).into_owned();
+                Ok(Step::Said(id, head.kind, self.give(head)))
+            }
+            Ok(None) => Ok(Step::Nothing),
+            Err(Broken::Overdue) => Ok(Step::Overdue),
+            Err(broken) => Err(self.failure(broken, "before it had answered")),
+        }
     }
 
     /// Waits for the next that the worker has to say to what is `outgoing`. After a failure it is of no more use.
@@ -150,15 +203,22 @@ impl Worker {
     fn await_frame(&mut self, outgoing: &mut Outgoing<'_>, deadline: Option<Instant>) -> Result<Head, Broken> {
         self.drop_given();
         loop {
-            if let Some(head) = self.received_frame().map_err(Broken::Frame)? {
+            if let Some(head) = self.hear(outgoing, deadline)? {
                 return Ok(head);
             }
-            match self.process.advance(outgoing, deadline).map_err(Broken::Lost)? {
-                Progress::Received | Progress::Sent => {}
-                Progress::Closed => return Err(Broken::Ended(self.process.end(END_GRACE))),
-                Progress::Ended(exit) => return Err(Broken::Ended(Some(exit))),
-                Progress::Overdue => return Err(Broken::Overdue),
-            }
+        }
+    }
+
+    /// The next frame. If there is none as yet, waits until something has come about.
+    fn hear(&mut self, outgoing: &mut Outgoing<'_>, deadline: Option<Instant>) -> Result<Option<Head>, Broken> {
+        if let Some(head) = self.received_frame().map_err(Broken::Frame)? {
+            return Ok(Some(head));
+        }
+        match self.process.advance(outgoing, deadline).map_err(Broken::Lost)? {
+            Progress::Received | Progress::Sent | Progress::Woken => Ok(None),
+            Progress::Closed => Err(Broken::Ended(self.process.end(END_GRACE))),
+            Progress::Ended(exit) => Err(Broken::Ended(Some(exit))),
+            Progress::Overdue => Err(Broken::Overdue),
         }
     }
 
@@ -173,7 +233,7 @@ impl Worker {
                 return Ok(None);
             }
             let id = head.id(received);
-            if id == self.in_flight.as_bytes() || id == NO_ID.as_bytes() {
+            if id == NO_ID.as_bytes() || self.in_flight.iter().any(|known| known.as_bytes() == id) {
                 return Ok(Some(head));
             }
             let id = String::from_utf8_lossy(id);
@@ -194,21 +254,19 @@ impl Worker {
         }
         self.given_len = head.len();
         let body = head.body(&self.process.received);
-        match head.kind {
-            Kind::Ready => Said::Ready(body),
-            Kind::Result => Said::Result(body),
-            Kind::Bytes => Said::Bytes(body),
-            Kind::Done => Said::Done,
-            Kind::Text => Said::Text(body),
-            Kind::Prelude => Said::Prelude(body),
-            Kind::Chunk => Said::Chunk(body),
-            Kind::End => Said::End,
-            Kind::Error | Kind::Fatal => Said::Error(Failure::read(body).with_log(&self.process.log.last_lines())),
+        match Said::of(head.kind, body) {
+            Said::Error(failure) => Said::Error(failure.with_log(&self.process.log.last_lines())),
+            said => said,
         }
     }
 
+    /// What was large is not kept.
     fn drop_given(&mut self) {
-        self.process.received.drain(..std::mem::take(&mut self.given_len));
+        let received = &mut self.process.received;
+        received.drain(..std::mem::take(&mut self.given_len));
+        if received.is_empty() && received.capacity() > KEPT_BYTES {
+            *received = Vec::new();
+        }
     }
 
     fn failure(&self, broken: Broken, when: &str) -> Failure {
@@ -227,7 +285,35 @@ impl Worker {
     }
 }
 
-impl Said<'_> {
+impl<'a> Said<'a> {
+    /// What a frame says.
+    pub(crate) fn of(kind: Kind, body: &'a [u8]) -> Self {
+        match kind {
+            Kind::Ready => Self::Ready(body),
+            Kind::Result => Self::Result(body),
+            Kind::Bytes => Self::Bytes(body),
+            Kind::Done => Self::Done,
+            Kind::Text => Self::Text(body),
+            Kind::Prelude => Self::Prelude(body),
+            Kind::Chunk => Self::Chunk(body),
+            Kind::End => Self::End,
+            Kind::Error | Kind::Fatal => Self::Error(Failure::read(body)),
+        }
+    }
+
+    /// What the frame carries, if that is for the caller.
+    pub(crate) fn body(&self) -> &'a [u8] {
+        match *self {
+            Self::Ready(body)
+            | Self::Result(body)
+            | Self::Bytes(body)
+            | Self::Text(body)
+            | Self::Prelude(body)
+            | Self::Chunk(body) => body,
+            Self::Done | Self::End | Self::Error(_) => b"",
+        }
+    }
+
     /// What is wrong when a worker says this at another time.
     pub(crate) fn out_of_turn(&self) -> Failure {
         let kind = match self {

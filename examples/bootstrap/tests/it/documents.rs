@@ -33,6 +33,7 @@ fn collect(directory: &Path, types: &mut BTreeSet<String>) {
             continue;
         }
         let Ok(text) = fs::read_to_string(&path) else { continue };
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         for quoted in text.split(['"', '\'']) {
             let is_name = quoted.split_once('.').is_some_and(|(_, name)| {
                 name.starts_with(|first: char| first.is_ascii_uppercase()) && name.chars().all(char::is_alphanumeric)

@@ -106,7 +106,7 @@ fn a_handler_that_does_not_load_ends_all() {
     assert!(String::from_utf8_lossy(&answer.body).contains("status 3"));
 }
 
-fn wait_for(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn wait_for(what: &str, holds: impl Fn() -> bool) {
     let patience = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < patience, "{what} never came about");
@@ -115,7 +115,7 @@ fn wait_for(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// The bootstrap with a Runtime API that answers as the test does.
-fn start(root: &Root, arguments: &[&str], is_snap_start: bool) -> (Child, TcpListener) {
+pub(crate) fn start(root: &Root, arguments: &[&str], is_snap_start: bool) -> (Child, TcpListener) {
     let api = TcpListener::bind("127.0.0.1:0").unwrap();
     let child = Command::new(BOOTSTRAP)
         .args(arguments)

@@ -6,6 +6,7 @@
 mod declared;
 mod documents;
 mod exec;
+mod in_process;
 mod instances;
 mod invoke;
 mod root;

@@ -1,0 +1,189 @@
+//! Several events at a time in one process.
+
+use std::fs;
+use std::process::Command;
+use std::thread::scope;
+use std::time::Duration;
+
+use lambwire_emulator::{Answer, Console, Emulator, Event, Outcome, Running};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::instances::{start, wait_for};
+use crate::root::{BOOTSTRAP, Root, expect_answer, expect_error};
+
+/// A worker that takes three events at a time, and does what each says, in shell. What `keep` has kept is answered later.
+const WORKER: &str = r#"#!/bin/sh
+eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
+say() { printf '%s %s %s\n%s' "$1" "$2" "${#3}" "$3" >&9; }
+keep() { kept="$id $kept"; count=$((count + 1)); : > "kept-$count"; }
+each() { for id in $kept; do eval "$1"; done; kept= count=0; }
+kept= count=0
+echo "$$ $LAMBWIRE_CONCURRENCY" >> started
+say ready - "{\"concurrency\":${LAMBWIRE_CONCURRENCY-1}}"
+while read -r _ id _ length <&8 && read -r context <&8; do
+    event=$(head -c "$length" <&8)
+    eval "$event"
+done
+echo ended >> ended
+"#;
+
+fn serve(root: &Root, arguments: &[&str]) -> Running {
+    let mut command = Command::new(BOOTSTRAP);
+    command.args(arguments).env_remove("_HANDLER");
+    let emulator = Emulator::new(command).handler("").task_root(root.path("").to_str().unwrap()).concurrency(4);
+    emulator.timeout(Duration::from_secs(12)).console(Console::Silent).start().unwrap()
+}
+
+fn root() -> Root {
+    Root::new().with_program("worker", WORKER)
+}
+
+fn started(root: &Root) -> usize {
+    fs::read_to_string(root.path("started")).unwrap().lines().count()
+}
+
+/// The answers to events of which each is sent when the last has been kept, and to one more that is sent then.
+fn meet(root: &Root, running: &Running, events: &[&str], last: &str) -> Vec<Answer> {
+    scope(|scope| {
+        let mut asked = Vec::new();
+        for (number, &event) in events.iter().enumerate() {
+            asked.push(scope.spawn(move || running.invoke_blocking(Event::new(event)).unwrap()));
+            let kept = root.path(&format!("kept-{}", number + 1));
+            wait_for("an event that is kept", || kept.exists());
+            fs::remove_file(kept).unwrap();
+        }
+        let last = running.invoke_blocking(Event::new(last)).unwrap();
+        asked.into_iter().map(|asked| asked.join().unwrap()).chain([last]).collect()
+    })
+}
+
+fn texts(answers: &[Answer]) -> Vec<String> {
+    answers.iter().map(|answer| String::from_utf8_lossy(&answer.body).into_owned()).collect()
+}
+
+#[test]
+fn one_process_answers_several_events_and_each_caller_gets_his_own() {
+    let root = root();
+    let running = serve(&root, &["--workers", "3", "--in-process", "3", "worker"]);
+    let last = "say result $id 3; say result $own1 1; say chunk $own2 a; say chunk $own2 b; say end $own2 ''; count=0";
+    for _ in 0..3 {
+        let answers = meet(&root, &running, &["keep; own1=$id", "keep; own2=$id"], last);
+        assert_eq!(texts(&answers), ["1", "ab", "3"]);
+    }
+    assert_eq!(started(&root), 1);
+    expect_answer(&running, "say result $id \"\\\"$LAMBWIRE_CONCURRENCY\\\"\"", "\"3\"");
+}
+
+#[test]
+fn as_many_processes_are_started_as_it_takes() {
+    let root = root();
+    let running = serve(&root, &["--workers", "4", "--in-process", "2", "worker"]);
+    // Each is answered when all are there.
+    let event = ": > here-$id; (while [ $(ls here-* | wc -l) -lt 4 ]; do sleep 0.01; done; say result $id $$) &";
+    let answers = scope(|scope| {
+        let asked: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| running.invoke_blocking(Event::new(event)).unwrap())).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect::<Vec<_>>()
+    });
+    let mut processes = texts(&answers);
+    processes.sort();
+    processes.dedup();
+    assert_eq!(processes.len(), 2);
+    assert_eq!(started(&root), 2);
+}
+
+#[test]
+fn a_handler_that_cannot_is_given_one_event_at_a_time() {
+    let root = root().with("app.sh", "echo $$ >> started\nhandler() { echo \"[$$]\"; }\n");
+    let running = serve(&root, &["--workers", "2", "--in-process", "2", "app.handler"]);
+    let answers = scope(|scope| {
+        let ask = || running.invoke_blocking(Event::new("1")).unwrap();
+        let asked: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(answers.iter().all(|answer| answer.outcome == Outcome::Success));
+}
+
+#[test]
+fn the_end_of_a_process_answers_all_its_events_by_an_error() {
+    let root = root();
+    let running = serve(&root, &["--workers", "3", "--in-process", "3", "worker"]);
+    for (last, error_type, part) in [
+        ("exit 3", "Runtime.ExitError", "worker exited with status 3 before it had answered"),
+        ("kill -9 $$", "Runtime.ExitError", "killed by signal 9"),
+        ("echo Hello >&9", "Runtime.BadFrame", "found 'Hello"),
+        ("say done $id ''", "Runtime.BadFrame", "'done' of the worker protocol is out of turn"),
+        ("say result - 1", "Runtime.BadFrame", "'result' of the worker protocol is out of turn"),
+    ] {
+        let answers = meet(&root, &running, &["keep", "keep"], last);
+        for text in texts(&answers) {
+            assert!(text.contains(error_type) && text.contains(part), "{last}: {text}");
+        }
+        expect_answer(&running, "say result $id 1", "1");
+    }
+    let report = r#"{"errorType":"My.End","errorMessage":"no more"}"#;
+    let answers = texts(&meet(&root, &running, &["keep", "keep"], &format!("say fatal $id '{report}'; exit 5")));
+    assert!(answers[2].contains("My.End"), "{answers:?}");
+    assert!(answers[..2].iter().all(|text| text.contains("status 5")), "{answers:?}");
+    expect_answer(&running, "say result $id 1", "1");
+}
+
+#[test]
+fn errors_and_late_answers_are_those_of_one_event() {
+    let root = root();
+    let running = serve(&root, &["--workers", "3", "--in-process", "3", "worker"]);
+    let report = r#"{"errorType":"My.Error","errorMessage":"no"}"#;
+    let last = format!("old=$id; each 'say result $id 1'; say error $old '{report}'");
+    let answers = texts(&meet(&root, &running, &["keep", "keep"], &last));
+    assert_eq!(answers[..2], ["1", "1"]);
+    assert!(answers[2].contains("My.Error"), "{answers:?}");
+    expect_answer(&running, "say result $old '\"of another\"'; say result $id 2", "2");
+    expect_error(&running, "say result $id '{'", "Runtime.MarshalError", &["answer is not JSON"]);
+    expect_answer(&running, "say text $id hello", "\"hello\"");
+    assert_eq!(started(&root), 1);
+}
+
+#[test]
+fn an_event_whose_time_is_over_is_one_alone_unless_the_process_says_nothing() {
+    let root = root();
+    let arguments = ["--workers", "3", "--in-process", "3", "--deadline-margin", "11000", "worker"];
+    let running = serve(&root, &arguments);
+    // About a second is left for each.
+    let heard = scope(|scope| {
+        let kept = scope.spawn(|| running.invoke_blocking(Event::new("keep")).unwrap());
+        wait_for("an event that is kept", || root.path("kept-1").exists());
+        while !kept.is_finished() {
+            expect_answer(&running, "say result $id 1", "1");
+        }
+        kept.join().unwrap()
+    });
+    assert!(texts(&[heard])[0].contains("Function.TimedOut"));
+    assert_eq!(started(&root), 1);
+    expect_error(&running, "sleep 60", "Function.TimedOut", &["shortly before the deadline"]);
+    expect_answer(&running, "say result $id 1", "1");
+    assert_eq!(started(&root), 2);
+}
+
+#[test]
+fn large_events_and_answers_go_through() {
+    let root = root();
+    let running = serve(&root, &["--workers", "3", "--in-process", "3", "worker"]);
+    for len in [0, 1, 65_535, 65_536, 65_537, 1_048_576, 6_000_000] {
+        let event = format!("say text $id ${{#event}} #{}", "x".repeat(len));
+        expect_answer(&running, &event, &event.len().to_string());
+        let event = format!("echo \"bytes $id {len}\" >&9; head -c {len} /dev/zero >&9");
+        assert_eq!(running.invoke_blocking(Event::new(event)).unwrap().body.len(), len);
+    }
+}
+
+#[test]
+fn a_process_without_events_is_given_no_more_after_sigterm() {
+    let root = Root::new().with_program("worker", WORKER.replace("kept= count=0\n", "trap 'echo >> heard' TERM\n"));
+    let (mut child, api) = start(&root, &["--workers", "3", "--in-process", "3", "worker"], false);
+    let _asking: Vec<_> = (0..3).map(|_| api.accept().unwrap()).collect();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    // It has ended by itself, which it does when there is nothing more to read.
+    assert_eq!((root.path("heard").exists(), root.path("ended").exists()), (true, true));
+}

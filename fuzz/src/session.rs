@@ -107,7 +107,7 @@ impl Api<'_> {
     }
 
     /// Takes a turn to its end, and says whether it was not given up before.
-    fn drive(&mut self, turn: &mut Turn<'_, '_, Vec<u8>>) -> bool {
+    fn drive(&mut self, turn: &mut Turn<'_, '_, Vec<u8>, ()>) -> bool {
         loop {
             match turn.poll() {
                 Action::Done => return true,
@@ -121,23 +121,23 @@ impl Api<'_> {
                         self.connection = None;
                         return false;
                     }
-                    Some(1..32) => turn.failed(),
+                    Some(1..32) => turn.connected(Err(())),
                     Some(_) => {
                         self.connection = Some(Connection::default());
-                        turn.connected();
+                        turn.connected(Ok(()));
                     }
                 },
                 Action::Write(parts) => {
                     let bytes = parts.concat();
                     let Some(choice) = self.choice() else { return false };
                     match choice {
-                        0..8 => turn.failed(),
-                        8..16 => turn.readable(),
+                        0..8 => turn.written(Err(())),
+                        8..16 => turn.written(Ok(None)),
                         16..20 => return self.leave(),
                         _ => {
                             let len = if choice < 64 { 1 + usize::from(choice) % bytes.len() } else { bytes.len() };
                             self.hear(&bytes[..len]);
-                            turn.written(len);
+                            turn.written(Ok(Some(len)));
                         }
                     }
                 }
@@ -145,8 +145,8 @@ impl Api<'_> {
                     if self.connection.as_ref().is_none_or(|connection| connection.down.is_empty()) && !self.say() {
                         match self.choice() {
                             None | Some(0..16) => return self.leave(),
-                            Some(16..64) => turn.failed(),
-                            Some(_) => turn.read(0),
+                            Some(16..64) => turn.read(Err(())),
+                            Some(_) => turn.read(Ok(0)),
                         }
                         continue;
                     }
@@ -156,7 +156,7 @@ impl Api<'_> {
                     let len = len.min(down.len()).min(space.len());
                     space[..len].copy_from_slice(&down[..len]);
                     down.drain(..len);
-                    turn.read(len);
+                    turn.read(Ok(len));
                 }
             }
         }
@@ -255,7 +255,7 @@ impl Api<'_> {
     }
 
     /// An event that is given to the caller was handed out, and is given once.
-    fn check_event(&mut self, end: Result<Message<'_, Reply<'_>>, Error<(), &[u8]>>) {
+    fn check_event(&mut self, end: Result<Message<'_, Reply<'_>>, Error<Option<()>, &[u8]>>) {
         let Ok(Message { head: Reply::Invocation(context), body, .. }) = end else { return };
         let Ok(number) = context.request_id.as_str().parse::<u32>() else { return };
         assert!((self.given + 1..=self.events).contains(&number), "{number} of {}", self.events);

@@ -3,7 +3,7 @@
 use lambwire::{Action, Turn};
 
 use crate::api::Said;
-use crate::connection::Connection;
+use crate::connection::{Broken, Connection};
 use crate::faults::Harm;
 use crate::retry_oracle::{Kind, RetryOracle, Sent};
 use crate::stats::Count;
@@ -43,7 +43,7 @@ impl Attempt {
         self.is_part = false;
     }
 
-    pub(crate) fn drive(&mut self, world: &mut World, turn: &mut Turn<'_, '_, Vec<u8>>) -> Drove {
+    pub(crate) fn drive(&mut self, world: &mut World, turn: &mut Turn<'_, '_, Vec<u8>, Broken>) -> Drove {
         // Each piece of a stream is counted anew.
         self.left = None;
         loop {
@@ -62,11 +62,7 @@ impl Attempt {
                     self.begin_try(world, total);
                     let written = world.write(parts);
                     self.write(written.as_ref().map_or(0, |len| len.unwrap_or(0)));
-                    match written {
-                        Ok(Some(len)) => turn.written(len),
-                        Ok(None) => turn.readable(),
-                        Err(_) => turn.failed(),
-                    }
+                    turn.written(written);
                 }
                 Action::Read(space) => {
                     let read = world.read(space);
@@ -74,10 +70,7 @@ impl Attempt {
                         let connection = world.connection().expect("what was read from");
                         self.fail(connection, world.scene.now_ms);
                     }
-                    match read {
-                        Ok(len) => turn.read(len),
-                        Err(_) => turn.failed(),
-                    }
+                    turn.read(read);
                 }
                 Action::Grow(total) => {
                     let buf = turn.buffer();
@@ -98,19 +91,18 @@ impl Attempt {
         }
     }
 
-    fn connect(&mut self, world: &mut World, turn: &mut Turn<'_, '_, Vec<u8>>) {
+    fn connect(&mut self, world: &mut World, turn: &mut Turn<'_, '_, Vec<u8>, Broken>) {
         self.retries.judge_try(world.scene.now_ms);
         if let Some(connection) = world.connection() {
             let is_of_use = connection.spent().is_none() && connection.said() != Said::Garbage;
             assert!(!is_of_use, "a connection is left that is of use");
         }
         world.hang_up();
-        if world.connect().is_ok() {
-            turn.connected();
-        } else {
+        let connected = world.connect();
+        if connected.is_err() {
             self.retries.nobody(world.scene.now_ms);
-            turn.failed();
         }
+        turn.connected(connected);
     }
 
     /// Before the first write of a try.

@@ -4,7 +4,7 @@ use lambwire::{Body, Client, Error, Message, Pipelining, ReceiveError, Reply, Re
 
 use crate::adapter::{Attempt, Drove};
 use crate::api::Said;
-use crate::connection::Connection;
+use crate::connection::{Broken, Connection};
 use crate::retry_oracle::{Kind, RetryOracle};
 use crate::stats::Count;
 use crate::world::World;
@@ -131,7 +131,7 @@ fn said(world: &World) -> Said {
 }
 
 /// Takes a turn to its end, and says what came of it.
-fn conclude(world: &mut World, mut turn: Turn<'_, '_, Vec<u8>>, mut attempt: Attempt) -> Ended {
+fn conclude(world: &mut World, mut turn: Turn<'_, '_, Vec<u8>, Broken>, mut attempt: Attempt) -> Ended {
     if let Drove::HalfWay = attempt.drive(world, &mut turn) {
         return Ended::Lost;
     }
@@ -144,7 +144,7 @@ fn conclude(world: &mut World, mut turn: Turn<'_, '_, Vec<u8>>, mut attempt: Att
     }
 }
 
-fn failed(world: &World, retries: &RetryOracle, error: &Error<(), &[u8]>) -> Ended {
+fn failed(world: &World, retries: &RetryOracle, error: &Error<Option<Broken>, &[u8]>) -> Ended {
     match error {
         Error::Rejected(rejection) => {
             return Ended::Refused { status: rejection.status(), is_fatal: rejection.is_fatal() };

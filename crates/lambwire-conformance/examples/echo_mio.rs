@@ -31,7 +31,7 @@ fn answer<'e>(event: &'e [u8], context: &Context<'e>) -> Result<Response<'e>, Fa
         Order::Answer(body) => body.into(),
         Order::Stream(pieces) => {
             let pieces = pieces.into_iter().map(|piece| piece.map_err(Failure::from));
-            Response::stream("application/octet-stream", pieces)
+            Response::stream("application/octet-stream", Box::new(pieces))
         }
     })
 }

@@ -37,7 +37,7 @@ fn answer<'e>(event: &'e [u8], context: &Context<'e>) -> Result<Response<'e>, Fa
         Order::Answer(body) => body.into(),
         Order::Stream(pieces) => {
             let pieces = pieces.into_iter().map(|piece| piece.map_err(Failure::from));
-            Response::stream("application/octet-stream", stream::iter(pieces.collect::<Vec<_>>()))
+            Response::stream("application/octet-stream", Box::pin(stream::iter(pieces.collect::<Vec<_>>())))
         }
     })
 }

@@ -231,8 +231,8 @@ fn answer(event: &[u8]) -> Result<Response<'_>, Failure> {
     let pieces = event.chunks(PIECE).map(|piece| Ok(piece.to_vec()));
     match How::of(event) {
         How::Whole => Ok(Response::new(BYTES, event)),
-        How::Streamed => Ok(Response::stream(BYTES, stream::iter(pieces))),
+        How::Streamed => Ok(Response::stream(BYTES, Box::pin(stream::iter(pieces)))),
         How::Failed => Err(failure()),
-        How::Broken => Ok(Response::stream(BYTES, stream::iter(pieces.chain([Err(failure())])))),
+        How::Broken => Ok(Response::stream(BYTES, Box::pin(stream::iter(pieces.chain([Err(failure())]))))),
     }
 }

@@ -57,7 +57,7 @@ fn obey(event: &[u8]) -> Result<Response<'_>, Failure> {
         b"panic" => panic!("told to panic"),
         b"stream-fail" => {
             let pieces = [Ok(b"partial".to_vec()), Err(failure("told to fail on the way"))];
-            Ok(Response::stream("application/octet-stream", pieces))
+            Ok(Response::stream("application/octet-stream", Box::new(pieces.into_iter())))
         }
         _ => Ok(event.into()),
     }

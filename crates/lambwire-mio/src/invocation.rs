@@ -1,9 +1,9 @@
 //! An event, and the response to it.
 
-use lambwire::{Context, ErrorReport, Headers, Pipelining, Prelude};
+use lambwire::{Context, ErrorReport, Headers, Message, Pipelining, Prelude, Reply};
 use lambwire_runtime::Streaming;
 
-use crate::runtime::send;
+use crate::socket::send;
 use crate::{Error, Runtime};
 
 /// An event, and the duty to respond to it: once.
@@ -11,7 +11,7 @@ use crate::{Error, Runtime};
 #[must_use = "an invocation without a response times out"]
 pub struct Invocation<'r, 'b> {
     pub(crate) runtime: &'r mut Runtime,
-    pub(crate) pipelining: Pipelining,
+    pipelining: Pipelining,
     /// Who asks, until when, on whose behalf.
     pub context: Context<'b>,
     /// The event, as it came.
@@ -21,6 +21,10 @@ pub struct Invocation<'r, 'b> {
 }
 
 impl<'r, 'b> Invocation<'r, 'b> {
+    pub(crate) fn new(runtime: &'r mut Runtime, context: Context<'b>, message: &Message<'b, Reply<'b>>) -> Self {
+        Self { runtime, pipelining: Pipelining::Off, context, payload: message.body, headers: message.headers }
+    }
+
     /// Has the response, or the error, take the request for the next event along in the same write, as
     /// [`Runtime::serve`] does. [`Runtime::next`] then reads what came. Streams are sent as they are.
     pub fn pipelined(mut self) -> Self {
@@ -32,7 +36,7 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// # Errors
     ///
-    /// Those of [`respond_as`](Self::respond_as).
+    /// [`Error`].
     pub fn respond(self, body: &[u8]) -> Result<(), Error> {
         self.respond_as("application/json", body)
     }
@@ -41,28 +45,21 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// # Errors
     ///
-    /// [`SendError::PayloadTooLarge`] if the body is larger than Lambda takes, [`SendError::InvalidValue`] if the media
-    /// type cannot be sent: the invocation has then been answered with an error that says so. [`Error::Rejected`] if the
-    /// Runtime API did not take the response. Others if the connection was lost and it is not known what became of the
-    /// response. The invocation is over in every case; whether the loop should be as well, says
-    /// [`is_fatal`](lambwire::Error::is_fatal).
-    ///
-    /// [`SendError::PayloadTooLarge`]: lambwire::SendError::PayloadTooLarge
-    /// [`SendError::InvalidValue`]: lambwire::SendError::InvalidValue
+    /// [`Error`].
     pub fn respond_as(self, content_type: &str, body: &[u8]) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
         send(socket, conversation.respond(&self.context, content_type, body, self.pipelining))
     }
 
-    /// Answers with an error.
-    ///
-    /// A report that is longer than Lambda takes is shortened: first its stack trace goes, then the end of its message.
+    /// Answers with an error. A report that is longer than Lambda takes is shortened: first its stack trace goes, then the end
+    /// of its message.
     ///
     /// # Errors
     ///
-    /// As those of [`respond_as`](Self::respond_as).
+    /// [`Error`].
     pub fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
-        self.runtime.fail(&self.context, report, self.pipelining)
+        let Runtime { conversation, socket, .. } = self.runtime;
+        send(socket, conversation.fail(&self.context, report, self.pipelining))
     }
 
     /// A response that is sent as it comes about. Nothing is sent before its first piece.
@@ -74,13 +71,11 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///
     /// # Errors
     ///
-    /// As those of [`Stream::write`], and [`SendError::BufferTooSmall`](lambwire::SendError::BufferTooSmall) for a prelude that
-    /// is too long: the invocation has then been answered with an error that says so.
+    /// [`Error`]; it is [`Error::Send`] for a prelude that is too long.
     pub fn stream_http(self, prelude: &Prelude<'_>) -> Result<Stream<'r, 'b>, Error> {
         let Runtime { conversation, socket, .. } = &mut *self.runtime;
-        let (mut streaming, opening) = Streaming::http(self.context, prelude, conversation)?;
+        let (streaming, opening) = Streaming::http(self.context, prelude, conversation)?;
         send(socket, Ok(opening))?;
-        streaming.resume();
         Ok(Stream { runtime: self.runtime, streaming })
     }
 }
@@ -98,21 +93,18 @@ impl Stream<'_, '_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Rejected`] if the Runtime API has refused the stream meanwhile, [`Error::Transport`] if the connection
-    /// was lost: the stream is over then. [`SendError::InvalidValue`](lambwire::SendError::InvalidValue) if the media type
-    /// cannot be sent: [`fail`](Self::fail) still answers the invocation.
+    /// [`Error`], after which the stream is over; but after [`Error::Send`], for a media type that fits no header,
+    /// [`fail`](Self::fail) still answers the invocation.
     pub fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = &mut *self.runtime;
-        send(socket, self.streaming.piece(conversation, piece))?;
-        self.streaming.resume();
-        Ok(())
+        send(socket, self.streaming.piece(conversation, piece))
     }
 
     /// Ends the response.
     ///
     /// # Errors
     ///
-    /// As those of [`Invocation::respond_as`].
+    /// [`Error`].
     pub fn finish(mut self) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
         send(socket, self.streaming.finish(conversation))
@@ -123,7 +115,7 @@ impl Stream<'_, '_> {
     ///
     /// # Errors
     ///
-    /// As those of [`Invocation::respond_as`].
+    /// [`Error`].
     pub fn fail(mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
         send(socket, self.streaming.fail(conversation, report))

@@ -35,19 +35,16 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! - [`Runtime::from_env`] finds the Runtime API as Lambda says it, in `AWS_LAMBDA_RUNTIME_API`.
-//! - [`Runtime::next`] waits without a time-out, and replaces a dead connection, as one is after a freeze.
 //! - [`Runtime::serve`] is that loop around a handler. It pipelines: the response and the request for the next event go out
 //!   in one write. A panic of the handler is reported with its message and place.
-//! - `_X_AMZN_TRACE_ID` is not set: changing the environment is `unsafe` in Rust, since other threads may read it meanwhile.
-//!   A function of one thread whose X-Ray client wants it sets it from `context.trace_id` at the start of its handler.
 //! - [`Invocation`] is consumed by its answer: [`respond`](Invocation::respond), [`fail`](Invocation::fail), or
 //!   [`stream`](Invocation::stream), which ends with [`finish`](Stream::finish) or, if it fails on the way, with
 //!   [`fail`](Stream::fail), whose error really arrives as one.
-//! - An error of an answer is about that invocation alone, unless it [is fatal](lambwire::Error::is_fatal).
-//! - A response that is too large is not sent: the invocation is answered with an error that names its size.
+//! - [`Error`] of an answer is about that invocation alone, unless it [is fatal](lambwire::Error::is_fatal). A response that
+//!   is too large is not sent: the invocation is answered with an error that names its size.
+//! - [`Runtime::next`] waits without a time-out, and replaces a dead connection, as one is after a freeze.
 //! - [`Runtime::init`], [`Runtime::restore`] and [`on_sigterm`] are for what comes before the first event and after the last,
-//!   [`remaining`] for the time in between.
+//!   [`remaining`] for the time in between, [`Runtime::on_trace_id`] for X-Ray.
 //!
 //! An invocation costs four system calls, two that write and two that read, and none that waits besides; with `serve`, which
 //! pipelines, three, or two where both replies come together. `TCP_NODELAY` is set. Linux and other Unix.
@@ -71,20 +68,8 @@ pub use sigterm::on_sigterm;
 /// What a handler responds with.
 pub type Response<'e> = lambwire_runtime::Response<'e, Pieces<'e>>;
 
-/// The pieces of a streamed response: anything to iterate over them.
-pub struct Pieces<'e>(Box<dyn Iterator<Item = Result<Vec<u8>, Failure>> + 'e>);
-
-impl<'e, I: IntoIterator<Item = Result<Vec<u8>, Failure>> + 'e> From<I> for Pieces<'e> {
-    fn from(pieces: I) -> Self {
-        Self(Box::new(pieces.into_iter()))
-    }
-}
-
-impl std::fmt::Debug for Pieces<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pieces").finish_non_exhaustive()
-    }
-}
+/// The pieces of a streamed response.
+pub type Pieces<'e> = Box<dyn Iterator<Item = Result<Vec<u8>, Failure>> + 'e>;
 
 /// The functions in the READMEs compile.
 #[cfg(doctest)]

@@ -2,10 +2,10 @@
 
 use std::process::exit;
 
-use lambwire::{Chain, Context, ErrorReport, Pipelining, ReceiveError, Reply, Request, RequestKind};
-use lambwire_runtime::{Conversation, Duty, InvocationIds, ResponseBody, Sending, Streaming, catch, error};
+use lambwire::{Chain, Context, ErrorReport, Pipelining, Request, RequestKind};
+use lambwire_runtime::{Conversation, Duty, ResponseBody, Streaming, catch};
 
-use crate::socket::{Socket, drive};
+use crate::socket::{Socket, drive, send};
 use crate::{Error, Failure, Invocation, Response};
 
 /// A runtime: a connection to the Runtime API, and another one when it breaks.
@@ -14,6 +14,7 @@ pub struct Runtime {
     pub(crate) conversation: Conversation,
     pub(crate) socket: Option<Socket>,
     pipelining: Pipelining,
+    on_trace_id: fn(Option<&str>),
 }
 
 impl Runtime {
@@ -30,16 +31,16 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`SendError::InvalidEndpoint`](lambwire::SendError::InvalidEndpoint) if that is no address, [`Error::Transport`] if nobody listens
-    /// there, though it was tried for [two seconds](lambwire::limits::BACK_OFF).
+    /// [`Error::Send`] if that is no address, [`Error::Transport`] if nobody listens there, though it was tried for
+    /// [two seconds](lambwire::limits::BACK_OFF).
     pub fn connect(api: &str) -> Result<Self, Error> {
         Self::open(Conversation::new(api)?)
     }
 
-    fn open(conversation: Conversation) -> Result<Self, Error> {
-        let mut runtime = Self { conversation, socket: None, pipelining: Pipelining::Next };
-        send(&mut runtime.socket, runtime.conversation.connect())?;
-        Ok(runtime)
+    fn open(mut conversation: Conversation) -> Result<Self, Error> {
+        let mut socket = None;
+        send(&mut socket, conversation.connect())?;
+        Ok(Self { conversation, socket, pipelining: Pipelining::Next, on_trace_id: |_| () })
     }
 
     /// Waits for the next invocation, for as long as it takes. Its parts are borrowed from `buf`, which grows as
@@ -53,35 +54,33 @@ impl Runtime {
     /// Any is a reason to end the process: the Runtime API cannot be reached, cannot be understood, or refuses.
     pub fn next<'r, 'b>(&'r mut self, mut buf: &'b mut Vec<u8>) -> Result<Invocation<'r, 'b>, Error> {
         loop {
-            let mut turn = self.conversation.next(buf)?;
-            let failure = drive(&mut self.socket, &mut turn);
-            if let Some(oversized) = turn.oversized().as_ref().map(InvocationIds::of) {
-                buf = turn.into_buffer();
-                let report = lambwire_runtime::oversized();
-                match self.fail(&oversized.context()?, &report, Pipelining::Off) {
-                    Err(error) if error.is_fatal() => return Err(error),
-                    _ => continue,
-                }
+            let mut exchange = self.conversation.next(buf)?;
+            drive(&mut self.socket, &mut exchange);
+            if exchange.turn.oversized().is_none() {
+                let (context, message) = exchange.invocation()?;
+                return Ok(Invocation::new(self, context, &message));
             }
-            let message = turn.finish().map_err(|failed| error(failed, failure))?;
-            let Reply::Invocation(context) = message.head else {
-                return Err(Error::Receive { request: RequestKind::Next, error: ReceiveError::NoRequestId });
-            };
-            let pipelining = Pipelining::Off;
-            return Ok(Invocation {
-                runtime: self,
-                pipelining,
-                context,
-                payload: message.body,
-                headers: message.headers,
-            });
+            buf = exchange.turn.into_buffer();
+            match send(&mut self.socket, self.conversation.refuse_event(buf)) {
+                Err(error) if error.is_fatal() => return Err(error),
+                _ => {}
+            }
         }
     }
 
-    /// Whether [`serve`](Self::serve) pipelines: sends `next` behind each response, in the same write. It does unless told
-    /// otherwise, for servers that take no request before they have replied to the last.
+    /// Whether [`serve`](Self::serve) pipelines: sends `next` behind each response, in the same write. It does at first; there
+    /// are servers that take no request before they have replied to the last.
     pub fn set_pipelining(&mut self, is_on: bool) {
         self.pipelining = if is_on { Pipelining::Next } else { Pipelining::Off };
+    }
+
+    /// Has [`serve`](Self::serve) call `set` with the X-Ray trace header of each invocation before its handler.
+    ///
+    /// AWS's runtimes put that into the variable [`_X_AMZN_TRACE_ID`](lambwire::ENV_TRACE_ID), where X-Ray's clients look for
+    /// it. Changing the environment is `unsafe` in Rust, since another thread may read it meanwhile, and only the program
+    /// knows whether one does: so it is the program that does it, in `set`, or nobody.
+    pub fn on_trace_id(&mut self, set: fn(Option<&str>)) {
+        self.on_trace_id = set;
     }
 
     /// Handles one invocation after another, until an error ends it, which it returns.
@@ -106,8 +105,13 @@ impl Runtime {
     ) -> Error {
         let mut buf = Vec::new();
         loop {
-            let invocation = self.next(&mut buf);
-            if let Err(error) = invocation.and_then(|invocation| invocation.handle(&mut handler, &mut observe)) {
+            let handled = self.next(&mut buf).and_then(|invocation| {
+                let Invocation { runtime, context, payload, .. } = invocation;
+                (runtime.on_trace_id)(context.trace_id);
+                let response = catch(|| runtime.duty(Some(&context)), || handler(payload, &context));
+                runtime.answer(context, response, &mut observe)
+            });
+            if let Err(error) = handled {
                 return error;
             }
         }
@@ -123,7 +127,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// Those of [`Invocation::fail`].
+    /// [`Error`].
     pub fn init_error(&mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
         send(&mut self.socket, self.conversation.report(report, Request::InitError, Pipelining::Off))
     }
@@ -159,56 +163,28 @@ impl Runtime {
         exit(1)
     }
 
-    /// Registers as an extension, for as long as this connection stands, which is good for nothing else then. Where the
-    /// Runtime API has no extensions, as in some emulators, nothing comes of it.
-    pub(crate) fn register(&mut self) -> Result<(), Error> {
-        let mut buf = Vec::new();
-        let mut turn = self.conversation.register(&mut buf)?;
-        let failure = drive(&mut self.socket, &mut turn);
-        match turn.finish().map_err(|failed| error(failed, failure)) {
-            Err(Error::Rejected(_)) => Ok(()),
-            registered => send(&mut self.socket, self.conversation.extension_next(&registered?)),
-        }
-    }
-
-    pub(crate) fn fail(
-        &mut self,
-        context: &Context<'_>,
-        report: &ErrorReport<'_>,
-        pipelining: Pipelining,
-    ) -> Result<(), Error> {
-        send(&mut self.socket, self.conversation.fail(context, report, pipelining))
-    }
-
     /// What to do about a panic that ends the process.
     fn duty(&self, context: Option<&Context<'_>>) -> Duty {
-        Duty::new(self.conversation.endpoint(), context, |failure, duty| {
-            let mut runtime = Self::open(Conversation::at(duty.endpoint.clone()))?;
-            match &duty.invocation {
-                Some(ids) => runtime.fail(&ids.context()?, &failure.report(), Pipelining::Off),
-                None => runtime.init_error(&failure.report()),
-            }
-        })
+        Duty::new(self.conversation.endpoint(), context, |exchange| send(&mut None, exchange))
     }
-}
 
-impl<'b> Invocation<'_, 'b> {
-    fn handle(
-        self,
-        handler: &mut impl FnMut(&'b [u8], &Context<'b>) -> Result<Response<'b>, Failure>,
-        observe: &mut impl FnMut(&Context<'_>, &Error),
+    /// Sends what a handler returned.
+    fn answer(
+        &mut self,
+        context: Context<'_>,
+        response: Result<Response<'_>, Failure>,
+        observe: &mut dyn FnMut(&Context<'_>, &Error),
     ) -> Result<(), Error> {
-        let Self { runtime, context, payload, .. } = self;
-        let pipelining = runtime.pipelining;
-        let sent = match catch(|| runtime.duty(Some(&context)), || handler(payload, &context)) {
+        let Self { conversation, socket, pipelining, .. } = self;
+        let sent = match response {
             Ok(Response { content_type, body: ResponseBody::Buffered(body) }) => {
-                send(&mut runtime.socket, runtime.conversation.respond(&context, &content_type, &body, pipelining))
+                send(socket, conversation.respond(&context, &content_type, &body, *pipelining))
             }
             Ok(Response { content_type, body: ResponseBody::Pieces { opening, pieces } }) => {
-                let pieces = opening.map(Ok).into_iter().chain(pieces.0);
-                runtime.send_stream(Streaming::new(context, &content_type), pieces)
+                let pieces = opening.map(Ok).into_iter().chain(pieces);
+                self.send_stream(Streaming::new(context, &content_type), pieces)
             }
-            Err(failure) => runtime.fail(&context, &failure.report(), pipelining),
+            Err(failure) => send(socket, conversation.fail(&context, &failure.report(), *pipelining)),
         };
         match sent {
             Err(error) if error.is_fatal() => return Err(error),
@@ -217,35 +193,19 @@ impl<'b> Invocation<'_, 'b> {
         }
         Ok(())
     }
-}
 
-impl Runtime {
     /// Streams all pieces, and the end of them, whatever that is.
     fn send_stream(
         &mut self,
         mut streaming: Streaming<'_>,
         mut pieces: impl Iterator<Item = Result<Vec<u8>, Failure>>,
     ) -> Result<(), Error> {
-        loop {
+        let mut is_over = false;
+        while !is_over {
             let piece = catch(|| self.duty(Some(&streaming.context)), || pieces.next().transpose());
-            let Self { conversation, socket, .. } = self;
-            match piece {
-                Ok(Some(piece)) => match send(socket, streaming.piece(conversation, &piece)) {
-                    // What keeps the first piece from being sent still has to be said.
-                    Err(Error::Send { .. }) => return send(socket, streaming.finish(conversation)),
-                    sent => sent?,
-                },
-                Ok(None) => return send(socket, streaming.finish(conversation)),
-                Err(failure) => return send(socket, streaming.fail(conversation, &failure.report())),
-            }
-            streaming.resume();
+            is_over = !matches!(piece, Ok(Some(_)));
+            send(&mut self.socket, streaming.step(&mut self.conversation, &piece))?;
         }
+        Ok(())
     }
-}
-
-/// Sends a request, and waits for its reply.
-pub(crate) fn send(socket: &mut Option<Socket>, sending: Result<Sending<'_>, Error>) -> Result<(), Error> {
-    let mut sending = sending?;
-    let failure = drive(socket, &mut sending.turn);
-    sending.accepted(failure)
 }

@@ -2,11 +2,12 @@
 
 use std::process::exit;
 
+use lambwire::RequestKind;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
+use crate::socket::{drive, send};
 use crate::{Error, Runtime};
-use lambwire::RequestKind;
 
 /// Has SIGTERM sent to this process before it is ended, which Lambda does for those that register as an extension, and
 /// runs `finish` when it comes, on a thread of its own; then the process exits with 0. Lambda leaves it half a second.
@@ -16,12 +17,19 @@ use lambwire::RequestKind;
 ///
 /// # Errors
 ///
-/// Those of [`Invocation::respond`](crate::Invocation::respond), and [`Error::Transport`] if the signal cannot be had.
+/// [`Error`]; it is [`Error::Transport`] if the signal cannot be had.
 pub fn on_sigterm(api: &str, finish: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     let mut signals =
         Signals::new([SIGTERM]).map_err(|error| Error::Transport { request: RequestKind::Register, error })?;
+    // Its connection is good for nothing else.
     let mut runtime = Runtime::connect(api)?;
-    runtime.register()?;
+    let mut buf = Vec::new();
+    let mut exchange = runtime.conversation.register(&mut buf)?;
+    drive(&mut runtime.socket, &mut exchange);
+    match exchange.reply() {
+        Err(Error::Rejected(_)) => {}
+        registered => send(&mut runtime.socket, runtime.conversation.extension_next(&registered?))?,
+    }
     std::thread::spawn(move || {
         signals.forever().next();
         finish();

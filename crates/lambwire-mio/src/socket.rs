@@ -1,58 +1,47 @@
-//! One TCP socket that blocks, and what a turn asks of it.
+//! One TCP socket that blocks, and what an exchange asks of it.
 
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::SocketAddr;
 use std::thread::sleep;
 
-use lambwire::{Action, Endpoint, Turn, limits};
+use lambwire::{Action, Endpoint, limits};
+use lambwire_runtime::Exchange;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 
-/// Does what a turn asks for, until it is over. Returns what the socket says, if it has failed.
-pub(crate) fn drive(socket: &mut Option<Socket>, turn: &mut Turn<'_, '_, Vec<u8>>) -> Option<io::Error> {
-    let mut failure = None;
+use crate::Error;
+
+/// Sends a request, and waits for its reply.
+pub(crate) fn send(socket: &mut Option<Socket>, exchange: Result<Exchange<'_, '_>, Error>) -> Result<(), Error> {
+    let mut exchange = exchange?;
+    drive(socket, &mut exchange);
+    exchange.accepted()
+}
+
+/// Does what an exchange asks for, until it is over.
+pub(crate) fn drive(slot: &mut Option<Socket>, exchange: &mut Exchange<'_, '_>) {
     loop {
-        match turn.poll() {
-            Action::Done => return failure,
-            Action::Read(space) => match open(socket).and_then(|socket| socket.read(space)) {
-                Ok(len) => turn.read(len),
-                Err(error) => {
-                    failure.get_or_insert(error);
-                    turn.failed();
-                }
-            },
-            Action::Write(parts) => match open(socket).and_then(|socket| socket.write(parts)) {
-                Ok(Some(len)) => turn.written(len),
-                Ok(None) => turn.readable(),
-                Err(error) => {
-                    failure = Some(error);
-                    turn.failed();
-                }
-            },
+        match exchange.turn.poll() {
+            Action::Done => return,
+            Action::Read(space) => {
+                let read = open(slot).and_then(|socket| socket.read(space));
+                exchange.turn.read(read);
+            }
+            Action::Write(parts) => {
+                let written = open(slot).and_then(|socket| socket.write(parts));
+                exchange.turn.written(written);
+            }
             Action::Connect(endpoint) => {
-                *socket = None;
-                match Socket::connect(endpoint) {
-                    Ok(connected) => {
-                        *socket = Some(connected);
-                        failure = None;
-                        turn.connected();
-                    }
-                    Err(error) => {
-                        failure = Some(error);
-                        turn.failed();
-                    }
-                }
+                *slot = None;
+                let connected = Socket::connect(endpoint).map(|socket| *slot = Some(socket));
+                exchange.turn.connected(connected);
             }
             Action::Sleep(pause) => {
                 sleep(pause);
-                turn.slept();
+                exchange.turn.slept();
             }
-            Action::Grow(len) => {
-                let buf = turn.buffer();
-                buf.reserve_exact(len.saturating_sub(buf.len()));
-                buf.resize(len, 0);
-            }
+            Action::Grow(len) => exchange.grow(len),
         }
     }
 }
@@ -144,6 +133,7 @@ impl Socket {
         }
     }
 }
+
 #[cfg(feature = "names")]
 fn addresses(endpoint: &Endpoint) -> io::Result<impl Iterator<Item = SocketAddr>> {
     use std::net::ToSocketAddrs;

@@ -3,41 +3,24 @@
 use std::io::{self, ErrorKind};
 
 use lambwire::{
-    Body, Context, ENV_RUNTIME_API, Endpoint, ErrorHeaders, ErrorReport, InvocationId, Message, Mode, NO_EVENTS,
-    Pipelining, ReceiveError, Reply, Request, RequestId, RequestKind, SendError, Session, Turn, limits,
+    Body, Context, ENV_RUNTIME_API, Endpoint, ErrorHeaders, ErrorReport, Message, Mode, NO_EVENTS, Pipelining,
+    ReceiveError, Reply, Request, RequestKind, SendError, Session, limits,
 };
 
-use crate::{Error, Failure};
+use crate::{Error, Exchange, Failure};
 
 /// A [`Session`] with the buffers that it works in: what is the same over every connection.
 ///
-/// Each method starts a request and returns the turn that sends it.
+/// Each method starts a request and returns the [`Exchange`] that sends it, or [`Error::Send`] if it cannot be sent.
 #[derive(Debug)]
 pub struct Conversation {
     pub(crate) session: Session,
     /// The heads of requests.
-    pub(crate) heads: Vec<u8>,
+    heads: Vec<u8>,
     /// An error report, or the end of a stream.
     pub(crate) out: Vec<u8>,
     /// Replies other than invocations.
-    pub(crate) reply: Vec<u8>,
-}
-
-/// A request on its way, whose reply says no more than yes or no.
-#[derive(Debug)]
-#[must_use = "nothing is sent before the turn is taken"]
-pub struct Sending<'c> {
-    /// What is to be done for it.
-    pub turn: Turn<'c, 'c, Vec<u8>>,
-    /// Why this is sent in place of something else.
-    pub(crate) unsendable: Option<SendError>,
-}
-
-/// Both ids of an invocation, as long as they are needed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvocationIds {
-    request_id: String,
-    invocation_id: Option<Vec<u8>>,
+    reply: Vec<u8>,
 }
 
 impl Conversation {
@@ -58,7 +41,7 @@ impl Conversation {
     ///
     /// [`Error::Send`] if that is no address.
     pub fn new(api: &str) -> Result<Self, Error> {
-        Endpoint::new(api).map(Self::at).map_err(|error| Error::Send { request: RequestKind::Next, error })
+        Endpoint::new(api).map(Self::at).map_err(unsendable(RequestKind::Next))
     }
 
     /// A conversation with the Runtime API at this address.
@@ -75,10 +58,10 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// None is expected: those of [`Session::turn`].
-    pub fn connect(&mut self) -> Result<Sending<'_>, Error> {
+    /// None is expected.
+    pub fn connect(&mut self) -> Result<Exchange<'_, '_>, Error> {
         self.session.start_connect();
-        self.turn(RequestKind::Next, b"")
+        self.exchange(RequestKind::Next, b"")
     }
 
     /// The next request makes a connection of its own, as is due after a restore.
@@ -86,29 +69,41 @@ impl Conversation {
         self.session.disconnect();
     }
 
-    /// Asks for the next invocation, which is collected in `buf`. The turn's
-    /// [`finish`](lambwire::Turn::finish) reads it.
+    /// Asks for the next invocation, which is collected in `buf`.
     ///
     /// # Errors
     ///
-    /// None is expected: those of [`Session::turn_next`].
-    pub fn next<'c, 'b>(&'c mut self, buf: &'b mut Vec<u8>) -> Result<Turn<'c, 'b, Vec<u8>>, Error> {
-        let unsendable = |error| Error::Send { request: RequestKind::Next, error };
-        fill(&mut self.heads, |heads| self.session.start_next(heads).map(|()| heads.len())).map_err(unsendable)?;
-        self.session.turn_next(&self.heads, &self.reply, buf).map_err(unsendable)
+    /// None is expected.
+    pub fn next<'c, 'b>(&'c mut self, buf: &'b mut Vec<u8>) -> Result<Exchange<'c, 'b>, Error> {
+        let Self { session, heads, reply, .. } = self;
+        let started = fill(heads, |heads| session.start_next(heads).map(|()| heads.len()));
+        let turn = started.and_then(|()| session.turn_next(heads, reply, buf));
+        turn.map(Exchange::new).map_err(unsendable(RequestKind::Next))
+    }
+
+    /// Answers the invocation whose event, in `buf`, [is too large](lambwire::Turn::oversized), with an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the last exchange did not end so.
+    pub fn refuse_event(&mut self, buf: &[u8]) -> Result<Exchange<'_, '_>, Error> {
+        let context = self.session.oversized(buf).ok_or(SendError::InvalidState);
+        let message = format!("the event is larger than {} bytes", limits::PAYLOAD_BYTES);
+        let report = ErrorReport::new("Function.EventTooLarge", &message);
+        self.fail(&context.map_err(unsendable(RequestKind::Error))?, &report, Pipelining::Off)
     }
 
     /// Sends a request with a body of known length.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if it cannot be sent.
-    pub fn request<'c>(&'c mut self, request: &Request<'_>, body: &'c [u8]) -> Result<Sending<'c>, Error> {
+    /// [`Error::Send`].
+    pub fn request<'c>(&'c mut self, request: &Request<'_>, body: &'c [u8]) -> Result<Exchange<'c, 'c>, Error> {
         self.start(request, Body::Exact(body.len() as u64), Pipelining::Off)?;
-        self.turn(request.kind(), body)
+        self.exchange(request.kind(), body)
     }
 
-    /// Responds to an invocation. What cannot be sent is replaced by an error that says so.
+    /// Responds to an invocation. A response that cannot be sent is replaced by an error that says so.
     ///
     /// # Errors
     ///
@@ -119,10 +114,10 @@ impl Conversation {
         content_type: &str,
         body: &'c [u8],
         pipelining: Pipelining,
-    ) -> Result<Sending<'c>, Error> {
+    ) -> Result<Exchange<'c, 'c>, Error> {
         let request = Request::response(context, content_type, Mode::Buffered);
         match self.start(&request, Body::Exact(body.len() as u64), pipelining) {
-            Ok(()) => self.turn(RequestKind::Response, body),
+            Ok(()) => self.exchange(RequestKind::Response, body),
             Err(Error::Send { error, .. }) => self.fail_with(context, error, pipelining),
             Err(error) => Err(error),
         }
@@ -132,13 +127,13 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if it cannot be sent.
+    /// [`Error::Send`].
     pub fn fail(
         &mut self,
         context: &Context<'_>,
         report: &ErrorReport<'_>,
         pipelining: Pipelining,
-    ) -> Result<Sending<'_>, Error> {
+    ) -> Result<Exchange<'_, '_>, Error> {
         self.report(report, |headers| Request::error(context, headers), pipelining)
     }
 
@@ -148,29 +143,28 @@ impl Conversation {
         context: &Context<'_>,
         error: SendError,
         pipelining: Pipelining,
-    ) -> Result<Sending<'_>, Error> {
+    ) -> Result<Exchange<'_, '_>, Error> {
         let report = error.to_string();
-        let sending = self.fail(context, &ErrorReport::new(error.report_type(), &report), pipelining)?;
-        Ok(Sending { unsendable: Some(error), ..sending })
+        let exchange = self.fail(context, &ErrorReport::new(error.report_type(), &report), pipelining)?;
+        Ok(Exchange { unsendable: Some(error), ..exchange })
     }
 
     /// Sends the report of a failure, shortened to what Lambda takes.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if it cannot be sent.
+    /// [`Error::Send`].
     pub fn report<'a>(
         &mut self,
         report: &ErrorReport<'a>,
         request: impl FnOnce(ErrorHeaders<'a>) -> Request<'a>,
         pipelining: Pipelining,
-    ) -> Result<Sending<'_>, Error> {
+    ) -> Result<Exchange<'_, '_>, Error> {
         let report = report.fit(limits::ERROR_BYTES);
         let request = request(report.error_headers());
-        let kind = request.kind();
-        fill(&mut self.out, |json| report.write(json)).map_err(|error| Error::Send { request: kind, error })?;
+        fill(&mut self.out, |json| report.write(json)).map_err(unsendable(request.kind()))?;
         self.start(&request, Body::Exact(self.out.len() as u64), pipelining)?;
-        self.turn_with_out(kind)
+        self.exchange_out(request.kind())
     }
 
     /// Reports, to the Runtime API and on stderr, the failure that keeps the function from starting, or from going on after
@@ -178,8 +172,8 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if it cannot be sent.
-    pub fn give_up(&mut self, failure: &Failure, request: RequestKind) -> Result<Sending<'_>, Error> {
+    /// [`Error::Send`].
+    pub fn give_up(&mut self, failure: &Failure, request: RequestKind) -> Result<Exchange<'_, '_>, Error> {
         eprintln!("lambwire: {}: {}", failure.error_type, failure.message);
         let after_restore = request == RequestKind::RestoreError;
         let request = if after_restore { Request::RestoreError } else { Request::InitError };
@@ -191,11 +185,11 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if it cannot be sent.
-    pub fn register<'c, 'b>(&'c mut self, buf: &'b mut Vec<u8>) -> Result<Turn<'c, 'b, Vec<u8>>, Error> {
+    /// [`Error::Send`].
+    pub fn register<'c, 'b>(&'c mut self, buf: &'b mut Vec<u8>) -> Result<Exchange<'c, 'b>, Error> {
         self.start(&Request::Register { name: "lambwire" }, Body::Exact(NO_EVENTS.len() as u64), Pipelining::Off)?;
         let turn = self.session.turn(&self.heads, NO_EVENTS, buf);
-        turn.map_err(|error| Error::Send { request: RequestKind::Register, error })
+        turn.map(Exchange::new).map_err(unsendable(RequestKind::Register))
     }
 
     /// Asks for the event of the extension that `registered` is. None ever comes, but while this connection stands, the
@@ -204,7 +198,7 @@ impl Conversation {
     /// # Errors
     ///
     /// [`Error::Receive`] if that is no registration, [`Error::Send`] if this cannot be sent.
-    pub fn extension_next(&mut self, registered: &Message<'_, Reply<'_>>) -> Result<Sending<'_>, Error> {
+    pub fn extension_next(&mut self, registered: &Message<'_, Reply<'_>>) -> Result<Exchange<'_, '_>, Error> {
         let Reply::Registered { id } = registered.head else {
             return Err(Error::Receive { request: RequestKind::Register, error: ReceiveError::NoExtensionId });
         };
@@ -212,65 +206,24 @@ impl Conversation {
     }
 
     pub(crate) fn start(&mut self, request: &Request<'_>, body: Body, pipelining: Pipelining) -> Result<(), Error> {
-        let started =
-            fill(&mut self.heads, |heads| self.session.start(request, body, pipelining, heads).map(|()| heads.len()));
-        started.map_err(|error| Error::Send { request: request.kind(), error })
+        let Self { session, heads, .. } = self;
+        let started = fill(heads, |heads| session.start(request, body, pipelining, heads).map(|()| heads.len()));
+        started.map_err(unsendable(request.kind()))
     }
 
-    pub(crate) fn turn<'c>(&'c mut self, request: RequestKind, body: &'c [u8]) -> Result<Sending<'c>, Error> {
-        let turn = self.session.turn(&self.heads, body, &mut self.reply);
-        turn.map(|turn| Sending { turn, unsendable: None }).map_err(|error| Error::Send { request, error })
+    pub(crate) fn exchange<'c>(&'c mut self, kind: RequestKind, body: &'c [u8]) -> Result<Exchange<'c, 'c>, Error> {
+        self.session.turn(&self.heads, body, &mut self.reply).map(Exchange::new).map_err(unsendable(kind))
     }
 
     /// The same, with the body that was written into `out`.
-    pub(crate) fn turn_with_out(&mut self, request: RequestKind) -> Result<Sending<'_>, Error> {
-        let turn = self.session.turn(&self.heads, &self.out, &mut self.reply);
-        turn.map(|turn| Sending { turn, unsendable: None }).map_err(|error| Error::Send { request, error })
+    pub(crate) fn exchange_out(&mut self, kind: RequestKind) -> Result<Exchange<'_, '_>, Error> {
+        self.session.turn(&self.heads, &self.out, &mut self.reply).map(Exchange::new).map_err(unsendable(kind))
     }
 }
 
-impl Sending<'_> {
-    /// What came of it. `failure` is what the transport says, if it has failed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`], as the turn has it; [`Error::Send`] if this was sent in place of a response that cannot be.
-    pub fn accepted(self, failure: Option<io::Error>) -> Result<(), Error> {
-        self.turn.accepted().map_err(|failed| error(failed, failure))?;
-        self.unsendable.map_or(Ok(()), |error| Err(Error::Send { request: RequestKind::Response, error }))
-    }
-}
-
-/// The error by which a turn came to nothing, with what the transport says.
-#[cold]
-pub fn error(failed: lambwire::Error<(), &[u8]>, failure: Option<io::Error>) -> Error {
-    // A peer that spoke before all was written, and said nothing against it, has cut the request off.
-    failed.map(|()| failure.unwrap_or_else(|| ErrorKind::ConnectionAborted.into()), <[u8]>::to_vec)
-}
-
-/// What an invocation is answered with whose event is larger than Lambda's limit.
-pub fn oversized() -> ErrorReport<'static> {
-    ErrorReport::new("Function.EventTooLarge", "the event is larger than 6291556 bytes")
-}
-
-impl InvocationIds {
-    /// The ids of the invocation of this context.
-    pub fn of(context: &Context<'_>) -> Self {
-        let invocation_id = context.invocation_id.map(|id| id.as_bytes().to_vec());
-        Self { request_id: context.request_id.as_str().to_owned(), invocation_id }
-    }
-
-    /// A context that has no more than these.
-    ///
-    /// # Errors
-    ///
-    /// None is expected: they were ids before.
-    pub fn context(&self) -> Result<Context<'_>, Error> {
-        let unsendable = |error| Error::Send { request: RequestKind::Error, error };
-        let mut context = Context::new(RequestId::new(&self.request_id).map_err(unsendable)?);
-        context.invocation_id = self.invocation_id.as_deref().map(InvocationId::new).transpose().map_err(unsendable)?;
-        Ok(context)
-    }
+/// Makes an error of what keeps a request from being sent.
+pub(crate) fn unsendable(request: RequestKind) -> impl Fn(SendError) -> Error {
+    move |error| Error::Send { request, error }
 }
 
 /// Replaces what is in `buf` by what `write` writes, in as much room as that takes.

@@ -4,39 +4,59 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
-use lambwire::{Chain, Context, Endpoint};
+use lambwire::{Chain, Context, Endpoint, InvocationId, Pipelining, Request, RequestId, RequestKind, SendError};
 
-use crate::conversation::InvocationIds;
-use crate::{Error, Failure};
+use crate::conversation::unsendable;
+use crate::{Conversation, Error, Exchange, Failure};
 
 thread_local! {
     /// What the last panic on this thread said.
     static SAID: Cell<Option<Failure>> = const { Cell::new(None) };
 
-    /// Whom to tell of a panic that ends the process.
+    /// Where to report a panic that ends the process.
     static DUTY: RefCell<Option<Duty>> = const { RefCell::new(None) };
 }
 
 /// What is to be done about a panic that ends the process.
 #[derive(Clone, Debug)]
 pub struct Duty {
-    /// Where the Runtime API is.
-    pub endpoint: Endpoint,
-    /// The invocation that is being handled; `None` before the first.
-    pub invocation: Option<InvocationIds>,
-    /// Reports the failure, of that invocation or of the start, on a connection of its own, since the other may be amid a
-    /// message.
-    pub report: fn(&Failure, &Self) -> Result<(), Error>,
+    endpoint: Endpoint,
+    /// Both ids of the invocation that is being handled; `None` before the first.
+    invocation: Option<(String, Option<Vec<u8>>)>,
+    send: SendAlone,
 }
 
+/// Sends a request on a connection of its own, and waits for the reply.
+pub type SendAlone = fn(Result<Exchange<'_, '_>, Error>) -> Result<(), Error>;
+
 impl Duty {
-    /// What is to be done about a panic in this invocation, or before the first.
-    pub fn new(
-        endpoint: &Endpoint,
-        context: Option<&Context<'_>>,
-        report: fn(&Failure, &Self) -> Result<(), Error>,
-    ) -> Self {
-        Self { endpoint: endpoint.clone(), invocation: context.map(InvocationIds::of), report }
+    /// To report a panic in this invocation, or before the first, to the Runtime API at `endpoint`, on a connection of its
+    /// own, since the other may be amid a message.
+    pub fn new(endpoint: &Endpoint, context: Option<&Context<'_>>, send: SendAlone) -> Self {
+        let nonce = |context: &Context<'_>| context.invocation_id.map(|id| id.as_bytes().to_vec());
+        let invocation = context.map(|context| (context.request_id.to_string(), nonce(context)));
+        Self { endpoint: endpoint.clone(), invocation, send }
+    }
+
+    fn report(&self, failure: &Failure) -> Result<(), Error> {
+        let mut conversation = Conversation::at(self.endpoint.clone());
+        (self.send)(match self.context() {
+            None => conversation.report(&failure.report(), Request::InitError, Pipelining::Off),
+            Some(context) => {
+                let context = context.map_err(unsendable(RequestKind::Error))?;
+                conversation.fail(&context, &failure.report(), Pipelining::Off)
+            }
+        })
+    }
+
+    fn context(&self) -> Option<Result<Context<'_>, SendError>> {
+        let (request_id, nonce) = self.invocation.as_ref()?;
+        Some(RequestId::new(request_id).and_then(|request_id| {
+            let invocation_id = nonce.as_deref().map(InvocationId::new).transpose()?;
+            let mut context = Context::new(request_id);
+            context.invocation_id = invocation_id;
+            Ok(context)
+        }))
     }
 }
 
@@ -88,7 +108,7 @@ fn failure(info: &PanicHookInfo<'_>) -> Failure {
 
 fn report_and_exit() {
     let (Some(failure), Some(duty)) = (SAID.take(), DUTY.take()) else { return };
-    if let Err(error) = (duty.report)(&failure, &duty) {
+    if let Err(error) = duty.report(&failure) {
         eprintln!("lambwire: {}", Chain(&error));
     }
     std::process::exit(101);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::fmt;
 
 use lambwire::{Chain, ErrorReport, HTTP_INTEGRATION, Prelude, SendError};
 
@@ -17,7 +18,6 @@ pub struct Response<'e, P> {
 }
 
 /// The body of a response.
-#[derive(Debug)]
 pub enum ResponseBody<'e, P> {
     /// All of it.
     Buffered(Cow<'e, [u8]>),
@@ -30,6 +30,15 @@ pub enum ResponseBody<'e, P> {
     },
 }
 
+impl<P> fmt::Debug for ResponseBody<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Buffered(body) => f.debug_tuple("Buffered").field(body).finish(),
+            Self::Pieces { opening, .. } => f.debug_struct("Pieces").field("opening", opening).finish_non_exhaustive(),
+        }
+    }
+}
+
 impl<'e, P> Response<'e, P> {
     /// A body of the media type `content_type`.
     pub fn new(content_type: impl Into<Cow<'e, str>>, body: impl Into<Cow<'e, [u8]>>) -> Self {
@@ -37,8 +46,8 @@ impl<'e, P> Response<'e, P> {
     }
 
     /// A body that is sent piece by piece as it comes about. One that fails on the way arrives as failed.
-    pub fn stream(content_type: impl Into<Cow<'e, str>>, pieces: impl Into<P>) -> Self {
-        let body = ResponseBody::Pieces { opening: None, pieces: pieces.into() };
+    pub fn stream(content_type: impl Into<Cow<'e, str>>, pieces: P) -> Self {
+        let body = ResponseBody::Pieces { opening: None, pieces };
         Self { content_type: content_type.into(), body }
     }
 
@@ -47,8 +56,8 @@ impl<'e, P> Response<'e, P> {
     /// # Errors
     ///
     /// [`SendError::BufferTooSmall`] for a prelude that is too long.
-    pub fn stream_http(prelude: &Prelude<'_>, pieces: impl Into<P>) -> Result<Self, SendError> {
-        let body = ResponseBody::Pieces { opening: Some(opening(prelude)?), pieces: pieces.into() };
+    pub fn stream_http(prelude: &Prelude<'_>, pieces: P) -> Result<Self, SendError> {
+        let body = ResponseBody::Pieces { opening: Some(opening(prelude)?), pieces };
         Ok(Self { content_type: HTTP_INTEGRATION.into(), body })
     }
 }

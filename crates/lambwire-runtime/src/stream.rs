@@ -5,32 +5,24 @@ use lambwire::{
     SendError, limits,
 };
 
-use crate::Error;
-use crate::conversation::{Conversation, Sending, fill};
+use crate::conversation::{fill, unsendable};
+use crate::{Conversation, Error, Exchange, Failure};
 
 /// A streamed response under way. Nothing is sent before its first piece.
+///
+/// One that was rejected or lost, or whose exchange was given up, is over: [`SendError::Closed`].
 #[derive(Debug)]
 pub struct Streaming<'b> {
     /// The invocation that it answers.
     pub context: Context<'b>,
     content_type: String,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Nothing was sent.
-    Start,
-    /// Pieces were sent.
-    Begun,
-    /// It is being sent, or was rejected or lost meanwhile.
-    Over,
+    is_begun: bool,
 }
 
 impl<'b> Streaming<'b> {
     /// A response of this media type to the invocation of this context.
     pub fn new(context: Context<'b>, content_type: &str) -> Self {
-        Self { context, content_type: content_type.into(), stage: Stage::Start }
+        Self { context, content_type: content_type.into(), is_begun: false }
     }
 
     /// A response to HTTP, and what it begins with: status and headers. If these cannot be sent, the error in its place.
@@ -42,50 +34,61 @@ impl<'b> Streaming<'b> {
         context: Context<'b>,
         prelude: &Prelude<'_>,
         conversation: &'c mut Conversation,
-    ) -> Result<(Self, Sending<'c>), Error> {
+    ) -> Result<(Self, Exchange<'c, 'c>), Error> {
         let mut streaming = Self::new(context, HTTP_INTEGRATION);
-        match opening(prelude) {
-            Ok(opening) => {
-                conversation.out = opening;
-                streaming.begin(conversation)?;
-                streaming.stage = Stage::Over;
-                Ok((streaming, conversation.turn_with_out(RequestKind::Response)?))
-            }
-            Err(error) => Ok((streaming, conversation.fail_with(&context, error, Pipelining::Off)?)),
-        }
+        let opening = match opening(prelude) {
+            Ok(opening) => opening,
+            Err(error) => return Ok((streaming, conversation.fail_with(&context, error, Pipelining::Off)?)),
+        };
+        streaming.begin(conversation)?;
+        conversation.out = opening;
+        Ok((streaming, conversation.exchange_out(RequestKind::Response)?))
     }
 
-    /// Sends a piece. Once it is sent, [`resume`](Self::resume) has to follow.
+    /// Sends what comes next of a response: a piece, its end, or an error on the way. If the first piece cannot be sent, it
+    /// sends the error that says so.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if it cannot be sent, and that it cannot if the stream is over. One that has not begun may still be
-    /// [ended with an error](Self::fail).
-    pub fn piece<'c>(&mut self, conversation: &'c mut Conversation, piece: &'c [u8]) -> Result<Sending<'c>, Error> {
-        self.begin(conversation)?;
-        self.stage = Stage::Over;
-        conversation.turn(RequestKind::Response, piece)
+    /// [`Error::Send`].
+    pub fn step<'c>(
+        &mut self,
+        conversation: &'c mut Conversation,
+        next: &'c Result<Option<Vec<u8>>, Failure>,
+    ) -> Result<Exchange<'c, 'c>, Error> {
+        match next {
+            Ok(Some(piece)) if self.begin(conversation).is_ok() => conversation.exchange(RequestKind::Response, piece),
+            Ok(_) => self.finish(conversation),
+            Err(failure) => self.fail(conversation, &failure.report()),
+        }
     }
 
-    /// Goes on after a piece that was sent.
-    pub fn resume(&mut self) {
-        self.stage = Stage::Begun;
+    /// Sends a piece.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`]. A response that has not begun may still be [ended with an error](Self::fail).
+    pub fn piece<'c>(
+        &mut self,
+        conversation: &'c mut Conversation,
+        piece: &'c [u8],
+    ) -> Result<Exchange<'c, 'c>, Error> {
+        self.begin(conversation)?;
+        conversation.exchange(RequestKind::Response, piece)
     }
 
     /// Ends the response. One that cannot be sent is replaced by an error that says so.
     ///
     /// # Errors
     ///
-    /// As those of [`piece`](Self::piece).
-    pub fn finish<'c>(&mut self, conversation: &'c mut Conversation) -> Result<Sending<'c>, Error> {
+    /// [`Error::Send`].
+    pub fn finish<'c>(&mut self, conversation: &'c mut Conversation) -> Result<Exchange<'c, 'c>, Error> {
         match self.begin(conversation) {
-            Err(Error::Send { error, .. }) if self.stage == Stage::Start => {
+            Ok(()) => end(conversation, None),
+            Err(Error::Send { error, .. }) if !self.is_begun => {
                 conversation.fail_with(&self.context, error, Pipelining::Off)
             }
-            begun => {
-                begun?;
-                self.end(conversation, None)
-            }
+            Err(error) => Err(error),
         }
     }
 
@@ -94,49 +97,44 @@ impl<'b> Streaming<'b> {
     ///
     /// # Errors
     ///
-    /// As those of [`piece`](Self::piece).
+    /// [`Error::Send`].
     pub fn fail<'c>(
         &mut self,
         conversation: &'c mut Conversation,
         report: &ErrorReport<'_>,
-    ) -> Result<Sending<'c>, Error> {
-        if self.stage == Stage::Start {
+    ) -> Result<Exchange<'c, 'c>, Error> {
+        if !self.is_begun {
             return conversation.fail(&self.context, report, Pipelining::Off);
         }
         self.begin(conversation)?;
-        self.end(conversation, Some(report.fit(limits::STREAM_ERROR_BYTES)))
+        end(conversation, Some(report.fit(limits::STREAM_ERROR_BYTES)))
     }
 
     /// Starts the response, if it has not been.
     fn begin(&mut self, conversation: &mut Conversation) -> Result<(), Error> {
-        match self.stage {
-            Stage::Begun => Ok(()),
-            Stage::Over => Err(Error::Send { request: RequestKind::Response, error: SendError::Closed }),
-            Stage::Start => {
-                let request = Request::response(&self.context, &self.content_type, Mode::Streaming);
-                conversation.start(&request, Body::Chunked, Pipelining::Off)
-            }
+        if !self.is_begun {
+            let request = Request::response(&self.context, &self.content_type, Mode::Streaming);
+            conversation.start(&request, Body::Chunked, Pipelining::Off)?;
+            self.is_begun = true;
+        } else if !conversation.session.is_streaming() {
+            return Err(Error::Send { request: RequestKind::Response, error: SendError::Closed });
         }
+        Ok(())
     }
+}
 
-    fn end<'c>(
-        &mut self,
-        conversation: &'c mut Conversation,
-        report: Option<ErrorReport<'_>>,
-    ) -> Result<Sending<'c>, Error> {
-        self.stage = Stage::Over;
-        let Conversation { session, out, .. } = conversation;
-        let mut json = Vec::new();
-        let mut write = || {
-            let Some(report) = &report else {
-                return fill(out, |out| session.finish(None, out));
-            };
-            fill(&mut json, |json| report.write(json))?;
-            fill(out, |out| session.finish(Some((report.header_type(), &json)), out))
+fn end<'c>(conversation: &'c mut Conversation, report: Option<ErrorReport<'_>>) -> Result<Exchange<'c, 'c>, Error> {
+    let Conversation { session, out, .. } = conversation;
+    let mut json = Vec::new();
+    let mut write = || {
+        let Some(report) = &report else {
+            return fill(out, |out| session.finish(None, out));
         };
-        write().map_err(|error| Error::Send { request: RequestKind::Response, error })?;
-        conversation.turn_with_out(RequestKind::Response)
-    }
+        fill(&mut json, |json| report.write(json))?;
+        fill(out, |out| session.finish(Some((report.header_type(), &json)), out))
+    };
+    write().map_err(unsendable(RequestKind::Response))?;
+    conversation.exchange_out(RequestKind::Response)
 }
 
 /// What a streamed response to HTTP begins with.

@@ -74,7 +74,7 @@ async fn obey<'e>(event: &'e [u8], meeting: &Barrier) -> Result<Response<'e>, Fa
         b"panic" => panic!("told to panic"),
         b"stream-fail" => {
             let pieces = [Ok(b"partial".to_vec()), Err(failure("told to fail on the way"))];
-            Ok(Response::stream("application/octet-stream", stream::iter(pieces)))
+            Ok(Response::stream("application/octet-stream", Box::pin(stream::iter(pieces))))
         }
         // No answer before as many have come as the process takes.
         b"meet" => {

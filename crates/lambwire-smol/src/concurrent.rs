@@ -1,16 +1,16 @@
 //! Many invocations at a time: as many connections, each with its own loop.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use lambwire::{Context, ENV_MAX_CONCURRENCY};
+use lambwire::{Context, ENV_MAX_CONCURRENCY, Pipelining};
 use smol::{LocalExecutor, Timer, channel, future};
 
-use crate::{Error, Failure, Response, Runtime};
+use crate::{Error, Failure, Invocation, Response, Runtime};
 
-/// How long the other loops wait for an event when one has failed: it may have come, and the reactor is still to tell.
+/// How long the other loops wait for an event when one has failed: it may have come, and the reactor is still to say so.
 const LAST_EVENTS: Duration = Duration::from_millis(50);
 
 /// How many invocations at a time the environment asks for, in `AWS_LAMBDA_MAX_CONCURRENCY`: 1 if that is not set, is 0
@@ -56,8 +56,8 @@ pub async fn serve_concurrent(
     let serve = async || -> Result<(), Error> {
         let mut runtime = Runtime::connect(api).await?;
         let mut buf = Vec::new();
-        let is_asked = Cell::new(false);
-        while is_asked.take() || !end.is_closed() {
+        let mut is_asked = false;
+        while std::mem::take(&mut is_asked) || !end.is_closed() {
             let next = runtime.next(&mut buf);
             let no_more = async {
                 let _ = ended.recv().await;
@@ -65,11 +65,11 @@ pub async fn serve_concurrent(
                 None
             };
             let Some(invocation) = future::or(async { Some(next.await) }, no_more).await else { break };
-            let goes_on = || {
-                is_asked.set(!end.is_closed());
-                is_asked.get()
-            };
-            invocation?.handle(&mut &handler, &mut &observe, goes_on).await?;
+            let Invocation { runtime, context, payload, .. } = invocation?;
+            let response = runtime.handled(&context, handler(payload, &context)).await;
+            is_asked = !end.is_closed();
+            let pipelining = if is_asked { Pipelining::Next } else { Pipelining::Off };
+            runtime.answer(context, response, pipelining, &mut &observe).await?;
         }
         Ok(())
     };

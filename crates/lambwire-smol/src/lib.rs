@@ -36,19 +36,19 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! - [`Runtime::from_env`] finds the Runtime API as Lambda says it, in `AWS_LAMBDA_RUNTIME_API`.
-//! - [`Runtime::next`] waits without a time-out, and replaces a dead connection, as one is after a freeze.
 //! - [`Runtime::serve`] is that loop around a handler. It pipelines: the response and the request for the next event go out
-//!   in one write. A panic of the handler is reported with its message and place.
+//!   in one write. A panic of the handler is reported with its message and place. Where the future
+//!   has to be `Send`, there is [`Runtime::serve_send`].
 //! - [`Invocation`] is consumed by its answer: [`respond`](Invocation::respond), [`fail`](Invocation::fail), or
 //!   [`stream`](Invocation::stream), which ends with [`finish`](Stream::finish) or, if it fails on the way, with
 //!   [`fail`](Stream::fail), whose error really arrives as one.
-//! - An error of an answer is about that invocation alone, unless it [is fatal](lambwire::Error::is_fatal).
-//! - A response that is too large is not sent: the invocation is answered with an error that names its size.
+//! - [`Error`] of an answer is about that invocation alone, unless it [is fatal](lambwire::Error::is_fatal). A response that
+//!   is too large is not sent: the invocation is answered with an error that names its size.
+//! - [`Runtime::next`] waits without a time-out, and replaces a dead connection, as one is after a freeze.
 //! - A future that is dropped half way takes its connection along. What comes next has a new one, and nothing is ever sent
 //!   behind half a message.
 //! - [`Runtime::init`], [`Runtime::restore`] and [`Sigterm`] are for what comes before the first event and after the last,
-//!   [`remaining`] for the time in between.
+//!   [`remaining`] for the time in between, [`Runtime::on_trace_id`] for X-Ray.
 //!
 //! [`serve_concurrent`] is the same loop [`max_concurrency`] times over, on one thread, as AWS's managed instances want it.
 //!
@@ -60,10 +60,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::fmt;
 use std::pin::Pin;
-
-use smol::stream::Stream as Source;
 
 mod concurrent;
 mod invocation;
@@ -81,20 +78,11 @@ pub use sigterm::Sigterm;
 /// What a handler responds with.
 pub type Response<'e> = lambwire_runtime::Response<'e, Pieces<'e>>;
 
-/// The pieces of a streamed response: any [`Stream`](Source) of them.
-pub struct Pieces<'e>(Pin<Box<dyn Source<Item = Result<Vec<u8>, Failure>> + 'e>>);
+/// The pieces of a streamed response.
+pub type Pieces<'e> = Pin<Box<dyn smol::stream::Stream<Item = Result<Vec<u8>, Failure>> + Send + 'e>>;
 
-impl<'e, S: Source<Item = Result<Vec<u8>, Failure>> + 'e> From<S> for Pieces<'e> {
-    fn from(pieces: S) -> Self {
-        Self(Box::pin(pieces))
-    }
-}
-
-impl fmt::Debug for Pieces<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pieces").finish_non_exhaustive()
-    }
-}
+/// What a handler of [`Runtime::serve_send`] returns.
+pub type Handling<'e> = Pin<Box<dyn Future<Output = Result<Response<'e>, Failure>> + Send + 'e>>;
 
 /// The code in the README compiles.
 #[cfg(doctest)]

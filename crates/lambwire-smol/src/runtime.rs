@@ -5,19 +5,20 @@ use std::pin::pin;
 use std::process::exit;
 use std::task::Poll;
 
-use lambwire::{Chain, Context, ErrorReport, Pipelining, ReceiveError, Reply, Request, RequestKind};
-use lambwire_runtime::{Conversation, Duty, InvocationIds, ResponseBody, Sending, Streaming, catch, error};
+use lambwire::{Chain, Context, ErrorReport, Pipelining, Request, RequestKind};
+use lambwire_runtime::{Conversation, Duty, ResponseBody, Streaming, catch};
 use smol::stream::{Stream, StreamExt, iter};
 
-use crate::socket::{Socket, drive};
-use crate::{Error, Failure, Invocation, Response};
+use crate::socket::{Socket, drive, send};
+use crate::{Error, Failure, Handling, Invocation, Response};
 
 /// A runtime: a connection to the Runtime API, and another one when it breaks.
 #[derive(Debug)]
 pub struct Runtime {
     pub(crate) conversation: Conversation,
     pub(crate) socket: Option<Socket>,
-    pipelining: Pipelining,
+    pub(crate) pipelining: Pipelining,
+    on_trace_id: fn(Option<&str>),
 }
 
 impl Runtime {
@@ -34,16 +35,16 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`SendError::InvalidEndpoint`](lambwire::SendError::InvalidEndpoint) if that is no address, [`Error::Transport`] if nobody listens
-    /// there, though it was tried for [two seconds](lambwire::limits::BACK_OFF).
+    /// [`Error::Send`] if that is no address, [`Error::Transport`] if nobody listens there, though it was tried for
+    /// [two seconds](lambwire::limits::BACK_OFF).
     pub async fn connect(api: &str) -> Result<Self, Error> {
         Self::open(Conversation::new(api)?).await
     }
 
-    async fn open(conversation: Conversation) -> Result<Self, Error> {
-        let mut runtime = Self { conversation, socket: None, pipelining: Pipelining::Next };
-        send(&mut runtime.socket, runtime.conversation.connect()).await?;
-        Ok(runtime)
+    async fn open(mut conversation: Conversation) -> Result<Self, Error> {
+        let mut socket = None;
+        send(&mut socket, conversation.connect()).await?;
+        Ok(Self { conversation, socket, pipelining: Pipelining::Next, on_trace_id: |_| () })
     }
 
     /// Waits for the next invocation, for as long as it takes. Its parts are borrowed from `buf`, which grows as
@@ -58,28 +59,33 @@ impl Runtime {
     /// Any is a reason to end the process: the Runtime API cannot be reached, cannot be understood, or refuses.
     pub async fn next<'r, 'b>(&'r mut self, mut buf: &'b mut Vec<u8>) -> Result<Invocation<'r, 'b>, Error> {
         loop {
-            let mut turn = self.conversation.next(buf)?;
-            let failure = drive(&mut self.socket, &mut turn).await;
-            if let Some(oversized) = turn.oversized().as_ref().map(InvocationIds::of) {
-                buf = turn.into_buffer();
-                let report = lambwire_runtime::oversized();
-                match self.fail(&oversized.context()?, &report, Pipelining::Off).await {
-                    Err(error) if error.is_fatal() => return Err(error),
-                    _ => continue,
-                }
+            let mut exchange = self.conversation.next(buf)?;
+            drive(&mut self.socket, &mut exchange).await;
+            if exchange.turn.oversized().is_none() {
+                let (context, message) = exchange.invocation()?;
+                return Ok(Invocation::new(self, context, &message));
             }
-            let message = turn.finish().map_err(|failed| error(failed, failure))?;
-            let Reply::Invocation(context) = message.head else {
-                return Err(Error::Receive { request: RequestKind::Next, error: ReceiveError::NoRequestId });
-            };
-            return Ok(Invocation { runtime: self, context, payload: message.body, headers: message.headers });
+            buf = exchange.turn.into_buffer();
+            match send(&mut self.socket, self.conversation.refuse_event(buf)).await {
+                Err(error) if error.is_fatal() => return Err(error),
+                _ => {}
+            }
         }
     }
 
-    /// Whether [`serve`](Self::serve) pipelines: sends `next` behind each response, in the same write. It does unless told
-    /// otherwise, for servers that take no request before they have replied to the last.
+    /// Whether [`serve`](Self::serve) pipelines: sends `next` behind each response, in the same write. It does at first; there
+    /// are servers that take no request before they have replied to the last.
     pub fn set_pipelining(&mut self, is_on: bool) {
         self.pipelining = if is_on { Pipelining::Next } else { Pipelining::Off };
+    }
+
+    /// Has [`serve`](Self::serve) call `set` with the X-Ray trace header of each invocation before its handler.
+    ///
+    /// AWS's runtimes put that into the variable [`_X_AMZN_TRACE_ID`](lambwire::ENV_TRACE_ID), where X-Ray's clients look for
+    /// it. Changing the environment is `unsafe` in Rust, since another thread may read it meanwhile, and only the program
+    /// knows whether one does: so it is the program that does it, in `set`, or nobody.
+    pub fn on_trace_id(&mut self, set: fn(Option<&str>)) {
+        self.on_trace_id = set;
     }
 
     /// Handles one invocation after another, until an error ends it, which it returns.
@@ -105,7 +111,49 @@ impl Runtime {
         let mut buf = Vec::new();
         loop {
             let handled = match self.next(&mut buf).await {
-                Ok(invocation) => invocation.handle(&mut handler, &mut observe, || true).await,
+                Ok(Invocation { runtime, context, payload, .. }) => {
+                    let response = runtime.handled(&context, handler(payload, &context)).await;
+                    let pipelining = runtime.pipelining;
+                    runtime.answer(context, response, pipelining, &mut observe).await
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = handled {
+                return error;
+            }
+        }
+    }
+
+    /// [`serve_observed`](Self::serve_observed), with a future that is `Send`: for an executor of several threads. The handler
+    /// puts its own into a box, as Rust cannot say yet of all futures of an async closure that they are `Send`.
+    ///
+    /// ```
+    /// use lambwire_smol::{Error, Handling, Runtime, lambwire::Context};
+    ///
+    /// fn shout<'e>(event: &'e [u8], _: &Context<'e>) -> Handling<'e> {
+    ///     Box::pin(async move { Ok(event.to_ascii_uppercase().into()) })
+    /// }
+    ///
+    /// async fn serve() -> Result<Error, Error> {
+    ///     let mut runtime = Runtime::from_env().await?;
+    ///     Ok(runtime.serve_send(shout, |_, error| eprintln!("{error}")).await)
+    /// }
+    /// # assert!(smol::block_on(smol::spawn(serve())).is_err());
+    /// ```
+    pub async fn serve_send(
+        &mut self,
+        mut handler: impl for<'e> FnMut(&'e [u8], &Context<'e>) -> Handling<'e> + Send,
+        mut observe: impl FnMut(&Context<'_>, &Error) + Send,
+    ) -> Error {
+        let mut buf = Vec::new();
+        loop {
+            let handled = match self.next(&mut buf).await {
+                Ok(Invocation { runtime, context, payload, .. }) => {
+                    let act = async { handler(payload, &context).await };
+                    let response = runtime.handled(&context, act).await;
+                    let pipelining = runtime.pipelining;
+                    runtime.answer(context, response, pipelining, &mut observe).await
+                }
                 Err(error) => Err(error),
             };
             if let Err(error) = handled {
@@ -124,7 +172,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// Those of [`Invocation::fail`].
+    /// [`Error`].
     pub async fn init_error(&mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
         send(&mut self.socket, self.conversation.report(report, Request::InitError, Pipelining::Off)).await
     }
@@ -160,38 +208,46 @@ impl Runtime {
         exit(1)
     }
 
-    /// Registers as an extension, for as long as this connection stands, which is good for nothing else then. Where the
-    /// Runtime API has no extensions, as in some emulators, nothing comes of it.
-    pub(crate) async fn register(&mut self) -> Result<(), Error> {
-        let mut buf = Vec::new();
-        let mut turn = self.conversation.register(&mut buf)?;
-        let failure = drive(&mut self.socket, &mut turn).await;
-        match turn.finish().map_err(|failed| error(failed, failure)) {
-            Err(Error::Rejected(_)) => Ok(()),
-            registered => send(&mut self.socket, self.conversation.extension_next(&registered?)).await,
-        }
-    }
-
-    pub(crate) async fn fail(
-        &mut self,
-        context: &Context<'_>,
-        report: &ErrorReport<'_>,
-        pipelining: Pipelining,
-    ) -> Result<(), Error> {
-        send(&mut self.socket, self.conversation.fail(context, report, pipelining)).await
-    }
-
     /// What to do about a panic that ends the process.
     fn duty(&self, context: Option<&Context<'_>>) -> Duty {
-        Duty::new(self.conversation.endpoint(), context, |failure, duty| {
-            smol::block_on(async {
-                let mut runtime = Self::open(Conversation::at(duty.endpoint.clone())).await?;
-                match &duty.invocation {
-                    Some(ids) => runtime.fail(&ids.context()?, &failure.report(), Pipelining::Off).await,
-                    None => runtime.init_error(&failure.report()).await,
-                }
-            })
-        })
+        Duty::new(self.conversation.endpoint(), context, |exchange| smol::block_on(send(&mut None, exchange)))
+    }
+
+    /// Awaits a handler.
+    pub(crate) async fn handled<'e>(
+        &self,
+        context: &Context<'_>,
+        handler: impl Future<Output = Result<Response<'e>, Failure>>,
+    ) -> Result<Response<'e>, Failure> {
+        (self.on_trace_id)(context.trace_id);
+        self.caught(Some(context), handler).await
+    }
+
+    /// Sends what a handler returned.
+    pub(crate) async fn answer(
+        &mut self,
+        context: Context<'_>,
+        response: Result<Response<'_>, Failure>,
+        pipelining: Pipelining,
+        observe: &mut impl FnMut(&Context<'_>, &Error),
+    ) -> Result<(), Error> {
+        let Self { conversation, socket, .. } = self;
+        let sent = match response {
+            Ok(Response { content_type, body: ResponseBody::Buffered(body) }) => {
+                send(socket, conversation.respond(&context, &content_type, &body, pipelining)).await
+            }
+            Ok(Response { content_type, body: ResponseBody::Pieces { opening, pieces } }) => {
+                let pieces = iter(opening.map(Ok)).chain(pieces);
+                self.send_stream(Streaming::new(context, &content_type), pieces).await
+            }
+            Err(failure) => send(socket, conversation.fail(&context, &failure.report(), pipelining)).await,
+        };
+        match sent {
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(error) => observe(&context, &error),
+            Ok(()) => {}
+        }
+        Ok(())
     }
 
     /// Awaits what `act` says, and takes a panic on the way for a failure.
@@ -208,65 +264,19 @@ impl Runtime {
         })
         .await
     }
-}
 
-impl<'b> Invocation<'_, 'b> {
-    pub(crate) async fn handle(
-        self,
-        handler: &mut impl AsyncFnMut(&'b [u8], &Context<'b>) -> Result<Response<'b>, Failure>,
-        observe: &mut impl FnMut(&Context<'_>, &Error),
-        goes_on: impl FnOnce() -> bool,
-    ) -> Result<(), Error> {
-        let Self { runtime, context, payload, .. } = self;
-        let response = runtime.caught(Some(&context), handler(payload, &context)).await;
-        let pipelining = if goes_on() { runtime.pipelining } else { Pipelining::Off };
-        let sent = match response {
-            Ok(Response { content_type, body: ResponseBody::Buffered(body) }) => {
-                send(&mut runtime.socket, runtime.conversation.respond(&context, &content_type, &body, pipelining))
-                    .await
-            }
-            Ok(Response { content_type, body: ResponseBody::Pieces { opening, pieces } }) => {
-                let pieces = iter(opening.map(Ok)).chain(pieces.0);
-                runtime.send_stream(Streaming::new(context, &content_type), pin!(pieces)).await
-            }
-            Err(failure) => runtime.fail(&context, &failure.report(), pipelining).await,
-        };
-        match sent {
-            Err(error) if error.is_fatal() => return Err(error),
-            Err(error) => observe(&context, &error),
-            Ok(()) => {}
-        }
-        Ok(())
-    }
-}
-
-impl Runtime {
     /// Streams all pieces, and the end of them, whatever that is.
     async fn send_stream(
         &mut self,
         mut streaming: Streaming<'_>,
         mut pieces: impl Stream<Item = Result<Vec<u8>, Failure>> + Unpin,
     ) -> Result<(), Error> {
-        loop {
+        let mut is_over = false;
+        while !is_over {
             let piece = self.caught(Some(&streaming.context), async { pieces.next().await.transpose() }).await;
-            let Self { conversation, socket, .. } = self;
-            match piece {
-                Ok(Some(piece)) => match send(socket, streaming.piece(conversation, &piece)).await {
-                    // What keeps the first piece from being sent still has to be said.
-                    Err(Error::Send { .. }) => return send(socket, streaming.finish(conversation)).await,
-                    sent => sent?,
-                },
-                Ok(None) => return send(socket, streaming.finish(conversation)).await,
-                Err(failure) => return send(socket, streaming.fail(conversation, &failure.report())).await,
-            }
-            streaming.resume();
+            is_over = !matches!(piece, Ok(Some(_)));
+            send(&mut self.socket, streaming.step(&mut self.conversation, &piece)).await?;
         }
+        Ok(())
     }
-}
-
-/// Sends a request, and waits for its reply.
-pub(crate) async fn send(socket: &mut Option<Socket>, sending: Result<Sending<'_>, Error>) -> Result<(), Error> {
-    let mut sending = sending?;
-    let failure = drive(socket, &mut sending.turn).await;
-    sending.accepted(failure)
 }

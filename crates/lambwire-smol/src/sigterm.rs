@@ -4,6 +4,7 @@ use async_signal::{Signal, Signals};
 use lambwire::RequestKind;
 use smol::stream::StreamExt;
 
+use crate::socket::{drive, send};
 use crate::{Error, Runtime};
 
 /// Has SIGTERM sent to this process before it is ended, which Lambda does for those that register as an extension.
@@ -22,12 +23,19 @@ impl Sigterm {
     ///
     /// # Errors
     ///
-    /// Those of [`Invocation::respond`](crate::Invocation::respond), and [`Error::Transport`] if the signal cannot be had.
+    /// [`Error`]; it is [`Error::Transport`] if the signal cannot be had.
     pub async fn register(api: &str) -> Result<Self, Error> {
         let signals =
             Signals::new([Signal::Term]).map_err(|error| Error::Transport { request: RequestKind::Register, error })?;
+        // Its connection is good for nothing else.
         let mut runtime = Runtime::connect(api).await?;
-        runtime.register().await?;
+        let mut buf = Vec::new();
+        let mut exchange = runtime.conversation.register(&mut buf)?;
+        drive(&mut runtime.socket, &mut exchange).await;
+        match exchange.reply() {
+            Err(Error::Rejected(_)) => {}
+            registered => send(&mut runtime.socket, runtime.conversation.extension_next(&registered?)).await?,
+        }
         Ok(Self { signals, _runtime: runtime })
     }
 

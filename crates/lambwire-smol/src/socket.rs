@@ -1,80 +1,57 @@
-//! One TCP socket, and what a turn asks of it. Futures wait without a time-out.
+//! One TCP socket, and what an exchange asks of it. Futures wait without a time-out.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::task::Poll;
 
-use lambwire::{Action, Endpoint, Turn, limits};
+use lambwire::{Action, Endpoint, limits};
+use lambwire_runtime::Exchange;
 use smol::{Async, Timer, future};
 
-/// Does what a turn asks for, until it is over. Returns what the socket says, if it has failed.
+use crate::Error;
+
+/// Sends a request, and waits for its reply.
+pub(crate) async fn send(socket: &mut Option<Socket>, exchange: Result<Exchange<'_, '_>, Error>) -> Result<(), Error> {
+    let mut exchange = exchange?;
+    drive(socket, &mut exchange).await;
+    exchange.accepted()
+}
+
+/// Does what an exchange asks for, until it is over.
 ///
 /// A future that is dropped half way takes the socket along, so that nothing is ever sent behind half a message.
-pub(crate) async fn drive(slot: &mut Option<Socket>, turn: &mut Turn<'_, '_, Vec<u8>>) -> Option<io::Error> {
+pub(crate) async fn drive(slot: &mut Option<Socket>, exchange: &mut Exchange<'_, '_>) {
     let mut socket = slot.take();
-    let mut failure = None;
     loop {
-        match turn.poll() {
-            Action::Done => break,
-            Action::Read(space) => match open(&mut socket) {
-                Ok(open) => match open.read(space).await {
-                    Ok(len) => turn.read(len),
-                    Err(error) => {
-                        failure.get_or_insert(error);
-                        turn.failed();
-                    }
-                },
-                Err(error) => {
-                    failure.get_or_insert(error);
-                    turn.failed();
-                }
-            },
-            Action::Write(parts) => {
-                let written = match open(&mut socket) {
-                    Ok(open) => open.write(parts).await,
-                    Err(error) => Err(error),
+        match exchange.turn.poll() {
+            Action::Done => break *slot = socket,
+            Action::Read(space) => {
+                let read = match &mut socket {
+                    Some(socket) => socket.read(space).await,
+                    None => Err(ErrorKind::NotConnected.into()),
                 };
-                match written {
-                    Ok(Some(len)) => turn.written(len),
-                    Ok(None) => turn.readable(),
-                    Err(error) => {
-                        failure = Some(error);
-                        turn.failed();
-                    }
-                }
+                exchange.turn.read(read);
+            }
+            Action::Write(parts) => {
+                let written = match &mut socket {
+                    Some(socket) => socket.write(parts).await,
+                    None => Err(ErrorKind::NotConnected.into()),
+                };
+                exchange.turn.written(written);
             }
             Action::Connect(endpoint) => {
                 drop(socket.take());
-                match Socket::connect(endpoint).await {
-                    Ok(connected) => {
-                        socket = Some(connected);
-                        failure = None;
-                        turn.connected();
-                    }
-                    Err(error) => {
-                        failure = Some(error);
-                        turn.failed();
-                    }
-                }
+                let connected = Socket::connect(endpoint).await.map(|connected| socket = Some(connected));
+                exchange.turn.connected(connected);
             }
             Action::Sleep(pause) => {
                 Timer::after(pause).await;
-                turn.slept();
+                exchange.turn.slept();
             }
-            Action::Grow(len) => {
-                let buf = turn.buffer();
-                buf.reserve_exact(len.saturating_sub(buf.len()));
-                buf.resize(len, 0);
-            }
+            Action::Grow(len) => exchange.grow(len),
         }
     }
-    *slot = socket;
-    failure
-}
-
-fn open(socket: &mut Option<Socket>) -> io::Result<&mut Socket> {
-    socket.as_mut().ok_or_else(|| ErrorKind::NotConnected.into())
 }
 
 #[derive(Debug)]

@@ -7,19 +7,23 @@ use heapless::String;
 use crate::error::SendError;
 use crate::limits;
 
-/// The environment variable that tells a runtime where the Runtime API is.
+/// The environment variable that says where the Runtime API is.
 pub const ENV_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// The environment variable that tells a runtime how it was started (AWS Lambda Developer Guide,
+/// The environment variable that says how a runtime was started (AWS Lambda Developer Guide,
 /// `configuration-envvars`).
 pub const ENV_INITIALIZATION_TYPE: &str = "AWS_LAMBDA_INITIALIZATION_TYPE";
 
 /// Its value where a snapshot is taken before the first event.
 pub const SNAP_START: &str = "snap-start";
 
-/// The environment variable that tells how many invocations AWS may give to one process at a time. It is set on managed
+/// The environment variable that says how many invocations AWS may give to one process at a time. It is set on managed
 /// instances; `cargo lambda` sets it to 1.
 pub const ENV_MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
+
+/// The environment variable in which X-Ray's clients look for the trace header of the invocation at hand (AWS Lambda
+/// Developer Guide, `configuration-envvars`). It makes sense where a process has one invocation at a time.
+pub const ENV_TRACE_ID: &str = "_X_AMZN_TRACE_ID";
 
 /// Port of an `http://` URL that names none.
 const HTTP_PORT: u16 = 80;

@@ -122,7 +122,7 @@ pub use api_error::{ACCEPTED_BODY, ApiError, Rejection};
 pub use client::Client;
 pub use client_context::{ClientContext, CognitoIdentity};
 pub use context::{Context, InvocationId, RequestId};
-pub use endpoint::{ENV_INITIALIZATION_TYPE, ENV_MAX_CONCURRENCY, ENV_RUNTIME_API, Endpoint, SNAP_START};
+pub use endpoint::{ENV_INITIALIZATION_TYPE, ENV_MAX_CONCURRENCY, ENV_RUNTIME_API, ENV_TRACE_ID, Endpoint, SNAP_START};
 pub use error::{ReceiveError, SendError};
 pub use event::{Event, Received};
 pub use extension::{ExtensionId, NO_EVENTS};

@@ -243,8 +243,7 @@ impl Session {
     /// [`SendError::InvalidValue`] if the type cannot stand in a trailer; [`SendError::HeadTooLong`] for trailers longer than
     /// [`TRAILERS_BYTES`](limits::TRAILERS_BYTES). Nothing has changed then.
     pub fn finish(&mut self, error: Option<(&str, &[u8])>, out: &mut [u8]) -> Result<usize, SendError> {
-        let is_due = matches!(self.stage, Stage::Start | Stage::Streaming) && self.end_len.is_none();
-        if !is_due || self.request.body != Body::Chunked || error.is_some() && !self.request.has_trailers {
+        if !self.is_streaming() || error.is_some() && !self.request.has_trailers {
             return Err(SendError::InvalidState);
         }
         let len = match error {
@@ -262,6 +261,12 @@ impl Session {
     /// makes another.
     pub fn disconnect(&mut self) {
         self.client.close();
+    }
+
+    /// Whether a stream is under way, and waits for its next piece or its end.
+    pub fn is_streaming(&self) -> bool {
+        let is_due = matches!(self.stage, Stage::Start | Stage::Streaming) && self.end_len.is_none();
+        is_due && self.request.body == Body::Chunked
     }
 
     /// Whether the `next` that is due was sent behind a response, on this connection.
@@ -486,13 +491,14 @@ impl Session {
     }
 
     /// The reply that is whole.
-    pub(crate) fn message<'b>(&self, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, Error<(), &'b [u8]>> {
+    pub(crate) fn message<'b, E>(&self, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, Error<E, &'b [u8]>> {
         let receive = |error| Error::Receive { request: self.request.kind, error };
         self.reader.reply().read(buf).map_err(receive)
     }
 
-    /// The invocation whose event was too large, as far as its head says.
-    pub(crate) fn oversized<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
+    /// The invocation whose event, in `buf`, was larger than [`PAYLOAD_BYTES`](limits::PAYLOAD_BYTES), which is why the last
+    /// turn came to nothing: it can be answered with an error.
+    pub fn oversized<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
         let Stage::Done(Outcome::Lost(Loss::Receive(ReceiveError::PayloadTooLarge { .. }))) = self.stage else {
             return None;
         };

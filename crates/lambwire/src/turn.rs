@@ -1,4 +1,4 @@
-//! One turn of a session: what the caller has to do, and how it tells what came of that.
+//! One turn of a session: what the caller has to do, and how it reports what came of that.
 
 use core::time::Duration;
 
@@ -14,37 +14,38 @@ use crate::wire::body::Body;
 /// One turn of a [`Session`]: a request, or a piece of a streamed one, and the reply if one is due.
 ///
 /// Ask [`poll`](Self::poll) what to do, do it, report how it went, and ask again, until it says [`Action::Done`]. The buffer
-/// for the reply is borrowed until then. A turn that is dropped before is given up, with its connection.
+/// for the reply is borrowed until then. A turn that is dropped before is given up, with its connection. `E` is the error of
+/// the caller's transport.
 ///
 /// A report that was not asked for is an error: the turn is over, and [`finish`](Self::finish) returns
 /// [`SendError::InvalidState`].
 #[derive(Debug)]
 #[must_use = "a turn does nothing by itself"]
-pub struct Turn<'s, 'b, B> {
-    pub(crate) session: &'s mut Session,
-    pub(crate) head: &'s [u8],
-    pub(crate) body: &'s [u8],
+pub struct Turn<'s, 'b, B, E> {
+    session: &'s mut Session,
+    head: &'s [u8],
+    body: &'s [u8],
     /// The head of the pipelined `next`.
-    pub(crate) next: &'s [u8],
+    next: &'s [u8],
     /// Begins the reply to a `next` that was pipelined.
-    pub(crate) last: &'s [u8],
-    pub(crate) buf: &'b mut B,
+    last: &'s [u8],
+    buf: &'b mut B,
+    /// Why the connection failed: a new connection forgets it, a write that fails replaces it, a read that fails does not.
+    failure: Option<E>,
 }
 
 /// What is to be done, and how to report it.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Action<'t> {
-    /// Close the connection, if there is one, and open another: [`connected`](Turn::connected) or
-    /// [`failed`](Turn::failed).
+    /// Close the connection, if there is one, and open another: [`connected`](Turn::connected).
     Connect(&'t Endpoint),
     /// Wait so long: [`slept`](Turn::slept).
     Sleep(Duration),
-    /// Write some of these parts, best in one call: [`written`](Turn::written) or [`failed`](Turn::failed). A write that
-    /// has to wait waits for input as well: [`readable`](Turn::readable) if there is some, since the other end is about to
-    /// refuse the rest.
+    /// Write some of these parts, best in one call: [`written`](Turn::written). A write that has to wait waits for input as
+    /// well, since the other end may be about to refuse the rest.
     Write([&'t [u8]; 4]),
-    /// Read into this: [`read`](Turn::read) or [`failed`](Turn::failed).
+    /// Read into this: [`read`](Turn::read).
     Read(&'t mut [u8]),
     /// Make [the buffer](Turn::buffer) so many bytes long, with what is in it. There is nothing to report.
     Grow(usize),
@@ -60,12 +61,12 @@ impl Session {
     ///
     /// [`SendError::InvalidState`] if nothing was started, or these are other heads; [`SendError::WrongLength`] for another
     /// body than was announced; [`SendError::PayloadTooLarge`] for a piece too many.
-    pub fn turn<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>>(
+    pub fn turn<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>, E>(
         &'s mut self,
         heads: &'s [u8],
         body: &'s [u8],
         buf: &'b mut B,
-    ) -> Result<Turn<'s, 'b, B>, SendError> {
+    ) -> Result<Turn<'s, 'b, B, E>, SendError> {
         // Bytes of a pipelined reply would be lost.
         if self.request.kind == RequestKind::Next && self.head_len > 0 {
             return Err(SendError::InvalidState);
@@ -74,13 +75,13 @@ impl Session {
     }
 
     #[inline]
-    fn turn_with<'s, 'b, B>(
+    fn turn_with<'s, 'b, B, E>(
         &'s mut self,
         heads: &'s [u8],
         body: &'s [u8],
         last: &'s [u8],
         buf: &'b mut B,
-    ) -> Result<Turn<'s, 'b, B>, SendError> {
+    ) -> Result<Turn<'s, 'b, B, E>, SendError> {
         let (head, rest) = heads.split_at_checked(self.head_len).ok_or(SendError::InvalidState)?;
         let next = rest.get(..self.next_len).ok_or(SendError::InvalidState)?;
         let are_heads = [head, next].iter().all(|head| head.is_empty() || head.ends_with(b"\r\n\r\n"));
@@ -103,7 +104,7 @@ impl Session {
             self.frame_part(body.len())?;
             self.stage = Stage::Writing;
         }
-        Ok(Turn { session: self, head, body, next, last, buf })
+        Ok(Turn { session: self, head, body, next, last, buf, failure: None })
     }
 
     /// Takes a turn for the next invocation, which is collected in `buf`. `last` is the buffer of the reply before: behind
@@ -113,12 +114,12 @@ impl Session {
     ///
     /// [`SendError::InvalidState`] if [`start_next`](Self::start_next) has not been called, these are other heads, or `last`
     /// is another buffer.
-    pub fn turn_next<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>>(
+    pub fn turn_next<'s, 'b, B: AsMut<[u8]> + AsRef<[u8]>, E>(
         &'s mut self,
         heads: &'s [u8],
         last: &'s [u8],
         buf: &'b mut B,
-    ) -> Result<Turn<'s, 'b, B>, SendError> {
+    ) -> Result<Turn<'s, 'b, B, E>, SendError> {
         if self.request.kind != RequestKind::Next {
             return Err(SendError::InvalidState);
         }
@@ -127,7 +128,7 @@ impl Session {
     }
 }
 
-impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
+impl<'b, B: AsMut<[u8]> + AsRef<[u8]>, E> Turn<'_, 'b, B, E> {
     /// What to do next: the same again until it is reported.
     pub fn poll(&mut self) -> Action<'_> {
         loop {
@@ -168,12 +169,13 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
         parts
     }
 
-    /// Reports that there is a connection, which is new.
-    pub fn connected(&mut self) {
-        match self.session.stage {
-            Stage::Connecting => self.session.connected(),
-            _ => self.session.misused(SendError::InvalidState),
+    /// Reports whether there is a connection, which is new.
+    pub fn connected(&mut self, connected: Result<(), E>) {
+        if self.session.stage != Stage::Connecting {
+            return self.session.misused(SendError::InvalidState);
         }
+        self.failure = connected.err();
+        if self.failure.is_none() { self.session.connected() } else { self.session.not_connected() }
     }
 
     /// Reports that the time is over.
@@ -184,40 +186,31 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
         }
     }
 
-    /// Reports that so many bytes were written. A connection that takes none [has failed](Self::failed).
-    pub fn written(&mut self, len: usize) {
+    /// Reports how many bytes were written; `None` if there is something to read while the write waits. A connection that
+    /// takes none has failed.
+    pub fn written(&mut self, written: Result<Option<usize>, E>) {
         let left = self.session.total.saturating_sub(self.session.written);
-        match self.session.stage {
-            Stage::Writing if (1..=left).contains(&len) => self.session.written += len,
-            _ => self.session.misused(SendError::InvalidState),
-        }
-    }
-
-    /// Reports that there is something to read while a write waits.
-    pub fn readable(&mut self) {
-        match self.session.stage {
-            Stage::Writing => self.session.stage = Stage::Reading,
-            _ => self.session.misused(SendError::InvalidState),
-        }
-    }
-
-    /// Reports that so many bytes were read, 0 at the end of the connection.
-    pub fn read(&mut self, len: usize) {
-        let space = self.session.reader.space(self.buf.as_mut()).len();
-        match self.session.stage {
-            Stage::Reading if space > 0 && len <= space => self.session.read(len),
-            _ => self.session.misused(SendError::InvalidState),
-        }
-    }
-
-    /// Reports that connecting, writing or reading has failed, for a reason that the caller keeps: a connection that is made
-    /// forgets the reason before, a write that fails replaces it, a read that fails does not.
-    pub fn failed(&mut self) {
-        match self.session.stage {
-            Stage::Connecting => self.session.not_connected(),
+        match (self.session.stage, written) {
+            (Stage::Writing, Ok(Some(len))) if (1..=left).contains(&len) => self.session.written += len,
+            (Stage::Writing, Ok(None)) => self.session.stage = Stage::Reading,
             // A server that hung up may have said why before.
-            Stage::Writing => self.session.stage = Stage::Reading,
-            Stage::Reading => self.session.lost(Loss::Transport),
+            (Stage::Writing, Err(error)) => {
+                self.failure = Some(error);
+                self.session.stage = Stage::Reading;
+            }
+            _ => self.session.misused(SendError::InvalidState),
+        }
+    }
+
+    /// Reports how many bytes were read, 0 at the end of the connection.
+    pub fn read(&mut self, read: Result<usize, E>) {
+        let space = self.session.reader.space(self.buf.as_mut()).len();
+        match (self.session.stage, read) {
+            (Stage::Reading, Ok(len)) if space > 0 && len <= space => self.session.read(len),
+            (Stage::Reading, Err(error)) => {
+                self.failure.get_or_insert(error);
+                self.session.lost(Loss::Transport);
+            }
             _ => self.session.misused(SendError::InvalidState),
         }
     }
@@ -231,12 +224,13 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
     ///
     /// # Errors
     ///
-    /// [`Error`], by which the turn came to nothing. [`SendError::InvalidState`] if it is not over, or has no reply.
-    pub fn finish(self) -> Result<Message<'b, Reply<'b>>, Error<(), &'b [u8]>> {
+    /// [`Error`], by which the turn came to nothing: [`Error::Transport`] with `None` if the other end spoke before all was
+    /// written and said nothing against it. [`SendError::InvalidState`] if the turn is not over, or has no reply.
+    pub fn finish(self) -> Result<Message<'b, Reply<'b>>, Error<Option<E>, &'b [u8]>> {
         let buf: &'b B = self.buf;
         match self.session.take_outcome() {
             Outcome::Accepted => self.session.message(buf.as_ref()),
-            outcome => Err(self.session.error(outcome, buf.as_ref())),
+            outcome => Err(self.session.error(outcome, buf.as_ref()).map(|()| self.failure, |reason| reason)),
         }
     }
 
@@ -245,11 +239,11 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>> Turn<'_, 'b, B> {
     /// # Errors
     ///
     /// Those of [`finish`](Self::finish), but that there need not be a reply.
-    pub fn accepted(self) -> Result<(), Error<(), &'b [u8]>> {
+    pub fn accepted(self) -> Result<(), Error<Option<E>, &'b [u8]>> {
         let buf: &'b B = self.buf;
         match self.session.take_outcome() {
             Outcome::Accepted | Outcome::Sent => Ok(()),
-            outcome => Err(self.session.error(outcome, buf.as_ref())),
+            outcome => Err(self.session.error(outcome, buf.as_ref()).map(|()| self.failure, |reason| reason)),
         }
     }
 

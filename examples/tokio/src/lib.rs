@@ -8,8 +8,8 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::pin::pin;
 use std::task::Poll;
 
-use lambwire_runtime::lambwire::{Action, Context, Endpoint, Pipelining, Reply, Turn, limits};
-use lambwire_runtime::{Conversation, Duty, Error, Failure, ResponseBody, Sending, Streaming, catch, error};
+use lambwire_runtime::lambwire::{Action, Context, Endpoint, Pipelining, limits};
+use lambwire_runtime::{Conversation, Duty, Error, Exchange, Failure, ResponseBody, Streaming, catch};
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
@@ -48,10 +48,10 @@ impl Runtime {
         Self::open(Conversation::new(api)?).await
     }
 
-    async fn open(conversation: Conversation) -> Result<Self, Error> {
-        let mut runtime = Self { conversation, socket: None };
-        send(&mut runtime.socket, runtime.conversation.connect()).await?;
-        Ok(runtime)
+    async fn open(mut conversation: Conversation) -> Result<Self, Error> {
+        let mut socket = None;
+        send(&mut socket, conversation.connect()).await?;
+        Ok(Self { conversation, socket })
     }
 
     /// Handles one invocation after another, until an error ends it, which it returns. `observe` is called when a response
@@ -75,10 +75,9 @@ impl Runtime {
         handler: &mut impl for<'e> AsyncFnMut(&'e [u8], &Context<'e>) -> Result<Response<'e>, Failure>,
         observe: &mut impl FnMut(&Context<'_>, &Error),
     ) -> Result<(), Error> {
-        let mut turn = self.conversation.next(buf)?;
-        let failure = drive(&mut self.socket, &mut turn).await;
-        let message = turn.finish().map_err(|failed| error(failed, failure))?;
-        let Reply::Invocation(context) = message.head else { return Ok(()) };
+        let mut exchange = self.conversation.next(buf)?;
+        drive(&mut self.socket, &mut exchange).await;
+        let (context, message) = exchange.invocation()?;
         let response = self.caught(&context, handler(message.body, &context)).await;
         let Self { conversation, socket } = self;
         let sent = match response {
@@ -99,15 +98,13 @@ impl Runtime {
     }
 
     async fn stream(&mut self, mut streaming: Streaming<'_>, mut pieces: Pieces) -> Result<(), Error> {
-        let Self { conversation, socket } = self;
-        while let Some(piece) = pieces.recv().await {
-            match piece {
-                Ok(piece) => send(socket, streaming.piece(conversation, &piece)).await?,
-                Err(failure) => return send(socket, streaming.fail(conversation, &failure.report())).await,
-            }
-            streaming.resume();
+        let mut is_over = false;
+        while !is_over {
+            let piece = pieces.recv().await.transpose();
+            is_over = !matches!(piece, Ok(Some(_)));
+            send(&mut self.socket, streaming.step(&mut self.conversation, &piece)).await?;
         }
-        send(socket, streaming.finish(conversation)).await
+        Ok(())
     }
 
     /// Awaits a handler, and takes a panic on the way for a failure.
@@ -117,7 +114,7 @@ impl Runtime {
         handler: impl Future<Output = Result<V, Failure>>,
     ) -> Result<V, Failure> {
         // With `panic = "abort"` this adapter reports nothing; lambwire-smol shows how.
-        let duty = || Duty::new(self.conversation.endpoint(), Some(context), |_, _| Ok(()));
+        let duty = || Duty::new(self.conversation.endpoint(), Some(context), |_| Ok(()));
         let mut handler = pin!(handler);
         poll_fn(|cx| match catch(duty, || Ok(handler.as_mut().poll(cx))) {
             Ok(polled) => polled,
@@ -128,54 +125,38 @@ impl Runtime {
 }
 
 /// Sends a request, and waits for its reply.
-async fn send(socket: &mut Option<TcpStream>, sending: Result<Sending<'_>, Error>) -> Result<(), Error> {
-    let mut sending = sending?;
-    let failure = drive(socket, &mut sending.turn).await;
-    sending.accepted(failure)
+async fn send(socket: &mut Option<TcpStream>, exchange: Result<Exchange<'_, '_>, Error>) -> Result<(), Error> {
+    let mut exchange = exchange?;
+    drive(socket, &mut exchange).await;
+    exchange.accepted()
 }
 
-/// Does what a turn asks for, until it is over. Returns what the socket says, if it has failed. A future that is dropped
-/// half way takes the socket along.
-async fn drive(slot: &mut Option<TcpStream>, turn: &mut Turn<'_, '_, Vec<u8>>) -> Option<io::Error> {
+/// Does what an exchange asks for, until it is over. A future that is dropped half way takes the socket along.
+async fn drive(slot: &mut Option<TcpStream>, exchange: &mut Exchange<'_, '_>) {
     let mut socket = slot.take();
-    let mut failure = None;
     loop {
-        match turn.poll() {
-            Action::Done => break,
-            Action::Read(space) => match read(&mut socket, space).await {
-                Ok(len) => turn.read(len),
-                Err(error) => {
-                    failure.get_or_insert(error);
-                    turn.failed();
-                }
-            },
-            Action::Write(parts) => match write(&socket, parts).await {
-                Ok(Some(len)) => turn.written(len),
-                Ok(None) => turn.readable(),
-                Err(error) => {
-                    failure = Some(error);
-                    turn.failed();
-                }
-            },
-            Action::Connect(endpoint) => match connect(endpoint).await {
-                Ok(connected) => {
-                    (socket, failure) = (Some(connected), None);
-                    turn.connected();
-                }
-                Err(error) => {
-                    (socket, failure) = (None, Some(error));
-                    turn.failed();
-                }
-            },
+        match exchange.turn.poll() {
+            Action::Done => break *slot = socket,
+            Action::Read(space) => {
+                let read = read(&mut socket, space).await;
+                exchange.turn.read(read);
+            }
+            Action::Write(parts) => {
+                let written = write(&socket, parts).await;
+                exchange.turn.written(written);
+            }
+            Action::Connect(endpoint) => {
+                drop(socket.take());
+                let connected = connect(endpoint).await.map(|connected| socket = Some(connected));
+                exchange.turn.connected(connected);
+            }
             Action::Sleep(pause) => {
                 sleep(pause).await;
-                turn.slept();
+                exchange.turn.slept();
             }
-            Action::Grow(len) => turn.buffer().resize(len, 0),
+            Action::Grow(len) => exchange.grow(len),
         }
     }
-    *slot = socket;
-    failure
 }
 
 async fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {

@@ -4,9 +4,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use lambwire_smol::Runtime;
-use lambwire_smol::lambwire::{Error, SendError};
+use lambwire_smol::lambwire::{ApiError, Context, Error, SendError};
+use lambwire_smol::{Handling, Response, Runtime};
 use smol::future::{or, poll_once};
+use smol::stream::once;
 use smol::{Timer, block_on};
 
 use crate::over_smol::with_peer;
@@ -138,4 +139,30 @@ fn futures_may_move_to_another_thread() {
         runtime.next(&mut buf).await?.stream("text/plain").finish().await
     }
     check(serve("never asked"));
+}
+
+#[test]
+fn serve_runs_on_another_thread() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        let answers = ["moved", "streamed"].map(|event| {
+            peer.invoke(event.as_bytes());
+            peer.take_answer().1
+        });
+        peer.refuse(ApiError::InternalServerError);
+        answers
+    });
+    let served = smol::spawn(async move { runtime.serve_send(handle, |_, error| panic!("{error}")).await });
+    assert!(block_on(served).is_fatal());
+    assert_eq!(peer.join().unwrap(), ["moved", "streamed"].map(|event| event.as_bytes().to_vec()));
+}
+
+fn handle<'e>(event: &'e [u8], _: &Context<'e>) -> Handling<'e> {
+    Box::pin(async move {
+        smol::future::yield_now().await;
+        Ok(match event {
+            b"streamed" => Response::stream("a/b", Box::pin(once(Ok(event.to_vec())))),
+            event => event.into(),
+        })
+    })
 }

@@ -115,7 +115,7 @@ fn a_fatal_error_of_one_loop_leaves_the_others_time_to_answer_and_no_more() {
             async |event, _| {
                 told.recv().await.unwrap();
                 Ok(match event {
-                    b"streamed" => Response::stream("text/plain", stream::once(Ok(event.to_vec()))),
+                    b"streamed" => Response::stream("text/plain", Box::pin(stream::once(Ok(event.to_vec())))),
                     event => event.into(),
                 })
             },

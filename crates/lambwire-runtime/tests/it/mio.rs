@@ -58,14 +58,16 @@ fn streams_come_from_iterators() {
     streams_are_sent_in_pieces_and_end_as_their_pieces_do(|event| {
         let mut pieces = event.chunks(2).map(|piece| Ok(piece.to_vec()));
         Ok(match event {
-            b"http" => Response::stream_http(&Prelude::new(201), pieces)?,
-            b"fail" => Response::stream("a/b", [Ok(b"part".to_vec()), Err(failure("on the way"))]),
+            b"http" => Response::stream_http(&Prelude::new(201), Box::new(pieces))?,
+            b"fail" => {
+                Response::stream("a/b", Box::new([Ok(b"part".to_vec()), Err(failure("on the way"))].into_iter()))
+            }
             b"panic" => Response::stream(
                 "a/b",
-                std::iter::from_fn(move || Some(pieces.next().unwrap_or_else(|| panic!("no more")))),
+                Box::new(std::iter::from_fn(move || Some(pieces.next().unwrap_or_else(|| panic!("no more"))))),
             ),
-            b"unsendable" => Response::stream("a\nb", pieces),
-            _ => Response::stream("a/b", pieces),
+            b"unsendable" => Response::stream("a\nb", Box::new(pieces)),
+            _ => Response::stream("a/b", Box::new(pieces)),
         })
     });
 }

@@ -55,11 +55,10 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Takes a turn to its end, as fate has it, and gives what the transport said last.
+/// Takes a turn to its end, as fate has it.
 #[track_caller]
-fn drive(turn: &mut Turn<'_, '_, Vec<u8>>, fates: &[Fate]) -> Option<Failure> {
+fn drive(turn: &mut Turn<'_, '_, Vec<u8>, Failure>, fates: &[Fate]) {
     let mut fates = fates.iter();
-    let mut failure = None;
     loop {
         match turn.poll() {
             Action::Done => break,
@@ -73,56 +72,48 @@ fn drive(turn: &mut Turn<'_, '_, Vec<u8>>, fates: &[Fate]) -> Option<Failure> {
                 let text = format!("{action:?}");
                 let fate = *fates.next().unwrap_or_else(|| panic!("not expected: {text}"));
                 match (action, fate) {
-                    (Action::Connect(_), Opens) => {
-                        failure = None;
-                        turn.connected();
-                    }
-                    (Action::Connect(_), Fails) => {
-                        failure = Some(Failure("nobody"));
-                        turn.failed();
-                    }
+                    (Action::Connect(_), Opens) => turn.connected(Ok(())),
+                    (Action::Connect(_), Fails) => turn.connected(Err(Failure("nobody"))),
                     (Action::Sleep(pause), Waits(expected)) => {
                         assert_eq!(pause, expected);
                         turn.slept();
                     }
                     (Action::Write(parts), Goes) => {
                         let len = parts.concat().len();
-                        turn.written(len);
+                        turn.written(Ok(Some(len)));
                     }
                     (Action::Write(_), Cut(written)) => {
                         if written > 0 {
-                            turn.written(written);
+                            turn.written(Ok(Some(written)));
                         }
-                        failure = Some(Failure("cut"));
-                        turn.failed();
+                        turn.written(Err(Failure("cut")));
                     }
                     (Action::Write(_), Stops(written)) => {
-                        turn.written(written);
-                        turn.readable();
+                        turn.written(Ok(Some(written)));
+                        turn.written(Ok(None));
                     }
                     (Action::Read(space), Comes(bytes)) => {
                         space[..bytes.len()].copy_from_slice(bytes);
-                        turn.read(bytes.len());
+                        turn.read(Ok(bytes.len()));
                     }
-                    (Action::Read(_), Ends) => turn.read(0),
-                    (Action::Read(_), Breaks) => {
-                        failure.get_or_insert(Failure("broken"));
-                        turn.failed();
-                    }
+                    (Action::Read(_), Ends) => turn.read(Ok(0)),
+                    (Action::Read(_), Breaks) => turn.read(Err(Failure("broken"))),
                     (_, fate) => panic!("{text}, not {fate:?}"),
                 }
             }
         }
     }
     assert_eq!(fates.next().map(|fate| format!("{fate:?}")), None, "left over");
-    failure
 }
 
 /// The end of a turn in a line.
-fn end(turn: Turn<'_, '_, Vec<u8>>, failure: Option<Failure>) -> String {
+fn end(turn: Turn<'_, '_, Vec<u8>, Failure>) -> String {
     match turn.finish() {
         Ok(message) => said(&message.head),
-        Err(error) => Chain(&error.map(|()| failure.unwrap_or(Failure("silent")), <[u8]>::to_vec)).to_string(),
+        Err(error) => {
+            let error = error.map(|failure| failure.unwrap_or(Failure("silent")), <[u8]>::to_vec);
+            Chain(&error).to_string()
+        }
     }
 }
 
@@ -137,8 +128,8 @@ fn check(session: &mut Session, request: &Request<'_>, fates: &[Fate], expected:
         session.start(request, Body::Exact(BODY.len() as u64), Pipelining::Off, &mut heads).unwrap();
         session.turn(&heads, BODY, &mut buf).unwrap()
     };
-    let failure = drive(&mut turn, fates);
-    assert_eq!(end(turn, failure), expected);
+    drive(&mut turn, fates);
+    assert_eq!(end(turn), expected);
 }
 
 fn said(reply: &Reply<'_>) -> String {
@@ -292,10 +283,10 @@ fn check_stream(pieces: &[&[Fate]], last: &[Fate], expected: &str) {
     session.start(&streaming(), Body::Chunked, Pipelining::Off, &mut heads).unwrap();
     for fates in pieces {
         let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
-        let failure = drive(&mut turn, fates);
+        drive(&mut turn, fates);
         if turn.poll() == Action::Done {
             if let Err(error) = turn.accepted() {
-                let error = error.map(|()| failure.unwrap_or(Failure("silent")), <[u8]>::to_vec);
+                let error = error.map(|failure| failure.unwrap_or(Failure("silent")), <[u8]>::to_vec);
                 assert_eq!(Chain(&error).to_string(), expected);
                 return;
             }
@@ -303,8 +294,8 @@ fn check_stream(pieces: &[&[Fate]], last: &[Fate], expected: &str) {
     }
     let len = session.finish(None, &mut out).unwrap();
     let mut turn = session.turn(&heads, &out[..len], &mut buf).unwrap();
-    let failure = drive(&mut turn, last);
-    assert_eq!(end(turn, failure), expected);
+    drive(&mut turn, last);
+    assert_eq!(end(turn), expected);
 }
 
 #[test]
@@ -357,23 +348,23 @@ fn pipelined(fates: &[Fate], replies: &[u8]) -> (Session, String, Vec<u8>) {
     let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
     for fate in fates {
         match (turn.poll(), fate) {
-            (Action::Connect(_), Opens) => turn.connected(),
+            (Action::Connect(_), Opens) => turn.connected(Ok(())),
             (Action::Write(parts), Goes) => {
                 let len = parts.concat().len();
-                turn.written(len);
+                turn.written(Ok(Some(len)));
             }
             (Action::Write(_), Cut(written)) => {
-                turn.written(*written);
-                turn.failed();
+                turn.written(Ok(Some(*written)));
+                turn.written(Err(Failure("cut")));
             }
             (action, fate) => panic!("{action:?}, not {fate:?}"),
         }
     }
     let Action::Read(space) = turn.poll() else { panic!("nothing is read") };
     space[..replies.len()].copy_from_slice(replies);
-    turn.read(replies.len());
+    turn.read(Ok(replies.len()));
     let _ = turn.poll();
-    let verdict = end(turn, Some(Failure("cut")));
+    let verdict = end(turn);
     (session, verdict, buf)
 }
 
@@ -382,9 +373,9 @@ fn response_bytes() -> usize {
     let mut session = session();
     let (mut heads, mut buf) = ([0; 512], Vec::new());
     session.start(&plain_request(RequestKind::Response), Body::Exact(6), Pipelining::Off, &mut heads).unwrap();
-    let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
+    let mut turn = session.turn::<_, Failure>(&heads, BODY, &mut buf).unwrap();
     assert!(matches!(turn.poll(), Action::Connect(_)));
-    turn.connected();
+    turn.connected(Ok(()));
     let Action::Write(parts) = turn.poll() else { panic!("nothing is written") };
     parts.concat().len()
 }
@@ -405,13 +396,13 @@ fn a_pipelined_next_is_not_sent_again() {
                     Action::Grow(len) => turn.buffer().resize(len, 0),
                     Action::Read(space) => {
                         space[..left.len()].copy_from_slice(left);
-                        turn.read(left.len());
+                        turn.read(Ok(left.len()));
                         left = b"";
                     }
                     action => break assert_eq!(action, Action::Done),
                 }
             }
-            assert_eq!(end(turn, None), "invocation id");
+            assert_eq!(end(turn), "invocation id");
         }
     }
 }
@@ -443,8 +434,8 @@ fn check_after(session: &mut Session, fates: &[Fate]) {
     session.start_next(&mut heads).unwrap();
     let last = [0; 512];
     let mut turn = session.turn_next(&heads, &last, &mut event).unwrap();
-    let failure = drive(&mut turn, fates);
-    assert_eq!(end(turn, failure), "invocation id");
+    drive(&mut turn, fates);
+    assert_eq!(end(turn), "invocation id");
 }
 
 #[test]
@@ -454,8 +445,8 @@ fn a_response_that_went_out_before_a_cut_behind_it_is_sent_once_more() {
     let body = Body::Exact(BODY.len() as u64);
     session.start(&plain_request(RequestKind::Response), body, Pipelining::Next, &mut heads).unwrap();
     let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
-    let failure = drive(&mut turn, &[Opens, Cut(response_bytes()), Ends, Opens, Goes, Comes(REPEATED)]);
-    assert_eq!(end(turn, failure), "Rejected { status: 403 }");
+    drive(&mut turn, &[Opens, Cut(response_bytes()), Ends, Opens, Goes, Comes(REPEATED)]);
+    assert_eq!(end(turn), "Rejected { status: 403 }");
 }
 
 #[test]
@@ -468,25 +459,29 @@ fn a_reply_at_the_limit_is_collected_and_one_byte_more_is_not() {
         let head = head(total - head(0).len());
         let Action::Read(space) = turn.poll() else { panic!("nothing is read") };
         space[..head.len()].copy_from_slice(head.as_bytes());
-        turn.read(head.len());
+        turn.read(Ok(head.len()));
         let expected = if total <= MESSAGE_BYTES { Action::Grow(total) } else { Action::Done };
         assert_eq!(turn.poll(), expected);
         if total > MESSAGE_BYTES {
             assert_eq!(turn.oversized().map(|context| context.request_id.as_str().to_owned()), Some("id".to_owned()));
-            assert!(end(turn, None).ends_with("payload larger than 6291556 bytes"));
+            assert!(end(turn).ends_with("payload larger than 6291556 bytes"));
         }
     }
 }
 
 /// A turn whose `next` has gone out.
-fn asked<'s, 'b>(session: &'s mut Session, heads: &'s mut [u8], buf: &'b mut Vec<u8>) -> Turn<'s, 'b, Vec<u8>> {
+fn asked<'s, 'b>(
+    session: &'s mut Session,
+    heads: &'s mut [u8],
+    buf: &'b mut Vec<u8>,
+) -> Turn<'s, 'b, Vec<u8>, Failure> {
     session.start_next(heads).unwrap();
     let mut turn = session.turn_next(heads, &[], buf).unwrap();
     assert!(matches!(turn.poll(), Action::Connect(_)));
-    turn.connected();
+    turn.connected(Ok(()));
     let Action::Write(parts) = turn.poll() else { panic!("nothing is written") };
     let len = parts.concat().len();
-    turn.written(len);
+    turn.written(Ok(Some(len)));
     turn
 }
 
@@ -509,7 +504,7 @@ fn a_buffer_doubles_and_grows_by_256_kib_at_most() {
                     space[..head.len()].copy_from_slice(head);
                 }
                 let len = space.len();
-                turn.read(len);
+                turn.read(Ok(len));
             }
             action => panic!("{action:?}"),
         }
@@ -519,21 +514,23 @@ fn a_buffer_doubles_and_grows_by_256_kib_at_most() {
 
 #[test]
 fn a_report_that_was_not_asked_for_ends_the_turn_with_an_error() {
-    type Report = fn(&mut Turn<'_, '_, Vec<u8>>);
-    let reports: [(&str, Report); 7] = [
-        ("connected", |turn| turn.connected()),
+    type Report = fn(&mut Turn<'_, '_, Vec<u8>, Failure>);
+    let reports: [(&str, Report); 9] = [
+        ("connected", |turn| turn.connected(Ok(()))),
         ("slept", |turn| turn.slept()),
-        ("written", |turn| turn.written(1)),
-        ("written too much", |turn| turn.written(9999)),
-        ("readable", |turn| turn.readable()),
-        ("read", |turn| turn.read(1)),
-        ("failed", |turn| turn.failed()),
+        ("written", |turn| turn.written(Ok(Some(1)))),
+        ("written too much", |turn| turn.written(Ok(Some(9999)))),
+        ("readable", |turn| turn.written(Ok(None))),
+        ("read", |turn| turn.read(Ok(1))),
+        ("not connected", |turn| turn.connected(Err(Failure("nobody")))),
+        ("not written", |turn| turn.written(Err(Failure("cut")))),
+        ("not read", |turn| turn.read(Err(Failure("broken")))),
     ];
     let stages: [(&str, &[Fate], &[&str]); 4] = [
         ("before the first action", &[], &[]),
-        ("connecting", &[], &["connected", "failed"]),
-        ("writing", &[Opens], &["written", "readable", "failed"]),
-        ("reading", &[Opens, Goes], &["read", "failed"]),
+        ("connecting", &[], &["connected", "not connected"]),
+        ("writing", &[Opens], &["written", "readable", "not written"]),
+        ("reading", &[Opens, Goes], &["read", "not read"]),
     ];
     for (stage, fates, allowed) in stages {
         for (name, report) in reports {
@@ -542,10 +539,10 @@ fn a_report_that_was_not_asked_for_ends_the_turn_with_an_error() {
             let mut turn = session.turn_next(&heads, &[], &mut buf).unwrap();
             for fate in fates {
                 match (turn.poll(), fate) {
-                    (Action::Connect(_), Opens) => turn.connected(),
+                    (Action::Connect(_), Opens) => turn.connected(Ok(())),
                     (Action::Write(parts), Goes) => {
                         let len = parts.concat().len();
-                        turn.written(len);
+                        turn.written(Ok(Some(len)));
                     }
                     (action, fate) => panic!("{action:?}, not {fate:?}"),
                 }
@@ -557,7 +554,7 @@ fn a_report_that_was_not_asked_for_ends_the_turn_with_an_error() {
             let is_misuse = matches!(turn.poll(), Action::Done);
             assert_eq!(is_misuse, !allowed.contains(&name), "{name}, {stage}");
             if is_misuse {
-                assert!(end(turn, None).ends_with(&SendError::InvalidState.to_string()));
+                assert!(end(turn).ends_with(&SendError::InvalidState.to_string()));
             }
         }
     }
@@ -569,32 +566,32 @@ fn a_buffer_that_is_handed_back_shorter_is_an_error() {
     let mut turn = asked(&mut session, &mut heads, &mut buf);
     let Action::Read(space) = turn.poll() else { panic!("nothing is read") };
     space[..40].copy_from_slice(&EVENT[..40]);
-    turn.read(40);
+    turn.read(Ok(40));
     turn.buffer().truncate(39);
     assert_eq!(turn.poll(), Action::Done);
-    assert!(end(turn, None).ends_with(&SendError::InvalidState.to_string()));
+    assert!(end(turn).ends_with(&SendError::InvalidState.to_string()));
 }
 
 #[test]
 fn a_turn_that_is_not_taken_as_it_was_started_is_refused() {
     let (mut session, mut heads, mut buf) = (session(), [0; 512], Vec::<u8>::new());
     let out_of_turn = Some(SendError::InvalidState);
-    assert_eq!(session.turn(&[], &[], &mut buf).err(), out_of_turn);
+    assert_eq!(session.turn::<_, Failure>(&[], &[], &mut buf).err(), out_of_turn);
     let response = plain_request(RequestKind::Response);
     assert_eq!(session.start(&Request::Next, Body::Exact(0), Pipelining::Off, &mut heads).err(), out_of_turn);
     assert_eq!(session.start(&streaming(), Body::Chunked, Pipelining::Next, &mut heads).err(), out_of_turn);
     let needed = session.start(&response, Body::Exact(6), Pipelining::Next, &mut [0; 200]);
     let Err(SendError::BufferTooSmall { needed }) = needed else { panic!("{needed:?}") };
     assert!(session.start(&response, Body::Exact(6), Pipelining::Next, &mut heads[..needed]).is_ok());
-    assert_eq!(session.turn(&heads[..needed - 1], BODY, &mut buf).err(), out_of_turn);
-    assert_eq!(session.turn(&[b'x'; 512], BODY, &mut buf).err(), out_of_turn);
-    assert_eq!(session.turn_next(&heads, &[], &mut buf).err(), out_of_turn);
+    assert_eq!(session.turn::<_, Failure>(&heads[..needed - 1], BODY, &mut buf).err(), out_of_turn);
+    assert_eq!(session.turn::<_, Failure>(&[b'x'; 512], BODY, &mut buf).err(), out_of_turn);
+    assert_eq!(session.turn_next::<_, Failure>(&heads, &[], &mut buf).err(), out_of_turn);
     let wrong = SendError::WrongLength { announced: 6, given: 5 };
-    assert_eq!(session.turn(&heads, &BODY[1..], &mut buf).err(), Some(wrong));
+    assert_eq!(session.turn::<_, Failure>(&heads, &BODY[1..], &mut buf).err(), Some(wrong));
     assert_eq!(session.finish(None, &mut [0; 64]), Err(SendError::InvalidState));
     session.start_next(&mut heads).unwrap();
-    assert_eq!(session.turn(&heads, &[], &mut buf).err(), out_of_turn);
-    let turn = session.turn_next(&heads, &[], &mut buf).unwrap();
+    assert_eq!(session.turn::<_, Failure>(&heads, &[], &mut buf).err(), out_of_turn);
+    let turn = session.turn_next::<_, Failure>(&heads, &[], &mut buf).unwrap();
     assert!(turn.accepted().unwrap_err().to_string().contains("cannot be sent"));
 }
 
@@ -604,7 +601,7 @@ fn what_was_given_up_half_way_costs_its_connection() {
     check(&mut session, &Request::Next, &[Opens, Goes, Comes(EVENT)], "invocation id");
     let (mut heads, mut buf) = ([0; 512], Vec::new());
     session.start(&plain_request(RequestKind::Response), Body::Exact(6), Pipelining::Off, &mut heads).unwrap();
-    let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
+    let mut turn = session.turn::<_, Failure>(&heads, BODY, &mut buf).unwrap();
     assert!(matches!(turn.poll(), Action::Write(_)));
     drop(turn);
     check(&mut session, &Request::Next, &[Opens, Goes, Comes(EVENT)], "invocation id");
@@ -620,7 +617,7 @@ fn a_connection_is_made_when_it_is_asked_for() {
     for fates in [&[Fails, Opens][..], &[]] {
         session.start_connect();
         let mut turn = session.turn(&[], &[], &mut buf).unwrap();
-        assert!(drive(&mut turn, fates).is_none());
+        drive(&mut turn, fates);
         turn.accepted().unwrap();
     }
     check(&mut session, &Request::Next, &[Goes, Comes(EVENT)], "invocation id");

@@ -235,14 +235,16 @@ fn mio_served(event: &[u8]) -> Result<lambwire_mio::Response<'_>, lambwire_mio::
         b"oversize" => vec![b' '; OVERSIZE].into(),
         b"unfit" => Response::new(UNFIT, b"{}".as_slice()),
         b"fail" => return Err(failure()),
-        b"stream" => Response::stream("text/plain", [PIECE, PIECE].map(|piece| Ok(piece.to_vec()))),
+        b"stream" => {
+            Response::stream("text/plain", Box::new([PIECE, PIECE].into_iter().map(|piece| Ok(piece.to_vec()))))
+        }
         b"stream-large" => {
-            Response::stream("text/plain", (0..LARGE / LARGE_PIECE).map(|_| Ok(vec![b' '; LARGE_PIECE])))
+            Response::stream("text/plain", Box::new((0..LARGE / LARGE_PIECE).map(|_| Ok(vec![b' '; LARGE_PIECE]))))
         }
         b"stream-small" => {
-            Response::stream("text/plain", (0..LARGE / SMALL_PIECE.len()).map(|_| Ok(SMALL_PIECE.to_vec())))
+            Response::stream("text/plain", Box::new((0..LARGE / SMALL_PIECE.len()).map(|_| Ok(SMALL_PIECE.to_vec()))))
         }
-        b"stream-fail" => Response::stream("text/plain", [Ok(PIECE.to_vec()), Err(failure())]),
+        b"stream-fail" => Response::stream("text/plain", Box::new([Ok(PIECE.to_vec()), Err(failure())].into_iter())),
         _ => b"{}".as_slice().into(),
     })
 }
@@ -301,14 +303,16 @@ fn smol_served(event: &[u8]) -> Result<lambwire_smol::Response<'_>, lambwire_smo
         b"oversize" => vec![b' '; OVERSIZE].into(),
         b"unfit" => Response::new(UNFIT, b"{}".as_slice()),
         b"fail" => return Err(failure()),
-        b"stream" => Response::stream("text/plain", iter([PIECE, PIECE].map(|piece| Ok(piece.to_vec())))),
-        b"stream-large" => {
-            Response::stream("text/plain", iter((0..LARGE / LARGE_PIECE).map(|_| Ok(vec![b' '; LARGE_PIECE]))))
-        }
-        b"stream-small" => {
-            Response::stream("text/plain", iter((0..LARGE / SMALL_PIECE.len()).map(|_| Ok(SMALL_PIECE.to_vec()))))
-        }
-        b"stream-fail" => Response::stream("text/plain", iter([Ok(PIECE.to_vec()), Err(failure())])),
+        b"stream" => Response::stream("text/plain", Box::pin(iter([PIECE, PIECE].map(|piece| Ok(piece.to_vec()))))),
+        b"stream-large" => Response::stream(
+            "text/plain",
+            Box::pin(iter((0..LARGE / LARGE_PIECE).map(|_| Ok(vec![b' '; LARGE_PIECE])))),
+        ),
+        b"stream-small" => Response::stream(
+            "text/plain",
+            Box::pin(iter((0..LARGE / SMALL_PIECE.len()).map(|_| Ok(SMALL_PIECE.to_vec())))),
+        ),
+        b"stream-fail" => Response::stream("text/plain", Box::pin(iter([Ok(PIECE.to_vec()), Err(failure())]))),
         _ => b"{}".as_slice().into(),
     })
 }

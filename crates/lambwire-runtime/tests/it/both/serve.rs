@@ -6,7 +6,7 @@ use lambwire_runtime::lambwire::{ApiError, Chain, Error};
 
 use super::adapter::{Failure, Response};
 use super::with_peer;
-use crate::peer::{ID, Peer};
+use crate::peer::{ID, Peer, TRACE_ID};
 
 /// A failure of these words.
 pub(crate) fn failure(message: &str) -> Failure {
@@ -107,6 +107,35 @@ fn an_answer_that_ends_the_environment_ends_the_loop() {
     let error = wait!(runtime.serve_observed(handler!(|event, _| Ok(event.into())), |_, error| panic!("{error}")));
     assert!(error.to_string().starts_with("response refused with status 500"), "{error}");
     drop(runtime);
+    peer.join().unwrap();
+}
+
+thread_local! {
+    static TRACE_IDS: RefCell<Vec<Option<String>>> = const { RefCell::new(Vec::new()) };
+}
+
+#[test]
+fn a_trace_id_is_known_before_its_handler_runs() {
+    let (mut runtime, peer) = with_peer(|listener| {
+        let mut peer = Peer::accept(listener);
+        for _ in 0..2 {
+            peer.invoke(b"{}");
+            peer.take_answer();
+        }
+        peer.refuse(ApiError::InternalServerError);
+    });
+    runtime.on_trace_id(|id| TRACE_IDS.with_borrow_mut(|ids| ids.push(id.map(str::to_owned))));
+    let known = RefCell::new(Vec::new());
+    serve!(
+        runtime,
+        handler!(|event, _| {
+            known.borrow_mut().push(TRACE_IDS.with_borrow(Vec::clone));
+            Ok(event.into())
+        }),
+        |_, error| panic!("{error}"),
+    );
+    let id = Some(TRACE_ID.to_owned());
+    assert_eq!(known.into_inner(), [vec![id.clone()], vec![id.clone(), id]]);
     peer.join().unwrap();
 }
 

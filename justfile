@@ -1,16 +1,18 @@
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
+# Elsewhere than on Linux, the members that are for any Unix.
+members := if os() == "linux" { "--workspace" } else { "" }
 
 # Everything that has to hold before a change is merged
 check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie workers languages counts fuzz-seeds simulate conformance-quick docs-test
 
 # What a change has to pass anywhere: nothing but Rust is needed
 quick: fmt
-    cargo clippy --workspace --all-targets -- -D warnings
-    cargo test --workspace
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    cargo clippy {{members}} --all-targets -- -D warnings
+    cargo test {{members}}
+    RUSTDOCFLAGS="-D warnings" cargo doc {{members}} --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: page clients durable cargo-lambda simulate-bugs images events libraries more-languages soak-languages publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
+nightly: page clients durable cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -91,6 +93,10 @@ publishable:
 # The published crates build with the oldest Rust that they state
 msrv:
     scripts/msrv.sh
+
+# Types for macOS, WebAssembly, a Cortex-M and Windows, and tests with musl on x86_64 and aarch64 (`just platforms types`)
+platforms *what:
+    scripts/platforms.sh {{what}}
 
 # The workflows are what GitHub takes
 actionlint:

@@ -2,7 +2,7 @@
 # Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mutants semver-checks
 # valgrind strace unzip curl llvm-22 musl musl-debian musl-aarch64 podman postgresql go-native, and interpreters: php
 # perl python3 node ruby lua, luas (every version), shells, more-languages, php-curl, perl-json; what npm builds aws-lambda-ric
-# with; chromium with its driver; and a busybox that is linked to nothing.
+# with; chromium with its driver; a busybox that is linked to nothing; and mingw-binutils, to check types for Windows.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,6 +32,7 @@ main() {
         podman) mapfile -t -O ${#packages[@]} packages < <(lacking podman runc containernetworking-plugins iptables) ;;
         postgresql) mapfile -t -O ${#packages[@]} packages < <(lacking postgresql) ;;
         go-native) mapfile -t -O ${#packages[@]} packages < <(lacking golang-go gcc libc6-dev libpq-dev) ;;
+        mingw-binutils) mapfile -t -O ${#packages[@]} packages < <(lacking binutils-mingw-w64-x86-64) ;;
         busybox) mapfile -t -O ${#packages[@]} packages < <(lacking busybox-static) ;;
         chromium) mapfile -t -O ${#packages[@]} packages < <(lacking chromium chromium-driver) ;;
         aws-lambda-ric) mapfile -t -O ${#packages[@]} packages < <(lacking cmake g++ make autoconf automake libtool) ;;

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(not(unix))]
+compile_error!("lambwire-conformance is for Unix: it starts and ends processes as Windows does not know them");
+
 mod address;
 pub mod exchange;
 pub mod message;

@@ -25,6 +25,11 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!(
+    "lambwire-emulator is for Unix: it starts and ends processes, and holds sockets, as Windows does not know them"
+);
+
 mod answer;
 mod arn;
 mod console;
@@ -41,6 +46,7 @@ mod json;
 pub mod limits;
 mod logs;
 mod page;
+mod platform;
 mod process;
 mod queue;
 mod report;

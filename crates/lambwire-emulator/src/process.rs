@@ -7,14 +7,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::io::FdFlags;
-use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitOptions, child_subreaper, getpid, getrlimit, kill_process, kill_process_group,
-    prlimit, set_child_subreaper, setrlimit, waitpid,
-};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, waitpid};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -22,6 +19,7 @@ use tokio::time::timeout;
 use crate::event::new_id;
 use crate::exit::Exit;
 use crate::function::Function;
+use crate::platform::{adopts_orphans, restore_file_limit};
 
 /// Marks all processes of one start of a program, so that those are found which have left its process group and lost
 /// their parent.
@@ -99,9 +97,8 @@ impl Program {
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
         known.extend(pid);
         drop(known);
-        if let (Some(usual), Some(pid)) = (USUAL_FILES.get(), pid) {
-            // Fails if it has ended.
-            let _ = prlimit(Some(pid), Resource::Nofile, *usual);
+        if let Some(pid) = pid {
+            restore_file_limit(pid);
         }
         // The writing end goes out of here, and stays with the process.
         let frames = frames.map(|(reader, _)| reader);
@@ -277,26 +274,6 @@ fn marked(mark: &str) -> Vec<Pid> {
 fn processes() -> Vec<Pid> {
     let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
     processes.flatten().filter_map(|process| parse_pid(process.file_name().to_str()?)).collect()
-}
-
-/// Whether this process is given the children of those of its descendants that die.
-fn adopts_orphans() -> bool {
-    getpid().is_init() || child_subreaper().is_ok_and(|subreaper| subreaper.is_some())
-}
-
-/// Lets this process hold as many files as it may ever: each connection is one.
-pub(crate) fn raise_file_limit() {
-    let limit = *USUAL_FILES.get_or_init(|| getrlimit(Resource::Nofile));
-    // With fewer, connections that are silent have to go.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-}
-
-/// How many files this process could hold before that, and those that it starts may.
-static USUAL_FILES: OnceLock<Rlimit> = OnceLock::new();
-
-/// Has this process be given them.
-pub(crate) fn adopt_orphans() -> io::Result<()> {
-    Ok(set_child_subreaper(Some(getpid()))?)
 }
 
 fn parse_pid(text: &str) -> Option<Pid> {

@@ -26,6 +26,7 @@ use crate::function::Function;
 use crate::invoke::{self, Face, Options};
 use crate::limits;
 use crate::page::Feed;
+use crate::platform;
 use crate::process::{self, Program};
 use crate::queue::{Callers, InvokeError, Job, ResponseStream};
 use crate::runtime_api::{self, RuntimeApi};
@@ -263,8 +264,8 @@ impl Parts {
 /// Starts the first environment, and what looks after orphans.
 fn open(fleet: &Rc<Fleet>, runtime_api: TcpListener, owns_process: bool) -> io::Result<()> {
     if owns_process {
-        process::adopt_orphans()?;
-        process::raise_file_limit();
+        platform::adopt_orphans()?;
+        platform::raise_file_limit();
         spawn_local(reap(signal(SignalKind::child())?));
     }
     let mut driver = fleet.create(runtime_api)?;

@@ -54,6 +54,9 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!("lambwire-mio is for Unix: Windows has neither sendmsg nor SIGTERM");
+
 mod invocation;
 mod runtime;
 mod sigterm;

@@ -59,15 +59,14 @@ pub(crate) struct Socket {
 }
 
 /// A write takes what there is room for; one that waited would not see a refusal of the rest.
-const FLAGS: SendFlags = if cfg!(target_vendor = "apple") {
-    SendFlags::DONTWAIT
-} else {
-    SendFlags::from_bits_retain(SendFlags::DONTWAIT.bits() | NO_SIGNAL)
-};
+const FLAGS: SendFlags = SendFlags::DONTWAIT.union(NO_SIGNAL);
 
-/// A peer that has hung up is an error, not a signal. (Apple's sockets have an option for that, which std sets.)
+/// A peer that has hung up is an error, not a signal.
 #[cfg(not(target_vendor = "apple"))]
-const NO_SIGNAL: u32 = SendFlags::NOSIGNAL.bits();
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+/// Apple's sockets have an option for that, which std sets.
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 impl Socket {
     fn connect(endpoint: &Endpoint) -> io::Result<Self> {

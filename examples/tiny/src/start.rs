@@ -11,6 +11,9 @@ use rustix::fd::BorrowedFd;
 
 use crate::{Memory, run};
 
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!("tiny is for Linux on x86_64 and aarch64, whose first instructions and calls it has");
+
 /// Where the program begins: calls [`begin`] with the address of the stack, and exits with what that returns.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]

@@ -215,6 +215,10 @@ bench-languages *languages:
 bench-emulators:
     scripts/bench-emulators.sh
 
+# What a proxy adds to an invocation: ours, one from crates.io, and one in C that passes bytes on
+bench-proxy *options:
+    scripts/bench-proxy.sh {{options}}
+
 # What unpacking costs the smallest bootstrap when it starts
 bench-packed: bootstrap-min
     python3 scripts/bench_packed.py target/min/x86_64-unknown-linux-musl/bootstrap/bootstrap target/min/packed/bootstrap
@@ -224,6 +228,7 @@ bench-once:
     scripts/bench.sh --once >/dev/null
     scripts/bench-languages.sh --once >/dev/null
     scripts/bench-emulators.sh --once >/dev/null
+    scripts/bench-proxy.sh --once >/dev/null
 
 # Both ends in memory, under a scheduler that does all the harm it can: so many seeds, from the first on
 simulate count="100000" first="0":

@@ -1,6 +1,6 @@
 //! An echo on `lambwire-smol`, for as many invocations at a time as `AWS_LAMBDA_MAX_CONCURRENCY` says.
 
-use lambwire_smol::lambwire::{ENV_RUNTIME_API, Chain, Context};
+use lambwire_smol::lambwire::{Chain, Context, ENV_RUNTIME_API};
 use lambwire_smol::{Error, max_concurrency, serve_concurrent};
 
 fn main() -> Result<(), Error> {

@@ -27,6 +27,9 @@ const STREAM: &[u8] = b"POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\
     Trailer: Lambda-Runtime-Function-Error-Type, X-Mine\r\n\r\n3;ext=1\r\none\r\n0\r\n\
     Lambda-Runtime-Function-Error-Type: Function.E\r\nX-Mine: 3\r\n\r\n";
 
+/// Bytes of a chunk of a large stream.
+const CHUNK: usize = 50_000;
+
 /// The two ends of one connection through the proxy, and what it has shown.
 struct Line {
     runtime: TcpStream,
@@ -156,6 +159,22 @@ fn a_large_head_passes() {
     let request = format!("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\nX-Large: {filler}\r\n\r\n");
     passes(&runtime, &api, request.as_bytes(), 50_000);
     assert_eq!(seen.recv().unwrap(), "next;");
+}
+
+#[test]
+fn a_stream_of_100_mb_passes_as_it_comes() {
+    let Line { runtime, api, seen, .. } = line();
+    let (head, _) = STREAM.split_at(STREAM.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4);
+    passes(&runtime, &api, head, usize::MAX);
+    let chunk = [format!("{CHUNK:x}\r\n").into_bytes(), vec![b'x'; CHUNK], b"\r\n".to_vec()].concat();
+    for _ in 0..100_000_000 / CHUNK {
+        passes(&runtime, &api, &chunk, usize::MAX);
+    }
+    passes(&runtime, &api, b"0\r\n\r\n", usize::MAX);
+    passes(&api, &runtime, ACCEPTED, usize::MAX);
+    drop((runtime, api));
+    let text = seen.iter().take_while(|word| word != "202;").map(|word| word.len()).sum::<usize>();
+    assert_eq!(text, "response a Streaming;".len() + 100_000_000 + ";".len());
 }
 
 #[test]

@@ -35,6 +35,8 @@ HARM_EVENTS = 400
 
 # How much the memory of the bootstrap may grow, in KiB, from the first tenth to the end.
 GROWTH_KIB = 512
+# At every so many events of that tenth it is looked at.
+SAMPLED = 50
 # The same of its open files: the pipes of a worker that is being started.
 GROWTH_FILES = 4
 
@@ -135,8 +137,10 @@ class Soak:
                 do = pick(chance)
                 if do in HARMS_NEXT:
                     self.harmed_until = number + HARM_EVENTS
-                if number == self.count // 10:
-                    self.first_kib, self.first_files = self.bootstrap_kib(), self.bootstrap_files()
+                if number <= self.count // 10 and number % SAMPLED == 0:
+                    # While a worker is started anew, there are none of its pipes.
+                    self.first_kib = max(self.first_kib, self.bootstrap_kib())
+                    self.first_files = max(self.first_files, self.bootstrap_files())
             name = f"{seed}-{number}"
             size = chance.choice([0, 1, 100, 1000, 5000, 65_400, 65_536, 70_000]) if chance.random() < 0.1 else 20
             event = {"do": do, "id": name, "pad": "x" * size}

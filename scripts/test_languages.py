@@ -10,7 +10,8 @@ import threading
 from base64 import b64encode
 
 from test_rie import Rie, check
-from test_workers import LANGUAGES, LIMIT, SIZES
+from test_workers import HANDLERS as COMMON, LANGUAGES
+from worker_pipes import LIMIT, SIZES
 
 QUERY = '{"queryStringParameters":{"foo":"bar"}}'
 QUERY_ANSWER = {"statusCode": 200, "body": 'queryStringParameters, {"foo":"bar"}'}
@@ -399,7 +400,7 @@ def sizes(server, name, root):
     """Events and answers of every size that Lambda takes, and of one byte more."""
     language = LANGUAGES[name]
     with open(os.path.join(root, f"sized.{language.extension}"), "w") as file:
-        file.write(language.handlers)
+        file.write(COMMON[language.extension])
     with server("sized.sized") as running:
         for size in SIZES[2:-1]:
             check(f"{name}: event of {size} bytes", running.invoke(b'"%s"' % (b"x" * (size - 2))), (200, b"%d" % (size - 2)))

@@ -11,8 +11,11 @@ import tempfile
 
 from worker_pipes import PATIENCE, SIZES, Worker, check
 
+# The folders of those that are not called by their interpreter's name.
+FOLDERS = {"bun": "typescript", "deno": "typescript"}
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../examples/workers")
-TYPESCRIPT = """export function handler(event: any, context: any) {
+TYPESCRIPT = """import process from "node:process";
+export function handler(event: any, context: any) {
   if (event.do === "throw") throw new RangeError("on \\"purpose\\"", { cause: new Error("inner") });
   if (event.do === "trace") return [process.env._X_AMZN_TRACE_ID ?? "none", context.getRemainingTimeInMillis() > 50000];
   if (event.do === "reject") return Promise.reject(new Error("later"));
@@ -22,11 +25,11 @@ TYPESCRIPT = """export function handler(event: any, context: any) {
   return typeof event === "string" ? event.length : event;
 }
 """
-# In each, `handler` does what its event says: it throws, tells the trace, ends, answers so many x, or the length of a
+# In each, `handler` does what its event says: it throws, gives the trace, ends, answers so many x, or the length of a
 # string, and else gives its event back.
 HANDLERS = {
-    "deno": 'import process from "node:process";\n' + TYPESCRIPT,
     "bun": TYPESCRIPT,
+    "deno": TYPESCRIPT,
     "tcl": r"""proc handler {event context} {
     if {[string match {*throw*} $event]} { error "on \"purpose\"" }
     if {[string match {*trace*} $event]} { if {[info exists ::env(_X_AMZN_TRACE_ID)]} { return $::env(_X_AMZN_TRACE_ID) }; return none }
@@ -75,20 +78,26 @@ BROKEN = {"deno": "export const = 1", "bun": "export const = 1", "tcl": "proc ha
 EVENTS = ["1", "[]", "{}", '{"a":{"b":[1.5,null,true,"é\\u0001"]}}', '[{"k":"v"}]', " 7 "]
 
 
-def declared(worker):
-    """The interpreter and the options that a worker's first lines name."""
+def folder_of(language):
+    return os.path.join(EXAMPLES, FOLDERS.get(language, language))
+
+
+def declared(worker, language):
+    """The extension, the interpreter and the options that a worker's first lines name."""
     with open(worker) as file:
         words = [line.split("lambwire-worker:")[1].split() for line in file.read(1024).splitlines() if "lambwire-worker:" in line][0]
     values = {"interpreter": [], "option": [], "extension": []}
     for word in words:
         values[word.split("=")[0]].append(word.split("=", 1)[1])
-    interpreter = next(name for name in values["interpreter"] if shutil.which(name))
+    named = [language] if language in values["interpreter"] else values["interpreter"]
+    interpreter = next(name for name in named if shutil.which(name))
     return values["extension"][0], [interpreter, *values["option"]]
 
 
 def pipes(language, root):
-    worker = next(os.path.join(EXAMPLES, language, name) for name in os.listdir(os.path.join(EXAMPLES, language)) if name.startswith("worker."))
-    extension, command = declared(worker)
+    folder = folder_of(language)
+    worker = next(os.path.join(folder, name) for name in os.listdir(folder) if name.startswith("worker."))
+    extension, command = declared(worker, language)
     path = os.path.join(root, f"app.{extension}")
 
     def start(source, function="handler"):
@@ -146,7 +155,7 @@ def expect_error(language, answer):
 
 def under_bootstrap(language, bootstrap):
     """The example as it is shipped: its worker is named, and then lies in a folder beside the handler."""
-    folder = os.path.join(EXAMPLES, language)
+    folder = folder_of(language)
     worker = next(name for name in os.listdir(folder) if name.startswith("worker."))
     with tempfile.TemporaryDirectory() as root:
         os.mkdir(os.path.join(root, "workers"))
@@ -155,6 +164,8 @@ def under_bootstrap(language, bootstrap):
             if name.startswith("app."):
                 shutil.copy(os.path.join(folder, name), root)
         for arguments, task_root in (([], root), (["--worker", worker], folder)):
+            if language in FOLDERS:
+                arguments = ["--interpreter", language, *arguments]
             command = [bootstrap, "invoke", *arguments, "app.handler", '{"a":["é"]}']
             environment = {**os.environ, "LAMBDA_TASK_ROOT": task_root, "LC_ALL": "C.UTF-8"}
             answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, timeout=PATIENCE, check=True).stdout

@@ -1,6 +1,5 @@
 """The worker for Lua over two pipes: `test_worker_lua.py [LUA]...`."""
 
-import functools
 import json
 import os
 import shutil
@@ -8,12 +7,8 @@ import subprocess
 import sys
 import tempfile
 
-from worker_pipes import WORKERS, Worker, check
+from worker_pipes import LUA, LUAS, Root, check, try_all
 
-TEXT = ""
-for part in ("json.lua", "worker.lua"):
-    with open(os.path.join(WORKERS, "lua", part)) as file:
-        TEXT += file.read()
 ECHO = "function handler(event) return event end"
 
 # What comes back byte for byte.
@@ -87,17 +82,10 @@ end
 """
 
 
-def start(lua, root, source, function="handler", **variables):
-    path = os.path.join(root, "app.lua")
-    with open(path, "w") as file:
-        file.write(source)
-    return Worker([lua, "-e"], "\n" + TEXT, (path, function), variables)
-
-
-def values(worker):
+def values(root):
     """What comes back as it came."""
     passed = 0
-    with worker(ECHO) as running:
+    with root.start(ECHO) as running:
         check("ready", running.ready(), {})
         for event in SAME[:-1]:
             kind = "text" if event.startswith('"') else "result"
@@ -116,12 +104,11 @@ def values(worker):
     return passed
 
 
-def results(worker):
+def results(root):
     """What can be said, and what not."""
     passed = 0
     eval_handler = "local load = loadstring or load function handler(event) return assert(load('return ' .. event))() end"
-    with worker(eval_handler) as running:
-        running.ready()
+    with root.serve(eval_handler) as running:
         for source, message in RESULTS.items():
             kind, body = running.invoke(json.dumps(source))
             told = json.loads(body)
@@ -136,12 +123,11 @@ def results(worker):
     return passed
 
 
-def faults(worker):
+def faults(root):
     """Errors of every kind."""
     passed = 0
     do_handler = "local load = loadstring or load function handler(event) local x = assert(load('return ' .. event, '@app.lua'))() return x end"
-    with worker(do_handler) as running:
-        running.ready()
+    with root.serve(do_handler) as running:
         for source, (error_type, message) in FAULTS.items():
             kind, body = running.invoke(json.dumps(source))
             told = json.loads(body)
@@ -153,23 +139,21 @@ def faults(worker):
     return passed
 
 
-def changes(worker):
+def changes(root):
     """A handler that changes its process."""
     passed = 0
-    with worker(CHANGES) as running:
-        running.ready()
+    with root.serve(CHANGES) as running:
         for n in (0.5, 2, 3.25):
             check("changes", json.loads(running.invoke(f'{{"n":{n}}}')[1]), {"ok": n, "half": 0.5})
         passed += 1
     return passed
 
 
-def contexts(worker):
+def contexts(root):
     """What a handler is told."""
     passed = 0
     deep = "[" * 1300 + "]" * 1300
-    with worker("function handler(event, context) return { context.aws_request_id, context:get_remaining_time_in_millis(), context.client_context } end") as running:
-        running.ready()
+    with root.serve("function handler(event, context) return { context.aws_request_id, context:get_remaining_time_in_millis(), context.client_context } end") as running:
         for client_context in (deep, "null", deep, '{"custom":{}}'):
             kind, body = running.invoke("{}", client_context=client_context)
             check("client context", (kind, body.endswith(b"," + client_context.encode() + b"]")), ("result", True))
@@ -180,28 +164,26 @@ def contexts(worker):
     return passed
 
 
-def streams(worker):
+def streams(root):
     """Answers in pieces, and of bytes."""
     passed = 0
-    with worker("function handler() local i = 0 return function() i = i + 1 return ({ { statusCode = 201 }, 'a', '\\255', ('x'):rep(3e6) })[i] end end") as running:
-        running.ready()
+    with root.serve("function handler() local i = 0 return function() i = i + 1 return ({ { statusCode = 201 }, 'a', '\\255', ('x'):rep(3e6) })[i] end end") as running:
         frames = running.stream("{}")
         check("stream", (frames[0][0], frames[-1][0], b"".join(body for kind, body in frames if kind == "chunk")),
               ("prelude", "end", b"a\xff" + b"x" * 3_000_000))  # fmt: skip
         passed += 1
-    with worker("function handler() local done return function() done = not done and 1 or error('half way') return done and 'a' end end") as running:
-        running.ready()
+    with root.serve("function handler() local done return function() done = not done and 1 or error('half way') return done and 'a' end end") as running:
         frames = running.stream("{}")
         check("stream", (frames[0], frames[-1][0]), (("chunk", b"a"), "error"))
         passed += 1
-    with worker("lambwire.take_bytes() lambwire.handles_sigterm() function handler(event) return { event:byte(1, -1) } end") as running:
+    with root.start("lambwire.take_bytes() lambwire.handles_sigterm() function handler(event) return { event:byte(1, -1) } end") as running:
         check("takes bytes", running.ready(), {"bytes": True, "sigterm": True})
         check("bytes", running.invoke(b"\0\xff"), ("result", b"[0,255]"))
         passed += 1
     return passed
 
 
-def children(worker):
+def children(root):
     """Programs that a handler runs."""
     passed = 0
     children = """function handler(event, context)
@@ -210,8 +192,7 @@ def children(worker):
       os.execute('printf "garbage %s" 0 >&4; printf "garbage %s" 0 >&5; printf "garbage %s" 0 >&6')
       return told
     end"""
-    with worker(children) as running:
-        running.ready()
+    with root.serve(children) as running:
         # `ls` tells the total, 0, 1, 2 and the directory.
         check("children", json.loads(running.invoke("{}", trace_id="Root='1")[1]), [5, 0, "Root='1", "Root='1"])
         check("children", json.loads(running.invoke("{}")[1]), [5, 0, ""])
@@ -219,29 +200,26 @@ def children(worker):
     return passed
 
 
-def lives(worker):
+def lives(root):
     """How a process begins and ends."""
     passed = 0
     for source, error_type in (("function f(\n", "Error"), ("error('at the top')", "Error"), ("return {}", "Runtime.HandlerNotFound"),
                                ("return 1", "Runtime.HandlerNotFound")):  # fmt: skip
-        with worker(source) as running:
+        with root.start(source) as running:
             kind, request_id, body = running.hear()
             check(source, (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", error_type))
             check(f"{source}: no place in the worker", b"(command line)" in body, False)
             check(source, running.process.wait(60), 1)
         passed += 1
-    with worker("local M = { a = { b = function() return 1 end } } return M", "a.b") as running:
-        running.ready()
+    with root.serve("local M = { a = { b = function() return 1 end } } return M", "a.b") as running:
         check("module", (running.invoke("{}"), running.end()), (("result", b"1"), 0))
         passed += 1
-    with worker("function handler() os.exit(3) end") as running:
-        running.ready()
+    with root.serve("function handler() os.exit(3) end") as running:
         running.send("{}")
         check("exit", running.process.wait(60), 3)
         passed += 1
     finalizer = "kept = setmetatable({}, { __gc = function() io.stderr:write('ended') end }) if newproxy then kept = newproxy(true) getmetatable(kept).__gc = function() io.stderr:write('ended') end end function handler() return 1 end"
-    with worker(finalizer) as running:
-        running.ready()
+    with root.serve(finalizer) as running:
         running.invoke("{}")
         check("end", (running.end(), running.logged()), (0, "ended"))
         passed += 1
@@ -249,7 +227,7 @@ def lives(worker):
     hooks = """lambwire.before_snapshot(function() print('before 1') end) lambwire.before_snapshot(function() print('before 2') end)
     lambwire.after_restore(function() print('after') if os.getenv('FAILS') then error('no network') end end)
     function handler() return math.random(1, 2^30) end"""
-    with worker(hooks, FAILS="1") as running:
+    with root.start(hooks, FAILS="1") as running:
         check("hooks", running.ready(), {"snapshot": True})
         check("hooks", running.hooks("before-snapshot"), ("done", "-", b""))
         kind, request_id, body = running.hooks("after-restore")
@@ -260,29 +238,21 @@ def lives(worker):
     return passed
 
 
-def without_proc(lua, root):
+def without_proc(root):
     """In a mount namespace of its own, where nothing is below /proc."""
     if not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"]).returncode:
         raise SystemExit("unshare -m is not possible here, so that nobody knows whether a handler needs /proc")
-    path = os.path.join(root, "app.lua")
-    with open(path, "w") as file:
-        file.write("function handler(event, context) return { event, context:get_remaining_time_in_millis() > 50000 } end")
-    command = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh", lua, "-e"]
-    with Worker(command, "\n" + TEXT, (path, "handler")) as running:
-        running.ready()
-        for event in (b"1", b'"' + b"x" * 1_000_000 + b'"'):
-            check("without /proc", running.invoke(event), ("result", b"[" + event + b",true]"))
-    return 1
+    with tempfile.NamedTemporaryFile("w", suffix=".sh") as hides:
+        hides.write('mount -t tmpfs none /proc && exec "$@"\n')
+        hides.flush()
+        hidden = Root(LUA, " ".join(["unshare -m sh", hides.name, *root.command[:-1]]))
+        with hidden.serve("function handler(event, context) return { event, context:get_remaining_time_in_millis() > 50000 } end") as running:
+            for event in (b"1", b'"' + b"x" * 1_000_000 + b'"'):
+                check("without /proc", running.invoke(event), ("result", b"[" + event + b",true]"))
 
 
-def main(lua):
-    with tempfile.TemporaryDirectory() as root:
-        worker = functools.partial(start, lua, root)
-        groups = [values, results, faults, changes, contexts, streams, children, lives]
-        passed = sum(group(worker) for group in groups) + without_proc(lua, root)
-    print(f"lua ({lua}): {passed} passed, 0 failed", flush=True)
-
+TESTS = [values, results, faults, changes, contexts, streams, children, lives, without_proc]
 
 if __name__ == "__main__":
-    for each in sys.argv[1:] or ["lua5.1", "lua5.3", "lua5.4", "luajit"]:
-        main(each)
+    for lua in sys.argv[1:] or LUAS:
+        try_all(Root(LUA, lua), TESTS)

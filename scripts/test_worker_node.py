@@ -5,11 +5,10 @@
 import json
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from worker_pipes import PATIENCE, WORKERS, Ended, Worker, check
+from worker_pipes import NODE, PATIENCE, Root, check, try_all
 
 # What is logged at once, more than the 64 KiB that a pipe holds.
 LOG_BYTES = 300_000
@@ -95,54 +94,47 @@ def is_error(heard, error_type):
     return heard[0] in ("error", "fatal") and json.loads(heard[-1])["errorType"] == error_type
 
 
-def surroundings(start):
-    with start("app.js", "changes") as worker:
-        worker.ready()
+def surroundings(root):
+    with root.serve("app.js", "changes") as worker:
         check("changes everything", worker.invoke("{}"), ("result", b'"changed"'))
         for at in range(3):
             event = json.dumps({"look": 1, "more": "x" * 70000 * at}, separators=(",", ":"))
             kind, body = worker.invoke(event)
             check("after all has changed", (kind, json.loads(body)), ("result", [True, json.loads(event)]))
-    with start("app.js", "children") as worker:
-        worker.ready()
+    with root.serve("app.js", "children") as worker:
         body = json.loads(worker.invoke("{}")[1])
         check("what children find", body, {"pipes": 0, "forked": []})
     for file in ("module.mjs", "typed/app.js"):
-        with start(file, "handler") as worker:
-            worker.ready()
+        with root.serve(file, "handler") as worker:
             found = {"name": "awaited", "require": "undefined", "dirname": "undefined", "fs": "undefined"}
             check(f"{file}: scope", json.loads(worker.invoke("{}")[1]), found)
 
 
-def ends(start):
-    with start("app.js", "echo") as worker:
-        worker.ready()
+def ends(root):
+    with root.serve("app.js", "echo") as worker:
         check("end of the events", (worker.end(), worker.logged()), (0, "ended\n"))
-    with start("app.js", "logs") as worker:
-        worker.ready()
+    with root.serve("app.js", "logs") as worker:
         worker.send("{}")
         check("status of who exits", worker.process.wait(PATIENCE), 3)
         check("the log of who exits is whole", worker.logged().count("x"), LOG_BYTES)
-    with start("term.js", "handler") as worker:
+    with root.start("term.js", "handler") as worker:
         check("SIGTERM is wanted", worker.ready(), {"sigterm": True})
         check("before SIGTERM", worker.invoke("{}"), ("result", b'"served"'))
         worker.process.send_signal(signal.SIGTERM)
         check("SIGTERM while waiting", worker.process.wait(PATIENCE), 0)
         check("SIGTERM is handled", "flushed" in worker.logged(), True)
-    with start("app.js", "echo") as worker:
+    with root.start("app.js", "echo") as worker:
         check("SIGTERM is not wanted", worker.ready(), {})
         worker.process.send_signal(signal.SIGTERM)
         check("SIGTERM without a handler", worker.process.wait(PATIENCE), -signal.SIGTERM)
-    with start("app.js", "rejects") as worker:
-        worker.ready()
+    with root.serve("app.js", "rejects") as worker:
         for at in range(3):
             check("a rejection behind the answer", worker.invoke("{}"), ("result", b'"answered"'))
             give_up_at = time.monotonic() + PATIENCE
             while late_lines(worker) <= at and time.monotonic() < give_up_at:
                 time.sleep(0.05)
         check("each is logged, and the process stays", (late_lines(worker), worker.end()), (3, 0))
-    with start("app.js", "throws") as worker:
-        worker.ready()
+    with root.serve("app.js", "throws") as worker:
         check("an exception behind the answer", worker.invoke("{}"), ("result", b'"answered"'))
         heard = worker.hear()
         check("it is told", (heard[:2], is_error(heard, "RangeError")), (("fatal", "-"), True))
@@ -153,9 +145,8 @@ def late_lines(worker):
     return sum("Unhandled Promise Rejection" in line and "app.js" in line for line in worker.logged().splitlines())
 
 
-def reports(start):
-    with start("app.js", "caused") as worker:
-        worker.ready()
+def reports(root):
+    with root.serve("app.js", "caused") as worker:
         kind, body = worker.invoke("{}")
         told = [kind]
         report = json.loads(body)
@@ -166,17 +157,14 @@ def reports(start):
         check("causes", told, ["error", ("RangeError", "outer", True, False), ("TypeError", "inner", True, False), ("string", "a text", False, False)])
 
 
-def streams(start):
-    with start("app.js", "number") as worker:
-        worker.ready()
+def streams(root):
+    with root.serve("app.js", "number") as worker:
         check("a generator of numbers", is_error(worker.invoke("{}"), "TypeError"), True)
-    with start("app.js", "half") as worker:
-        worker.ready()
+    with root.serve("app.js", "half") as worker:
         for _ in range(2):
             frames = worker.stream("{}")
             check("half a stream", (frames[0], is_error(frames[1], "RangeError")), (("chunk", b"a"), True))
-    with start("app.js", "large") as worker:
-        worker.ready()
+    with root.serve("app.js", "large") as worker:
         worker.send("{}")
         status = Path(f"/proc/{worker.process.pid}/status")
         resident = lambda: next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmRSS" in line)
@@ -189,8 +177,8 @@ def streams(start):
         check("a large stream", (frame[0], length), ("end", PIECES * PIECE_BYTES))
 
 
-def concurrent(start):
-    with start("app.js", "overlap", LAMBWIRE_CONCURRENCY="3") as worker:
+def concurrent(root):
+    with root.start("app.js", "overlap", LAMBWIRE_CONCURRENCY="3") as worker:
         check("concurrency", worker.ready(), {"concurrency": 3})
         ids = [worker.send(json.dumps({"wait": wait})) for wait in (300, 150, 0)]
         answers = {request_id: json.loads(body) for _, request_id, body in (worker.hear() for _ in ids)}
@@ -200,23 +188,20 @@ def concurrent(start):
         check("each line has its id", sorted((fields[1], fields[3]) for fields in logged), [(each, each) for each in ids])
 
 
-def hooks(start):
-    with start("hooks.js", "handler") as worker:
+def hooks(root):
+    with root.start("hooks.js", "handler") as worker:
         check("hooks", worker.ready(), {"snapshot": True})
         for kind in ("before-snapshot", "after-restore"):
             check(kind, worker.hooks(kind), ("done", "-", b""))
         check("order of hooks", json.loads(worker.invoke("{}")[1]), ["before 2", "before 1", "after 1", "after 2"])
-    with start("hooks.js", "handler", FAIL="1") as worker:
-        worker.ready()
+    with root.serve("hooks.js", "handler", FAIL="1") as worker:
         check("a hook that fails", is_error(worker.hooks("after-restore"), "TypeError"), True)
-    with start("app.js", "echo") as worker:
-        worker.ready()
+    with root.serve("app.js", "echo") as worker:
         check("no hooks", worker.hooks("before-snapshot"), ("done", "-", b""))
 
 
-def contexts(start):
-    with start("app.js", "context") as worker:
-        worker.ready()
+def contexts(root):
+    with root.serve("app.js", "context") as worker:
         deep = "[" * 1300 + "]" * 1300
         kind, body = worker.invoke("{}", client_context=deep)
         check("a deep client context", (kind, deep in body.decode()), ("result", True))
@@ -225,23 +210,19 @@ def contexts(start):
         check("names that all languages share", named, ["pipes", True, True])
 
 
-def main(node="node"):
-    parts = [surroundings, ends, reports, streams, concurrent, hooks, contexts]
-    text = Path(WORKERS, "node", "worker.cjs").read_text()
-    with tempfile.TemporaryDirectory() as root:
-        for name, content in FILES.items():
-            path = Path(root, name)
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(content)
-        start = lambda name, function, **variables: Worker([node, "-e"], text, (str(Path(root, name)), function), variables)
-        for part in parts:
-            try:
-                part(start)
-            except Ended as ended:
-                sys.exit(f"the worker has ended: {ended}")
-            print(f"node worker: {part.__name__} ... ok", flush=True)
-    print(f"{len(parts)} passed, 0 failed")
+TESTS = [surroundings, ends, reports, streams, concurrent, hooks, contexts]
+
+
+class Node(Root):
+    """A task root with the handlers in it."""
+
+    start = Root.start_file
+
+    def __init__(self, *interpreter):
+        super().__init__(NODE, *interpreter)
+        for name, text in FILES.items():
+            self.write(name, text)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try_all(Node(*sys.argv[1:]), TESTS)

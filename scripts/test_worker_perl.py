@@ -6,13 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
-from worker_pipes import WORKERS, Ended, Worker, check
-
-with open(os.path.join(WORKERS, "perl", "worker.pl")) as file:
-    TEXT = file.read()
+from worker_pipes import PERL, Ended, Root, check, try_all
 
 SAME = "sub handler { return $_[0] } 1;"
 
@@ -138,30 +134,15 @@ NO_JSON = [
 ]  # fmt: skip
 
 
-class Root:
-    """Files of handlers, and Perl to run them."""
-
-    def __init__(self, perl, codec):
-        self.perl = perl
+class Perl(Root):
+    def __init__(self, codec, *interpreter):
+        super().__init__(PERL, *interpreter)
+        self.name += f", {codec}"
         self.codec = codec
-        self.directory = tempfile.TemporaryDirectory()
-        with open(os.path.join(self.directory.name, "Hides.pm"), "w") as file:
-            file.write(HIDES)
-
-    def start(self, text, function="handler", mode=0o644, **variables):
-        path = os.path.join(self.directory.name, "app.pl")
-        with open(path, "w") as file:
-            file.write(text)
-        os.chmod(path, mode)
-        hidden = CODECS[: CODECS.index(self.codec)]
+        hidden = CODECS[: CODECS.index(codec)]
+        self.write("Hides.pm", HIDES)
         if hidden:
-            variables = {**variables, "PERL5LIB": self.directory.name, "PERL5OPT": f"-MHides={','.join(hidden)}"}
-        return Worker([self.perl, "-e"], TEXT, (path, function), variables)
-
-    def serve(self, text, function="handler", **variables):
-        worker = self.start(text, function, **variables)
-        worker.told = worker.ready()
-        return worker
+            self.variables = {"PERL5LIB": self.path, "PERL5OPT": f"-MHides={','.join(hidden)}"}
 
     def handler(self, body):
         return self.serve("use JSON::PP (); sub handler { my ($event, $context) = @_;\n" + body + "\n} 1;")
@@ -220,8 +201,8 @@ def handlers(root):
     with root.start("1;") as running:
         running.hear()
         check("status", running.end(), 1)
-    os.remove(os.path.join(root.directory.name, "app.pl"))
-    with Worker([root.perl, "-e"], TEXT, (os.path.join(root.directory.name, "app.pl"), "handler")) as running:
+    os.remove(os.path.join(root.path, "app.pl"))
+    with root.start_file("app.pl") as running:
         kind, request_id, body = running.hear()
         parts = [part in body.decode() for part in ("Runtime.UnreadableFile", "app.pl", "No such file")]
         check("unreadable", (kind, request_id, parts), ("fatal", "-", [True] * 3))
@@ -298,7 +279,7 @@ def children(root):
 def signals(root):
     for ending, status in (("exit 7", 7), ('die "at last"', 1)):
         with root.serve(SIGNAL % ending) as running:
-            check("traits", running.told, {"sigterm": True})
+            check("traits", running.asked, {"sigterm": True})
             running.invoke("{}")
             running.process.send_signal(signal.SIGTERM)
             check("status", running.process.wait(20), status)
@@ -318,7 +299,7 @@ def signals(root):
 
 def snapshots(root):
     with root.serve(HOOKS) as running:
-        check("traits", running.told, {"snapshot": True})
+        check("traits", running.asked, {"snapshot": True})
         check("before", running.hooks("before-snapshot"), ("done", "-", b""))
         check("after", running.hooks("after-restore"), ("done", "-", b""))
         check("order", running.logged(), "before\nfirst registered, last run\nafter\n")
@@ -359,17 +340,10 @@ def ends(root):
     return 1
 
 
-def main(perl="perl"):
-    passed = 0
-    for codec in CODECS:
-        if subprocess.run([perl, f"-M{codec}", "-e1"], stderr=subprocess.DEVNULL).returncode:
-            continue
-        root = Root(perl, codec)
-        for test in (values, results, handlers, errors, contexts, spoiled, children, signals, snapshots, logs, ends):
-            passed += test(root)
-            print(f"perl, {codec}: {test.__name__} ... ok", flush=True)
-    print(f"{passed} passed, 0 failed")
-
+TESTS = [values, results, handlers, errors, contexts, spoiled, children, signals, snapshots, logs, ends]
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for codec in CODECS:
+        root = Perl(codec, *sys.argv[1:])
+        if subprocess.run([*root.command[:-1], f"-M{codec}", "-e1"], stderr=subprocess.DEVNULL).returncode == 0:
+            try_all(root, TESTS)

@@ -6,13 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
-from worker_pipes import WORKERS, Ended, Worker, check
-
-with open(os.path.join(WORKERS, "php", "worker.php")) as file:
-    TEXT = "\n" + file.read().removeprefix("<?php")
+from worker_pipes import PHP, Ended, Root, check, try_all
 
 SAME = "<?php function handler(stdClass|array|string|int|float|bool|null $event) { return $event; }"
 OBJECTS = "<?php function handler(object $event) { return $event; }"
@@ -196,25 +192,11 @@ LOGS = """<?php function handler($event) { trigger_error($event, E_USER_WARNING)
     error_log("two\nlines \\xff"); error_log('to the server', 4); error_log("kept\n", 3, __DIR__ . '/errors'); return 'well'; }"""
 
 
-class Root:
-    """Files of handlers, and PHP to run them."""
-
-    def __init__(self, php):
-        self.php = php
-        self.directory = tempfile.TemporaryDirectory()
-        names = subprocess.run([php, "-m"], capture_output=True, text=True, check=True).stdout.lower().split()
+class Php(Root):
+    def __init__(self, *interpreter):
+        super().__init__(PHP, *interpreter)
+        names = subprocess.run([*self.command[:-1], "-m"], capture_output=True, text=True, check=True).stdout.lower().split()
         self.extensions = {name for name in ("pcntl", "posix", "ffi") if name in names}
-
-    def start(self, text, function="handler", **variables):
-        path = os.path.join(self.directory.name, "app.php")
-        with open(path, "w") as file:
-            file.write(text)
-        return Worker([self.php, "-r"], TEXT, (path, function), variables)
-
-    def serve(self, text, function="handler", **variables):
-        worker = self.start(text, function, **variables)
-        worker.told = worker.ready()
-        return worker
 
     def handler(self, body):
         return self.serve("<?php function handler($event, $context = null) {\n" + body + "\n}")
@@ -355,7 +337,7 @@ def signals(root):
         return 0
     for ending, status in (("exit(7);", 7), ("throw new Exception('at the end');", 1)):
         with root.serve(SIGNAL % ending) as running:
-            check("traits", running.told, {"sigterm": True})
+            check("traits", running.asked, {"sigterm": True})
             running.invoke("{}")
             running.process.send_signal(signal.SIGTERM)
             check("status", running.process.wait(20), status)
@@ -375,7 +357,7 @@ def signals(root):
 
 def snapshots(root):
     with root.serve(HOOKS) as running:
-        check("traits", running.told, {"snapshot": True})
+        check("traits", running.asked, {"snapshot": True})
         check("before", running.hooks("before-snapshot"), ("done", "-", b""))
         check("after", running.hooks("after-restore"), ("done", "-", b""))
         check("order", running.logged(), "before\nfirst registered, last run\nafter\n")
@@ -398,7 +380,7 @@ def logs(root):
         check("lines", [(line["level"], line["message"]) for line in told], expected + errors)
         check("lines in all", len(lines), len(expected) + (2 if errors else 3))
         check("members", [bool(told[0][key]) for key in ("timestamp", "requestId", "location")], [True] * 3)
-    with open(os.path.join(root.directory.name, "errors")) as kept:
+    with open(os.path.join(root.path, "errors")) as kept:
         check("a file", kept.read(), "kept\n")
     with root.serve(LOGS, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="ERROR") as running:
         running.invoke('"careful"')
@@ -408,9 +390,9 @@ def logs(root):
         check("text", "lines" in running.logged() and "{" not in running.logged(), True)
     # A list of the settings' own is kept.
     listed = "<?php function handler() { return [function_exists('exec'), get_cfg_var('disable_functions')]; }"
-    with open(os.path.join(root.directory.name, "own.ini"), "w") as file:
+    with open(os.path.join(root.path, "own.ini"), "w") as file:
         file.write("disable_functions = exec,system\n")
-    with root.serve(listed, AWS_LAMBDA_LOG_FORMAT="JSON", PHP_INI_SCAN_DIR=":" + root.directory.name) as running:
+    with root.serve(listed, AWS_LAMBDA_LOG_FORMAT="JSON", PHP_INI_SCAN_DIR=":" + root.path) as running:
         expected = [False, "exec,system,error_log" if "pcntl" in root.extensions else "exec,system"]
         check("disabled", json.loads(running.invoke("{}")[1]), expected)
     return 4
@@ -429,15 +411,7 @@ def ends(root):
     return 1
 
 
-def main(php="php"):
-    root = Root(php)
-    passed = 0
-    for test in (values, results, handlers, causes, contexts, spoiled, buffers, children, signals, snapshots, logs, ends):
-        count = test(root)
-        print(f"php: {test.__name__} ... {'ok' if count else 'left out: there is no pcntl'}", flush=True)
-        passed += count
-    print(f"{passed} passed, 0 failed")
-
+TESTS = [values, results, handlers, causes, contexts, spoiled, buffers, children, signals, snapshots, logs, ends]
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try_all(Php(*sys.argv[1:]), TESTS)

@@ -1,4 +1,4 @@
-"""The worker of Python, over two pipes: what does not depend on who is at their other end."""
+"""The worker for Python over two pipes: `test_worker_python.py [PYTHON]...`."""
 
 import ast
 import json
@@ -6,10 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
-from worker_pipes import WORKERS, Ended, Worker, check
+from worker_pipes import PYTHON, Root, check, try_all
 
 HANDLERS = r'''
 import asyncio, atexit, contextvars, ctypes, gc, logging, os, random, signal, subprocess, sys, threading, time
@@ -206,40 +205,25 @@ def get_before_snapshot(): return before
 def get_after_restore(): return after
 '''
 
-with open(os.path.join(WORKERS, "python", "worker.py")) as file:
-    TEXT = "\n" + file.read()
 
-
-class Root:
+class Python(Root):
     """A task root with the handlers in it."""
 
-    def __init__(self, python=sys.executable):
-        self.python = python
-        self.directory = tempfile.TemporaryDirectory()
-        self.path = os.path.realpath(self.directory.name)
+    def __init__(self, *interpreter):
+        super().__init__(PYTHON, *interpreter)
         for name, text in {"app": HANDLERS, "term": SIGTERM, "hooks": HOOKS, "snapshot_restore_py": SNAPSHOT_RESTORE_PY}.items():
             self.write(name + ".py", text)
 
-    def write(self, name, text):
-        os.makedirs(os.path.dirname(os.path.join(self.path, name)), exist_ok=True)
-        with open(os.path.join(self.path, name), "w") as file:
-            file.write(text)
-
     def start(self, handler, **variables):
         file, function = handler.split(".", 1)
-        return Worker([self.python, "-c"], TEXT, (os.path.join(self.path, file + ".py"), function), variables)
-
-    def serve(self, handler, **variables):
-        worker = self.start(handler, **variables)
-        worker.told = worker.ready()
-        return worker
+        return self.start_file(file + ".py", function, **variables)
 
 
 def answer(value):
     return "bytes", json.dumps(value).encode()
 
 
-def told(frame):
+def type_of(frame):
     kind, body = frame
     return kind, json.loads(body)["errorType"]
 
@@ -275,7 +259,7 @@ def one_loop_is_kept(root):
         time.sleep(0.3)
         check("runs between events", json.loads(running.invoke('"look"')[1]) > 0, True)
     with root.serve("app.cancelled") as running:
-        check("cancelled", [told(running.invoke("1")) for _ in range(2)], [("error", "CancelledError")] * 2)
+        check("cancelled", [type_of(running.invoke("1")) for _ in range(2)], [("error", "CancelledError")] * 2)
     with root.serve("app.future") as running:
         found = [running.invoke(event) for event in ("0", "1", "0", "1")]
         check("either", found, [answer("at once"), answer("awaited")] * 2)
@@ -295,24 +279,24 @@ def streams_come_in_pieces(root):
     for name, error_type in {"half": "LookupError", "async_half": "LookupError", "no_piece": "TypeError"}.items():
         with root.serve("app." + name) as running:
             frames = running.stream("1")
-            check(name, [frames[0], told(frames[-1])], [("chunk", b"a"), ("error", error_type)])
+            check(name, [frames[0], type_of(frames[-1])], [("chunk", b"a"), ("error", error_type)])
 
 
 def sigterm_reaches_its_handler(root):
     with root.serve("app.echo") as running:
-        check("without one", running.told, {})
+        check("without one", running.asked, {})
         running.process.send_signal(signal.SIGTERM)
         check("it ends", running.process.wait(60), -signal.SIGTERM)
     for handler in ("term.handler", "term.in_loop"):
         with root.serve(handler) as running:
-            check("said", running.told, {"sigterm": True})
+            check("said", running.asked, {"sigterm": True})
             check("answered", running.invoke("1"), answer("well"))
             running.process.send_signal(signal.SIGTERM)
             check("it ends", running.process.wait(60), 0)
             check("handler ran", "flushed" in running.logged(), True)
 
 
-def what_is_raised_between_events_is_told(root):
+def what_is_raised_between_events_is_reported(root):
     with root.serve("app.alarm") as running:
         check("answered", running.invoke("1"), answer("set"))
         kind, request_id, body = running.hear()
@@ -330,23 +314,23 @@ def what_is_raised_between_events_is_told(root):
 
 def several_events_at_a_time(root):
     with root.serve("app.at_once", LAMBWIRE_CONCURRENCY="4") as running:
-        check("said", running.told, {"concurrency": 4})
+        check("said", running.asked, {"concurrency": 4})
         waits = [0.6, 0.1, 0.4]
         ids = {running.send(json.dumps(wait)): wait for wait in waits}
         order = [running.hear() for _ in waits]
         check("who is first", [ids[request_id] for _, request_id, _ in order], sorted(waits))
-        check("failed", told((order[0][0], order[0][2])), ("error", "ValueError"))
+        check("failed", type_of((order[0][0], order[0][2])), ("error", "ValueError"))
         check("own context", [json.loads(body) for _, _, body in order[1:]], [[ids[name], name] for _, name, _ in order[1:]])
         lines = [line.split("\t") for line in running.logged().splitlines()]
         check("own lines", sorted(line[2:] for line in lines), sorted([name, f"{word} {ids[name]}"] for name in ids for word in ("begins", "ends")))
     with root.serve("app.slowly", LAMBWIRE_CONCURRENCY="4") as running:
-        check("one that is not async", running.told, {})
+        check("one that is not async", running.asked, {})
         running.send("0.2")
         running.send("0.1")
         check("one after the other", [running.hear()[1][:8] for _ in range(2)], ["00000001", "00000002"])
 
 
-def causes_are_told(root):
+def causes_are_reported(root):
     def types(report):
         return [report["errorType"], *(types(report["cause"]) if "cause" in report else [])]
 
@@ -367,7 +351,7 @@ def contexts_that_are_deep(root):
 
 def hooks_run(root):
     with root.serve("hooks.handler") as running:
-        check("said", running.told, {"snapshot": True})
+        check("said", running.asked, {"snapshot": True})
         check("before", running.hooks("before-snapshot"), ("done", "-", b""))
         check("after", running.hooks("after-restore"), ("done", "-", b""))
         seen, number = json.loads(running.invoke("1")[1])
@@ -404,26 +388,18 @@ def nothing_is_imported_that_a_handler_may_not_need(root):
     root.write("modules.py", "import sys\nfound = set(sys.modules)\ndef handler(event, context): return sorted(found)\n")
     with root.serve("modules.handler") as running:
         found = set(json.loads(running.invoke("1")[1]))
-        bare = [root.python, "-c", "import sys; print(sorted(sys.modules))"]
+        bare = [root.command[0], "-c", "import sys; print(sorted(sys.modules))"]
         at_start = set(ast.literal_eval(subprocess.check_output(bare, text=True)))
         check("modules", found - at_start - {"_json", "modules", "time"}, set())
 
 
 TESTS = [
     children_stay_silent, what_a_handler_changes_does_no_harm, one_loop_is_kept,
-    streams_come_in_pieces, sigterm_reaches_its_handler, what_is_raised_between_events_is_told, several_events_at_a_time,
-    causes_are_told, contexts_that_are_deep, hooks_run, it_ends_as_python_does, nothing_is_imported_that_a_handler_may_not_need,
+    streams_come_in_pieces, sigterm_reaches_its_handler, what_is_raised_between_events_is_reported, several_events_at_a_time,
+    causes_are_reported, contexts_that_are_deep, hooks_run, it_ends_as_python_does, nothing_is_imported_that_a_handler_may_not_need,
 ]  # fmt: skip
 
 
-def main(*pythons):
-    for python in pythons or [sys.executable]:
-        root = Root(python)
-        for test in TESTS:
-            test(root)
-            print(f"{python}: {test.__name__} ... ok", flush=True)
-    print(f"{len(TESTS) * len(pythons or [1])} passed, 0 failed")
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for python in sys.argv[1:] or [sys.executable]:
+        try_all(Python(python), TESTS)

@@ -1,16 +1,10 @@
 """The worker for Ruby over two pipes: `test_worker_ruby.py [RUBY]...`."""
 
-import functools
 import json
-import os
 import signal
 import sys
-import tempfile
 
-from worker_pipes import WORKERS, Worker, check
-
-with open(os.path.join(WORKERS, "ruby/worker.rb")) as file:
-    TEXT = file.read()
+from worker_pipes import RUBY, Root, check, is_reported, try_all
 
 # Each is a file, the function, and what `{"n":1}` is answered with, as AWS's client does but where it says otherwise.
 SHAPES = {
@@ -88,32 +82,17 @@ end
 """
 
 
-def is_told(what, answer, fault):
-    kind, error_type, message = fault
-    told = json.loads(answer[1])
-    check(f"{what}: {told}", (answer[0], told["errorType"].startswith(error_type)), (kind, True))
-    check(f"{what}: {told}", message in told["errorMessage"], True)
-
-
-def start(ruby, root, source, function="handler", **variables):
-    path = os.path.join(root, "app.rb")
-    with open(path, "w") as file:
-        file.write(source)
-    return Worker([ruby, "-e"], TEXT, (path, function), {"AWS_LAMBDA_LOG_FORMAT": "", **variables})
-
-
-def one(worker, what, source, event, expected, **fields):
-    with worker(source) as running:
-        running.ready()
+def one(root, what, source, event, expected, **fields):
+    with root.serve(source) as running:
         kind, body = running.invoke(event, **fields)
         check(what, (kind, json.loads(body)), ("result", expected))
 
 
-def shapes(worker):
+def shapes(root):
     """How handlers are called."""
     passed = 0
     for name, (source, function, expected) in SHAPES.items():
-        with worker(source, function) as running:
+        with root.start(source, function) as running:
             check(name, running.ready(), {})
             kind, body = running.invoke('{"n":1}')
             check(name, (kind, json.loads(body)), ("result", expected))
@@ -121,27 +100,24 @@ def shapes(worker):
     return passed
 
 
-def faults(worker):
+def faults(root):
     """What is raised, and how the process ends."""
     passed = 0
     does = "def handler(event:, context:) = eval(event['do'])"
-    with worker(does) as running:
-        running.ready()
+    with root.serve(does) as running:
         for do, fault in FAULTS.items():
             if fault[0] == "error":
-                is_told(do, running.invoke(json.dumps({"do": do})), fault)
+                is_reported(do, running.invoke(json.dumps({"do": do})), *fault)
         check("after faults", running.invoke('{"do":"1"}'), ("result", b"1"))
     for do, fault in FAULTS.items():
         if fault[0] == "fatal":
-            with worker(does) as running:
-                running.ready()
-                is_told(do, running.invoke(json.dumps({"do": do})), fault)
+            with root.serve(does) as running:
+                is_reported(do, running.invoke(json.dumps({"do": do})), *fault)
                 check(do, running.process.wait(60), ENDS.get(do, 1))
     passed += len(FAULTS)
 
     chain = "def handler(event:, context:)\n begin; raise KeyError, 'inner'; rescue KeyError; raise 'outer'; end\nend"
-    with worker(chain) as running:
-        running.ready()
+    with root.serve(chain) as running:
         told = json.loads(running.invoke("{}")[1])
         check("cause", (told["errorMessage"], told["cause"]["errorMessage"]), ("outer", "inner"))
         check("cause's type", told["cause"]["errorType"], "Function<KeyError>")
@@ -150,39 +126,35 @@ def faults(worker):
     return passed
 
 
-def changes(worker):
+def changes(root):
     """A handler that changes its process."""
     passed = 0
-    with worker(CHANGES) as running:
-        running.ready()
+    with root.serve(CHANGES) as running:
         for n in range(5):
             check("changes", running.invoke(f'{{"n":{n}}}'), ("result", f'{{"ok":{n}}}'.encode()))
         passed += 1
-    with worker('$, = " "; $\\ = "\\n"; $/ = nil; $; = "e"\ndef handler(event:, context:) = { ok: 1 }') as running:
-        running.ready()
+    with root.serve('$, = " "; $\\ = "\\n"; $/ = nil; $; = "e"\ndef handler(event:, context:) = { ok: 1 }') as running:
         check("separators at the top", [running.invoke("{}") for _ in range(2)], [("result", b'{"ok":1}')] * 2)
         passed += 1
     return passed
 
 
-def values(worker):
+def values(root):
     """What comes back."""
     passed = 0
-    one(worker, "string", "def handler(event:, context:) = '{\"a\":1}'", "{}", '{"a":1}')
+    one(root, "string", "def handler(event:, context:) = '{\"a\":1}'", "{}", '{"a":1}')
     passed += 3
-    one(worker, "nil", "def handler(event:, context:) = nil", "{}", None)
-    one(worker, "big", "require 'bigdecimal'\ndef handler(event:, context:) = [event, BigDecimal('1.5')]",
+    one(root, "nil", "def handler(event:, context:) = nil", "{}", None)
+    one(root, "big", "require 'bigdecimal'\ndef handler(event:, context:) = [event, BigDecimal('1.5')]",
         '{"n":123456789012345678901234567890,"f":0.30000000000000004}',
         [{"n": 123456789012345678901234567890, "f": 0.30000000000000004}, "0.15e1"])  # fmt: skip
     deep = "[" * 1300 + "]" * 1300
-    with worker("def handler(event:, context:) = context.client_context.flatten.size") as running:
-        running.ready()
+    with root.serve("def handler(event:, context:) = context.client_context.flatten.size") as running:
         for client_context in (deep, "null", deep):
             kind, _ = running.invoke("{}", client_context=client_context)
             check("deep client context", kind, "error" if client_context == "null" else "result")
         passed += 1
-    with worker("def handler(event:, context:) = event") as running:
-        running.ready()
+    with root.serve("def handler(event:, context:) = event") as running:
         for depth, kind in ((9_999, "result"), (10_000, "result"), (10_001, "error"), (3_000_000, "error")):
             told = running.invoke("[" * depth + "]" * depth)
             check(f"{depth} deep", told[0], kind)
@@ -193,7 +165,7 @@ def values(worker):
     return passed
 
 
-def contexts(worker):
+def contexts(root):
     """What a handler is told."""
     passed = 0
     context = """def handler(event:, context:)
@@ -201,8 +173,7 @@ def contexts(worker):
        context.client_context, context.tenant_id, context.get_remaining_time_in_millis.between?(1, 60_000),
        context.deadline_ms.class.to_s, ENV['_X_AMZN_TRACE_ID'], ENV.keys.grep(/LAMBWIRE/), $_global_aws_request_id]
     end"""
-    with worker(context) as running:
-        running.ready()
+    with root.serve(context) as running:
         given = {"client_context": '{"custom":{"a":1}}', "identity": {"cognitoIdentityId": "i"}, "tenant_id": "t"}
         request_id = running.send("{}", trace_id='Root=1;"\\é', **given)
         told = json.loads(running.hear()[2])
@@ -215,21 +186,19 @@ def contexts(worker):
     return passed
 
 
-def streams(worker):
+def streams(root):
     """Answers in pieces, and of bytes."""
     passed = 0
-    with worker("def handler(event:, context:) = Enumerator.new { |y| y << { statusCode: 201 } << 'a' << \"\\xff\".b << 'x' * 3_000_000 }") as running:
-        running.ready()
+    with root.serve("def handler(event:, context:) = Enumerator.new { |y| y << { statusCode: 201 } << 'a' << \"\\xff\".b << 'x' * 3_000_000 }") as running:
         frames = running.stream("{}")
         kinds = [kind for kind, _ in frames]
         check("stream", (kinds[0], kinds[-1], b"".join(body for kind, body in frames if kind == "chunk")),
               ("prelude", "end", b"a\xff" + b"x" * 3_000_000))  # fmt: skip
         passed += 1
-    with worker("def handler(event:, context:) = StringIO.new(\"\\xff\\n\".b)") as running:
-        running.ready()
+    with root.serve("def handler(event:, context:) = StringIO.new(\"\\xff\\n\".b)") as running:
         check("bytes", running.invoke("{}"), ("bytes", b"\xff\n"))
         passed += 1
-    with worker("Lambwire.take_bytes\ndef handler(event:, context:) = event.bytes") as running:
+    with root.start("Lambwire.take_bytes\ndef handler(event:, context:) = event.bytes") as running:
         check("takes bytes", running.ready(), {"bytes": True})
         check("bytes", running.invoke(b"\0\xff"), ("result", b"[0,255]"))
         check("no bytes", running.invoke(b""), ("result", b"[]"))
@@ -237,7 +206,7 @@ def streams(worker):
     return passed
 
 
-def children(worker):
+def children(root):
     """Forked children."""
     passed = 0
     fork = """def handler(event:, context:)
@@ -250,8 +219,7 @@ def children(worker):
     end
     at_exit { $stderr.puts "ended #{$$ == PARENT}" }
     PARENT = $$"""
-    with worker(fork) as running:
-        running.ready()
+    with root.serve(fork) as running:
         for do in ("return", "raise"):
             check("fork", running.invoke(json.dumps({"fork": do})), ("result", b'"first"'))
             kind, body = running.invoke("{}")
@@ -262,24 +230,22 @@ def children(worker):
     return passed
 
 
-def ends(worker):
+def ends(root):
     """Signals, and errors between events."""
     passed = 0
     term = "trap('TERM') { $stderr.puts 'flushed'; exit 0 }\ndef handler(event:, context:) = 1"
-    with worker(term) as running:
+    with root.start(term) as running:
         check("sigterm", running.ready(), {"sigterm": True})
         running.invoke("{}")
         running.process.send_signal(signal.SIGTERM)
         check("sigterm", (running.process.wait(60), "flushed" in running.logged()), (0, True))
         passed += 1
-    with worker("def handler(event:, context:) = 1") as running:
-        running.ready()
+    with root.serve("def handler(event:, context:) = 1") as running:
         running.process.send_signal(signal.SIGTERM)
         check("sigterm by default", running.process.wait(60), -signal.SIGTERM)
         passed += 1
     late = "def handler(event:, context:) = Thread.new { sleep 0.1; Thread.main.raise(IOError, 'late') } && 1"
-    with worker(late) as running:
-        running.ready()
+    with root.serve(late) as running:
         running.invoke("{}")
         kind, request_id, body = running.hear()
         check("late", (kind, request_id, json.loads(body)["errorMessage"]), ("fatal", "-", "late"))
@@ -288,12 +254,12 @@ def ends(worker):
     return passed
 
 
-def loads(worker):
+def loads(root):
     """Files that do not load."""
     passed = 0
     for source, error_type in (("def h(\n", "Init<SyntaxError>"), ("require 'none'", "Init<LoadError>"), ("exit 4", "Init<SystemExit>"),
                                ("raise 'at the top'", "Init<RuntimeError>"), ("1", "Runtime.HandlerNotFound")):  # fmt: skip
-        with worker(source) as running:
+        with root.start(source) as running:
             kind, request_id, body = running.hear()
             check(source, (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", error_type))
             check(source, running.process.wait(60), 4 if source == "exit 4" else 1)
@@ -301,7 +267,7 @@ def loads(worker):
     return passed
 
 
-def hooks(worker):
+def hooks(root):
     """Around snapshots."""
     passed = 0
     hooks = """Lambwire.before_snapshot { puts 'before 1' }
@@ -310,31 +276,28 @@ def hooks(worker):
     Lambwire.after_restore { raise 'no network' if ENV['FAILS'] }
     srand(1)
     def handler(event:, context:) = rand"""
-    with worker(hooks) as running:
+    with root.start(hooks) as running:
         check("hooks", running.ready(), {"snapshot": True})
         check("hooks", [running.hooks("before-snapshot"), running.hooks("after-restore")], [("done", "-", b"")] * 2)
         check("hooks", running.logged(), "before 2\nbefore 1\nafter\n")
         check("seed", running.invoke("{}")[1] != b"0.417022004702574", True)
         passed += 1
-    with worker(hooks, FAILS="1") as running:
-        running.ready()
+    with root.serve(hooks, FAILS="1") as running:
         kind, request_id, body = running.hooks("after-restore")
         check("hook fails", (kind, request_id, json.loads(body)["errorMessage"]), ("error", "-", "no network"))
         passed += 1
     return passed
 
 
-def logs(worker):
+def logs(root):
     """The standard logger."""
     passed = 0
     logs = "L = Logger.new($stdout)\ndef handler(event:, context:) = L.info('told') && L.debug { 'more' } && L.error(KeyError.new('k'))"
-    with worker(logs) as running:
-        running.ready()
+    with root.serve(logs) as running:
         running.invoke("{}")
         check("log", " INFO 00000001-0000-4000-8000-000000000000 -- : told\n" in running.logged(), True)
         passed += 1
-    with worker(logs, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="INFO") as running:
-        running.ready()
+    with root.serve(logs, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="INFO") as running:
         running.invoke("{}")
         lines = [json.loads(line) for line in running.logged().splitlines()]
         check("log", [(line["level"], line["message"], line["requestId"][:8]) for line in lines],
@@ -344,14 +307,10 @@ def logs(worker):
     return passed
 
 
-def main(ruby):
-    with tempfile.TemporaryDirectory() as root:
-        worker = functools.partial(start, ruby, root)
-        groups = [shapes, faults, changes, values, contexts, streams, children, ends, loads, hooks, logs]
-        passed = sum(group(worker) for group in groups)
-    print(f"ruby ({ruby}): {passed} passed, 0 failed", flush=True)
-
+TESTS = [shapes, faults, changes, values, contexts, streams, children, ends, loads, hooks, logs]
 
 if __name__ == "__main__":
-    for each in sys.argv[1:] or ["ruby"]:
-        main(each)
+    for ruby in sys.argv[1:] or ["ruby"]:
+        root = Root(RUBY, ruby)
+        root.variables = {"AWS_LAMBDA_LOG_FORMAT": ""}
+        try_all(root, TESTS)

@@ -6,15 +6,12 @@ import json
 import os
 import resource
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
-from typing import NamedTuple
 
-from worker_pipes import WORKERS, Worker, check
+import worker_pipes as pipes
+from worker_pipes import LUAS, SHELLS, SIZES, Root, check, try_all
 
 # In each language: a file that closes its standard streams or lets a signal pass when it is loaded, if `DOES` says so, and
 # these functions: `same` answers with its event, `sized` with an event's length or a text of the length that it asks for,
@@ -242,12 +239,6 @@ changes() {
 # or end the shell, in any script.
 NEVER_INTERRUPTED = {"lua5.1", "lua5.3", "lua5.4", "luajit", "bash", "ksh"}
 
-# Most bytes that Lambda takes as an event or as an answer.
-LIMIT = 6_291_556
-# In bytes: nothing, a byte, a pipe's worth and what lies beside it, a large event, all that Lambda takes and what lies beside
-# that. A worker knows no limit: it is the bootstrap that refuses what is too large.
-SIZES = [0, 1, 65_535, 65_536, 65_537, 1 << 20, LIMIT - 1, LIMIT, LIMIT + 1]
-
 # As many digits of a fraction as every language keeps, and what a third is with them.
 DIGITS = 14
 THIRD = round(1 / 3, DIGITS)
@@ -256,42 +247,18 @@ THIRD = round(1 / 3, DIGITS)
 FILES = 64
 
 
-class Language(NamedTuple):
-    command: list
-    extension: str
-    handlers: str
-    files: list
-    variables: dict = {}
-
-
+HANDLERS = {"py": PYTHON, "js": NODE, "php": PHP, "pl": PERL, "rb": RUBY, "lua": LUA, "sh": SH}
 LANGUAGES = {
-    "python": Language([sys.executable, "-c"], "py", PYTHON, ["python/worker.py"]),
-    "node": Language(["node", "-e"], "js", NODE, ["node/worker.cjs"]),
-    "php": Language(["php", "-r"], "php", PHP, ["php/worker.php"]),
-    "perl": Language(["perl", "-e"], "pl", PERL, ["perl/worker.pl"]),
-    "ruby": Language(["ruby", "-e"], "rb", RUBY, ["ruby/worker.rb"]),
-    **{each: Language([each, "-e"], "lua", LUA, ["lua/json.lua", "lua/worker.lua"]) for each in ("lua5.1", "lua5.3", "lua5.4", "luajit")},
-    **{
-        each: Language([*each.split(), "-c"], "sh", SH, ["sh/worker.sh"], {"LC_ALL": "C.UTF-8"})
-        for each in ("dash", "bash", "busybox sh", "ksh", "mksh", "yash", "zsh")
-    },
-}
+    "python": pipes.PYTHON, "node": pipes.NODE, "php": pipes.PHP, "perl": pipes.PERL, "ruby": pipes.RUBY,
+    **dict.fromkeys(LUAS, pipes.LUA), **dict.fromkeys(SHELLS, pipes.SH),
+}  # fmt: skip
 
 
-class Bench:
-    """Starts the worker of one language in a task root of its own."""
+class Bench(Root):
+    """Starts the worker of one language for the functions above."""
 
-    def __init__(self, name, root):
-        self.name, self.language = name, LANGUAGES[name]
-        self.text = "\n" + "".join(Path(WORKERS, file).read_text().removeprefix("<?php") for file in self.language.files)
-        self.path = os.path.join(root, f"app.{self.language.extension}")
-        Path(self.path).write_text(self.language.handlers)
-
-    def serve(self, function, does="none"):
-        is_shell = self.language.extension == "sh"
-        worker = Worker(self.language.command, self.text, (self.path, function), {**self.language.variables, "DOES": does}, [self.path] * is_shell)
-        worker.told = worker.ready()
-        return worker
+    def start(self, function, does="none"):
+        return super().start(HANDLERS[self.language.extension], function, DOES=does)
 
 
 def value(answer):
@@ -344,7 +311,7 @@ def closed(bench):
 def limited(bench):
     """With as many files open as there may be, of which none may grow."""
     # What a shell opens for an event is closed with it, and some have files behind their pipes.
-    is_shell = bench.language.extension == "sh"
+    is_shell = bench.language.is_shell
     with bench.serve("same" if is_shell else "opens") as running:
         for limit, most in {resource.RLIMIT_NOFILE: FILES, **({} if is_shell else {resource.RLIMIT_FSIZE: 0})}.items():
             resource.prlimit(running.process.pid, limit, (most, most))
@@ -404,7 +371,7 @@ def changed(bench):
         for event in ([1, {"a": "é"}, None], "x" * 70_000, ["\u0131", "a\nb\tc"], 0.25, {"entier": [True, 2**52]}):
             for text in (json.dumps(event), json.dumps(event, ensure_ascii=False, separators=(",", ":"))):
                 check(f"then {text[:50]}", found(running.invoke(text)), [event, True, THIRD])
-        check("no JSON", running.invoke("[1,")[0] if bench.language.extension != "sh" else "error", "error")
+        check("no JSON", running.invoke("[1,")[0] if not bench.language.is_shell else "error", "error")
         check("after an error", found(running.invoke("[2]")), [[2], True, THIRD])
 
 
@@ -413,13 +380,10 @@ PARTS = [sizes, pieces, closed, limited, interrupted, stopped, contexts, changed
 
 def main(*names):
     for name in names or LANGUAGES:
-        for part in PARTS:
-            with tempfile.TemporaryDirectory() as root:
-                try:
-                    part(Bench(name, os.path.realpath(root)))
-                except Exception as error:
-                    sys.exit(f"{name}: {part.__name__}: {type(error).__name__}: {error}")
-        print(f"{name}: {len(PARTS)} passed, 0 failed", flush=True)
+        language = LANGUAGES[name]
+        bench = Bench(language, name if language in (pipes.LUA, pipes.SH) else None)
+        bench.name = name
+        try_all(bench, PARTS)
 
 
 if __name__ == "__main__":

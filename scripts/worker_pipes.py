@@ -1,16 +1,26 @@
-"""A worker over two pipes, as the bootstrap has it: what the tests of workers start, tell, and hear."""
+"""A worker over two pipes, as the bootstrap has it: what the tests of workers start, write, and hear, and what they have in
+common."""
 
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
+from pathlib import Path
+from typing import NamedTuple
 
-WORKERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../examples/bootstrap/workers")
+WORKERS = Path(__file__).resolve().parent.parent / "examples/bootstrap/workers"
 # How long a worker may take for anything, in seconds. It decides nothing but when a test gives up.
 PATIENCE = 120
+# Most bytes that Lambda takes as an event or as an answer.
+LIMIT = 6_291_556
+# In bytes: nothing, a byte, a pipe's worth and what lies beside it, a large event, all that Lambda takes and what lies beside
+# that. A worker knows no limit: it is the bootstrap that refuses what is too large.
+SIZES = [0, 1, 65_535, 65_536, 65_537, 1 << 20, LIMIT - 1, LIMIT, LIMIT + 1]
 CONTEXT = {
     "function_name": "pipes", "function_version": "$LATEST", "memory_limit_in_mb": "128", "log_group_name": "/aws/lambda/pipes",
     "log_stream_name": "2026/11/29/[$LATEST]0", "invoked_function_arn": "arn:aws:lambda:eu-west-1:123456789012:function:pipes",
@@ -96,6 +106,7 @@ class Worker:
         return taken
 
     def ready(self):
+        """What the worker asks for when it is ready."""
         kind, request_id, body = self.hear()
         if (kind, request_id) != ("ready", "-"):
             raise AssertionError(f"expected ready, heard {kind} {request_id} {body[:2000]!r}; the log is {self.logged()}")
@@ -105,9 +116,9 @@ class Worker:
         """Sends an event. `client_context` is JSON."""
         self.number += 1
         request_id = f"{self.number:08d}-0000-4000-8000-000000000000"
-        told = {**CONTEXT, "aws_request_id": request_id, "deadline_ms": int(time.time() * 1000) + 60_000, **fields}
-        del told["client_context"]
-        context = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+        known = {**CONTEXT, "aws_request_id": request_id, "deadline_ms": int(time.time() * 1000) + 60_000, **fields}
+        del known["client_context"]
+        context = json.dumps(known, separators=(",", ":"), ensure_ascii=False)
         context = f'{context[:-1]},"client_context":{client_context}}}\n'.encode()
         event = event if isinstance(event, bytes) else event.encode()
         self.write(f"event {request_id} {len(context)} {len(event)}\n".encode() + context + event)
@@ -144,3 +155,97 @@ class Worker:
 def check(what, found, expected):
     if found != expected:
         raise AssertionError(f"{what}: expected {str(expected)[:3000]}, found {str(found)[:3000]}")
+
+
+class Language(NamedTuple):
+    """How a worker is started: what runs its text, which files that is made of, and the extension of its handlers."""
+
+    command: list
+    extension: str
+    files: list
+    variables: dict = {}
+
+    @property
+    def is_shell(self):
+        return self.extension == "sh"
+
+    def text(self):
+        # The first line is left to those who look for an opening tag or a comment there.
+        return "\n" + "".join((WORKERS / file).read_text().removeprefix("<?php") for file in self.files)
+
+
+UTF_8 = {"LC_ALL": "C.UTF-8"}
+PYTHON = Language([sys.executable, "-c"], "py", ["python/worker.py"])
+NODE = Language(["node", "-e"], "js", ["node/worker.cjs"])
+PHP = Language(["php", "-r"], "php", ["php/worker.php"])
+PERL = Language(["perl", "-e"], "pl", ["perl/worker.pl"])
+RUBY = Language(["ruby", "-e"], "rb", ["ruby/worker.rb"])
+LUA = Language(["lua", "-e"], "lua", ["lua/json.lua", "lua/worker.lua"])
+SH = Language(["sh", "-c"], "sh", ["sh/worker.sh"], UTF_8)
+LUAS = ["lua5.1", "lua5.3", "lua5.4", "luajit"]
+SHELLS = ["dash", "bash", "busybox sh", "ksh", "mksh", "yash", "zsh"]
+
+
+class Root:
+    """A task root, and the worker of a language to serve the files in it; `interpreter` may have an argument."""
+
+    def __init__(self, language, interpreter=None):
+        self.language = language
+        self.command = [*(interpreter.split() if interpreter else language.command[:-1]), language.command[-1]]
+        self.name = os.path.basename(" ".join(self.command[:-1]))
+        self.directory = tempfile.TemporaryDirectory()
+        self.path = os.path.realpath(self.directory.name)
+        self.text = language.text()
+        self.variables = language.variables
+        if self.command[0] == "busybox":
+            # As in images of Alpine, where it is every program.
+            tools = os.path.join(self.path, "busybox")
+            os.mkdir(tools)
+            subprocess.run(["busybox", "--install", "-s", tools], check=True)
+            self.command[0] = shutil.which("busybox")
+            self.variables = {**self.variables, "PATH": tools}
+
+    def write(self, name, text):
+        path = Path(self.path, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+    def start_file(self, name, function="handler", **variables):
+        """Starts the worker for a function in a file that is there."""
+        path = os.path.join(self.path, name)
+        tail = [path] * self.language.is_shell
+        return Worker(self.command, self.text, (path, function), {**self.variables, **variables}, tail)
+
+    def start(self, text, function="handler", **variables):
+        """Starts the worker for a function in a file with this text."""
+        name = f"app.{self.language.extension}"
+        self.write(name, text)
+        return self.start_file(name, function, **variables)
+
+    def serve(self, *what, **variables):
+        """Has it started, and waits until it is ready; `asked` is what it asks for."""
+        worker = self.start(*what, **variables)
+        worker.asked = worker.ready()
+        return worker
+
+
+def is_reported(what, answer, kind, error_type, message):
+    """Whether an answer, or what is heard, is a report of this type, whose message has this part."""
+    report = json.loads(answer[-1])
+    seen = answer[0], report["errorType"].startswith(error_type), message in report["errorMessage"]
+    check(f"{what}: {report}", seen, (kind, True, True))
+
+
+def try_all(root, tests):
+    """Runs each test, which counts its cases, if there is more than one."""
+    passed = 0
+    for test in tests:
+        try:
+            count = test(root)
+            if count == 0:
+                print(f"{root.name}: {test.__name__} was left out", flush=True)
+            passed += 1 if count is None else count
+        except Exception as error:
+            sys.exit(f"{root.name}: {test.__name__}: {type(error).__name__}: {error}")
+    print(f"{root.name}: {passed} passed, 0 failed", flush=True)

@@ -1,4 +1,5 @@
-//! Packs the workers, which the program carries in itself: without lines that are comments, and deflated.
+//! Packs the workers, which the program carries in itself: without lines that are comments and without indentation, where
+//! the language does not care, and deflated.
 
 #![expect(clippy::unwrap_used, reason = "a build that cannot go on ends")]
 
@@ -19,6 +20,9 @@ const WORKERS: [(&str, &[&str], &str); 7] = [
     ("sh", &["sh/worker.sh"], "#"),
 ];
 
+/// Where the space before a line counts, or may be part of a text.
+const INDENTED: [&str; 2] = ["python", "sh"];
+
 /// How hard deflate tries: as hard as it can.
 const LEVEL: u8 = 10;
 
@@ -27,13 +31,23 @@ fn main() {
     println!("cargo:rerun-if-changed=workers");
     for (name, files, comment) in WORKERS {
         let texts = files.iter().map(|file| fs::read_to_string(Path::new("workers").join(file)).unwrap());
-        let packed = compress_to_vec(without_comments(&texts.collect::<String>(), comment).as_bytes(), LEVEL);
+        let text = without_comments(&texts.collect::<String>(), comment, INDENTED.contains(&name));
+        let packed = compress_to_vec(text.as_bytes(), LEVEL);
         fs::write(Path::new(&to).join(name), packed).unwrap();
     }
 }
 
 /// Lines keep their place, so that what an interpreter says of one can be looked up. Empty ones pack to nothing.
-fn without_comments(text: &str, comment: &str) -> String {
-    let kept = text.lines().map(|line| if line.trim_start().starts_with(comment) { "" } else { line });
+fn without_comments(text: &str, comment: &str, is_indented: bool) -> String {
+    let kept = text.lines().map(|line| {
+        let bare = line.trim_start();
+        if bare.starts_with(comment) {
+            ""
+        } else if is_indented {
+            line
+        } else {
+            bare
+        }
+    });
     kept.flat_map(|line| [line, "\n"]).collect()
 }

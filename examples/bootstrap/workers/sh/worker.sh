@@ -43,6 +43,9 @@ case ${KSH_VERSION-} in
 *) lambwire_print() { print -rn -- "$1"; } ;;
 esac
 
+# busybox's sed, and who knows which others, read a line before they end with the one before it.
+case $(sed --version 2>&1) in *'(GNU sed)'*) lambwire_ahead= ;; *) lambwire_ahead=$lambwire_newline ;; esac
+
 # --- Context
 
 # The text of a string in JSON that begins behind its first quotation mark; sets `lambwire_text`.
@@ -246,7 +249,7 @@ lambwire_mark() {
     lambwire_clean
     # What the function has not read must not be taken for the next event. Not every shell waits for all of a pipeline.
     case ${LAMBWIRE_BYTES:+bytes} in bytes) lambwire_part=$(wc -c) ;; esac
-    lambwire_print "${lambwire_newline}lambwire-end $$ $lambwire_turn $1$lambwire_newline"
+    lambwire_print "${lambwire_newline}lambwire-end $$ $lambwire_turn $1$lambwire_newline$lambwire_ahead"
 }
 
 lambwire_answer() {
@@ -289,7 +292,8 @@ lambwire_hook() {
 lambwire_renew_random() {
     case ${RANDOM-} in
     "${RANDOM-}") ;;
-    *) RANDOM=$(lambwire_clean && head -c 8 /dev/urandom | cksum | sed 's/^[0-9]*\([0-9]\{4\}\) .*/1\1/') ;;
+    # Some 40 of these bytes are digits.
+    *) RANDOM=1$(lambwire_clean && head -c 1024 /dev/urandom | tr -dc 0-9 | head -c 4) ;;
     esac
 }
 

@@ -1,20 +1,26 @@
-// lambwire-worker: extension=ts interpreter=deno option=run option=-A
-// The worker for a function in TypeScript, run by Deno: `export function handler(event, context)`. It speaks the worker
-// protocol (docs/worker-protocol.md). What it needs of the global scope it takes before the file is loaded.
-const { env, exit } = Deno;
+// lambwire-worker: extension=ts interpreter=bun interpreter=deno option=run option=--allow-all
+// The worker for a function in TypeScript, run by Bun or by Deno: `export function handler(event, context)`. It speaks the
+// worker protocol (docs/worker-protocol.md). What it needs of the global scope it takes before the file is loaded. Deno
+// wants to be granted everything; Bun does not ask.
+import { openSync, read, writeSync } from "node:fs";
+import process from "node:process";
+
+const { env, exit } = process;
 const { parse, stringify } = JSON;
 const decoder = new TextDecoder(), encoder = new TextEncoder();
-const [file, name] = ["FILE", "FUNCTION"].map((each) => env.get(`LAMBWIRE_${each}`)!);
-const [events, answers] = [["EVENTS", { read: true }], ["ANSWERS", { write: true }]].map(([each, mode]) =>
-  Deno.openSync(`/proc/self/fd/${env.get(`LAMBWIRE_${each}_FD`)}`, mode as Deno.OpenOptions)
+const [file, name] = [env.LAMBWIRE_FILE!, env.LAMBWIRE_FUNCTION!];
+// Deno takes no descriptor that it has not opened itself.
+const [events, answers] = [["EVENTS", "r"], ["ANSWERS", "w"]].map(([each, mode]) =>
+  openSync(`/proc/self/fd/${env[`LAMBWIRE_${each}_FD`]}`, mode)
 );
+const ownPath = new URL(import.meta.url).pathname;
 
 // --- Context
 
 function contextOf(line: string) {
   const context = parse(line);
-  if (context.trace_id === null) env.delete("_X_AMZN_TRACE_ID");
-  else env.set("_X_AMZN_TRACE_ID", context.trace_id);
+  if (context.trace_id === null) delete env._X_AMZN_TRACE_ID;
+  else env._X_AMZN_TRACE_ID = context.trace_id;
   context.getRemainingTimeInMillis = () => Math.max(0, context.deadline_ms - Date.now());
   return context;
 }
@@ -24,7 +30,7 @@ function contextOf(line: string) {
 // A pipe holds as much; it is read at once.
 let received = new Uint8Array(65536), start = 0, end = 0;
 
-// Has so many bytes been received, if there are any more? Reading waits without holding up what the handler has begun.
+// Have so many bytes been received, if there are any more? Reading waits without holding up what the handler has begun.
 async function fill(length: number) {
   if (start + length > received.length) {
     const whole = new Uint8Array(Math.max(length, 65536));
@@ -32,8 +38,10 @@ async function fill(length: number) {
     [received, start, end] = [whole, 0, end - start];
   }
   while (end - start < length) {
-    const count = await events.read(received.subarray(end));
-    if (count === null) return false;
+    const count = await new Promise<number>((done, failed) =>
+      read(events, received, end, received.length - end, null, (error, count) => error ? failed(error) : done(count))
+    );
+    if (count === 0) return false;
     end += count;
   }
   return true;
@@ -57,7 +65,7 @@ async function receive() {
 function tell(kind: string, id: string, body: string | Uint8Array = "") {
   const bytes = typeof body === "string" ? encoder.encode(body) : body;
   for (let rest of [encoder.encode(`${kind} ${id} ${bytes.length}\n`), bytes]) {
-    while (rest.length) rest = rest.subarray(answers.writeSync(rest));
+    while (rest.length) rest = rest.subarray(writeSync(answers, rest));
   }
 }
 
@@ -66,7 +74,7 @@ function tell(kind: string, id: string, body: string | Uint8Array = "") {
 // deno-lint-ignore no-explicit-any
 function report(error: any): object {
   if (!(error instanceof Error)) return { errorType: typeof error, errorMessage: String(error), stackTrace: [] };
-  const stackTrace = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line) && !line.includes(import.meta.url));
+  const stackTrace = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line) && !line.includes(ownPath));
   const cause = error.cause === undefined ? {} : { cause: report(error.cause) };
   return { errorType: error.name, errorMessage: error.message, stackTrace: stackTrace.map((line) => line.trim()), ...cause };
 }
@@ -107,7 +115,7 @@ async function serve(handler: any, id: string, context: string, body: string) {
 
 // --- Main loop
 
-for (const each of ["FILE", "FUNCTION", "EVENTS_FD", "ANSWERS_FD"]) env.delete(`LAMBWIRE_${each}`);
+for (const each of ["FILE", "FUNCTION", "EVENTS_FD", "ANSWERS_FD"]) delete env[`LAMBWIRE_${each}`];
 const handler = await load();
 tell("ready", "-");
 for (let frame; (frame = await receive());) {

@@ -12,7 +12,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc {{members}} --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: page clients durable cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
+nightly: page clients durable compare cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -177,6 +177,10 @@ clients:
 # A durable function, run by AWS's local runner against the emulator
 durable:
     scripts/test-durable.sh
+
+# What our emulator, AWS's and cargo-lambda's answer to the same, as docs/emulator.md has it
+compare:
+    scripts/compare-emulators.sh
 
 # The emulator's page in a browser
 page:

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import tomllib
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ["bootstrap", "lambwire-emulator", "lambwire-conformance", "hello"]
@@ -55,6 +56,8 @@ def main():
             faults += blocks(document, scratch, counts)
             if document.name == "ten-minutes.md":
                 faults += handlers(document, scratch)
+            if document.name == "emulator.md":
+                faults += options(document, scratch)
     faults += contents(documents)
     for fault in faults:
         print(fault, file=sys.stderr)
@@ -204,6 +207,59 @@ def handlers(document, scratch):
         done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=LINE_SECONDS)
         if done.returncode != 0 or json.loads(done.stdout) != {"hello": "world"}:
             yield f"{name(document)}: {file} answers {done.stdout}{done.stderr}"
+
+
+def options(document, scratch):
+    """Whether every option of the emulator has an example in the table of options, and each of these works."""
+    text = document.read_text()
+    program = f"{scratch}/.bin/lambwire-emulator"
+    usage = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    rows = [row.rpartition(" | ") for row in re.findall(r"^\| (`--.*) \|$", text, re.M)]
+    examples = [example for row in rows for example in re.findall(r"`(--[^`]*)`", row[2])]
+    for option in sorted(set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", usage, re.M)) - {"--help", "--version"}):
+        if not any(re.search(rf"{option}(?![a-z-])", example) for example in examples):
+            yield f"{name(document)}: {option} has no example"
+    preparation = re.search(r"^<!-- Options tried with: (.*) -->$", text, re.M)[1]
+    subprocess.run(["bash", "-euc", preparation], cwd=scratch, check=True)
+    for example in examples:
+        is_whole = any(option in example for option in ("--compat", "--config", " -- "))
+        fault = option_works(f"{program} {example}" + ("" if is_whole else " -- ./bootstrap app.handler"), scratch)
+        if fault:
+            yield f"{name(document)}: `{example}` {fault}"
+
+
+def option_works(command, scratch):
+    """What is wrong with an example: it is to answer an event, and to end when it is asked to."""
+    once = "--event" in command
+    process = subprocess.Popen(["bash", "-c", f"exec {command}"], cwd=scratch, text=True, start_new_session=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        process.stdin.write("{}")
+        process.stdin.close()
+        if not once:
+            address = "%s:%s" % SERVER
+            if "--compat" in command:
+                listens(process)
+            else:
+                # The first line, whatever goes to standard error.
+                lines = iter(process.stdout.readline, "")
+                ready = next(line for line in lines if "ready" in line)
+                ready = json.loads(ready.removeprefix("ready "))
+                address = ready.get("record", ready)["listen"]
+            event = urllib.request.Request(f"http://{address}/2015-03-31/functions/function/invocations", b'{"a":1}')
+            with urllib.request.urlopen(event, timeout=LINE_SECONDS) as reply:
+                if json.loads(answer := reply.read()) != {"a": 1}:
+                    return f"answers {answer}"
+            os.killpg(process.pid, signal.SIGTERM)
+        output, status = process.stdout.read(), process.wait(LINE_SECONDS)
+        return None if status == (0 if once else 143) else f"ends with {status}: {output}"
+    except (OSError, ValueError, StopIteration) as error:
+        return f"fails: {error!r}"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(LINE_SECONDS)
+        process.stdout.close()
 
 
 def contents(documents):

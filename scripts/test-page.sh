@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# test-page.sh [SCREENSHOT]: drives the emulator's page in Debian's Chromium.
+# test-page.sh [SCREENSHOT]: drives the emulator's page in Debian's Chromium, and keeps a picture of it, in WebP
+# (docs/emulator-page.webp is one).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

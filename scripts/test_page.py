@@ -3,11 +3,13 @@
 A function in shell is invoked from the page, well and ill; what the page shows is compared with what happened.
 """
 
+import base64
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -126,7 +128,8 @@ def drive(browser, address, screenshot):
         colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert (colour == "rgb(255, 255, 255)") == (scheme == "light"), (scheme, colour)
     if screenshot:
-        browser.save_screenshot(screenshot)
+        shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 60})
+        Path(screenshot).write_bytes(base64.b64decode(shot["data"]))
     print(f"page: {count + 1} invocations shown as they were")
 
 

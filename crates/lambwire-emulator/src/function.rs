@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{self, Path};
 use std::process::Command;
 
 /// The configuration of a function.
@@ -122,7 +122,8 @@ impl Function {
         let configured = self.task_root.as_ref().map(OsString::from).or_else(|| variable(command, "LAMBDA_TASK_ROOT"));
         configured
             .or_else(|| Path::new(TASK_ROOT).is_dir().then(|| TASK_ROOT.into()))
-            .or_else(|| command.get_current_dir().map(Into::into))
+            // The program, being there, would look for it from there.
+            .or_else(|| command.get_current_dir().and_then(|path| path::absolute(path).ok()).map(Into::into))
             .or_else(|| env::current_dir().ok().map(Into::into))
     }
 }

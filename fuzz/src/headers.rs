@@ -32,6 +32,7 @@ fn check_context(lines: &[u8]) {
         |name| headers.get(name).and_then(|value| std::str::from_utf8(value).ok()).filter(|text| !text.is_empty());
     let is_digits = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
     let deadline = text("lambda-runtime-deadline-ms").filter(is_digits).and_then(|text| text.parse().ok());
+    let deadline = deadline.filter(|deadline_ms| *deadline_ms >= lambwire::limits::FIRST_DEADLINE_MS);
     assert_eq!(context.request_id.as_str(), "x");
     assert_eq!(context.deadline_ms, deadline);
     assert_eq!(context.invoked_function_arn, text("lambda-runtime-invoked-function-arn"));

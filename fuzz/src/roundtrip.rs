@@ -85,7 +85,7 @@ fn send(sent: &Sent<'_>) -> Result<(), SendError> {
         Sent::Invocation { id, nonce, deadline_ms, texts, body } => {
             let mut context = Context::new(RequestId::new(id)?);
             context.invocation_id = nonce.map(InvocationId::new).transpose()?;
-            context.deadline_ms = *deadline_ms;
+            context.deadline_ms = deadline_ms.map(|deadline_ms| deadline_ms.max(lambwire::limits::FIRST_DEADLINE_MS));
             [
                 context.invoked_function_arn,
                 context.trace_id,

@@ -19,7 +19,8 @@ use crate::wire::writer::{Writer, in_base};
 pub struct Context<'a> {
     /// Names the invocation; the answer goes to it.
     pub request_id: RequestId<'a>,
-    /// When the invocation times out, in milliseconds since the Unix epoch. `cargo lambda` sends a duration instead.
+    /// When the invocation times out, in milliseconds since the Unix epoch: no earlier than
+    /// [`FIRST_DEADLINE_MS`](limits::FIRST_DEADLINE_MS), so that a duration, as `cargo lambda` sends it, is not taken for it.
     pub deadline_ms: Option<u64>,
     /// ARN of the function as it was invoked, with version or alias if the caller named one.
     pub invoked_function_arn: Option<&'a str>,
@@ -51,10 +52,9 @@ impl<'a> Context<'a> {
     }
 
     /// What is left of the time for this invocation, at `now`, which is counted from the Unix epoch: nothing, if the
-    /// deadline has passed. `None` if there is no deadline that could be a date: `cargo lambda` sends a duration.
+    /// deadline has passed. `None` if there is no deadline.
     pub fn remaining(&self, now: Duration) -> Option<Duration> {
-        let deadline = self.deadline_ms.map(Duration::from_millis)?;
-        (deadline >= FIRST_DEADLINE).then(|| deadline.saturating_sub(now))
+        self.deadline_ms.map(|deadline_ms| Duration::from_millis(deadline_ms).saturating_sub(now))
     }
 
     /// The client context, if there is one. Whatever its JSON is like, looking into it fails nothing.
@@ -70,7 +70,7 @@ impl<'a> Context<'a> {
     pub(crate) fn read(fields: &IndexedHeaders<'_, 'a>) -> Result<Self, ReceiveError> {
         Ok(Self {
             request_id: RequestId::read(fields)?,
-            deadline_ms: fields.raw(Field::DeadlineMs).and_then(decimal),
+            deadline_ms: fields.raw(Field::DeadlineMs).and_then(decimal).filter(is_instant),
             invoked_function_arn: fields.text(Field::InvokedFunctionArn),
             trace_id: fields.text(Field::TraceId),
             client_context_json: fields.text(Field::ClientContext),
@@ -97,6 +97,9 @@ impl<'a> Context<'a> {
 
     /// Writes the headers in the order of AWS's server, which sorts them.
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), SendError> {
+        if !self.deadline_ms.as_ref().is_none_or(is_instant) {
+            return Err(SendError::InvalidValue(Field::DeadlineMs.label()));
+        }
         let mut digits = [0; 20];
         let deadline = self.deadline_ms.map(|deadline| {
             let start = in_base(10, deadline, &mut digits);
@@ -114,8 +117,10 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The earliest deadline that is taken for a date, as counted from the Unix epoch: the start of 2014, before Lambda was.
-const FIRST_DEADLINE: Duration = Duration::from_secs(1_388_534_400);
+/// Whether this can be a deadline.
+fn is_instant(deadline_ms: &u64) -> bool {
+    *deadline_ms >= limits::FIRST_DEADLINE_MS
+}
 
 /// The name of an invocation: a UUID on AWS, opaque here. It can stand in a path as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -194,12 +199,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_that_is_a_date_leaves_time() {
-        let first = 1_388_534_400_000;
+    fn a_deadline_leaves_time_until_it_has_passed() {
+        let first = limits::FIRST_DEADLINE_MS;
         for (deadline_ms, now_ms, left_ms) in [
             (None, 0, None),
-            (Some(600_000), 0, None),
-            (Some(first - 1), 0, None),
             (Some(first), first - 1, Some(1)),
             (Some(first), first, Some(0)),
             (Some(first), first + 1, Some(0)),
@@ -208,6 +211,15 @@ mod tests {
             let context = Context { deadline_ms, ..Context::new(RequestId("a")) };
             let left = context.remaining(Duration::from_millis(now_ms));
             assert_eq!(left, left_ms.map(Duration::from_millis), "{deadline_ms:?} at {now_ms}");
+        }
+    }
+
+    #[test]
+    fn a_deadline_before_the_first_is_not_sent() {
+        let first = limits::FIRST_DEADLINE_MS;
+        for deadline_ms in [600_000, first - 1, first, first + 1] {
+            let context = Context { deadline_ms: Some(deadline_ms), ..Context::new(RequestId("a")) };
+            assert_eq!(context.validate().is_ok(), deadline_ms >= first, "{deadline_ms}");
         }
     }
 

@@ -102,6 +102,9 @@ pub enum ReceiveError {
     BadRequestId,
     /// Two request ids that differ.
     TwoRequestIds,
+    /// A message is read out of another buffer than it was collected in, or that was changed: the caller's mistake, which
+    /// the connection does not suffer from.
+    OtherBuffer,
     /// A registration without the id of the extension.
     NoExtensionId,
     /// The body is larger than the receiver takes.
@@ -188,6 +191,7 @@ impl fmt::Display for ReceiveError {
             Self::Unsolicited => "bytes that answer no request",
             Self::NoReply => "connection closed before a reply",
             Self::CutShort => "connection closed inside a message",
+            Self::OtherBuffer => "not the buffer that the message was collected in",
             Self::NoRequestId => "invocation without a request id",
             Self::BadRequestId => "unusable request id",
             Self::TwoRequestIds => "two request ids that differ",

@@ -81,3 +81,7 @@ pub const PRELUDE_BYTES: usize = 16 * 1024 - 8;
 
 /// Deepest nesting of JSON that the views of client context, Cognito identity and error reports look into, in levels.
 pub const JSON_DEPTH: usize = 32;
+
+/// The earliest deadline that is one, in milliseconds since the Unix epoch: the start of 2014, before Lambda was. `cargo
+/// lambda` sends a duration in its place.
+pub const FIRST_DEADLINE_MS: u64 = 1_388_534_400_000;

@@ -23,8 +23,8 @@ use crate::wire::headers::Headers;
 /// must not change.
 #[derive(Clone, Debug, Default)]
 pub struct MessageReader {
-    /// Length of the head, once that is whole. It stands at the front of the buffer.
-    head: Option<usize>,
+    /// Length of the head, which stands at the front of the buffer; 0 until that is whole.
+    head: usize,
     /// Length of the body so far, which stands behind the head.
     body: usize,
     /// Where the bytes begin that have not been received. Before it, behind the body, is what chunks left.
@@ -99,9 +99,11 @@ impl CompleteReply {
         Reply::is_rejection(self.kind, self.status)
     }
 
-    /// The rejection that it is, if it is one, with the reason that stands in its body.
+    /// The rejection that it is, if it is one, with the reason that stands in its body. The buffer is the one that it was
+    /// collected in.
     pub fn rejection<'b>(&self, buf: &'b [u8]) -> Option<Rejection<&'b [u8]>> {
-        self.is_rejection().then(|| Rejection::new(self.kind, self.status, self.layout.body(buf)))
+        let body = buf.get(self.layout.body..self.layout.body_end)?;
+        self.is_rejection().then(|| Rejection::new(self.kind, self.status, body))
     }
 
     /// Reads the message out of the buffer that it was collected in.
@@ -109,19 +111,21 @@ impl CompleteReply {
     /// # Errors
     ///
     /// [`ReceiveError::NoRequestId`], [`ReceiveError::BadRequestId`] or [`ReceiveError::TwoRequestIds`] for an
-    /// invocation that cannot be answered.
+    /// invocation that cannot be answered; [`ReceiveError::OtherBuffer`] if that is seen to be another buffer.
     pub fn read<'b>(&self, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, ReceiveError> {
-        let fields = self.index.fields(self.layout.head(buf));
-        Ok(self.layout.message(buf, Reply::read(self.kind, self.status, &fields)?))
+        self.layout.message(buf, |head| Reply::read(self.kind, self.status, &self.index.fields(head)))
     }
 }
 
 impl CompleteRequest {
     /// Reads the message out of the buffer that it was collected in.
-    pub fn read<'b>(&self, server: &Server, buf: &'b [u8]) -> Message<'b, Request<'b>> {
-        let head = self.layout.head(buf);
-        let fields = self.index.fields(head);
-        self.layout.message(buf, Request::read(method_and_target(head), &fields, server.prefix()))
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiveError::OtherBuffer`] if that is seen to be another one.
+    pub fn read<'b>(&self, server: &Server, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
+        let read = |head| Request::read(method_and_target(head), &self.index.fields(head), server.prefix());
+        self.layout.message(buf, |head| Ok(read(head)))
     }
 }
 
@@ -136,38 +140,41 @@ struct Layout {
 }
 
 impl Layout {
-    fn head<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
-        buf.get(..self.body).unwrap_or_default()
-    }
-
-    fn body<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
-        buf.get(self.body..self.body_end).unwrap_or_default()
-    }
-
-    fn message<'b, H>(&self, buf: &'b [u8], head: H) -> Message<'b, H> {
-        let part = |start, end| buf.get(start..end).unwrap_or_default();
-        Message {
-            head,
-            // Behind the header lines stands the empty one.
-            headers: Headers::new(part(self.headers, self.body.saturating_sub(2))),
-            body: self.body(buf),
-            trailers: Headers::new(part(self.trailers, self.trailers_end)),
+    /// The message, whose head `read` reads.
+    fn message<'b, H>(
+        &self,
+        buf: &'b [u8],
+        read: impl FnOnce(&'b [u8]) -> Result<H, ReceiveError>,
+    ) -> Result<Message<'b, H>, ReceiveError> {
+        let part = |start, end| buf.get(start..end).ok_or(ReceiveError::OtherBuffer);
+        let head = part(0, self.body)?;
+        // A head ends with an empty line, and its header lines before that.
+        let (lines, _) = head.split_last_chunk::<2>().ok_or(ReceiveError::OtherBuffer)?;
+        if !head.ends_with(b"\r\n\r\n") {
+            return Err(ReceiveError::OtherBuffer);
         }
+        Ok(Message {
+            head: read(head)?,
+            headers: Headers::new(lines.get(self.headers..).ok_or(ReceiveError::OtherBuffer)?),
+            body: part(self.body, self.body_end)?,
+            trailers: Headers::new(part(self.trailers, self.trailers_end)?),
+        })
     }
 }
 
 impl MessageReader {
-    /// An inbox without a message.
+    /// A reader without a message.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Where to read to: what is free of the buffer.
+    /// Where to read to: what is free of the buffer. Nothing is, if it is shorter than what was read into it, which the next
+    /// call says.
     pub fn space<'b>(&self, buf: &'b mut [u8]) -> &'b mut [u8] {
         buf.get_mut(self.filled..).unwrap_or_default()
     }
 
-    /// An inbox that begins with the first `filled` bytes of the buffer that it is lent.
+    /// A reader that begins with the first `filled` bytes of the buffer that it is lent.
     pub(crate) fn with_filled(filled: usize) -> Self {
         Self { filled, ..Self::default() }
     }
@@ -188,32 +195,32 @@ impl MessageReader {
     }
 
     /// The body of the reply that is whole.
-    pub(crate) fn body<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
-        self.layout().body(buf)
+    pub(crate) fn body<'b>(&self, buf: &'b [u8]) -> Option<&'b [u8]> {
+        buf.get(self.head..self.head + self.body)
     }
 
     /// The invocation whose head has been received.
     #[cold]
     #[inline(never)]
     pub(crate) fn context<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
-        let fields = self.index.fields(buf.get(..self.head?)?);
+        let fields = self.index.fields(buf.get(..self.head).filter(|head| !head.is_empty())?);
         match Reply::read(self.kind, self.status, &fields) {
             Ok(Reply::Invocation(context)) => Some(context),
             _ => None,
         }
     }
 
-    /// Tells that `len` bytes were read into [`space`](Self::space).
+    /// Reports that `len` bytes were read into [`space`](Self::space).
     pub fn filled(&mut self, len: usize) {
         self.filled = self.filled.saturating_add(len);
     }
 
-    /// Takes what stands behind the whole message out of its buffer. The inbox begins the next message with these bytes,
-    /// and expects them at the front of the buffer that it is lent next.
-    pub fn take_rest<'b>(&mut self, buf: &'b [u8]) -> &'b [u8] {
-        let rest = if self.is_complete { self.received } else { 0 }..self.filled;
-        *self = Self { filled: rest.len(), ..Self::default() };
-        buf.get(rest).unwrap_or_default()
+    /// Takes what stands behind the whole message out of its buffer; `None` if that is seen to be another one. The reader
+    /// begins the next message with these bytes, and expects them at the front of the buffer that it is lent next.
+    pub fn take_rest<'b>(&mut self, buf: &'b [u8]) -> Option<&'b [u8]> {
+        let rest = self.rest(buf)?;
+        *self = Self::with_filled(rest.len());
+        Some(rest)
     }
 
     /// Whether no byte is here that belongs to a message still to be given.
@@ -246,7 +253,7 @@ impl MessageReader {
 
     /// Where the parts of the message stand that is whole.
     fn layout(&self) -> Layout {
-        let body = self.head.unwrap_or_default();
+        let body = self.head;
         let (trailers, trailers_end) = self.trailers;
         Layout { headers: self.headers, body, body_end: body + self.body, trailers, trailers_end }
     }
@@ -282,8 +289,8 @@ impl MessageReader {
         if self.is_complete {
             self.drop_received(buf);
         }
-        while self.head.is_none() {
-            let input = buf.get(..self.filled).unwrap_or_default();
+        while self.head == 0 {
+            let input = buf.get(..self.filled).ok_or(ReceiveError::OtherBuffer)?;
             let Some(parsed) = end.begin_message(input, &mut self.index)? else {
                 // What was seen of a head that is not whole is seen again.
                 self.index = HeaderIndex::default();
@@ -294,7 +301,7 @@ impl MessageReader {
                 self.drop_received(buf);
                 continue;
             };
-            self.head = Some(parsed.used);
+            self.head = parsed.used;
             // The header lines end where the empty line begins.
             self.headers = parsed.used.saturating_sub(2 + parsed.headers.len());
             (self.kind, self.status) = (parsed.kind, parsed.status);
@@ -302,8 +309,7 @@ impl MessageReader {
                 return Ok(Progress::NeedSpace { total });
             }
         }
-        let body = self.head.unwrap_or_default();
-        let Some(trailers) = self.collect_body(end, body, buf)? else {
+        let Some(trailers) = self.collect_body(end, self.head, buf)? else {
             return Ok(self.need_more(buf.len()));
         };
         self.is_complete = true;
@@ -326,7 +332,7 @@ impl MessageReader {
         buf: &mut [u8],
     ) -> Result<Option<Range<usize>>, ReceiveError> {
         loop {
-            let (used, piece) = end.read_body(buf.get(self.received..self.filled).unwrap_or_default())?;
+            let (used, piece) = end.read_body(buf.get(self.received..self.filled).ok_or(ReceiveError::OtherBuffer)?)?;
             self.received += used;
             match piece {
                 BodyEvent::Data(data) => {

@@ -457,8 +457,12 @@ impl Session {
     }
 
     /// The outcome of the turn, after which another request can be started.
-    pub(crate) fn take_outcome(&mut self) -> Outcome {
+    pub(crate) fn take_outcome(&mut self, buf: &[u8]) -> Outcome {
         match self.stage {
+            // The reply was collected in there.
+            Stage::Done(Outcome::Accepted | Outcome::Rejected) if self.reader.is_beyond(buf) => {
+                Outcome::Misused(SendError::InvalidState)
+            }
             Stage::Done(outcome) => {
                 self.stage = Stage::Idle;
                 outcome
@@ -476,18 +480,21 @@ impl Session {
             Outcome::Lost(Loss::Transport) => Error::Transport { request, error: () },
             Outcome::Lost(Loss::Receive(error)) => Error::Receive { request, error },
             Outcome::Misused(error) => Error::Send { request, error },
-            Outcome::Rejected => Error::Rejected(self.rejection(buf)),
+            Outcome::Rejected => match self.reader.body(buf) {
+                Some(body) => Error::Rejected(self.rejection(body)),
+                None => Error::Receive { request, error: ReceiveError::OtherBuffer },
+            },
             // Nothing was said that could be read.
             Outcome::Accepted | Outcome::Sent => Error::Send { request, error: SendError::InvalidState },
         }
     }
 
-    fn rejection<'b>(&self, buf: &'b [u8]) -> Rejection<&'b [u8]> {
+    fn rejection<'b>(&self, body: &'b [u8]) -> Rejection<&'b [u8]> {
         let sent_bytes = match self.request.body {
             Body::Exact(len) if !self.request.kind.is_idempotent() => Some(len),
             _ => None,
         };
-        Rejection::new(self.request.kind, self.reader.status(), self.reader.body(buf)).of(sent_bytes)
+        Rejection::new(self.request.kind, self.reader.status(), body).of(sent_bytes)
     }
 
     /// The reply that is whole.

@@ -228,7 +228,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>, E> Turn<'_, 'b, B, E> {
     /// written and said nothing against it. [`SendError::InvalidState`] if the turn is not over, or has no reply.
     pub fn finish(self) -> Result<Message<'b, Reply<'b>>, Error<Option<E>, &'b [u8]>> {
         let buf: &'b B = self.buf;
-        match self.session.take_outcome() {
+        match self.session.take_outcome(buf.as_ref()) {
             Outcome::Accepted => self.session.message(buf.as_ref()),
             outcome => Err(self.session.error(outcome, buf.as_ref()).map(|()| self.failure, |reason| reason)),
         }
@@ -241,7 +241,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>, E> Turn<'_, 'b, B, E> {
     /// Those of [`finish`](Self::finish), but that there need not be a reply.
     pub fn accepted(self) -> Result<(), Error<Option<E>, &'b [u8]>> {
         let buf: &'b B = self.buf;
-        match self.session.take_outcome() {
+        match self.session.take_outcome(buf.as_ref()) {
             Outcome::Accepted | Outcome::Sent => Ok(()),
             outcome => Err(self.session.error(outcome, buf.as_ref()).map(|()| self.failure, |reason| reason)),
         }

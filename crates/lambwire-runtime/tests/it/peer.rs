@@ -43,7 +43,7 @@ impl Peer {
         loop {
             match self.inbox.receive_request(&mut self.server, &mut self.buf).expect("a request") {
                 Progress::Complete(whole) => {
-                    let message = whole.read(&self.server, &self.buf);
+                    let message = whole.read(&self.server, &self.buf).expect("its buffer");
                     let mut room = vec![0; 65536];
                     let failure = StreamError::find(message.trailers).map(|error| {
                         let report = error.report(&mut room).expect("base64");
@@ -130,7 +130,7 @@ impl Peer {
 
     /// What has come behind the last request.
     fn ahead(&self) -> &[u8] {
-        self.inbox.clone().take_rest(&self.buf)
+        self.inbox.clone().take_rest(&self.buf).expect("its buffer")
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {

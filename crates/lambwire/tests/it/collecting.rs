@@ -61,7 +61,7 @@ impl Collector for Server {
     }
 
     fn read<'b>(&self, whole: CompleteRequest, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
-        Ok(whole.read(self, buf))
+        whole.read(self, buf)
     }
 
     fn is_same(collected: Request<'_>, heard: Request<'_>) -> bool {
@@ -81,7 +81,7 @@ impl Collector for Accepting {
     }
 
     fn read<'b>(&self, whole: CompleteRequest, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
-        Ok(whole.read(&self.server, buf))
+        whole.read(&self.server, buf)
     }
 
     fn is_same(collected: Request<'_>, heard: Request<'_>) -> bool {

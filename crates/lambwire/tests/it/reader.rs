@@ -5,6 +5,7 @@ use lambwire::{Body, Client, Headers, MessageReader, Progress, ReceiveError, Req
 use crate::captures::{self, Capture};
 use crate::collecting::{Collector, check_inbox};
 use crate::cuts::{Accepting, Asking, Heard, hear, plain_request};
+use crate::pipelining::client;
 
 #[test]
 fn every_capture_is_collected_as_it_is_heard() {
@@ -96,7 +97,7 @@ fn trailers_are_collected_behind_chunks() {
     inbox.filled(buf.len());
     let mut server = Server::new();
     let Ok(Progress::Complete(whole)) = inbox.receive_request(&mut server, &mut buf) else { panic!("no message") };
-    let message = whole.read(&server, &buf);
+    let message = whole.read(&server, &buf).unwrap();
     assert_eq!(message.body, b"abcde");
     assert_eq!(message.trailers.get("a"), Some(&b"b"[..]));
     assert_eq!(message.trailers.iter().count(), 2);
@@ -188,4 +189,18 @@ fn a_body_until_close_is_whole_when_the_connection_has_closed() {
     let message = whole.read(&buf).unwrap();
     assert_eq!((message.body, message.trailers), (&b"hello"[..], Headers::default()));
     assert!(!client.is_ready());
+}
+
+#[test]
+fn a_message_is_not_read_out_of_another_buffer() {
+    let wire = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: 2\r\n\r\n{}more";
+    let (mut client, mut inbox, mut buf) = (client(&[RequestKind::Next]), MessageReader::new(), wire.to_vec());
+    inbox.filled(buf.len());
+    let Ok(Progress::Complete(whole)) = inbox.receive_reply(&mut client, &mut buf) else { panic!("no message") };
+    for other in [&b""[..], &buf[1..], &buf[..buf.len() - 5], &[b'x'; 200]] {
+        assert_eq!(whole.read(other).err(), Some(ReceiveError::OtherBuffer));
+    }
+    assert_eq!(whole.read(&buf).unwrap().body, b"{}");
+    assert_eq!(inbox.take_rest(&buf[1..]), None);
+    assert_eq!(inbox.take_rest(&buf), Some(&b"more"[..]));
 }

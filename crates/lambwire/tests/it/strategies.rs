@@ -247,7 +247,7 @@ prop_compose! {
         status in prop_oneof![3 => Just(200u16), 1 => Just(204), 1 => 400..=407u16, 1 => 409..=599u16],
         framing in 0..8usize,
         request_id in request_id(),
-        deadline_ms: Option<u64>,
+        deadline_ms in option::of(lambwire::limits::FIRST_DEADLINE_MS..),
         texts in vec(option::of(text()), 5),
         invocation_id in option::of(opaque()),
         pieces in pieces(),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// What error types that users may see begin with.
 const FAMILIES: [&str; 4] = ["Runtime.", "Function.", "Sandbox.", "Extension."];
@@ -20,6 +21,29 @@ fn every_error_type_is_told_of() {
     let told = fs::read_to_string(top.join("docs/troubleshooting.md")).unwrap();
     let missing: Vec<_> = types.iter().filter(|name| !told.contains(&format!("`{name}`"))).collect();
     assert!(types.len() > 20 && missing.is_empty(), "not in docs/troubleshooting.md: {missing:?}");
+}
+
+/// Without it, publishing a version of an image with SnapStart may fail (AWS, "Runtime hooks for Lambda SnapStart").
+const SNAP_START: &str = "LABEL com.amazonaws.lambda.feature.snapstart=\"Allow\"\n";
+
+#[test]
+fn every_dockerfile_allows_snap_start() {
+    let mut files = Vec::new();
+    find_dockerfiles(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut files);
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        assert!(fs::read_to_string(&file).unwrap().contains(SNAP_START), "{}", file.display());
+    }
+}
+
+fn find_dockerfiles(directory: &Path, files: &mut Vec<PathBuf>) {
+    for path in fs::read_dir(directory).unwrap().flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            find_dockerfiles(&path, files);
+        } else if path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"Dockerfile")) {
+            files.push(path);
+        }
+    }
 }
 
 /// The error types in all sources below a directory, but for those of tests.

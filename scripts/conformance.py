@@ -27,7 +27,6 @@ AT_A_TIME = 3
 REASONS = {
     "hello": "it answers with a greeting, and of the context it gives the request id alone",
     "bootstrap, PHP": "an array of PHP is a list or an object, and an empty one is sent as a list",
-    "bootstrap, Lua": "what Lua has of a context has no trace id, and a process cannot set its environment",
     "bootstrap, Python": "AWS's client for Python fails such an invocation, with the same error",
     "tiny": "it starts no invocation again that was cut short, but asks for the next one",
     "curl.sh": "each request is a process of curl, which tries nothing again",

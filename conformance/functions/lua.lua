@@ -12,7 +12,8 @@ function handler(event, context)
     if order.fail then error(order.fail) end
     if order.size then return string.rep('x', order.size - 2) end
     if order.context then
-        return { requestId = context.aws_request_id, functionArn = context.invoked_function_arn }
+        return { requestId = context.aws_request_id, functionArn = context.invoked_function_arn,
+            traceId = os.getenv('_X_AMZN_TRACE_ID') }
     end
     return event
 end

@@ -223,6 +223,11 @@ bench-emulators:
 bench-proxy *options:
     scripts/bench-proxy.sh {{options}}
 
+# How long a test of a handler takes, beside one with an emulator that is started for it
+bench-testing:
+    cargo build -q --release -p lambwire-emulator -p hello --bins
+    cargo run -q --release -p lambwire-testing --example bench -- "${CARGO_TARGET_DIR:-target}/release/lambwire-emulator" "${CARGO_TARGET_DIR:-target}/release/hello"
+
 # What unpacking costs the smallest bootstrap when it starts
 bench-packed: bootstrap-min
     python3 scripts/bench_packed.py target/min/x86_64-unknown-linux-musl/bootstrap/bootstrap target/min/packed/bootstrap

@@ -34,6 +34,6 @@ cd "$copy"
 export CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback
 # heapless 0.9.1 says that it can be built with Rust 1.82, and cannot with less than 1.87.
 "$root/usr/bin/cargo" update --quiet heapless --precise 0.8.0
-"$root/usr/bin/cargo" check --quiet --target-dir "$target" -p lambwire -p lambwire-runtime -p lambwire-mio -p lambwire-smol
+"$root/usr/bin/cargo" check --quiet --target-dir "$target" -p lambwire -p lambwire-runtime -p lambwire-mio -p lambwire-smol -p lambwire-testing
 "$root/usr/bin/cargo" test --quiet --target-dir "$target" -p lambwire
 echo "the core and the transports build with Rust $stated, and the tests of the core pass"

@@ -144,7 +144,7 @@ def a_stream_that_fails_is_taken_and_the_next_one_works(programs):
 
 def a_handled_error_arrives_whole(programs):
     with Rie([programs.rie], programs.echo, "fail") as server:
-        report = b'{"errorMessage":"told to fail","errorType":"Function.ToldToFail","stackTrace":["at answer","at run"]}'
+        report = b'{"errorMessage":"asked to fail","errorType":"Function.AskedToFail","stackTrace":["at answer","at run"]}'
         for _ in range(2):
             check("report", server.invoke("{}"), (200, report))
 
@@ -168,7 +168,7 @@ def an_oversize_answer_is_refused_before_it_is_sent(programs):
 
 def what_a_handler_fails_with_in_the_loop_is_reported(programs):
     with Rie([programs.rie], programs.echo, "serve") as server:
-        report = b'{"errorMessage":"told to fail","errorType":"Function.ToldToFail"}'
+        report = b'{"errorMessage":"asked to fail","errorType":"Function.AskedToFail"}'
         for _ in range(2):
             check("report", server.invoke("fail"), (200, report))
             check("stream", server.invoke("stream-fail"), (200, b"partial"))
@@ -182,7 +182,7 @@ def check_panic(answer, expected_status):
     check("status", status, expected_status)
     report = json.loads(body)
     check("type", report["errorType"], "Function.Panic")
-    place = r"panicked at crates/lambwire-\w+/examples/echo[-a-z]*\.rs:\d+:\d+: told to panic"
+    place = r"panicked at crates/lambwire-\w+/examples/echo[-a-z]*\.rs:\d+:\d+: asked to panic"
     check(f"place in {report}", re.fullmatch(place, report["errorMessage"]) is not None, True)
 
 

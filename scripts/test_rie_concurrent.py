@@ -94,8 +94,8 @@ def events_come_back_byte_for_byte(programs):
 def failures_arrive_with_their_type_and_report(programs):
     with ManagedRie(programs.rie, programs.echo, "serve-concurrent", concurrency=4) as server:
         for _ in range(8):
-            check("error", server.invoke("fail"), failed("Function.ToldToFail", "told to fail"))
-            on_the_way = failed("Function.ToldToFail", "told to fail on the way")
+            check("error", server.invoke("fail"), failed("Function.AskedToFail", "asked to fail"))
+            on_the_way = failed("Function.AskedToFail", "asked to fail on the way")
             check("stream", server.invoke("stream-fail"), on_the_way)
             panic = server.invoke("panic")
             check("type", panic.error_type, "Function.Panic")

@@ -33,7 +33,7 @@ while (1) {
     my ($path, $answer) = ('response');
     eval { $answer = $handler->($json->decode($next->{content}), $context); 1 }
         or ($path, $answer) = ('error', {errorType => 'Died', errorMessage => "$@"});
-    my $told = $http->post("$invocation/$id/$path",
+    my $verdict = $http->post("$invocation/$id/$path",
         {headers => {'Content-Type' => 'application/json'}, content => $json->encode($answer)});
-    die "$told->{status} $told->{reason}\n" unless $told->{success};
+    die "$verdict->{status} $verdict->{reason}\n" unless $verdict->{success};
 }

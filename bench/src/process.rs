@@ -84,7 +84,7 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// strace ends what it runs, and leaves its table, when it is told to end.
+    /// strace ends what it runs, and leaves its table, when it is asked to end.
     fn drop(&mut self) {
         let _ = kill(pid(&self.child), Signal::SIGTERM);
         let _ = self.child.wait();

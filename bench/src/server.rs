@@ -292,7 +292,7 @@ impl Connection {
         }
     }
 
-    /// Writes what there is to write, and tells whether that was all.
+    /// Writes what there is to write, and says whether that was all.
     fn flush(&mut self, invocations: &[Vec<u8>]) -> Result<bool, Box<dyn Error>> {
         while let Some(output) = self.output.front_mut() {
             let reply = output.invocation.map_or(ACCEPTED, |number| &invocations[number]);

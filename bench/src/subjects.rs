@@ -58,5 +58,5 @@ pub const MANY: &[Subject] = &[
     subject(PEER, "lambda-runtime-glibc", "many"),
 ];
 
-/// Connections of the subjects in [`MANY`]. `floor.c` is told the most at its build.
+/// Connections of the subjects in [`MANY`]. `floor.c` learns the most at its build.
 pub const AT_ONCE: [usize; 2] = [8, 64];

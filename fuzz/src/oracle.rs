@@ -20,7 +20,7 @@ use lambwire::{Headers, ReceiveError, Reply, Request};
 
 use crate::cuts::{Heard, Stop};
 
-/// A whole message, as either reader tells of it.
+/// A whole message, as either reader has it.
 #[derive(Debug)]
 pub(crate) struct Said {
     /// Method of a request or status of a reply. Where it is `None`, it is one of several that mean the same here.

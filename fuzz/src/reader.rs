@@ -1,6 +1,6 @@
-//! A message reader collects the messages of which the events tell, in a buffer of any size, however the bytes are cut.
+//! A message reader collects the messages that the events give, in a buffer of any size, however the bytes are cut.
 
-use crate::collecting::{Collector, check_inbox};
+use crate::collecting::{Collector, check_reader};
 use crate::scatter;
 use crate::{client, server};
 
@@ -18,6 +18,6 @@ pub fn run(data: &[u8]) {
 }
 
 fn check<P: Collector>(peer: &P, wire: &[u8], space: usize) {
-    check_inbox(peer, wire, &scatter::ends(wire), space);
-    check_inbox(peer, wire, &[wire.len()], wire.len());
+    check_reader(peer, wire, &scatter::ends(wire), space);
+    check_reader(peer, wire, &[wire.len()], wire.len());
 }

@@ -1,6 +1,6 @@
 //! Both ends of [`lambwire`] in memory, under one scheduler that does all the harm it can, as its seed has it.
 //!
-//! A run has a few invocations. When it ends, each was answered exactly once and byte for byte, or its loss was told to
+//! A run has a few invocations. When it ends, each was answered exactly once and byte for byte, or its loss was reported to
 //! whoever gave the answer. No reply was taken for that to another request, and no stream that failed for one that is
 //! whole. No connection was used that was of no use any more, and none was left that was of use. What was tried again
 //! might be tried again, after as long a wait as is due, and nothing was given up that might have been tried again.

@@ -1,5 +1,5 @@
 //! `simulation [COUNT [FIRST]]` lets as many seeds play themselves out, and names the first of which anything does not
-//! hold. `simulation --replay SEED` tells line by line what happens with that one.
+//! hold. `simulation --replay SEED` says line by line what happens with that one.
 
 use std::env;
 use std::error::Error;

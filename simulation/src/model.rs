@@ -37,8 +37,8 @@ pub(crate) struct Invocation {
     refusals: Vec<u16>,
     /// The runtime has received the event.
     is_received: bool,
-    /// Since then its caller was told what became of the answer.
-    is_told: bool,
+    /// Since then its caller learned what became of the answer.
+    is_reported: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Model {
                 state: State::Pending,
                 refusals: Vec::new(),
                 is_received: false,
-                is_told: false,
+                is_reported: false,
             }
         });
         Self { invocations: invocations.collect(), current: 0 }
@@ -186,29 +186,29 @@ impl Invocation {
         assert!(*context == self.context(), "{self}: what comes with the event has changed");
         assert!(event == self.event, "{self}: the event has changed");
         self.is_received = true;
-        self.is_told = false;
+        self.is_reported = false;
     }
 
     /// The runtime says that its answer was taken. If this was a repeat, it had to believe a 400 or 403.
     pub(crate) fn judge_success(&mut self, is_repeat: bool, stats: &mut Stats) {
-        self.is_told = true;
+        self.is_reported = true;
         if self.state != State::Answered {
             let is_assumed = is_repeat && self.refusals.iter().any(|status| matches!(status, 400 | 403));
-            assert!(is_assumed, "{self}: told as answered, and was refused with {:?}", self.refusals);
+            assert!(is_assumed, "{self}: reported as answered, and was refused with {:?}", self.refusals);
             stats[Count::Mistaken] += 1;
         }
     }
 
     /// The runtime says that its answer was refused.
     pub(crate) fn judge_refusal(&mut self, status: u16) {
-        self.is_told = true;
+        self.is_reported = true;
         let is_true = self.refusals.contains(&status);
-        assert!(is_true, "{self}: told as refused with {status}, and was with {:?}", self.refusals);
+        assert!(is_true, "{self}: reported as refused with {status}, and was with {:?}", self.refusals);
     }
 
     /// The runtime says that its answer was lost.
     pub(crate) fn judge_loss(&mut self) {
-        self.is_told = true;
+        self.is_reported = true;
     }
 
     /// Nothing will happen any more.
@@ -219,7 +219,7 @@ impl Invocation {
             State::Over => stats[Count::Over] += 1,
             State::Pending => unreachable!("{self} is left"),
         }
-        assert!(self.is_told || !self.is_received, "{self}: nothing was told of it");
+        assert!(self.is_reported || !self.is_received, "{self}: nothing was reported of it");
     }
 }
 

@@ -1,4 +1,4 @@
-//! A process: the loop around the function, and whether what it is told is true.
+//! A process: the loop around the function, and whether what is reported to it is true.
 
 use std::time::Duration;
 
@@ -80,10 +80,10 @@ fn stream(runtime: &mut Runtime<'_>, context: &Context<'_>, body: &[u8], failure
     runtime.stream(&request, body, Some(failure.map(|report| (ERROR_TYPE, report))))
 }
 
-/// Compares what the runtime is told of its answer with what the API knows.
+/// Compares what is reported to the runtime of its answer with what the API knows.
 fn judge(runtime: &mut Runtime<'_>, number: usize, ended: Ended) -> bool {
     let scene = &mut runtime.world.scene;
-    scene.log(|| format!("runtime: is told {ended:?}"));
+    scene.log(|| format!("runtime: learns {ended:?}"));
     let invocation = scene.model.get_mut(number);
     match ended {
         Ended::Done { is_repeat, body } => {

@@ -28,7 +28,7 @@ pub(crate) enum Count {
     ReportedAccepted,
     ReportedRejected,
     ReportedLost,
-    /// Answers told as taken that were refused, of which the runtime could not know better.
+    /// Answers reported as taken that were refused, of which the runtime could not know better.
     Mistaken,
 }
 
@@ -44,10 +44,10 @@ const NAMES: [&str; 15] = [
     "invocations answered",
     "invocations timed out",
     "invocations ended otherwise",
-    "answers told as taken",
-    "answers told as refused",
-    "answers told as lost",
-    "answers told as taken by mistake",
+    "answers reported as taken",
+    "answers reported as refused",
+    "answers reported as lost",
+    "answers reported as taken by mistake",
 ];
 
 impl Stats {

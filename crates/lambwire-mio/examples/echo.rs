@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 fn run(handler: &str) -> Result<(), Error> {
     let mut runtime = Runtime::from_env()?;
     if handler == "init-error" {
-        return runtime.init_error(&ErrorReport::new("Function.InitError", "told to fail at the start"));
+        return runtime.init_error(&ErrorReport::new("Function.InitError", "asked to fail at the start"));
     }
     if handler == "sigterm" {
         on_sigterm(&std::env::var(ENV_RUNTIME_API).unwrap_or_default(), || eprintln!("echo: SIGTERM"))?;
@@ -51,12 +51,12 @@ fn run(handler: &str) -> Result<(), Error> {
 /// Does what the event says. One that says nothing comes back.
 #[expect(clippy::panic, reason = "to be reported")]
 fn obey(event: &[u8]) -> Result<Response<'_>, Failure> {
-    let failure = |message: &str| Failure::new("Function.ToldToFail", message);
+    let failure = |message: &str| Failure::new("Function.AskedToFail", message);
     match event {
-        b"fail" => Err(failure("told to fail")),
-        b"panic" => panic!("told to panic"),
+        b"fail" => Err(failure("asked to fail")),
+        b"panic" => panic!("asked to panic"),
         b"stream-fail" => {
-            let pieces = [Ok(b"partial".to_vec()), Err(failure("told to fail on the way"))];
+            let pieces = [Ok(b"partial".to_vec()), Err(failure("asked to fail on the way"))];
             Ok(Response::stream("application/octet-stream", Box::new(pieces.into_iter())))
         }
         _ => Ok(event.into()),
@@ -67,8 +67,8 @@ fn answer(handler: &str, invocation: Invocation<'_, '_>) -> Result<(), Error> {
     let event = invocation.payload;
     match handler {
         "fail" => invocation.fail(&ErrorReport {
-            message: "told to fail",
-            error_type: "Function.ToldToFail",
+            message: "asked to fail",
+            error_type: "Function.AskedToFail",
             stack_trace: &["at answer", "at run"],
             written: None,
         }),
@@ -79,7 +79,7 @@ fn answer(handler: &str, invocation: Invocation<'_, '_>) -> Result<(), Error> {
             stream(invocation.stream_http(&prelude)?, event)?.finish()
         }
         "stream-fail" => stream(invocation.stream("application/octet-stream"), event)?
-            .fail(&ErrorReport::new("Function.MidStream", "told to fail on the way")),
+            .fail(&ErrorReport::new("Function.MidStream", "asked to fail on the way")),
         "oversize" => invocation.respond(&vec![b'x'; OVERSIZE]),
         _ => invocation.respond_as("application/octet-stream", event),
     }

@@ -90,6 +90,18 @@ impl Runtime {
     /// panics has failed, and the report says with what and where: a hook for panics, which calls the one before it, is
     /// set for the process. Where a panic ends the process (`panic = "abort"`) the hook sends the report itself, and exits
     /// with 101.
+    ///
+    /// JSON is the handler's own; an error on the way is a failure. (`examples/hello` borrows from the event.)
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), lambwire_mio::Error> {
+    /// let mut runtime = lambwire_mio::Runtime::from_env()?;
+    /// Err(runtime.serve(|event, _| {
+    ///     let event: serde_json::Value = serde_json::from_slice(event)?;
+    ///     Ok(serde_json::json!({ "hello": event["name"] }).to_string().into())
+    /// }))
+    /// # }
+    /// ```
     pub fn serve(
         &mut self,
         handler: impl for<'e> FnMut(&'e [u8], &Context<'e>) -> Result<Response<'e>, Failure>,

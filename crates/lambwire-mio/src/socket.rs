@@ -125,7 +125,7 @@ impl Socket {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        // An event may tell of bytes that have been read since.
+        // An event may speak of bytes that have been read since.
         match recv(&self.stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Err(error) if io::Error::from(error).kind() == ErrorKind::WouldBlock => Ok(false),
             _ => Ok(true),

@@ -9,7 +9,7 @@
 //! - [`remaining`] is the time that is left for an invocation, and [`is_snap_start`] says whether Lambda wants a snapshot.
 //!
 //! An adapter owns a socket and has one function, `drive`, that performs the actions of an exchange; `examples/tokio` is one of
-//! some 200 lines. There is no I/O in here, but for a line on stderr before the process ends.
+//! some 200 lines, and the example `session` of `lambwire` does without this crate. There is no I/O in here, but for a line on stderr before the process ends.
 
 #![forbid(unsafe_code)]
 

@@ -41,7 +41,7 @@ async fn run(handler: &str) -> Result<(), Error> {
     }
     let mut runtime = Runtime::connect(&api).await?;
     if handler == "init-error" {
-        return runtime.init_error(&ErrorReport::new("Function.InitError", "told to fail at the start")).await;
+        return runtime.init_error(&ErrorReport::new("Function.InitError", "asked to fail at the start")).await;
     }
     if handler == "sigterm" {
         let mut sigterm = Sigterm::register(&api).await?;
@@ -68,12 +68,12 @@ async fn run(handler: &str) -> Result<(), Error> {
 /// Does what the event says. One that says nothing comes back.
 #[expect(clippy::panic, reason = "to be reported")]
 async fn obey<'e>(event: &'e [u8], meeting: &Barrier) -> Result<Response<'e>, Failure> {
-    let failure = |message: &str| Failure::new("Function.ToldToFail", message);
+    let failure = |message: &str| Failure::new("Function.AskedToFail", message);
     match event {
-        b"fail" => Err(failure("told to fail")),
-        b"panic" => panic!("told to panic"),
+        b"fail" => Err(failure("asked to fail")),
+        b"panic" => panic!("asked to panic"),
         b"stream-fail" => {
-            let pieces = [Ok(b"partial".to_vec()), Err(failure("told to fail on the way"))];
+            let pieces = [Ok(b"partial".to_vec()), Err(failure("asked to fail on the way"))];
             Ok(Response::stream("application/octet-stream", Box::pin(stream::iter(pieces))))
         }
         // No answer before as many have come as the process takes.
@@ -90,8 +90,8 @@ async fn answer(handler: &str, invocation: Invocation<'_, '_>) -> Result<(), Err
     match handler {
         "fail" => {
             let report = ErrorReport {
-                message: "told to fail",
-                error_type: "Function.ToldToFail",
+                message: "asked to fail",
+                error_type: "Function.AskedToFail",
                 stack_trace: &["at answer", "at run"],
                 written: None,
             };
@@ -105,7 +105,7 @@ async fn answer(handler: &str, invocation: Invocation<'_, '_>) -> Result<(), Err
         }
         "stream-fail" => {
             let stream = stream(invocation.stream("application/octet-stream"), event).await?;
-            stream.fail(&ErrorReport::new("Function.MidStream", "told to fail on the way")).await
+            stream.fail(&ErrorReport::new("Function.MidStream", "asked to fail on the way")).await
         }
         "oversize" => invocation.respond(&vec![b'x'; OVERSIZE]).await,
         _ => invocation.respond_as("application/octet-stream", event).await,

@@ -57,7 +57,7 @@ pub(crate) async fn drive(slot: &mut Option<Socket>, exchange: &mut Exchange<'_,
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Async<TcpStream>,
-    /// The stream may hold bytes that no event will tell of.
+    /// The stream may hold bytes that no event will announce.
     readable: bool,
 }
 
@@ -101,7 +101,7 @@ impl Socket {
     async fn is_readable_first(&mut self) -> io::Result<bool> {
         poll_fn(|cx| {
             while self.stream.poll_readable(cx)?.is_ready() {
-                // The reactor also tells of bytes that have been read since, without asking it.
+                // The reactor also announces bytes that have been read since, without asking it.
                 match self.stream.get_ref().peek(&mut [0]) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     _ => {
@@ -155,7 +155,7 @@ mod tests {
             let mut socket = Socket::connect(&api).await.unwrap();
             let (mut peer, _) = listener.accept().unwrap();
             let mut is_asked = false;
-            // The reactor is asked for bytes, and tells of them, which nobody listens to.
+            // The reactor is asked for bytes, and announces them, which nobody listens to.
             poll_fn(|cx| {
                 if is_asked {
                     return Poll::Ready(());

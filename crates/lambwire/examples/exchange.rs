@@ -55,9 +55,9 @@ fn invoke(client: &mut Client, event: &mut [u8], reply: &mut [u8], out: &mut [u8
 
 /// The reply, of which all bytes come at once.
 fn receive(client: &mut Client, buf: &mut [u8]) -> CompleteReply {
-    let mut inbox = MessageReader::new();
-    inbox.filled(buf.len());
-    match inbox.receive_reply(client, buf) {
+    let mut reader = MessageReader::new();
+    reader.filled(buf.len());
+    match reader.receive_reply(client, buf) {
         Ok(Progress::Complete(whole)) => whole,
         progress => unreachable!("not whole: {progress:?}"),
     }

@@ -263,7 +263,7 @@ impl Client {
         Ok(Some(body))
     }
 
-    /// Tells that the connection has closed, with everything before it received. It cannot be used again, whatever
+    /// Reports that the connection has closed, with everything before it received. It cannot be used again, whatever
     /// this returns; a body that ends with the connection ends in the next call of [`receive`](Self::receive).
     ///
     /// # Errors

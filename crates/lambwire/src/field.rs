@@ -127,7 +127,7 @@ pub(crate) struct IndexedHeaders<'s, 'i> {
 }
 
 impl HeaderIndex {
-    /// Takes a header of `head` into account, and tells whether its name is known.
+    /// Takes a header of `head` into account, and says whether its name is known.
     pub(crate) fn record(&mut self, head: &[u8], name: &[u8], value: &[u8]) -> bool {
         let Some(field) = Field::of_name(name) else {
             return false;

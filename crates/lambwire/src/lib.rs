@@ -27,27 +27,27 @@
 //! fn receive(
 //!     connection: &mut impl Read,
 //!     client: &mut Client,
-//!     inbox: &mut MessageReader,
+//!     reader: &mut MessageReader,
 //!     buf: &mut Vec<u8>,
 //! ) -> Result<CompleteReply, Box<dyn std::error::Error>> {
 //!     loop {
-//!         match inbox.receive_reply(client, buf)? {
+//!         match reader.receive_reply(client, buf)? {
 //!             Progress::Complete(whole) => return Ok(whole),
 //!             Progress::NeedSpace { total } => buf.resize(total, 0),
-//!             Progress::NeedInput => match connection.read(inbox.space(buf))? {
+//!             Progress::NeedInput => match connection.read(reader.space(buf))? {
 //!                 0 => client.receive_eof()?,
-//!                 len => inbox.filled(len),
+//!                 len => reader.filled(len),
 //!             },
 //!         }
 //!     }
 //! }
 //!
 //! let mut client = Client::new("127.0.0.1:9001")?;
-//! let (mut inbox, mut event, mut reply, mut out) = (MessageReader::new(), vec![0; 1024], vec![0; 1024], [0; 1024]);
+//! let (mut reader, mut event, mut reply, mut out) = (MessageReader::new(), vec![0; 1024], vec![0; 1024], [0; 1024]);
 //!
 //! let len = client.send(&Request::Next, Body::Exact(0), &mut out)?;
 //! connection.write_all(&out[..len])?;
-//! let message = receive(&mut connection, &mut client, &mut inbox, &mut event)?.read(&event)?;
+//! let message = receive(&mut connection, &mut client, &mut reader, &mut event)?.read(&event)?;
 //! let Reply::Invocation(context) = message.head else { return Err("nothing to do".into()) };
 //!
 //! let answer = b"\"hello\"";
@@ -76,10 +76,10 @@
 //! - [`MessageReader`] collects whole messages in a buffer; without it, [`Client::receive`] and [`Server::receive`] give one
 //!   [`Event`] after another, for bodies that should not be collected.
 //! - [`Session`] is a runtime's whole conversation: when to connect, what to send again and when, a pipelined `next`, streams.
-//!   It says what to do, and an adapter does it.
+//!   It says what to do, and an adapter does it. The examples `session` and `server` of this crate speak to each other.
 //! - [`Context`] is what comes with an event. Only the request id is required of it.
-//! - [`ErrorReport`], [`Prelude`], [`ApiError`] write the JSON of the protocol; [`ReceivedReport`], [`ClientContext`],
-//!   [`CognitoIdentity`], [`Rejection`] look into it, and never fail.
+//! - [`report`], [`stream`] and [`api_error`] write the JSON of the protocol and look into it, as [`client_context`] does.
+//!   Looking into what others wrote never fails.
 //! - [`limits`] names every bound.
 //!
 //! # What holds
@@ -97,48 +97,71 @@
 #[cfg(test)]
 extern crate std;
 
-mod api_error;
+pub mod api_error;
 mod client;
-mod client_context;
-mod context;
-mod endpoint;
+pub mod client_context;
+pub mod context;
+pub mod endpoint;
 mod error;
-mod event;
-mod extension;
-mod failure;
+pub mod event;
+pub mod extension;
+pub mod failure;
 mod field;
-mod json;
+pub mod json;
 pub mod limits;
-mod message;
-mod reader;
-mod report;
+pub mod message;
+pub mod reader;
+pub mod report;
+mod retry;
 mod server;
-mod session;
-mod stream;
-mod turn;
+pub mod session;
+pub mod stream;
+pub mod turn;
 mod wire;
 
-pub use api_error::{ACCEPTED_BODY, ApiError, Rejection};
+/// Parts of a message as HTTP has them: headers, which name a value, and what goes around a body.
+pub mod http {
+    pub use crate::field::Field;
+    pub use crate::wire::headers::{Header, HeaderIter, Headers};
+    pub use crate::wire::outgoing::Frame;
+}
+
+#[doc(inline)]
 pub use client::Client;
-pub use client_context::{ClientContext, CognitoIdentity};
-pub use context::{Context, InvocationId, RequestId};
-pub use endpoint::{ENV_INITIALIZATION_TYPE, ENV_MAX_CONCURRENCY, ENV_RUNTIME_API, ENV_TRACE_ID, Endpoint, SNAP_START};
+#[doc(inline)]
+pub use context::Context;
+#[doc(inline)]
 pub use error::{ReceiveError, SendError};
-pub use event::{Event, Received};
-pub use extension::{ExtensionId, NO_EVENTS};
-pub use failure::{Chain, Error};
-pub use field::Field;
-pub use json::{Text, TextChars, Value};
-pub use message::{ErrorHeaders, Mode, Reply, Request, RequestKind};
-pub use reader::{CompleteReply, CompleteRequest, Message, MessageReader, Progress};
-pub use report::{ErrorReport, ReceivedReport, StackFrame};
+#[doc(inline)]
+pub use message::{Mode, Reply, Request};
+#[doc(inline)]
+pub use reader::{CompleteReply, MessageReader, Progress};
+#[doc(inline)]
 pub use server::Server;
-pub use session::{Pipelining, Session};
-pub use stream::{HTTP_INTEGRATION, PRELUDE_SEPARATOR, Prelude, ReceivedPrelude, StreamError};
-pub use turn::{Action, Turn};
+#[doc(inline)]
+pub use session::Session;
+#[doc(inline)]
 pub use wire::body::Body;
-pub use wire::headers::{Header, HeaderIter, Headers};
-pub use wire::outgoing::Frame;
+
+// A learner meets the rest in the modules.
+#[doc(hidden)]
+pub use {
+    api_error::{ACCEPTED_BODY, ApiError, Rejection},
+    client_context::{ClientContext, CognitoIdentity},
+    context::{InvocationId, RequestId},
+    endpoint::{ENV_INITIALIZATION_TYPE, ENV_MAX_CONCURRENCY, ENV_RUNTIME_API, ENV_TRACE_ID, Endpoint, SNAP_START},
+    event::{Event, Received},
+    extension::{ExtensionId, NO_EVENTS},
+    failure::{Chain, Error},
+    http::{Field, Frame, Header, HeaderIter, Headers},
+    json::{Text, TextChars, Value},
+    message::{ErrorHeaders, RequestKind},
+    reader::{CompleteRequest, Message},
+    report::{ErrorReport, ReceivedReport, StackFrame},
+    session::Pipelining,
+    stream::{HTTP_INTEGRATION, PRELUDE_SEPARATOR, Prelude, ReceivedPrelude, StreamError},
+    turn::{Action, Turn},
+};
 
 /// The code in the README compiles.
 #[cfg(doctest)]

@@ -10,6 +10,18 @@ use crate::json::{Text, at, for_each};
 /// What went wrong, to be written as the body of an error.
 ///
 /// The keys are `errorMessage`, `errorType` and `stackTrace`, in the order in which AWS's own servers write them.
+///
+/// ```
+/// use lambwire::report::ErrorReport;
+///
+/// let report = ErrorReport::new("Function.BadEvent", "no \"name\" in it");
+/// let mut json = [0; 256];
+/// let len = report.write(&mut json)?;
+/// assert_eq!(&json[..len], br#"{"errorMessage":"no \"name\" in it","errorType":"Function.BadEvent"}"#);
+/// // For the headers of the request that carries it:
+/// assert_eq!(report.error_headers().error_type, Some("Function.BadEvent"));
+/// # Ok::<(), lambwire::SendError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ErrorReport<'a> {
     /// What went wrong, for people.

@@ -164,7 +164,7 @@ impl Server {
         self.prefix.as_ref().map_or("", Endpoint::prefix)
     }
 
-    /// Tells that the connection has closed, with everything before it received.
+    /// Reports that the connection has closed, with everything before it received.
     ///
     /// # Errors
     ///
@@ -214,7 +214,7 @@ impl Server {
         if close {
             writer.header("Connection", b"close");
         } else if self.request.is_http_1_0 {
-            // RFC 9112, section 9.3: such a client waits for the end of the connection unless it is told.
+            // RFC 9112, section 9.3: such a client waits for the end of the connection unless it learns otherwise.
             writer.header("Connection", b"keep-alive");
         }
         reply.write_headers(&mut writer)?;

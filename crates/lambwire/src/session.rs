@@ -2,16 +2,14 @@
 
 use core::time::Duration;
 
-use crate::api_error::Rejection;
 use crate::client::{Announced, Client};
-use crate::context::Context;
 use crate::endpoint::Endpoint;
 use crate::error::{ReceiveError, SendError};
-use crate::failure::Error;
 use crate::field::{checked_error_type, write_error_trailers};
 use crate::limits;
 use crate::message::{Reply, Request, RequestKind};
-use crate::reader::{Message, MessageReader, Progress};
+use crate::reader::{MessageReader, Progress};
+use crate::retry::{Extent, Retries};
 use crate::wire::body::Body;
 use crate::wire::outgoing::{Frame, write_last_chunk};
 
@@ -46,10 +44,7 @@ pub struct Session {
     request_len: usize,
     /// Bytes of this turn written to this connection.
     pub(crate) written: usize,
-    /// How many of [`BACK_OFF`](limits::BACK_OFF) are used up.
-    retries: usize,
-    /// The connection was lost once when all was written.
-    may_have_arrived: bool,
+    retries: Retries,
 }
 
 /// Whether `next` is sent behind a response, in the same write.
@@ -105,17 +100,6 @@ pub(crate) enum Loss {
     Receive(ReceiveError),
 }
 
-/// How much of a request was written before the connection was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
-    Nothing,
-    Part,
-    /// All, and no byte of a reply came back.
-    All,
-    /// All, and part of a reply came back.
-    Answered,
-}
-
 /// What the buffer for the reply needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -153,8 +137,7 @@ impl Session {
             total: 0,
             request_len: 0,
             written: 0,
-            retries: 0,
-            may_have_arrived: false,
+            retries: Retries::default(),
         }
     }
 
@@ -229,8 +212,7 @@ impl Session {
         (self.request, self.head_len, self.next_len) = (request, head_len, next_len);
         self.end_len = None;
         self.written = 0;
-        self.retries = 0;
-        self.may_have_arrived = false;
+        self.retries = Retries::default();
     }
 
     /// Ends a streamed response: writes its end into `out`, which the next [turn](Self::turn) sends as its body, and
@@ -399,14 +381,13 @@ impl Session {
             self.client.close();
         }
         self.stage = if Reply::is_rejection(kind, status) {
-            // To a response that may have arrived, one of these says that it had.
-            let is_of_repeat = self.may_have_arrived && Reply::is_of_repeat(kind, status);
-            Stage::Done(if is_of_repeat { Outcome::Accepted } else { Outcome::Rejected })
+            let had_arrived = self.retries.had_arrived(&self.request, status);
+            Stage::Done(if had_arrived { Outcome::Accepted } else { Outcome::Rejected })
         } else if self.is_cut() {
             // What says yes to half a request is not to be believed.
             return self.lose(self.extent_of_cut(), Loss::Transport);
         } else if Reply::is_nothing_yet(kind, status) {
-            self.retries = 0;
+            self.retries.start_over();
             Stage::Pausing(limits::NOTHING_YET_PAUSE)
         } else {
             Stage::Done(Outcome::Accepted)
@@ -432,20 +413,10 @@ impl Session {
     #[cold]
     fn lose(&mut self, extent: Extent, why: Loss) {
         self.client.close();
-        let may_repeat = self.request.kind.is_idempotent()
-            || match extent {
-                Extent::Nothing => true,
-                // Of a stream, the caller has no more than this part.
-                Extent::All => self.request.body != Body::Chunked && !self.may_have_arrived,
-                Extent::Part | Extent::Answered => false,
-            };
-        self.may_have_arrived |= extent == Extent::All;
-        let pause = limits::BACK_OFF.get(self.retries).filter(|_| may_repeat);
-        self.retries += 1;
-        self.stage = match pause {
+        self.stage = match self.retries.lose(&self.request, extent) {
             None => Stage::Done(Outcome::Lost(why)),
-            Some(&Duration::ZERO) => Stage::Start,
-            Some(&pause) => Stage::Pausing(pause),
+            Some(Duration::ZERO) => Stage::Start,
+            Some(pause) => Stage::Pausing(pause),
         };
     }
 
@@ -454,62 +425,6 @@ impl Session {
     pub(crate) fn misused(&mut self, error: SendError) {
         self.client.close();
         self.stage = Stage::Done(Outcome::Misused(error));
-    }
-
-    /// The outcome of the turn, after which another request can be started.
-    pub(crate) fn take_outcome(&mut self, buf: &[u8]) -> Outcome {
-        match self.stage {
-            // The reply was collected in there.
-            Stage::Done(Outcome::Accepted | Outcome::Rejected) if self.reader.is_beyond(buf) => {
-                Outcome::Misused(SendError::InvalidState)
-            }
-            Stage::Done(outcome) => {
-                self.stage = Stage::Idle;
-                outcome
-            }
-            Stage::Streaming => Outcome::Sent,
-            _ => Outcome::Misused(SendError::InvalidState),
-        }
-    }
-
-    /// The error that goes with an outcome.
-    #[cold]
-    pub(crate) fn error<'b>(&self, outcome: Outcome, buf: &'b [u8]) -> Error<(), &'b [u8]> {
-        let request = self.request.kind;
-        match outcome {
-            Outcome::Lost(Loss::Transport) => Error::Transport { request, error: () },
-            Outcome::Lost(Loss::Receive(error)) => Error::Receive { request, error },
-            Outcome::Misused(error) => Error::Send { request, error },
-            Outcome::Rejected => match self.reader.body(buf) {
-                Some(body) => Error::Rejected(self.rejection(body)),
-                None => Error::Receive { request, error: ReceiveError::OtherBuffer },
-            },
-            // Nothing was said that could be read.
-            Outcome::Accepted | Outcome::Sent => Error::Send { request, error: SendError::InvalidState },
-        }
-    }
-
-    fn rejection<'b>(&self, body: &'b [u8]) -> Rejection<&'b [u8]> {
-        let sent_bytes = match self.request.body {
-            Body::Exact(len) if !self.request.kind.is_idempotent() => Some(len),
-            _ => None,
-        };
-        Rejection::new(self.request.kind, self.reader.status(), body).of(sent_bytes)
-    }
-
-    /// The reply that is whole.
-    pub(crate) fn message<'b, E>(&self, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, Error<E, &'b [u8]>> {
-        let receive = |error| Error::Receive { request: self.request.kind, error };
-        self.reader.reply().read(buf).map_err(receive)
-    }
-
-    /// The invocation whose event, in `buf`, was larger than [`PAYLOAD_BYTES`](limits::PAYLOAD_BYTES), which is why the last
-    /// turn came to nothing: it can be answered with an error.
-    pub fn oversized<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
-        let Stage::Done(Outcome::Lost(Loss::Receive(ReceiveError::PayloadTooLarge { .. }))) = self.stage else {
-            return None;
-        };
-        self.reader.context(buf)
     }
 }
 

@@ -17,6 +17,20 @@ pub const PRELUDE_SEPARATOR: [u8; 8] = [0; 8];
 /// Status and headers of a streamed HTTP answer: JSON that goes before the body, with [`PRELUDE_SEPARATOR`] behind it.
 ///
 /// `cargo lambda` wants prelude and separator in a chunk each: give them to [`frame`](crate::Client::frame) apart.
+///
+/// ```
+/// use lambwire::stream::{PRELUDE_SEPARATOR, Prelude, ReceivedPrelude};
+///
+/// let prelude = Prelude { headers: &[("content-type", "text/plain")], ..Prelude::new(201) };
+/// let mut stream = vec![0; 256];
+/// let len = prelude.write(&mut stream)?;
+/// stream.truncate(len);
+/// stream.extend(PRELUDE_SEPARATOR);
+/// stream.extend(b"made");
+/// assert!(stream.starts_with(br#"{"statusCode":201,"headers":{"content-type":"text/plain"},"#));
+/// assert_eq!(ReceivedPrelude::find(&stream).map(|received| received.body), Some(&b"made"[..]));
+/// # Ok::<(), lambwire::SendError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prelude<'a> {
     /// HTTP status.
@@ -102,7 +116,7 @@ pub struct StreamError<'i> {
 }
 
 impl<'i> StreamError<'i> {
-    /// Reads the trailers; `None` if they tell of no error.
+    /// Reads the trailers; `None` if they report no error.
     pub fn find(trailers: Headers<'i>) -> Option<Self> {
         let error_type = trailers.get(Field::ErrorType.header_name());
         let encoded_report = trailers.get(Field::ErrorBody.header_name());

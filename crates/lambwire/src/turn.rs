@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
+use crate::api_error::Rejection;
 use crate::context::Context;
 use crate::endpoint::Endpoint;
-use crate::error::SendError;
+use crate::error::{ReceiveError, SendError};
 use crate::failure::Error;
 use crate::message::{Reply, RequestKind};
 use crate::reader::Message;
@@ -256,5 +257,64 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>, E> Turn<'_, 'b, B, E> {
     /// Gives back the buffer of a turn that is over.
     pub fn into_buffer(self) -> &'b mut B {
         self.buf
+    }
+}
+
+/// What came of a turn.
+impl Session {
+    /// The outcome of the turn, after which another request can be started.
+    fn take_outcome(&mut self, buf: &[u8]) -> Outcome {
+        match self.stage {
+            // The reply was collected in there.
+            Stage::Done(Outcome::Accepted | Outcome::Rejected) if self.reader.is_beyond(buf) => {
+                Outcome::Misused(SendError::InvalidState)
+            }
+            Stage::Done(outcome) => {
+                self.stage = Stage::Idle;
+                outcome
+            }
+            Stage::Streaming => Outcome::Sent,
+            _ => Outcome::Misused(SendError::InvalidState),
+        }
+    }
+
+    /// The error that goes with an outcome.
+    #[cold]
+    fn error<'b>(&self, outcome: Outcome, buf: &'b [u8]) -> Error<(), &'b [u8]> {
+        let request = self.request.kind;
+        match outcome {
+            Outcome::Lost(Loss::Transport) => Error::Transport { request, error: () },
+            Outcome::Lost(Loss::Receive(error)) => Error::Receive { request, error },
+            Outcome::Misused(error) => Error::Send { request, error },
+            Outcome::Rejected => match self.reader.body(buf) {
+                Some(body) => Error::Rejected(self.rejection(body)),
+                None => Error::Receive { request, error: ReceiveError::OtherBuffer },
+            },
+            // Nothing was said that could be read.
+            Outcome::Accepted | Outcome::Sent => Error::Send { request, error: SendError::InvalidState },
+        }
+    }
+
+    fn rejection<'b>(&self, body: &'b [u8]) -> Rejection<&'b [u8]> {
+        let sent_bytes = match self.request.body {
+            Body::Exact(len) if !self.request.kind.is_idempotent() => Some(len),
+            _ => None,
+        };
+        Rejection::new(self.request.kind, self.reader.status(), body).of(sent_bytes)
+    }
+
+    /// The reply that is whole.
+    fn message<'b, E>(&self, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, Error<E, &'b [u8]>> {
+        let receive = |error| Error::Receive { request: self.request.kind, error };
+        self.reader.reply().read(buf).map_err(receive)
+    }
+
+    /// The invocation whose event, in `buf`, was larger than [`PAYLOAD_BYTES`](crate::limits::PAYLOAD_BYTES), which is why the last
+    /// turn came to nothing: it can be answered with an error.
+    pub fn oversized<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
+        let Stage::Done(Outcome::Lost(Loss::Receive(ReceiveError::PayloadTooLarge { .. }))) = self.stage else {
+            return None;
+        };
+        self.reader.context(buf)
     }
 }

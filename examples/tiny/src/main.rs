@@ -70,7 +70,7 @@ fn run(mut environment: Environment, memory: &mut Memory) -> i32 {
     let mut connection = Connection {
         address: SocketAddr::new(ip, client.endpoint().port()),
         socket: None,
-        inbox: MessageReader::new(),
+        reader: MessageReader::new(),
         client,
         tries: 0,
     };
@@ -97,7 +97,7 @@ struct Connection {
     address: SocketAddr,
     socket: Option<OwnedFd>,
     client: Client,
-    inbox: MessageReader,
+    reader: MessageReader,
     /// Connections that failed since the last reply.
     tries: u8,
 }
@@ -162,7 +162,7 @@ impl Connection {
         sockopt::set_tcp_nodelay(&socket, true)?;
         self.socket = Some(socket);
         self.client = self.client.reconnected();
-        self.inbox = MessageReader::new();
+        self.reader = MessageReader::new();
         Ok(())
     }
 
@@ -182,7 +182,7 @@ impl Connection {
     /// Collects the reply to what was sent.
     fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Message<'b, Reply<'b>>, Trouble> {
         let whole = loop {
-            match self.inbox.receive_reply(&mut self.client, buf)? {
+            match self.reader.receive_reply(&mut self.client, buf)? {
                 Progress::Complete(whole) => break whole,
                 Progress::NeedInput => self.read(buf)?,
                 Progress::NeedSpace { .. } => return Err(Trouble::Unreadable),
@@ -199,8 +199,8 @@ impl Connection {
 
     fn read(&mut self, buf: &mut [u8]) -> Result<(), Trouble> {
         let socket = self.socket.as_ref().ok_or(Errno::NOTCONN)?;
-        let len = io::read(socket, self.inbox.space(buf))?;
-        self.inbox.filled(len);
+        let len = io::read(socket, self.reader.space(buf))?;
+        self.reader.filled(len);
         if len == 0 { Ok(self.client.receive_eof()?) } else { Ok(()) }
     }
 }

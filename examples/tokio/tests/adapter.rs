@@ -47,7 +47,7 @@ fn serve(api: &str) -> Vec<String> {
 
 fn answer(event: &[u8]) -> Result<Response<'static>, Failure> {
     match event {
-        b"panic" => panic!("told so"),
+        b"panic" => panic!("asked to"),
         b"large" => Ok(vec![b' '; 6_000_000].into()),
         b"stream" => {
             let (tx, rx) = channel(2);
@@ -80,7 +80,7 @@ fn events_are_answered_with_the_next_one_asked_for_in_the_same_write() {
     assert_eq!(serve(&address), [""; 0]);
     let all = script.join().unwrap();
     assert!(all.contains("/id/response HTTP/1.1") && all.contains("GET /2018-06-01/runtime/invocation/next"), "{all}");
-    assert!(all.contains("/id/error HTTP/1.1") && all.contains("told so"), "{all}");
+    assert!(all.contains("/id/error HTTP/1.1") && all.contains("asked to"), "{all}");
     assert!(all.contains("3\r\none\r\n0\r\n"), "{all}");
 }
 

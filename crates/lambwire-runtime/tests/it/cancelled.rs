@@ -52,7 +52,7 @@ fn half_an_event_is_dropped_with_its_connection() {
     peer.join().unwrap();
 }
 
-/// A Runtime API that does not read the answer before it is told to, and gives how much of it came.
+/// A Runtime API that does not read the answer before it may, and returns how much of it came.
 fn with_peer_that_waits() -> (Runtime, Sender<()>, JoinHandle<usize>) {
     let (dropped, is_dropped) = channel();
     let (runtime, peer) = with_peer(move |listener| {

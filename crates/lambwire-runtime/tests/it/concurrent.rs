@@ -96,7 +96,7 @@ fn failures_are_reported_and_refusals_observed_as_the_loop_goes_on() {
 #[test]
 fn a_fatal_error_of_one_loop_leaves_the_others_time_to_answer_and_no_more() {
     for event in [&b"whole"[..], b"streamed"] {
-        let (tell, told) = channel::bounded(1);
+        let (release, released) = channel::bounded(1);
         let (api, peer) = with_script(move |listener| {
             let [mut busy, mut refused, mut idle] = [(); 3].map(|()| Peer::accept(listener));
             busy.invoke(event);
@@ -104,7 +104,7 @@ fn a_fatal_error_of_one_loop_leaves_the_others_time_to_answer_and_no_more() {
             refused.refuse(ApiError::InternalServerError);
             refused.closed();
             idle.closed();
-            tell.send_blocking(()).unwrap();
+            release.send_blocking(()).unwrap();
             let answer = busy.take_answer();
             assert_eq!(busy.read_rest(), 0, "nothing is asked for that will not be handled");
             answer
@@ -113,7 +113,7 @@ fn a_fatal_error_of_one_loop_leaves_the_others_time_to_answer_and_no_more() {
             &api,
             3,
             async |event, _| {
-                told.recv().await.unwrap();
+                released.recv().await.unwrap();
                 Ok(match event {
                     b"streamed" => Response::stream("text/plain", Box::pin(stream::once(Ok(event.to_vec())))),
                     event => event.into(),

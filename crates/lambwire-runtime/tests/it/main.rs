@@ -1,4 +1,4 @@
-//! Both adapters against a Runtime API on the other end of a socket, which does what a test tells it.
+//! Both adapters against a Runtime API on the other end of a socket, which does what a test says.
 //!
 //! The tests in `both` are the same for either: what waits in one blocks in the other.
 

@@ -19,11 +19,11 @@ pub(crate) const NONCE: &[u8] = b"02876d80-77eb";
 pub(crate) struct Peer {
     stream: TcpStream,
     server: Server,
-    inbox: MessageReader,
+    reader: MessageReader,
     buf: Vec<u8>,
 }
 
-/// Starts a Runtime API that does as `script` says, and tells where it is.
+/// Starts a Runtime API that does as `script` says, and returns where it is.
 pub(crate) fn with_script<V: Send + 'static>(
     script: impl FnOnce(&TcpListener) -> V + Send + 'static,
 ) -> (String, JoinHandle<V>) {
@@ -35,13 +35,13 @@ pub(crate) fn with_script<V: Send + 'static>(
 impl Peer {
     pub(crate) fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = listener.accept().expect("a runtime");
-        Self { stream, server: Server::new(), inbox: MessageReader::new(), buf: vec![0; 8 << 20] }
+        Self { stream, server: Server::new(), reader: MessageReader::new(), buf: vec![0; 8 << 20] }
     }
 
     /// Waits for a request, and gives what it says in a line, and its body.
     pub(crate) fn request(&mut self) -> (String, Vec<u8>) {
         loop {
-            match self.inbox.receive_request(&mut self.server, &mut self.buf).expect("a request") {
+            match self.reader.receive_request(&mut self.server, &mut self.buf).expect("a request") {
                 Progress::Complete(whole) => {
                     let message = whole.read(&self.server, &self.buf).expect("its buffer");
                     let mut room = vec![0; 65536];
@@ -53,9 +53,9 @@ impl Peer {
                 }
                 Progress::NeedSpace { total } => self.buf.resize(total, 0),
                 Progress::NeedInput => {
-                    let len = self.stream.read(self.inbox.space(&mut self.buf)).expect("bytes");
+                    let len = self.stream.read(self.reader.space(&mut self.buf)).expect("bytes");
                     assert!(len > 0, "the runtime hung up");
-                    self.inbox.filled(len);
+                    self.reader.filled(len);
                 }
             }
         }
@@ -122,15 +122,15 @@ impl Peer {
     /// Reads until the bytes that have come end with these, and an empty line somewhere behind them.
     pub(crate) fn read_until(&mut self, bytes: &[u8]) {
         while !self.ahead().windows(bytes.len()).any(|window| window == bytes) {
-            let len = self.stream.read(self.inbox.space(&mut self.buf)).expect("bytes");
+            let len = self.stream.read(self.reader.space(&mut self.buf)).expect("bytes");
             assert!(len > 0, "the runtime hung up");
-            self.inbox.filled(len);
+            self.reader.filled(len);
         }
     }
 
     /// What has come behind the last request.
     fn ahead(&self) -> &[u8] {
-        self.inbox.clone().take_rest(&self.buf).expect("its buffer")
+        self.reader.clone().take_rest(&self.buf).expect("its buffer")
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {

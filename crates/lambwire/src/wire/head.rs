@@ -40,7 +40,7 @@ pub(crate) struct Framing {
 
 impl<'i, L> Head<'i, L> {
     /// Reads a head off the front of `input`, with its first line parsed by `line`, and shows each header to `see`, which
-    /// tells whether it knows the name. `None` if the head is not whole.
+    /// says whether it knows the name. `None` if the head is not whole.
     ///
     /// A head that is all there at the first look, as most are, is parsed at once. Any other is parsed when its end has
     /// been found, so that each byte is looked at three times at the most, however it arrives; errors are found in this
@@ -184,7 +184,7 @@ pub(crate) fn trailers(bytes: &[u8]) -> Result<Headers<'_>, ReceiveError> {
 }
 
 impl Framing {
-    /// Takes a header into account that says something of framing, and tells whether it does.
+    /// Takes a header into account that says something of framing, and says whether it does.
     #[inline]
     fn take(&mut self, name: &[u8], value: &[u8]) -> Result<bool, ReceiveError> {
         match name.len() {

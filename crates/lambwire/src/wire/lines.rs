@@ -8,7 +8,7 @@ use crate::error::ReceiveError;
 use crate::limits;
 
 /// Reads the lines at the front of `input`, up to and with the empty one, and gives their length; `None` if the empty
-/// line is not there. Each is shown to `see`, which tells whether it knows the name.
+/// line is not there. Each is shown to `see`, which says whether it knows the name.
 ///
 /// Not part of its caller, whose values would take the registers.
 #[inline(never)]

@@ -1,4 +1,4 @@
-//! Collecting what was sent in an inbox, and checking it against what the events tell.
+//! Collecting what was sent in a reader, and checking it against the events.
 
 use lambwire::{
     Client, CompleteReply, CompleteRequest, Message, MessageReader, Progress, ReceiveError, Reply, Request, Server,
@@ -6,11 +6,11 @@ use lambwire::{
 
 use crate::cuts::{Accepting, Asking, Heard, Peer, Stop, hear};
 
-/// A peer whose messages an inbox can collect.
+/// A peer whose messages a reader can collect.
 pub(crate) trait Collector: Peer {
     type Whole: std::fmt::Debug + PartialEq;
 
-    fn collect(&mut self, inbox: &mut MessageReader, buf: &mut [u8]) -> Result<Progress<Self::Whole>, ReceiveError>;
+    fn collect(&mut self, reader: &mut MessageReader, buf: &mut [u8]) -> Result<Progress<Self::Whole>, ReceiveError>;
 
     fn read<'b>(&self, whole: Self::Whole, buf: &'b [u8]) -> Result<Message<'b, Self::Head<'b>>, ReceiveError>;
 
@@ -20,8 +20,8 @@ pub(crate) trait Collector: Peer {
 impl Collector for Client {
     type Whole = CompleteReply;
 
-    fn collect(&mut self, inbox: &mut MessageReader, buf: &mut [u8]) -> Result<Progress<CompleteReply>, ReceiveError> {
-        inbox.receive_reply(self, buf)
+    fn collect(&mut self, reader: &mut MessageReader, buf: &mut [u8]) -> Result<Progress<CompleteReply>, ReceiveError> {
+        reader.receive_reply(self, buf)
     }
 
     fn read<'b>(&self, whole: CompleteReply, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, ReceiveError> {
@@ -36,8 +36,8 @@ impl Collector for Client {
 impl Collector for Asking {
     type Whole = CompleteReply;
 
-    fn collect(&mut self, inbox: &mut MessageReader, buf: &mut [u8]) -> Result<Progress<CompleteReply>, ReceiveError> {
-        inbox.receive_reply(&mut self.client, buf)
+    fn collect(&mut self, reader: &mut MessageReader, buf: &mut [u8]) -> Result<Progress<CompleteReply>, ReceiveError> {
+        reader.receive_reply(&mut self.client, buf)
     }
 
     fn read<'b>(&self, whole: CompleteReply, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, ReceiveError> {
@@ -54,10 +54,10 @@ impl Collector for Server {
 
     fn collect(
         &mut self,
-        inbox: &mut MessageReader,
+        reader: &mut MessageReader,
         buf: &mut [u8],
     ) -> Result<Progress<CompleteRequest>, ReceiveError> {
-        inbox.receive_request(self, buf)
+        reader.receive_request(self, buf)
     }
 
     fn read<'b>(&self, whole: CompleteRequest, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
@@ -74,10 +74,10 @@ impl Collector for Accepting {
 
     fn collect(
         &mut self,
-        inbox: &mut MessageReader,
+        reader: &mut MessageReader,
         buf: &mut [u8],
     ) -> Result<Progress<CompleteRequest>, ReceiveError> {
-        inbox.receive_request(&mut self.server, buf)
+        reader.receive_request(&mut self.server, buf)
     }
 
     fn read<'b>(&self, whole: CompleteRequest, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
@@ -92,13 +92,13 @@ impl Collector for Accepting {
 /// Collects what `wire` says, read up to each of `ends` in turn into a buffer that begins with `space` bytes, and
 /// checks it against the events. Gives how often the buffer was enlarged.
 #[track_caller]
-pub(crate) fn check_inbox<P: Collector>(peer: &P, wire: &[u8], ends: &[usize], space: usize) -> usize {
+pub(crate) fn check_reader<P: Collector>(peer: &P, wire: &[u8], ends: &[usize], space: usize) -> usize {
     let expected = hear(peer, wire, [wire.len()]);
     let mut messages = expected.messages.iter().filter(|heard| heard.trailers.is_some());
-    let (mut peer, mut inbox, mut buf) = (peer.clone(), MessageReader::new(), vec![0xaa; space]);
+    let (mut peer, mut reader, mut buf) = (peer.clone(), MessageReader::new(), vec![0xaa; space]);
     let (mut at, mut enlarged, mut is_closed) = (0, 0, false);
     loop {
-        match peer.collect(&mut inbox, &mut buf) {
+        match peer.collect(&mut reader, &mut buf) {
             Ok(Progress::Complete(whole)) => {
                 match peer.read(whole, &buf) {
                     Ok(message) => check_message::<P>(message, messages.next().expect("one message too many")),
@@ -117,11 +117,11 @@ pub(crate) fn check_inbox<P: Collector>(peer: &P, wire: &[u8], ends: &[usize], s
             }
             Ok(Progress::NeedInput) if at < wire.len() => {
                 let end = ends.iter().copied().find(|&end| end > at).unwrap_or(wire.len());
-                let room = inbox.space(&mut buf);
+                let room = reader.space(&mut buf);
                 assert!(!room.is_empty(), "input is wanted, and there is no room for it");
                 let len = room.len().min(end - at);
                 room[..len].copy_from_slice(&wire[at..at + len]);
-                inbox.filled(len);
+                reader.filled(len);
                 at += len;
             }
             Ok(Progress::NeedInput) if is_closed => {
@@ -137,7 +137,7 @@ pub(crate) fn check_inbox<P: Collector>(peer: &P, wire: &[u8], ends: &[usize], s
             }
             Err(error) => {
                 check_error(error, expected.stop);
-                assert_eq!(peer.collect(&mut inbox, &mut buf), Err(error), "errors are final");
+                assert_eq!(peer.collect(&mut reader, &mut buf), Err(error), "errors are final");
                 break;
             }
         }
@@ -146,7 +146,7 @@ pub(crate) fn check_inbox<P: Collector>(peer: &P, wire: &[u8], ends: &[usize], s
     enlarged
 }
 
-/// An inbox tells of a bad id when the reply is whole and is read, so that worse things come before it.
+/// A reader reports a bad id when the reply is whole and is read, so that worse things come before it.
 #[track_caller]
 fn check_error(error: ReceiveError, heard: Result<Stop, ReceiveError>) {
     use ReceiveError::{BadRequestId, NoExtensionId, NoRequestId, TwoRequestIds};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules, from the ground up.
-const FLOORS: [&str; 28] = [
+const FLOORS: [&str; 29] = [
     "limits",
     "error",
     "endpoint",
@@ -31,6 +31,7 @@ const FLOORS: [&str; 28] = [
     "client",
     "server",
     "reader",
+    "retry",
     "session",
     "turn",
 ];

@@ -1,4 +1,4 @@
-//! What is told to people and to callers: the texts of errors and refusals, and the views of what a caller sent along.
+//! What people and callers read: the texts of errors and refusals, and the views of what a caller sent along.
 
 use std::error::Error as _;
 
@@ -119,9 +119,9 @@ fn only_an_answer_that_is_refused_with_400_or_403_may_have_come_twice() {
 fn whole(kind: RequestKind, wire: &str) -> (CompleteReply, Vec<u8>) {
     let mut client = Client::new("127.0.0.1:9001").unwrap();
     client.send(&plain_request(kind), Body::Exact(0), &mut [0; 512]).unwrap();
-    let (mut inbox, mut buf) = (MessageReader::new(), wire.as_bytes().to_vec());
-    inbox.filled(buf.len());
-    match inbox.receive_reply(&mut client, &mut buf) {
+    let (mut reader, mut buf) = (MessageReader::new(), wire.as_bytes().to_vec());
+    reader.filled(buf.len());
+    match reader.receive_reply(&mut client, &mut buf) {
         Ok(Progress::Complete(whole)) => (whole, buf),
         progress => panic!("{progress:?}"),
     }

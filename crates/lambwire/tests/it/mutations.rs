@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::captures::{self, Capture};
-use crate::collecting::{Collector, check_inbox};
+use crate::collecting::{Collector, check_reader};
 use crate::cuts::{Accepting, Asking, Peer, hear};
 use crate::strategies::{config, cuts, ends};
 
@@ -19,7 +19,7 @@ pub(crate) static CAPTURES: LazyLock<Vec<(String, Capture)>> = LazyLock::new(cap
 fn check<P: Peer + Collector>(peer: &P, wire: &[u8], cuts: &[Vec<Index>; 2], space: usize) {
     let first = hear(peer, wire, ends(&cuts[0], wire.len()));
     assert_eq!(hear(peer, wire, ends(&cuts[1], wire.len())), first);
-    check_inbox(peer, wire, &ends(&cuts[0], wire.len()), space);
+    check_reader(peer, wire, &ends(&cuts[0], wire.len()), space);
 }
 
 /// A change of one byte or a few.

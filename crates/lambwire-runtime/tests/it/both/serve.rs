@@ -176,9 +176,9 @@ fn failures_and_panics_are_reported_and_the_loop_goes_on() {
     serve!(
         runtime,
         handler!(|event, _| match event {
-            b"fail" => Err(failure("told to fail")),
+            b"fail" => Err(failure("asked to fail")),
             b"error" => Ok("x".parse::<u8>()?.to_string().into()),
-            b"panic" => panic!("told to panic"),
+            b"panic" => panic!("asked to panic"),
             b"too large" => Ok(vec![0; 7 << 20].into()),
             event => Ok(Response::new("text/plain", event)),
         }),
@@ -186,11 +186,11 @@ fn failures_and_panics_are_reported_and_the_loop_goes_on() {
     );
     let [fail, error, panic, too_large, fine] = peer.join().unwrap();
     assert_eq!(fail.0, "error Function.Test");
-    assert_eq!(fail.1, r#"{"errorMessage":"told to fail","errorType":"Function.Test"}"#);
+    assert_eq!(fail.1, r#"{"errorMessage":"asked to fail","errorType":"Function.Test"}"#);
     assert_eq!(error.0, "error Function.HandlerError");
     assert_eq!(panic.0, "error Function.Panic");
     let here = format!(r#"{{"errorMessage":"panicked at {}:"#, file!());
-    assert!(panic.1.starts_with(&here) && panic.1.contains(": told to panic\""), "{}", panic.1);
+    assert!(panic.1.starts_with(&here) && panic.1.contains(": asked to panic\""), "{}", panic.1);
     assert_eq!(too_large.0, "error Function.ResponseSizeTooLarge");
     assert_eq!(observed.into_inner(), ["response cannot be sent: payload is 7340032 bytes, limit is 6291556"]);
     assert_eq!(fine, ("response Buffered text/plain".into(), "fine".into()));

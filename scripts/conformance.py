@@ -81,7 +81,7 @@ def servers():
     emulator = [TARGET / "debug/lambwire-emulator", "--listen", "127.0.0.1:{port}", "--timeout", "{timeout}"]
     simulator = [PEERS / "debug/lambda_simulator", "{port}", "{api-port}", "{timeout}"]
     watch = [os.environ["CARGO_LAMBDA"], "lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", "{port}"]
-    # In this mode it starts /var/task/bootstrap, whatever it is told, as another user.
+    # In this mode it starts /var/task/bootstrap, whatever its arguments say, as another user.
     managed = (
         'set -e; dir=$(mktemp -d); chmod 755 "$dir"; mkdir "$dir/task"; cp "$1" "$dir/rie"; cp "$2" "$dir/task/bootstrap"; '
         'mount --bind "$dir" /var; shift 2; AWS_LAMBDA_MAX_CONCURRENCY=4 exec /var/rie "$@" /var/task/bootstrap'

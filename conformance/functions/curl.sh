@@ -11,7 +11,7 @@ header() {
 
 if [ "${CONFORMANCE_INIT:-}" = fail ]; then
     curl -sS -o "$files/reply" -H 'Lambda-Runtime-Function-Error-Type: Runtime.InitError' \
-        -d '{"errorType":"Runtime.InitError","errorMessage":"told to fail at the start"}' "$api/init/error"
+        -d '{"errorType":"Runtime.InitError","errorMessage":"asked to fail at the start"}' "$api/init/error"
     exit 1
 fi
 

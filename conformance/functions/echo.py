@@ -3,7 +3,7 @@
 import os
 
 if os.environ.get("CONFORMANCE_INIT") == "fail":
-    raise RuntimeError("told to fail at the start")
+    raise RuntimeError("asked to fail at the start")
 
 
 def handler(event, context):

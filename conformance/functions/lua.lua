@@ -1,5 +1,5 @@
 -- The kit's function in Lua, for the bootstrap.
-if os.getenv('CONFORMANCE_INIT') == 'fail' then error('told to fail at the start') end
+if os.getenv('CONFORMANCE_INIT') == 'fail' then error('asked to fail at the start') end
 
 function handler(event, context)
     local order = type(event) == 'table' and event or {}

@@ -1,6 +1,6 @@
 // The kit's function in JavaScript: for aws-lambda-ric, and for the bootstrap.
 
-if (process.env.CONFORMANCE_INIT === 'fail') throw new Error('told to fail at the start');
+if (process.env.CONFORMANCE_INIT === 'fail') throw new Error('asked to fail at the start');
 
 export const handler = async (event, context) => {
     const order = event && typeof event === 'object' && !Array.isArray(event) ? event : {};

@@ -2,7 +2,7 @@
 use strict;
 use warnings;
 
-die "told to fail at the start\n" if ($ENV{CONFORMANCE_INIT} // '') eq 'fail';
+die "asked to fail at the start\n" if ($ENV{CONFORMANCE_INIT} // '') eq 'fail';
 
 sub handle {
     my ($event, $context) = @_;

@@ -2,7 +2,7 @@
 // The kit's function in PHP, for the bootstrap.
 
 if (getenv('CONFORMANCE_INIT') === 'fail') {
-    throw new RuntimeException('told to fail at the start');
+    throw new RuntimeException('asked to fail at the start');
 }
 
 function handler($event, $context)

@@ -1,5 +1,5 @@
 # The kit's function in Ruby, for the bootstrap and for AWS's runtime.
-raise 'told to fail at the start' if ENV['CONFORMANCE_INIT'] == 'fail'
+raise 'asked to fail at the start' if ENV['CONFORMANCE_INIT'] == 'fail'
 
 def handler(event:, context:)
   order = event.is_a?(Hash) ? event : {}

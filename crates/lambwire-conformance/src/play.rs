@@ -36,7 +36,7 @@ pub struct Turn {
     pub json: Option<Value>,
     /// Bytes of the body.
     pub size: Option<usize>,
-    /// How the end of the body is told.
+    /// How the end of the body is marked.
     pub framing: Option<Framing>,
     /// Trailers, by name: patterns.
     #[serde(default)]
@@ -109,7 +109,7 @@ pub enum Connection {
     New,
 }
 
-/// How the end of a body is told.
+/// How the end of a body is marked.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Framing {
@@ -164,7 +164,7 @@ pub struct Reply {
     pub lower_case: bool,
     /// The body of what is no event.
     pub body: Option<String>,
-    /// How the end of the body is told.
+    /// How the end of the body is marked.
     #[serde(default)]
     pub framing: Framing,
     /// Bytes of a chunk; else there is one.
@@ -237,7 +237,7 @@ pub struct ServerStep {
     pub body: Option<String>,
     /// A JSON string of so many bytes as the body.
     pub size: Option<usize>,
-    /// How the end of the body is told.
+    /// How the end of the body is marked.
     pub framing: Option<Framing>,
     /// Bytes of a chunk; else there is one.
     pub chunk: Option<usize>,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     if std::env::var("CONFORMANCE_INIT").as_deref() == Ok("fail") {
-        return Err("told to fail at the start".into());
+        return Err("asked to fail at the start".into());
     }
     match std::env::var("_HANDLER").as_deref() {
         Ok("streamed") => Runtime::new(service_fn(streamed)).run().await,

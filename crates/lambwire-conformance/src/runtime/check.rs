@@ -73,7 +73,7 @@ pub(crate) fn differences(
         // A POST without a body may say so, or not.
         let both_empty = [expected, actual].contains(&Framing::None) && message.body.is_empty();
         if expected != actual && !both_empty {
-            misses.push(format!("the end of its body is told by {actual:?}, not by {expected:?}").to_lowercase());
+            misses.push(format!("the end of its body is marked by {actual:?}, not by {expected:?}").to_lowercase());
         }
     }
     if let Some(expected) = &turn.error_trailer {

@@ -9,7 +9,7 @@ use crate::play::{ExitStatus as Status, Expected, Reply, Turn};
 
 impl Stage<'_> {
     pub(super) fn expect_exit(&mut self, turn: &Turn) -> Result<(), Stop> {
-        let status = self.until_exit().map_err(|stop| told(stop, "the end of the process"))?;
+        let status = self.until_exit().map_err(|stop| unmet(stop, "the end of the process"))?;
         let fits = match (turn.status, status.code()) {
             (Some(Status::Zero), code) => code == Some(0),
             (Some(Status::Nonzero), code) => code.is_some_and(|code| code != 0),
@@ -49,7 +49,7 @@ impl Stage<'_> {
                         Err(Verdict::Ended(what))
                     };
                 }
-                other => other.map_err(|stop| told(stop, check::name(Expected::Recovers)))?,
+                other => other.map_err(|stop| unmet(stop, check::name(Expected::Recovers)))?,
             };
             let Arrived { connection, head, message, .. } = arrived;
             let kind = check::kind(&head.method, &head.path);
@@ -80,12 +80,12 @@ impl Stage<'_> {
         match self.request(false) {
             Ok(arrived) => self.take(&turn, Expected::Next, arrived),
             Err(Verdict::Ended(_)) if self.exit.is_some_and(|status| status.code().is_some()) => Ok(()),
-            Err(stop) => Err(told(stop, check::name(Expected::NextOrExit))),
+            Err(stop) => Err(unmet(stop, check::name(Expected::NextOrExit))),
         }
     }
 }
 
-pub(super) fn told(stop: Stop, expected: &str) -> Stop {
+pub(super) fn unmet(stop: Stop, expected: &str) -> Stop {
     match stop {
         Verdict::Hung(_) => Verdict::Hung(format!("nothing came in place of {expected}")),
         Verdict::Ended(what) => Verdict::Ended(format!("{what} in place of {expected}")),

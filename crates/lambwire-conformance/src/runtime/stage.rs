@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::check;
 use super::connections::{self, Happening};
-use super::ends::told;
+use super::ends::unmet;
 use super::setting::{environment, expectation, is_about_extensions, variables};
 use super::wire::{self, Event};
 use crate::message::{Head, Message, ReadError};
@@ -180,7 +180,7 @@ impl<'s> Stage<'s> {
             Some(Expected::NextOrExit) => self.expect_next_or_exit(),
             Some(expected) => {
                 let early = turn.reply.as_ref().is_some_and(|reply| reply.early);
-                let arrived = self.request(early).map_err(|stop| told(stop, check::name(expected)))?;
+                let arrived = self.request(early).map_err(|stop| unmet(stop, check::name(expected)))?;
                 self.take(turn, expected, arrived)
             }
         }

@@ -105,9 +105,9 @@ impl<'s> Stage<'s> {
             let program: Vec<String> = settings.program.iter().map(|word| filled(word)).collect();
             let mut all = BTreeMap::from([(TIMEOUT_VARIABLE.to_owned(), seconds.to_owned())]);
             all.extend(env.clone());
-            let told = ended.clone();
+            let seen = ended.clone();
             let on_end = move |status: std::process::ExitStatus| {
-                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(status.to_string());
+                *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(status.to_string());
             };
             let started = Process::start(&program, all, on_end);
             process = Some(started.map_err(|error| format!("{} cannot be started: {error}", program.join(" ")))?);
@@ -256,7 +256,7 @@ impl<'s> Stage<'s> {
                     self.misses.extend(misses.clone());
                     let bytes = message.raw.get(..self.settings.keep).unwrap_or(&message.raw).to_vec();
                     self.note(&key, From::Program, lines, misses.clone(), bytes, "");
-                    // What follows an unexpected status would be told for what it is not.
+                    // What follows an unexpected status would be taken for what it is not.
                     let unexpected = misses.iter().any(|miss| miss.starts_with("the status"));
                     return if unexpected { Err(Verdict::Missed(String::new())) } else { Ok(()) };
                 }

@@ -5,7 +5,7 @@ use crate::play::{Framing, Sent, ServerStep};
 use crate::runtime::string_of;
 
 /// What a report says where a play does not.
-const ERROR: &str = r#"{"errorMessage":"told to","errorType":"Function.Told"}"#;
+const ERROR: &str = r#"{"errorMessage":"asked to","errorType":"Function.Asked"}"#;
 
 /// Method, path and usual body of a request.
 struct Usual {
@@ -95,7 +95,7 @@ fn usual(sent: Sent, of: Option<&str>) -> Usual {
     let variable = |name: &str| of.map_or_else(|| format!("${{{name}}}"), |of| format!("${{{name}:{of}}}"));
     let json = ("Content-Type", "application/json");
     let nonce = ("Lambda-Runtime-Invocation-Id", if of.is_some() { "" } else { "${invocation-id}" });
-    let error_type = ("Lambda-Runtime-Function-Error-Type", "Function.Told");
+    let error_type = ("Lambda-Runtime-Function-Error-Type", "Function.Asked");
     let (method, path, body, more) = match sent {
         Sent::Next => ("GET", runtime("invocation/next"), None, vec![]),
         Sent::RestoreNext => ("GET", runtime("restore/next"), None, vec![]),

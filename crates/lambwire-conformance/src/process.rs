@@ -6,7 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
 
 /// Most bytes of its output that are kept for a report.
 const OUTPUT_BYTES: u64 = 4096;
@@ -45,10 +47,24 @@ impl Process {
         Ok(Self { group, output })
     }
 
-    /// Runs a program as it would run without the kit, but for these variables, until it ends.
+    /// Runs a program as it would run without the kit, but for these variables, until it ends. SIGTERM to this process is its.
     pub(crate) fn run(program: &[String], env: impl IntoIterator<Item = (String, String)>) -> io::Result<ExitStatus> {
         let (name, args) = program.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        Command::new(name).args(args).envs(env).status()
+        // Before there is a program, so that none is missed.
+        let mut signals = Signals::new([SIGTERM])?;
+        let mut child = Command::new(name).args(args).envs(env).spawn()?;
+        let (pid, handle) = (Pid::from_child(&child), signals.handle());
+        let passing = thread::spawn(move || {
+            for _ in signals.forever() {
+                // It may have ended already, and its id is its own until it is waited for.
+                let _ = kill_process(pid, Signal::TERM);
+            }
+        });
+        waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
+        handle.close();
+        // It does not panic.
+        let _ = passing.join();
+        child.wait()
     }
 
     /// Sends the group a signal.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ use crate::process::Process;
 const AFTER_END: Duration = Duration::from_millis(200);
 /// How long a reply waits for its request, after which it counts as a refusal that came early.
 const REFUSED_EARLY: Duration = Duration::from_millis(500);
+/// What the exit status of a program that a signal has ended is more than the signal's number.
+const SIGNALLED: i32 = 128;
 
 /// What is recorded, and where.
 #[derive(Debug)]
@@ -40,7 +43,7 @@ struct Log {
 /// Requests of a connection that have no reply yet.
 type Waiting = Arc<Mutex<VecDeque<Message>>>;
 
-/// Runs the program, and returns its exit status.
+/// Runs the program, and returns its exit status. SIGTERM is passed on to it.
 ///
 /// # Errors
 ///
@@ -61,7 +64,9 @@ pub fn record(recording: Recording) -> Result<u8, String> {
     let status = Process::run(&recording.program, env)
         .map_err(|error| format!("{} cannot be started: {error}", recording.program.join(" ")))?;
     thread::sleep(AFTER_END);
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    // As shells say that a signal has ended a program.
+    let code = status.code().or(status.signal().map(|signal| SIGNALLED + signal));
+    Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 fn connect(runtime: TcpStream, api: &str, log: &Arc<Log>) -> io::Result<()> {

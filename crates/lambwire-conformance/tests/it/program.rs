@@ -1,5 +1,6 @@
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The directory of the examples, which are built beside the tests.
 fn example(name: &str) -> String {
@@ -43,17 +44,17 @@ fn a_requirement_is_explained() {
 }
 
 #[test]
-fn a_runtime_that_ends_is_told() {
+fn a_runtime_that_ends_is_reported() {
     check(&["runtime", "--", "sh", "-c", "exit 3"], 1, "does not answer an event: ended");
 }
 
 #[test]
-fn a_runtime_that_hangs_is_told() {
+fn a_runtime_that_hangs_is_reported() {
     check(&["runtime", "--timeout", "1", "--", "sleep", "100"], 1, "does not answer an event: hung");
 }
 
 #[test]
-fn a_runtime_that_misses_a_must_is_told() {
+fn a_runtime_that_misses_a_must_is_reported() {
     // It echoes, and knows nothing of nonces.
     let script = "import os, http.client as h\n\
         c = h.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])\n\
@@ -70,7 +71,7 @@ fn a_runtime_that_misses_a_must_is_told() {
 }
 
 #[test]
-fn wrong_usage_is_told() {
+fn wrong_usage_is_reported() {
     check(&["runtime"], 2, "required");
     check(&["runtime", "--only", "99-1", "--", "true"], 2, "no requirement and no suite is 99-1");
     check(&["runtime", "--", "/nowhere/program"], 2, "/nowhere/program cannot be started");
@@ -78,14 +79,14 @@ fn wrong_usage_is_told() {
 }
 
 #[test]
-fn a_server_that_is_none_is_told() {
+fn a_server_that_is_none_is_reported() {
     check(&["server"], 2, "neither the address of a server nor a program");
     check(&["server", "ftp://127.0.0.1"], 2, "ftp://127.0.0.1 is no address");
     check(&["server", "--timeout", "5", "--", "sh", "-c", "exit 3"], 2, "the server has ended with exit status: 3");
 }
 
 #[test]
-fn a_server_that_misses_a_must_is_told() {
+fn a_server_that_misses_a_must_is_reported() {
     // It hands out no event to anybody.
     let nobody = "import http.server as h, sys\n\
         h.HTTPServer(('127.0.0.1', int(sys.argv[1])), h.BaseHTTPRequestHandler).serve_forever()\n";
@@ -130,8 +131,49 @@ fn what_was_recorded_is_played_again() {
     check(&["replay", file, "--", "sh", "-c", "exit 4"], 1, "ended: the process ended with exit status: 4");
 }
 
+/// Starts a program in a recording, sends the recording SIGTERM once the program has said that it is ready, and returns the
+/// exit status.
+fn status_after_sigterm(script: &str) -> Option<i32> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-conformance"));
+    command.args(["record", "--output"]).arg(dir.path().join("exchanges.jsonl")).args(["--", "sh", "-c", script]);
+    let mut child = command.env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1").stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    child.wait().unwrap().code()
+}
+
 #[test]
-fn a_recording_that_is_none_is_told() {
+fn a_recording_passes_sigterm_on_and_ends_as_the_program_does() {
+    let wait = "echo ready; while :; do sleep 0.02; done";
+    assert_eq!(status_after_sigterm(&format!("trap 'exit 7' TERM; {wait}")), Some(7));
+    assert_eq!(status_after_sigterm(wait), Some(128 + 15));
+}
+
+#[test]
+fn a_recording_masks_secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("exchanges.jsonl");
+    let file = file.to_str().unwrap();
+    let (kit, echo) = (env!("CARGO_BIN_EXE_lambwire-conformance"), example("echo_mio"));
+    // A client context comes with the event.
+    check(&["runtime", "--only", "2-13", "--", kit, "record", "--output", file, "--", &echo], 0, "1/1");
+    let text = std::fs::read_to_string(file).unwrap();
+    let context = text.split_once(r#""Lambda-Runtime-Client-Context",""#).unwrap().1;
+    assert!(context.starts_with('*'), "{text}");
+    check(
+        &["runtime", "--only", "1-3", "--", kit, "record", "--mask-payloads", "--output", file, "--", &echo],
+        0,
+        "1/1",
+    );
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains(r#"{\"n\":0}"#) && !text.contains(r#"{\"n\":2}"#), "{text}");
+}
+
+#[test]
+fn a_recording_that_is_none_is_reported() {
     check(&["replay", "/nowhere/file", "--", "true"], 2, "/nowhere/file cannot be read");
     check(&["record", "--", "true"], 2, "AWS_LAMBDA_RUNTIME_API is not set");
 }

@@ -1,4 +1,5 @@
-"""AWS's runtime clients and SDKs on the emulator, unchanged: `test_clients.py EMULATOR AWSCLI NODE_MODULES LAMBDA_RUNTIME`.
+"""AWS's runtime clients and SDKs on the emulator, unchanged: `test_clients.py EMULATOR AWSCLI NODE_MODULES LAMBDA_RUNTIME
+CRATES`, the last being a directory of programs.
 
 Each client serves the function of the conformance kit, which boto3 invokes: success, error, error of the start, 1 MiB and
 6 MiB, many callers, SIGTERM. Then each SDK does what it can: all types, the log, streams, errors by their classes.
@@ -20,6 +21,8 @@ from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ROOT / "conformance/functions"
+# Invocations of which extensions hear.
+HEARD = 1000
 MIB = 1024 * 1024
 MOST = 6 * MIB + 100
 PATIENCE_S = 60
@@ -31,7 +34,8 @@ class Emulator:
     """The emulator with a program, for as long as it is entered."""
 
     def __init__(self, emulator, program, *options, **variables):
-        command = [emulator, "--listen", "127.0.0.1:0", "--timeout", "20", *options, "--", *map(str, program)]
+        timeout = [] if "--timeout" in options else ["--timeout", "20"]
+        command = [emulator, "--listen", "127.0.0.1:0", *timeout, *options, "--", *map(str, program)]
         env = {**os.environ, **variables}
         self.process = subprocess.Popen(
             command, cwd=FUNCTIONS, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -96,6 +100,60 @@ def check_runtime(emulator, program, init_variables, **variables):
         assert reply["FunctionError"] == "Unhandled", payload
 
 
+def check_graceful(emulator, graceful, **variables):
+    """`lambda_runtime` runs its hook when the emulator ends, and when its process is started anew."""
+    with tempfile.TemporaryDirectory() as directory:
+        heard = Path(directory, "heard")
+        with Emulator(emulator, [graceful], HEARD=str(heard), **variables) as running:
+            assert json.loads(invoke(running.client(), {"a": 1})[1]) == {"a": 1}
+            assert not heard.exists()
+        assert heard.read_text() == "gone"
+
+
+def check_extension(emulator, program, extension, reported=True, **variables):
+    """An extension hears of every invocation, of what the function prints, of each failure, and of the end."""
+    with tempfile.TemporaryDirectory() as directory:
+        heard = Path(directory, "heard")
+        places = Path(directory, "extensions")
+        places.mkdir()
+        place = places / extension.name
+        place.symlink_to(extension)
+        variables = {"HEARD": str(heard), **variables}
+        options = ["--extensions", str(places), "--directory", str(ROOT / "scripts/python"), "--timeout", "4"]
+        with Emulator(emulator, program, *options, **variables) as running:
+            client = running.client()
+            ids = [invoke(client, {"n": n})[0]["ResponseMetadata"]["RequestId"] for n in range(HEARD)]
+            ends = {}
+            for event, status in (({"exit": 1}, "Error"), ({"hang": 1}, "Timeout")):
+                reply, payload = invoke(client, event)
+                assert reply["FunctionError"] == "Unhandled", payload
+                ends[reply["ResponseMetadata"]["RequestId"]] = status
+            last = invoke(client, {"n": HEARD})[0]["ResponseMetadata"]["RequestId"]
+        lines = heard.read_text().splitlines()
+        missing = [line for id in [*ids, *ends, last] if (line := f"INVOKE {id}") not in lines]
+        assert not missing, missing
+        reasons = [line for line in lines if line.startswith("SHUTDOWN")]
+        assert reasons == ["SHUTDOWN failure", "SHUTDOWN timeout", "SHUTDOWN spindown"], reasons
+        if reported:
+            known = set(lines)
+            expected = [f"function printed {n}" for n in range(HEARD + 1)]
+            for id, status in [(id, "Success") for id in [*ids, last]] + list(ends.items()):
+                expected += [f"start {id}", f"runtimeDone {id} {status}", f"report {id} {status}"]
+            missing = [line for line in expected if line not in known]
+            assert not missing, (len(missing), missing[:5])
+            assert not [line for line in lines if line.startswith("dropped")]
+        heard.unlink()
+        with Emulator(emulator, program, *options, FAILS="yes", **variables) as running:
+            assert invoke(running.client(), {})[0]["FunctionError"] == "Unhandled"
+        lines = heard.read_text().splitlines()
+        assert lines[-1].startswith("SHUTDOWN") and (not reported or "initRuntimeDone Error" in lines), lines
+
+
+def check_rust_sdk(emulator, sdk, program, **variables):
+    with Emulator(emulator, program, **variables) as running:
+        subprocess.run([sdk], env={**os.environ, "ENDPOINT": running.endpoint}, check=True, timeout=PATIENCE_S)
+
+
 def check_boto3(emulator, program, **variables):
     with Emulator(emulator, program, **variables) as running:
         client = running.client()
@@ -151,7 +209,7 @@ def check_node_sdk(emulator, modules, program, **variables):
         subprocess.run(["node", script, modules], env=env, check=True, timeout=PATIENCE_S)
 
 
-def main(emulator, awscli, modules, lambda_runtime):
+def main(emulator, awscli, modules, lambda_runtime, crates):
     python = [sys.executable, "-m", "awslambdaric", "echo.handler"]
     fail = {"CONFORMANCE_INIT": "fail"}
     clients = {
@@ -164,6 +222,24 @@ def main(emulator, awscli, modules, lambda_runtime):
         variables = {"_HANDLER": "buffered"} if name == "lambda_runtime" else {}
         check_runtime(emulator, program, init, **variables)
         print(f"clients: {name} ... ok", flush=True)
+    graceful = Path(crates, "graceful")
+    check_graceful(emulator, graceful)
+    with tempfile.NamedTemporaryFile() as heard:
+        check_runtime(emulator, [graceful], fail, HEARD=heard.name)
+        check_rust_sdk(emulator, Path(crates, "sdk"), [graceful], HEARD=heard.name)
+    print("clients: aws-sdk-lambda ... ok", flush=True)
+    print("clients: lambda_runtime with graceful shutdown ... ok", flush=True)
+    function = [sys.executable, "-m", "awslambdaric", "heard.handler"]
+    for processors, reported in (("telemetry", True), ("logs", False)):
+        check_extension(emulator, function, Path(crates, "extension"), reported, PROCESSORS=processors)
+        print(f"clients: lambda-extension with {processors} ... ok", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        collector = Path(directory, "watcher")
+        collector.write_text(f"#!/bin/sh\nexec {sys.executable} {ROOT}/scripts/python/collector.py\n")
+        collector.chmod(0o755)
+        for protocol in ("HTTP", "TCP"):
+            check_extension(emulator, function, collector, COLLECTS=protocol)
+            print(f"clients: a collector by {protocol} ... ok", flush=True)
     check_boto3(emulator, python)
     print("clients: boto3 ... ok", flush=True)
     check_cli(emulator, awscli, python)
@@ -173,4 +249,4 @@ def main(emulator, awscli, modules, lambda_runtime):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5])
+    main(*sys.argv[1:6])

@@ -219,6 +219,13 @@ def lives(root):
         check(f"random numbers {drawn}", len(drawn) > 1 or drawn == {b"none"}, True)
     passed += 1
 
+    for line in ("", "#!/bin/sh\n"):
+        with root.start(f"{line}function handler () (\n") as running:
+            check("a file that cannot be read", running.process.wait(PATIENCE) > 0, True)
+            # Others go on after that, and say that there is no function.
+            if root.name in ("sh", "dash", "busybox sh"):
+                check(f"hint: {running.logged()}", "--interpreter" in running.logged(), not line)
+        passed += 1
     # To busybox, `cat` is as much its own as a function.
     missing = {":\n": "none"} if root.name == "busybox sh" else {":\n": "none", "cat=1\n": "cat"}
     for source, function in missing.items():

@@ -344,10 +344,19 @@ lambwire_serve() {
     esac
 }
 
+# A script that does not say what it is written for is run by sh, which may not even be able to read it, and ends.
+lambwire_hint() {
+    lambwire_clean
+    case $(head -c 2 "$lambwire_file") in '#!') return ;; esac
+    lambwire_print "$lambwire_file has no line such as #!/bin/bash, so that it is run by sh, unless --interpreter names another shell$lambwire_newline" >&2
+}
+
 (lambwire_check) || exit 1
+case ${BASH_VERSION-}${KSH_VERSION-}${YASH_VERSION-}${ZSH_VERSION-} in '') trap '(lambwire_hint)' EXIT ;; esac
 # Both are put back when this has ended, whatever the script does to them.
 { . "$lambwire_file"; } 7<&- 8>&-
 lambwire_flags=$-
+lambwire_hint() { :; }
 # From here on there may be aliases, which nothing in quotation marks is.
 "set" +aeuvx
 "lambwire_serve" 0

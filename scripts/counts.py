@@ -18,7 +18,7 @@ import time
 
 SHORT, LONG = 200, 1200
 
-EVENT = b'{"name":"Ada","note":"an event of sixty-four bytes, all told.."}'
+EVENT = b'{"name":"Ada","note":"an event of sixty-four bytes, in all...."}'
 HEAD = (
     b"HTTP/1.1 200 OK\r\n"
     b"Content-Type: application/json\r\n"

@@ -7,7 +7,7 @@ LLVM=22
 
 scripts/install.sh coverage "llvm-$LLVM"
 export PATH=$PWD/.tools/bin:$PATH
-# Debian's LLVM reads what rustc's writes; the flags of branches are unstable, and a stable compiler has to be told to
+# Debian's LLVM reads what rustc's writes; the flags of branches are unstable, and a stable compiler has to be made to
 # take them.
 export CARGO_LLVM_COV_SETUP=no RUSTC_BOOTSTRAP=1
 export LLVM_COV=/usr/bin/llvm-cov-$LLVM LLVM_PROFDATA=/usr/bin/llvm-profdata-$LLVM

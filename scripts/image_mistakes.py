@@ -56,7 +56,7 @@ MISTAKES = {
         function("lambda"),
         "Runtime.MissingLibrary: /var/task/lambda lacks shared libraries: libpq.so.5 (needed by /var/task/lambda)",
     ),
-    "a library that ldconfig was not told of": (
+    "a library that ldconfig does not know": (
         "go-native",
         'COPY client /opt/client\nENTRYPOINT ["/var/task/lambda"]',
         "error while loading shared libraries: libpq.so.5: cannot open shared object file",

@@ -71,11 +71,11 @@ def sam_events(place):
     mapping = json.loads((place / "sam" / "event-mapping.json").read_text())
     events = {}
     for service, kinds in mapping.items():
-        for kind, told in kinds.items():
-            if isinstance(told, dict):
-                text = (place / "sam" / "events" / service / f"{told['filename']}.json").read_text()
-                values = dict(values_of(told.get("tags", {})))
-                for name, tag in told.get("tags", {}).items():
+        for kind, entry in kinds.items():
+            if isinstance(entry, dict):
+                text = (place / "sam" / "events" / service / f"{entry['filename']}.json").read_text()
+                values = dict(values_of(entry.get("tags", {})))
+                for name, tag in entry.get("tags", {}).items():
                     if tag.get("type") == "dict":
                         text = text.replace(f'"{{{{{{{name}}}}}}}"', tag["default"])
                 events[f"sam {service} {kind}"] = re.sub(r"\{\{\{?&?(\w+)\}?\}\}", lambda tag: values.get(tag[1], tag[1]), text)
@@ -83,11 +83,11 @@ def sam_events(place):
 
 
 def values_of(tags, inherited=""):
-    for name, told in tags.items():
-        value = told.get("default", inherited)
-        encoded = {"url": quote, "base64": lambda text: base64.b64encode(text.encode()).decode()}.get(told.get("encoding"), str)
+    for name, entry in tags.items():
+        value = entry.get("default", inherited)
+        encoded = {"url": quote, "base64": lambda text: base64.b64encode(text.encode()).decode()}.get(entry.get("encoding"), str)
         yield name, encoded(value)
-        yield from values_of(told.get("children", {}), value)
+        yield from values_of(entry.get("children", {}), value)
 
 
 def value(text):

@@ -190,7 +190,7 @@ def is_told(what, programs):
             )
     check(f"{what}: {words} in {ended.stdout}", (words in ended.stdout, ended.returncode != 0), (True, True))
     check(f"{what}: in docs/images.md", words in read("docs/images.md"), True)
-    print(f"{what} is told ... ok", flush=True)
+    print(f"{what} is explained ... ok", flush=True)
 
 
 def main(programs, rie):

@@ -412,7 +412,7 @@ def sizes(server, name, root):
 
 
 def together(server, name):
-    """One process answers many callers at a time, each gets what is his own, and its end is told to all of them."""
+    """One process answers many callers at a time, each gets what is his own, and its end is reported to all of them."""
     file, _, error_type = TOGETHER[name]
 
     def ask(events):

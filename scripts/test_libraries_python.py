@@ -95,26 +95,26 @@ ROWS = [
 
 
 class Daemon:
-    """What X-Ray's daemon would be told."""
+    """What X-Ray's daemon would be sent."""
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
-        self.told = []
+        self.sent = []
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):
         while True:
-            self.told.append(self.socket.recv(65536))
+            self.sent.append(self.socket.recv(65536))
 
     def take(self):
         """Trees of names, annotations and errors; ids and times are never the same."""
         count = -1
-        while count != len(self.told):
-            count = len(self.told)
+        while count != len(self.sent):
+            count = len(self.sent)
             time.sleep(0.3)
-        told, self.told = self.told, []
-        return sorted(json.dumps(tree(json.loads(each.split(b"\n", 1)[1]))) for each in told)
+        sent, self.sent = self.sent, []
+        return sorted(json.dumps(tree(json.loads(each.split(b"\n", 1)[1]))) for each in sent)
 
 
 def tree(segment):
@@ -131,9 +131,9 @@ def main(emulator, bootstrap, python, *names):
     for row in rows:
         replies = compare(emulator, bootstrap, python, row)
         check(f"{row.name}: {row.answers} in {replies[0]}", row.answers in json.dumps(replies[0]).replace("\\", ""), True)
-        told = daemon.take()
-        half = len(told) // 2
-        check(f"{row.name}: segments", (half >= row.segments, sorted(told[::2])), (True, sorted(told[1::2])))
+        sent = daemon.take()
+        half = len(sent) // 2
+        check(f"{row.name}: segments", (half >= row.segments, sorted(sent[::2])), (True, sorted(sent[1::2])))
     print(f"{len(rows)} passed, 0 failed")
 
 

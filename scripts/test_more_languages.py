@@ -117,10 +117,10 @@ def pipes(language, root):
         for event in EVENTS:
             check(f"{language}: {event}", value(running.invoke(event)), json.loads(event))
         for trace in ('Root=1-a;"\\é', None):
-            told = value(running.invoke('{"do":"trace"}', trace_id=trace, client_context='{"trace_id":"theirs"}'))
-            check(f"{language}: trace", told[0] if isinstance(told, list) else told, trace or "none")
-        told = json.loads(expect_error(language, running.invoke('{"do":"throw"}')))
-        check(f"{language}: {told}", 'on "purpose"' in told["errorMessage"] and isinstance(told["stackTrace"], list), True)
+            seen = value(running.invoke('{"do":"trace"}', trace_id=trace, client_context='{"trace_id":"theirs"}'))
+            check(f"{language}: trace", seen[0] if isinstance(seen, list) else seen, trace or "none")
+        seen = json.loads(expect_error(language, running.invoke('{"do":"throw"}')))
+        check(f"{language}: {seen}", 'on "purpose"' in seen["errorMessage"] and isinstance(seen["stackTrace"], list), True)
         deep = "[" * 1300 + "]" * 1300
         kind = running.invoke('{"do":"trace"}', client_context=deep)[0]
         check(f"{language}: deep client context", kind in ("result", "text", "error"), True)
@@ -130,8 +130,8 @@ def pipes(language, root):
                 check(f"{language}: event of {size}", value(running.invoke('"' + "x" * (size - 2) + '"')), size - 2)
         check(f"{language}: hooks", running.hooks("before-snapshot"), ("done", "-", b""))
         if language in ("deno", "bun"):
-            told = json.loads(expect_error(language, running.invoke('{"do":"reject"}')))
-            check(f"{language}: rejected", told["errorMessage"], "later")
+            seen = json.loads(expect_error(language, running.invoke('{"do":"reject"}')))
+            check(f"{language}: rejected", seen["errorMessage"], "later")
             frames = running.stream('{"do":"stream"}')
             check(f"{language}: stream", ([kind for kind, _ in frames], frames[2][1].decode()), (["prelude", "chunk", "chunk", "end"], "é"))
         check(f"{language}: end", running.end(), 0)

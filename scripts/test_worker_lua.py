@@ -54,7 +54,7 @@ FAULTS = {
     "error()": ("Error", "nil"),
     "error({ type = 'Mine', message = 'm', cause = { message = 'c' } })": ("Mine", "m"),
     "error({ code = 7 })": ("Error", '{"code":7}'),
-    "error(setmetatable({}, { __tostring = function() return 'told' end }))": ("Error", "told"),
+    "error(setmetatable({}, { __tostring = function() return 'seen' end }))": ("Error", "seen"),
     "error(setmetatable({}, { __tostring = function() error('no') end }))": ("Error", "an error of type table"),
     "error('\\255')": ("Error", "?"),
     "error(print)": ("Error", "function"),
@@ -111,8 +111,8 @@ def results(root):
     with root.serve(eval_handler) as running:
         for source, message in RESULTS.items():
             kind, body = running.invoke(json.dumps(source))
-            told = json.loads(body)
-            check(f"{source}: {told}", (kind, told["errorType"], message in told["errorMessage"]), ("error", "Runtime.MarshalError", True))
+            seen = json.loads(body)
+            check(f"{source}: {seen}", (kind, seen["errorType"], message in seen["errorMessage"]), ("error", "Runtime.MarshalError", True))
         for source, expected in ANSWERS.items():
             kind, body = running.invoke(json.dumps(source))
             check(source, body.decode() if kind == "text" else json.loads(body), expected)
@@ -130,11 +130,11 @@ def faults(root):
     with root.serve(do_handler) as running:
         for source, (error_type, message) in FAULTS.items():
             kind, body = running.invoke(json.dumps(source))
-            told = json.loads(body)
-            check(f"{source}: {told}", (kind, told["errorType"], message in told["errorMessage"]), ("error", error_type, True))
-        told = json.loads(running.invoke(json.dumps("error({ message = 'm', cause = { message = 'c', type = 'C' } })"))[1])
-        check("cause", (told["cause"]["errorMessage"], told["cause"]["errorType"]), ("c", "C"))
-        check("stack", ["app.lua:1" in line for line in told["stackTrace"]][:1], [True])
+            seen = json.loads(body)
+            check(f"{source}: {seen}", (kind, seen["errorType"], message in seen["errorMessage"]), ("error", error_type, True))
+        seen = json.loads(running.invoke(json.dumps("error({ message = 'm', cause = { message = 'c', type = 'C' } })"))[1])
+        check("cause", (seen["cause"]["errorMessage"], seen["cause"]["errorType"]), ("c", "C"))
+        check("stack", ["app.lua:1" in line for line in seen["stackTrace"]][:1], [True])
         passed += len(FAULTS) + 1
     return passed
 
@@ -150,7 +150,7 @@ def changes(root):
 
 
 def contexts(root):
-    """What a handler is told."""
+    """What a handler learns about its invocation."""
     passed = 0
     deep = "[" * 1300 + "]" * 1300
     with root.serve("function handler(event, context) return { context.aws_request_id, context:get_remaining_time_in_millis(), context.client_context } end") as running:
@@ -188,9 +188,9 @@ def children(root):
     passed = 0
     children = """function handler(event, context)
       local pipe = io.popen('ls -l /proc/self/fd | wc -l; env | grep -c LAMBWIRE; echo "$_X_AMZN_TRACE_ID"')
-      local told = { pipe:read('*n'), pipe:read('*n'), pipe:read('*l') and pipe:read('*l'), os.getenv('_X_AMZN_TRACE_ID'), os.getenv('LAMBWIRE_FILE') }
+      local seen = { pipe:read('*n'), pipe:read('*n'), pipe:read('*l') and pipe:read('*l'), os.getenv('_X_AMZN_TRACE_ID'), os.getenv('LAMBWIRE_FILE') }
       os.execute('printf "garbage %s" 0 >&4; printf "garbage %s" 0 >&5; printf "garbage %s" 0 >&6')
-      return told
+      return seen
     end"""
     with root.serve(children) as running:
         # `ls` tells the total, 0, 1, 2 and the directory.

@@ -137,7 +137,7 @@ def ends(root):
     with root.serve("app.js", "throws") as worker:
         check("an exception behind the answer", worker.invoke("{}"), ("result", b'"answered"'))
         heard = worker.hear()
-        check("it is told", (heard[:2], is_error(heard, "RangeError")), (("fatal", "-"), True))
+        check("it is reported", (heard[:2], is_error(heard, "RangeError")), (("fatal", "-"), True))
         check("and ends the process", worker.process.wait(PATIENCE), 129)
 
 
@@ -148,13 +148,13 @@ def late_lines(worker):
 def reports(root):
     with root.serve("app.js", "caused") as worker:
         kind, body = worker.invoke("{}")
-        told = [kind]
+        seen = [kind]
         report = json.loads(body)
         while report:
             has_place = any("app.js:" in line for line in report["trace"])
-            told.append((report["errorType"], report["errorMessage"], has_place, "[eval]" in str(report)))
+            seen.append((report["errorType"], report["errorMessage"], has_place, "[eval]" in str(report)))
             report = report.get("cause")
-        check("causes", told, ["error", ("RangeError", "outer", True, False), ("TypeError", "inner", True, False), ("string", "a text", False, False)])
+        check("causes", seen, ["error", ("RangeError", "outer", True, False), ("TypeError", "inner", True, False), ("string", "a text", False, False)])
 
 
 def streams(root):

@@ -176,8 +176,8 @@ def results(root):
     for body, (kind, part) in (RESULTS | USED if root.codec == "JSON::PP" else RESULTS).items():
         with root.handler(body) as running:
             for turn in ("first", "second"):
-                said, told = running.invoke("{}")
-                check(f"{body}, {turn}", (said, part in told.decode() if part else told == b""), (kind, True))
+                said, seen = running.invoke("{}")
+                check(f"{body}, {turn}", (said, part in seen.decode() if part else seen == b""), (kind, True))
     expected = ("error", ["JSON has no number for"]) if root.codec == "JSON::PP" else ("result", ["inf", "nan"])
     for number in NO_NUMBERS:
         with root.handler(f"return {number}") as running:
@@ -185,8 +185,8 @@ def results(root):
             check(f"{number}: {body}", (kind, any(part in body.decode() for part in expected[1])), (expected[0], True))
     for body, frames in PIECES.items():
         with root.handler(f"return sub {{ {body} }}") as running:
-            for (kind, part), (said, told) in zip(frames, running.stream("{}"), strict=True):
-                check(body, (said, told == part if kind != "error" else part in told), (kind, True))
+            for (kind, part), (said, seen) in zip(frames, running.stream("{}"), strict=True):
+                check(body, (said, seen == part if kind != "error" else part in seen), (kind, True))
     return len(RESULTS) + len(PIECES)
 
 
@@ -269,7 +269,7 @@ def children(root):
             check(kind, running.invoke(json.dumps(kind))[1], b"0" if kind == "raw" else b"of the parent")
         time.sleep(0.4)
         check("after all", running.invoke('"return"'), ("text", b"of the parent"))
-        check("told", "in a process that the handler has forked: of a child" in running.logged(), True)
+        check("reported", "in a process that the handler has forked: of a child" in running.logged(), True)
         check("ends", running.end(), 0)
         # That of the child that exits, and the parent's.
         check("at the end", running.logged().count("at the end"), 2)
@@ -285,7 +285,7 @@ def signals(root):
             check("status", running.process.wait(20), status)
             check("log", running.logged(), "flushed\nat the end\n")
             if status == 1:
-                check("told", running.hear()[:2], ("fatal", "-"))
+                check("reported", running.hear()[:2], ("fatal", "-"))
     with root.serve(SIGNAL % "1") as running:
         for _ in range(3):
             running.process.send_signal(signal.SIGTERM)
@@ -314,9 +314,9 @@ def snapshots(root):
 def logs(root):
     with root.serve(LOGS, AWS_LAMBDA_LOG_FORMAT="JSON") as running:
         check("answer", running.invoke('"careful\\n"'), ("text", b"well"))
-        told = [json.loads(line) for line in running.logged().splitlines()]
-        check("first", (told[0]["level"], told[0]["message"], bool(told[0]["timestamp"])), ("WARN", "careful", True))
-        check("second", (told[1]["message"].startswith("two parts at"), told[1]["requestId"][:8]), (True, "00000001"))
+        seen = [json.loads(line) for line in running.logged().splitlines()]
+        check("first", (seen[0]["level"], seen[0]["message"], bool(seen[0]["timestamp"])), ("WARN", "careful", True))
+        check("second", (seen[1]["message"].startswith("two parts at"), seen[1]["requestId"][:8]), (True, "00000001"))
     with root.serve(LOGS, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="ERROR") as running:
         running.invoke('"careful"')
         check("level", running.logged(), "")

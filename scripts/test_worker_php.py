@@ -1,5 +1,5 @@
 """The worker for PHP over two pipes: `test_worker_php.py [PHP]`. What needs an extension is left out where it is lacking,
-and that is told."""
+and the test says so."""
 
 import json
 import os
@@ -25,6 +25,10 @@ CHANGED = {
     '{"a":{}}': '{"a":[]}', '{"0":"a","1":"b"}': '["a","b"]', "12345678901234567890": "12345678901234567890",
     "[12345678901234567890,-9223372036854775809]": '["12345678901234567890","-9223372036854775809"]', "[1e2]": "[100.0]",
 }  # fmt: skip
+
+# Most levels of JSON, and what may be nested.
+DEPTH = 1600
+NESTED = {"[": "]", "[1,": "]", '{"a":': "}", '{"a":1,"b":2,"c":': "}"}
 
 # What a handler does, and what kind of frame says what about it.
 RESULTS = {
@@ -94,7 +98,7 @@ UNLOADABLE = {
     "class A { function handler() {} }": ("Runtime.HandlerNotFound", "handler"), "return 'strlen';": ("Runtime.HandlerNotFound", ""),
     "no_such();": ("Error", "no_such"), "ini_set('memory_limit', '4M'); str_repeat('x', 1 << 30);": ("Runtime.OutOfMemory", "memory size"),
 }  # fmt: skip
-# What ends the process during an event: the type that is told, or the status alone.
+# What ends the process during an event: the type of the report, or the status alone.
 FATAL = {
     "ini_set('memory_limit', '32M'); return str_repeat('x', 1 << 30);": ("Runtime.OutOfMemory", "app.php:2"),
     "ini_set('memory_limit', '16M'); for (;;) $all[] = new stdClass;": ("Runtime.OutOfMemory", "app.php:2"),
@@ -202,7 +206,7 @@ class Php(Root):
         return self.serve("<?php function handler($event, $context = null) {\n" + body + "\n}")
 
 
-def is_told(what, frame, kind, part):
+def is_frame(what, frame, kind, part):
     check(what, (frame[0], part in frame[-1].decode()), (kind, True)) if part else check(what, frame[0], kind)
 
 
@@ -216,23 +220,24 @@ def values(root):
             for event, expected in CHANGED.items():
                 kind, body = running.invoke(event)
                 check(f"arrays: {event}", body.decode(), expected)
-            is_told("no JSON", running.invoke("{"), "error", "the event cannot be read as JSON: Syntax error")
-            for levels, expected in ((3000, "result"), (3001, "error"), (100_000, "error")):
-                kind, body = running.invoke("[" * (levels - 1) + "]" * (levels - 1))
-                check(f"{levels - 1} levels", kind, "result" if levels <= 3000 else "error")
-            is_told("too deep", running.invoke("[" * 3001 + "]" * 3001), "error", "depth")
-    return 2 * (len(KEPT) + len(CHANGED) + 5)
+            is_frame("no JSON", running.invoke("{"), "error", "the event cannot be read as JSON: Syntax error")
+            for begin, end in NESTED.items():
+                for levels in (DEPTH - 1, DEPTH):
+                    check(f"{levels} levels of {begin}", running.invoke(begin * levels + "1" + end * levels)[0], "result")
+                for levels in (DEPTH + 1, 2 * DEPTH, 100 * DEPTH):
+                    is_frame(f"{levels} levels", running.invoke(begin * levels + "1" + end * levels), "error", "depth")
+    return 2 * (len(KEPT) + len(CHANGED) + 5 * len(NESTED) + 1)
 
 
 def results(root):
     for body, (kind, part) in RESULTS.items():
         with root.handler(body) as running:
-            is_told(body, running.invoke("{}"), kind, part)
+            is_frame(body, running.invoke("{}"), kind, part)
             check(f"after {body}", running.invoke("{}")[0], kind)
     for body, frames in PIECES.items():
         with root.handler(body) as running:
-            for (kind, part), (said, told) in zip(frames, running.stream("{}"), strict=True):
-                check(body, (said, told == part if kind != "error" else part in told), (kind, True))
+            for (kind, part), (said, seen) in zip(frames, running.stream("{}"), strict=True):
+                check(body, (said, seen == part if kind != "error" else part in seen), (kind, True))
     return len(RESULTS) + len(PIECES)
 
 
@@ -325,7 +330,7 @@ def children(root):
             check(kind, running.invoke(json.dumps(kind))[1], expected)
         time.sleep(0.5)
         check("after all", running.invoke('"return"'), ("text", b"of the parent"))
-        check("told", "in a process that the handler has forked: Exception: of a child" in running.logged(), True)
+        check("reported", "in a process that the handler has forked: Exception: of a child" in running.logged(), True)
         check("ends", running.end(), 0)
         # That of the child that exits, that whose memory ran out, and the parent's.
         check("shut down", running.logged().count("shut down"), 3)
@@ -343,7 +348,7 @@ def signals(root):
             check("status", running.process.wait(20), status)
             check("log", running.logged(), "flushed\nshut down\n")
             if status == 1:
-                check("told", running.hear()[:2], ("fatal", "-"))
+                check("reported", running.hear()[:2], ("fatal", "-"))
     with root.serve(SIGNAL % "") as running:
         for _ in range(3):
             running.process.send_signal(signal.SIGTERM)
@@ -373,13 +378,13 @@ def logs(root):
     with root.serve(LOGS, AWS_LAMBDA_LOG_FORMAT="JSON") as running:
         check("answer", running.invoke('"careful \\u00e9"'), ("text", b"well"))
         lines = running.logged().splitlines()
-        told = [json.loads(line) for line in lines if line.startswith("{")]
+        seen = [json.loads(line) for line in lines if line.startswith("{")]
         expected = [("WARN", "careful é"), ("INFO", "a notice")]
         # Without pcntl, what `error_log` is given stays text.
         errors = [("ERROR", "two\nlines \ufffd"), ("ERROR", "to the server")] if "pcntl" in root.extensions else []
-        check("lines", [(line["level"], line["message"]) for line in told], expected + errors)
+        check("lines", [(line["level"], line["message"]) for line in seen], expected + errors)
         check("lines in all", len(lines), len(expected) + (2 if errors else 3))
-        check("members", [bool(told[0][key]) for key in ("timestamp", "requestId", "location")], [True] * 3)
+        check("members", [bool(seen[0][key]) for key in ("timestamp", "requestId", "location")], [True] * 3)
     with open(os.path.join(root.path, "errors")) as kept:
         check("a file", kept.read(), "kept\n")
     with root.serve(LOGS, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="ERROR") as running:

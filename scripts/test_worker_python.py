@@ -300,7 +300,7 @@ def what_is_raised_between_events_is_reported(root):
     with root.serve("app.alarm") as running:
         check("answered", running.invoke("1"), answer("set"))
         kind, request_id, body = running.hear()
-        check("told", (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", "TimeoutError"))
+        check("reported", (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", "TimeoutError"))
         check("it ends", running.process.wait(60), 1)
     with root.serve("app.torn") as running:
         running.send("1")

@@ -118,10 +118,10 @@ def faults(root):
 
     chain = "def handler(event:, context:)\n begin; raise KeyError, 'inner'; rescue KeyError; raise 'outer'; end\nend"
     with root.serve(chain) as running:
-        told = json.loads(running.invoke("{}")[1])
-        check("cause", (told["errorMessage"], told["cause"]["errorMessage"]), ("outer", "inner"))
-        check("cause's type", told["cause"]["errorType"], "Function<KeyError>")
-        check("stack", "app.rb:2:in" in told["stackTrace"][0] and len(told["stackTrace"]) < 4, True)
+        seen = json.loads(running.invoke("{}")[1])
+        check("cause", (seen["errorMessage"], seen["cause"]["errorMessage"]), ("outer", "inner"))
+        check("cause's type", seen["cause"]["errorType"], "Function<KeyError>")
+        check("stack", "app.rb:2:in" in seen["stackTrace"][0] and len(seen["stackTrace"]) < 4, True)
         passed += 1
     return passed
 
@@ -156,9 +156,9 @@ def values(root):
         passed += 1
     with root.serve("def handler(event:, context:) = event") as running:
         for depth, kind in ((9_999, "result"), (10_000, "result"), (10_001, "error"), (3_000_000, "error")):
-            told = running.invoke("[" * depth + "]" * depth)
-            check(f"{depth} deep", told[0], kind)
-            check(f"{depth} deep", kind == "result" or json.loads(told[1])["errorType"], kind == "result" or "Runtime.UnmarshalError")
+            seen = running.invoke("[" * depth + "]" * depth)
+            check(f"{depth} deep", seen[0], kind)
+            check(f"{depth} deep", kind == "result" or json.loads(seen[1])["errorType"], kind == "result" or "Runtime.UnmarshalError")
         check("no JSON", json.loads(running.invoke("{a")[1])["errorType"], "Runtime.UnmarshalError")
         check("then", running.invoke("1"), ("result", b"1"))
         passed += 5
@@ -166,7 +166,7 @@ def values(root):
 
 
 def contexts(root):
-    """What a handler is told."""
+    """What a handler learns about its invocation."""
     passed = 0
     context = """def handler(event:, context:)
       [context.aws_request_id, context.function_name, context.memory_limit_in_mb, context.log_group_name, context.identity,
@@ -176,12 +176,12 @@ def contexts(root):
     with root.serve(context) as running:
         given = {"client_context": '{"custom":{"a":1}}', "identity": {"cognitoIdentityId": "i"}, "tenant_id": "t"}
         request_id = running.send("{}", trace_id='Root=1;"\\é', **given)
-        told = json.loads(running.hear()[2])
+        seen = json.loads(running.hear()[2])
         expected = [request_id, "pipes", "128", "/aws/lambda/pipes", {"cognitoIdentityId": "i"}, {"custom": {"a": 1}}, "t",
                     True, "Integer", 'Root=1;"\\é', [], request_id]  # fmt: skip
-        check("context", told, expected)
-        told = json.loads(running.invoke("{}", deadline_ms=1)[1])
-        check("no trace, no time", (told[9], told[7]), (None, False))
+        check("context", seen, expected)
+        seen = json.loads(running.invoke("{}", deadline_ms=1)[1])
+        check("no trace, no time", (seen[9], seen[7]), (None, False))
         passed += 1
     return passed
 
@@ -292,16 +292,16 @@ def hooks(root):
 def logs(root):
     """The standard logger."""
     passed = 0
-    logs = "L = Logger.new($stdout)\ndef handler(event:, context:) = L.info('told') && L.debug { 'more' } && L.error(KeyError.new('k'))"
+    logs = "L = Logger.new($stdout)\ndef handler(event:, context:) = L.info('seen') && L.debug { 'more' } && L.error(KeyError.new('k'))"
     with root.serve(logs) as running:
         running.invoke("{}")
-        check("log", " INFO 00000001-0000-4000-8000-000000000000 -- : told\n" in running.logged(), True)
+        check("log", " INFO 00000001-0000-4000-8000-000000000000 -- : seen\n" in running.logged(), True)
         passed += 1
     with root.serve(logs, AWS_LAMBDA_LOG_FORMAT="JSON", AWS_LAMBDA_LOG_LEVEL="INFO") as running:
         running.invoke("{}")
         lines = [json.loads(line) for line in running.logged().splitlines()]
         check("log", [(line["level"], line["message"], line["requestId"][:8]) for line in lines],
-              [("INFO", "told", "00000001"), ("ERROR", "k", "00000001")])  # fmt: skip
+              [("INFO", "seen", "00000001"), ("ERROR", "k", "00000001")])  # fmt: skip
         check("log", (lines[1]["errorType"], lines[0]["timestamp"][-1]), ("KeyError", "Z"))
         passed += 1
     return passed

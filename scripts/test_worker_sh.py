@@ -103,9 +103,9 @@ def faults(root):
     with root.serve(does) as running:
         for event, status in (("1", 3), ("2", 4), ("3", None), ("4", 127), ("5", 1), ("6", 7)):
             kind, body = running.invoke(event)
-            told = json.loads(body)
-            check(f"fault {event}", (kind, told["errorType"], told["stackTrace"]), ("error", "Function.ExitStatus", []))
-            check(f"fault {event}", status is None or told["errorMessage"] == f"handler exited with status {status}", True)
+            seen = json.loads(body)
+            check(f"fault {event}", (kind, seen["errorType"], seen["stackTrace"]), ("error", "Function.ExitStatus", []))
+            check(f"fault {event}", status is None or seen["errorMessage"] == f"handler exited with status {status}", True)
         check("nothing", running.invoke("0"), ("text", b""))
         running.send("7")
         check("killed", running.process.wait(PATIENCE), -signal.SIGKILL)
@@ -144,8 +144,8 @@ def inputs(root):
         if root.name == "zsh":
             check("NUL", (kind, body), ("text", b"a\xffb"))
         else:
-            told = json.loads(body)
-            check("NUL", (kind, told["errorType"], "LAMBWIRE_BYTES=1" in told["errorMessage"]), ("error", "Runtime.UnmarshalError", True))
+            seen = json.loads(body)
+            check("NUL", (kind, seen["errorType"], "LAMBWIRE_BYTES=1" in seen["errorMessage"]), ("error", "Runtime.UnmarshalError", True))
         check("after NUL", running.invoke(b"2"), ("text", b"2"))
     passed += 6
     with root.start("LAMBWIRE_BYTES=1\nhandler() { wc -c; echo \"[$1]\"; }\n") as running:
@@ -165,15 +165,15 @@ def inputs(root):
 
 
 def contexts(root):
-    """What a handler is told."""
+    """What a handler learns about its invocation."""
     passed = 0
     context = "handler() { printf '%s\\n%s\\n' \"$_X_AMZN_TRACE_ID\" \"$2\"; env | grep -c LAMBWIRE; ls /proc/self/fd | tr '\\n' ' '; }\n"
     with root.serve(context) as running:
         trace = 'Root=1-a;"\\//é€'
         body = running.invoke("1", trace_id=trace, client_context='{"trace_id":"theirs"}')[1].decode()
         check("trace", body.split("\n")[0], trace)
-        told = json.loads(body.split("\n")[1])
-        check("context", (told["trace_id"], told["client_context"]), (trace, {"trace_id": "theirs"}))
+        seen = json.loads(body.split("\n")[1])
+        check("context", (seen["trace_id"], seen["client_context"]), (trace, {"trace_id": "theirs"}))
         check("children", (body.split("\n")[2], body.split("\n")[3].split()[:4]), ("0", ["0", "1", "2", "3"]))
         check("descriptors", len(body.split("\n")[3].split()), 4)
         deep = "[" * 1300 + "]" * 1300

@@ -10,7 +10,7 @@ defmodule Lambwire do
     Enum.each(@names, &System.delete_env/1)
     pipes = Port.open({:fd, String.to_integer(events), String.to_integer(answers)}, [:binary, :stream, :eof])
     handler = load(pipes, file, name)
-    tell(pipes, "ready", "-", "")
+    write_frame(pipes, "ready", "-", "")
     loop(pipes, handler, "")
   end
 
@@ -47,7 +47,7 @@ defmodule Lambwire do
     end
   end
 
-  defp tell(pipes, kind, id, body) do
+  defp write_frame(pipes, kind, id, body) do
     Port.command(pipes, ["#{kind} #{id} #{IO.iodata_length(body)}\n", body])
   end
 
@@ -91,7 +91,7 @@ defmodule Lambwire do
   end
 
   defp give_up(pipes, text) do
-    tell(pipes, "fatal", "-", text)
+    write_frame(pipes, "fatal", "-", text)
     System.halt(1)
   end
 
@@ -110,7 +110,7 @@ defmodule Lambwire do
       end)
 
     {kind, body} = Task.await(task, :infinity)
-    tell(pipes, kind, id, body)
+    write_frame(pipes, kind, id, body)
   end
 
   # The first is the trace of the invocation; a caller's context comes later.
@@ -130,7 +130,7 @@ defmodule Lambwire do
         loop(pipes, handler, rest)
 
       {_, _, _, _, rest} ->
-        tell(pipes, "done", "-", "")
+        write_frame(pipes, "done", "-", "")
         loop(pipes, handler, rest)
 
       nil ->

@@ -35,7 +35,7 @@
                 (body (utf8->string (read-bytes (string->number (fourth words))))))
            (list (first words) (second words) context body)))))
 
-(define (tell kind id text)
+(define (write-frame kind id text)
   ;; A child that was forked by the handler, and has come out of it, has nothing to say.
   (unless (= (getpid) pid) (primitive-_exit 0))
   (let ((body (string->utf8 text)))
@@ -70,7 +70,7 @@
       (report "Error" (object->string error))))
 
 (define (give-up text)
-  (tell "fatal" "-" text)
+  (write-frame "fatal" "-" text)
   (exit 1))
 
 ;; --- Load
@@ -117,16 +117,16 @@
                   (lambda () (cons "text" (text-of ((variable-ref handler) event context))))
                   #:unwind? #t)))
     (force-output (current-output-port))
-    (tell (car answer) id (cdr answer))))
+    (write-frame (car answer) id (cdr answer))))
 
 ;; --- Main loop
 
 (setvbuf (current-output-port) 'line)
 (let ((handler (load-handler)))
-  (tell "ready" "-" "")
+  (write-frame "ready" "-" "")
   (let loop ((frame (receive-frame)))
     (when frame
       (if (string=? (first frame) "event")
           (serve handler (second frame) (third frame) (fourth frame))
-          (tell "done" "-" ""))
+          (write-frame "done" "-" ""))
       (loop (receive-frame)))))

@@ -45,7 +45,7 @@ local({
     }
   }
 
-  tell <- function(kind, id, text = "") {
+  write_frame <- function(kind, id, text = "") {
     # A child that was forked by the handler, and has come out of it, has nothing to say.
     if (Sys.getpid() != pid) quit("no", 0, FALSE)
     body <- charToRaw(enc2utf8(text))
@@ -65,7 +65,7 @@ local({
   }
 
   give_up <- function(text) {
-    tell("fatal", "-", text)
+    write_frame("fatal", "-", text)
     quit("no", 1, FALSE)
   }
 
@@ -90,16 +90,16 @@ local({
       event <- jsonlite::fromJSON(event, simplifyVector = FALSE)
       list("result", json(get(name, user, mode = "function")(event, context)))
     }, error = function(error) list("error", report(error)))
-    tell(answer[[1]], id, answer[[2]])
+    write_frame(answer[[1]], id, answer[[2]])
   }
 
   # --- Main loop
 
   user <- load()
-  tell("ready", "-")
+  write_frame("ready", "-")
   while (!is.null(head <- read_head())) {
     context <- read_text(as.numeric(head[3]))
     event <- read_text(as.numeric(head[4]))
-    if (head[1] == "event") serve(user, head[2], context, event) else tell("done", "-")
+    if (head[1] == "event") serve(user, head[2], context, event) else write_frame("done", "-")
   }
 })

@@ -22,7 +22,7 @@ proc lambwire::receive {} {
     list $kind $id $context [encoding convertfrom utf-8 [read $events $body_length]]
 }
 
-proc lambwire::tell {kind id {text ""}} {
+proc lambwire::write_frame {kind id {text ""}} {
     variable answers
     set body [encoding convertto utf-8 $text]
     puts -nonewline $answers "$kind $id [string length $body]\n$body"
@@ -52,7 +52,7 @@ proc lambwire::report {message options} {
 }
 
 proc lambwire::give_up {report} {
-    tell fatal - $report
+    write_frame fatal - $report
     exit 1
 }
 
@@ -89,19 +89,19 @@ proc lambwire::serve {id context event} {
     variable name
     set_trace $context
     if {[catch { handler eval [list $name $event $context] } result options]} {
-        tell error $id [report $result $options]
+        write_frame error $id [report $result $options]
     } else {
-        tell text $id $result
+        write_frame text $id $result
     }
 }
 
 # --- Main loop
 
 lambwire::load_handler
-lambwire::tell ready -
+lambwire::write_frame ready -
 while {[set frame [lambwire::receive]] ne {}} {
     lassign $frame kind id context event
-    if {$kind eq "event"} { lambwire::serve $id $context $event } else { lambwire::tell done - }
+    if {$kind eq "event"} { lambwire::serve $id $context $event } else { lambwire::write_frame done - }
     # Tcl keeps the text of an error, and with it what it was about.
     unset frame event context
 }

@@ -62,7 +62,7 @@ async function receive() {
   return { kind, id, context, body };
 }
 
-function tell(kind: string, id: string, body: string | Uint8Array = "") {
+function writeFrame(kind: string, id: string, body: string | Uint8Array = "") {
   const bytes = typeof body === "string" ? encoder.encode(body) : body;
   for (let rest of [encoder.encode(`${kind} ${id} ${bytes.length}\n`), bytes]) {
     while (rest.length) rest = rest.subarray(writeSync(answers, rest));
@@ -88,7 +88,7 @@ async function load() {
     if (typeof handler === "function") return handler;
     throw Object.assign(new Error(`no function ${name} in ${file}`), { name: "Runtime.HandlerNotFound", stack: "" });
   } catch (error) {
-    tell("fatal", "-", stringify(report(error)));
+    writeFrame("fatal", "-", stringify(report(error)));
     exit(1);
   }
 }
@@ -99,17 +99,17 @@ async function load() {
 async function serve(handler: any, id: string, context: string, body: string) {
   try {
     const result = await handler(parse(body), contextOf(context));
-    if (!(result?.[Symbol.asyncIterator] || result?.next)) return tell("result", id, stringify(result ?? null));
+    if (!(result?.[Symbol.asyncIterator] || result?.next)) return writeFrame("result", id, stringify(result ?? null));
     let index = 0;
     for await (const piece of result) {
-      if (typeof piece === "string" || piece instanceof Uint8Array) tell("chunk", id, piece);
-      else if (index === 0) tell("prelude", id, stringify(piece));
+      if (typeof piece === "string" || piece instanceof Uint8Array) writeFrame("chunk", id, piece);
+      else if (index === 0) writeFrame("prelude", id, stringify(piece));
       else throw new TypeError(`a stream has texts and bytes; its piece ${index} is of type ${typeof piece}`);
       index++;
     }
-    tell("end", id);
+    writeFrame("end", id);
   } catch (error) {
-    tell("error", id, stringify(report(error)));
+    writeFrame("error", id, stringify(report(error)));
   }
 }
 
@@ -117,9 +117,9 @@ async function serve(handler: any, id: string, context: string, body: string) {
 
 for (const each of ["FILE", "FUNCTION", "EVENTS_FD", "ANSWERS_FD"]) delete env[`LAMBWIRE_${each}`];
 const handler = await load();
-tell("ready", "-");
+writeFrame("ready", "-");
 for (let frame; (frame = await receive());) {
   if (frame.kind === "event") await serve(handler, frame.id, frame.context, frame.body);
-  else tell("done", "-");
+  else writeFrame("done", "-");
 }
 exit(0);

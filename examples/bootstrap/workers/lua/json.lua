@@ -11,7 +11,7 @@ local concat, floor, math_type = table.concat, math.floor, math.type
 -- Arrays and objects within one another. Lua's own limits are on its stack; this is below those of LuaJIT, and above what
 -- fits into a client context.
 local MAX_NESTING = 2000
--- From this on, a double does not tell an integer from the next.
+-- From this on, a double does not know an integer from the next.
 local EXACT = 2 ^ 53
 
 local null = setmetatable({}, { __tostring = function() return "null" end })

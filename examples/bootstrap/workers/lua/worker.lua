@@ -11,11 +11,11 @@ local gmatch, ipairs, insert, max, json_array = string.gmatch, ipairs, table.ins
 local READ_BYTES = 65536
 -- Most bytes of a piece of a stream in one frame: there is a largest frame, but no largest piece.
 local PIECE_BYTES = 1024 * 1024
--- An error's cause has a cause in turn: so many are told.
+-- An error's cause has a cause in turn: so many are reported.
 local CAUSES = 10
 -- A system call was interrupted by a signal (errno(3)).
 local EINTR = 4
--- Lines of a stack that are told.
+-- Most lines of a stack in a report.
 local STACK_LINES = 100
 
 local file, name = getenv("LAMBWIRE_FILE"), getenv("LAMBWIRE_FUNCTION")
@@ -97,7 +97,7 @@ local function receive()
   return kind, id, context, body_length > 0 and read_whole(body_length) or ""
 end
 
-local function tell(kind, id, body)
+local function write_frame(kind, id, body)
   -- A child that was forked by the handler, and has come out of it, has nothing to say.
   if own_pid() ~= pid then exit(0) end
   pcall(flush, stdout)
@@ -116,7 +116,7 @@ local function stack_here()
   return lines
 end
 
--- What bytes that are no UTF-8 become, as there is no other way to tell them.
+-- What bytes that are no UTF-8 become, as there is no other way to write them.
 local function printable(text)
   return pcall(encode, text) and text or (gsub(text, "[\128-\255]", "?"))
 end
@@ -130,12 +130,12 @@ local function report(err, stack, causes)
     local is_told, text = pcall(type(err) == "table" and not (mark and mark.__tostring) and encode or tostring, err)
     message = is_told and text or "an error of type " .. type(err)
   end
-  local told = {
+  local made = {
     errorType = type(fields.type) == "string" and printable(fields.type) or "Error",
     errorMessage = printable(tostring(message)), stackTrace = stack,
   }
-  if fields.cause ~= nil and causes > 0 then told.cause = report(fields.cause, json_array(), causes - 1) end
-  return told
+  if fields.cause ~= nil and causes > 0 then made.cause = report(fields.cause, json_array(), causes - 1) end
+  return made
 end
 
 -- What `xpcall` calls where an error is raised.
@@ -152,8 +152,8 @@ local function fault(error_type, message)
   return report({ type = error_type, message = message }, json_array(), 0)
 end
 
-local function tell_error(kind, id, told)
-  tell(kind, id, encode(told))
+local function write_error(kind, id, its_report)
+  write_frame(kind, id, encode(its_report))
 end
 
 -- --- Load
@@ -167,8 +167,8 @@ lambwire = {
   after_restore = function(hook) insert(hooks["after-restore"], hook) wishes.snapshot = true end,
 }
 
-local function give_up(told)
-  tell_error("fatal", "-", told)
+local function give_up(its_report)
+  write_error("fatal", "-", its_report)
   exit(1)
 end
 
@@ -213,14 +213,14 @@ local function stream(id, pieces)
   for piece in pieces do
     index = index + 1
     if type(piece) == "table" and index == 1 then
-      tell("prelude", id, encode(piece))
+      write_frame("prelude", id, encode(piece))
     elseif type(piece) == "string" then
-      for at = 1, #piece, PIECE_BYTES do tell("chunk", id, sub(piece, at, at + PIECE_BYTES - 1)) end
+      for at = 1, #piece, PIECE_BYTES do write_frame("chunk", id, sub(piece, at, at + PIECE_BYTES - 1)) end
     else
       error(format("a stream has strings, after a table if that comes first; its piece %d is a %s", index, type(piece)), 0)
     end
   end
-  tell("end", id, "")
+  write_frame("end", id, "")
 end
 
 local function answer(handler, id, context, body)
@@ -228,13 +228,13 @@ local function answer(handler, id, context, body)
   trace_id = context.trace_id ~= null and context.trace_id or nil
   local is_read, event = true, body
   if not wishes.bytes then is_read, event = pcall(decode, body) end
-  if not is_read then return tell_error("error", id, fault("Runtime.UnmarshalError", "event is not JSON: " .. tostring(event))) end
+  if not is_read then return write_error("error", id, fault("Runtime.UnmarshalError", "event is not JSON: " .. tostring(event))) end
   local result = handler(event, context)
-  if type(result) == "string" then return tell("text", id, result) end
+  if type(result) == "string" then return write_frame("text", id, result) end
   if type(result) == "function" then return stream(id, result) end
   local is_written, text = pcall(encode, result)
-  if not is_written then return tell_error("error", id, fault("Runtime.MarshalError", text)) end
-  tell("result", id, text)
+  if not is_written then return write_error("error", id, fault("Runtime.MarshalError", text)) end
+  write_frame("result", id, text)
 end
 
 local function serve(handler, id, context, body)
@@ -244,7 +244,7 @@ local function serve(handler, id, context, body)
     write(stderr, report_of(err).errorMessage, "\n")
     exit(1)
   end
-  tell_error("error", id, report_of(err))
+  write_error("error", id, report_of(err))
 end
 
 -- --- Hooks
@@ -264,14 +264,14 @@ end
 local function run_hooks(kind)
   if kind == "after-restore" then renew_seed() end
   local has_run, err = xpcall(function() for _, hook in ipairs(hooks[kind]) do hook() end end, caught)
-  if has_run then tell("done", "-", "") else tell_error("error", "-", report_of(err)) end
+  if has_run then write_frame("done", "-", "") else write_error("error", "-", report_of(err)) end
 end
 
 -- --- Main loop
 
 package.path = "./?.lua;./?/init.lua;" .. package.path
 local handler = load_handler()
-tell("ready", "-", next(wishes) and encode(wishes) or "")
+write_frame("ready", "-", next(wishes) and encode(wishes) or "")
 while true do
   local kind, id, context, body = receive()
   if not kind then break end

@@ -46,26 +46,26 @@
   const SHARED_KEYS = ['function_name', 'function_version', 'invoked_function_arn', 'memory_limit_in_mb', 'aws_request_id',
     'log_group_name', 'log_stream_name', 'deadline_ms', 'trace_id', 'x_amzn_trace_id', 'tenant_id', 'client_context'];
 
-  function contextOf(told, answering) {
+  function contextOf(fields, answering) {
     const known = (value) => value ?? undefined;
-    const deadline = told.deadline_ms;
+    const deadline = fields.deadline_ms;
     const context = {
       callbackWaitsForEmptyEventLoop: true,
       ...answering,
-      functionVersion: known(told.function_version),
-      functionName: known(told.function_name),
-      memoryLimitInMB: known(told.memory_limit_in_mb),
-      logGroupName: known(told.log_group_name),
-      logStreamName: known(told.log_stream_name),
-      clientContext: known(told.client_context),
-      identity: known(told.identity),
-      invokedFunctionArn: known(told.invoked_function_arn),
-      awsRequestId: known(told.aws_request_id),
-      tenantId: known(told.tenant_id),
+      functionVersion: known(fields.function_version),
+      functionName: known(fields.function_name),
+      memoryLimitInMB: known(fields.memory_limit_in_mb),
+      logGroupName: known(fields.log_group_name),
+      logStreamName: known(fields.log_stream_name),
+      clientContext: known(fields.client_context),
+      identity: known(fields.identity),
+      invokedFunctionArn: known(fields.invoked_function_arn),
+      awsRequestId: known(fields.aws_request_id),
+      tenantId: known(fields.tenant_id),
       getRemainingTimeInMillis: () => deadline - now(),
     };
-    for (let at = 0; at < SHARED_KEYS.length; at++) hide(context, SHARED_KEYS[at], known(told[SHARED_KEYS[at]]));
-    hide(context, 'xRayTraceId', known(told.trace_id));
+    for (let at = 0; at < SHARED_KEYS.length; at++) hide(context, SHARED_KEYS[at], known(fields[SHARED_KEYS[at]]));
+    hide(context, 'xRayTraceId', known(fields.trace_id));
     return context;
   }
 
@@ -128,9 +128,9 @@
   }
 
   function receive(frame, bytes, at) {
-    const told = utf8Slice(bytes, at, at + frame.contextLength);
+    const line = utf8Slice(bytes, at, at + frame.contextLength);
     const body = utf8Slice(bytes, at + frame.contextLength, at + frame.length);
-    if (frame.kind === 'event') invoke(frame.id, told, body);
+    if (frame.kind === 'event') invoke(frame.id, line, body);
     else runHooks(frame.kind);
   }
 
@@ -196,7 +196,7 @@
 
   // ---- Reports
 
-  // How deep the causes of an error are told.
+  // How deep the causes of an error are reported.
   const CAUSES = 8;
 
   const runtimeError = (name) => {
@@ -297,14 +297,14 @@
 
   // Node keeps to itself in which line of a module a syntax error is, unless it ends of it.
   function syntaxError(error) {
-    const told = new UserCodeSyntaxError(error);
+    const report = new UserCodeSyntaxError(error);
     let stack = String(error.stack);
     if (indexOf(stack, '.js:') < 0 && indexOf(stack, file) < 0) {
       const { stderr } = nodeRequire('child_process').spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' });
       stack = `${split(String(stderr), '\n\n')[0]}\n\n${stack}`;
     }
-    told.stack = stack;
-    return told;
+    report.stack = stack;
+    return report;
   }
 
   // ---- Invoking
@@ -316,9 +316,9 @@
   let handler = null, isStreaming = false, highWaterMark;
 
   class Invocation {
-    constructor(id, told) {
+    constructor(id, fields) {
       this.id = id;
-      this.told = told;
+      this.fields = fields;
       // Whether a callback was called, of which the first call alone counts.
       this.isCalled = false;
       this.isAnswered = false;
@@ -377,7 +377,7 @@
     }
   }
 
-  function invoke(id, told, body) {
+  function invoke(id, line, body) {
     const invocation = new Invocation(id, null);
     if (storage === null) {
       current = invocation;
@@ -385,8 +385,8 @@
       keepListening();
     }
     try {
-      invocation.told = parse(told);
-      const { trace_id: traceId, tenant_id: tenantId } = invocation.told;
+      invocation.fields = parse(line);
+      const { trace_id: traceId, tenant_id: tenantId } = invocation.fields;
       const store = { [REQUEST_ID]: id, [X_RAY_TRACE_ID]: traceId ?? undefined, [TENANT_ID]: tenantId ?? undefined };
       if (storage !== null) {
         hide(store, 'invocation', invocation);
@@ -406,7 +406,7 @@
   function start(invocation, body) {
     if (isStreaming) return void startStreaming(invocation, body);
     const callback = (error, value) => invocation.callback(error, value);
-    invocation.context = contextOf(invocation.told, {
+    invocation.context = contextOf(invocation.fields, {
       succeed: (value) => invocation.done(null, value),
       fail: (error) => invocation.done(error ?? 'handled'),
       done: (error, value) => invocation.done(error, value),
@@ -468,7 +468,7 @@
   }
 
   function startStreaming(invocation, body) {
-    invocation.context = contextOf(invocation.told, null);
+    invocation.context = contextOf(invocation.fields, null);
     const stream = new ResponseStream(invocation);
     let isSettled = false;
     const endIfDone = () => {
@@ -603,7 +603,7 @@
     if (parameters.length === 1) {
       entry.message = parameters[0];
       try {
-        return stringify(entry, (_, value) => (value instanceof Error ? assign(toldError(value), value) : value));
+        return stringify(entry, (_, value) => (value instanceof Error ? assign(loggedError(value), value) : value));
       } catch {
         entry.message = format(parameters[0]);
         return stringify(entry);
@@ -611,12 +611,12 @@
     }
     entry.message = apply(format, null, parameters);
     for (let at = 0; at < parameters.length; at++) {
-      if (parameters[at] instanceof Error) return stringify(assign(entry, toldError(parameters[at])));
+      if (parameters[at] instanceof Error) return stringify(assign(entry, loggedError(parameters[at])));
     }
     return stringify(entry);
   }
 
-  function toldError(error) {
+  function loggedError(error) {
     const stackTrace = typeof error.stack === 'string' ? stackLines(error.stack) : error.stack;
     return { errorType: error.constructor?.name ?? 'UnknownError', errorMessage: error.message, stackTrace };
   }
@@ -628,7 +628,7 @@
       if (!(error instanceof Error)) error = new Error(error);
       log('ERROR', isJson ? [error] : [title, `\t${errorText(error)}`]);
     } catch {
-      // The report of the error tells as much.
+      // The report of the error says as much.
     }
   }
 
@@ -781,7 +781,7 @@
     } catch (error) {
       return fatal(error, EXCEPTION_STATUS);
     }
-    // A promise that was rejected meanwhile is told of before this.
+    // A promise that was rejected meanwhile is reported before this.
     await new Promise(setImmediate);
     const wishes = {};
     if (listenerCount(process, 'SIGTERM') > 0) wishes.sigterm = true;

@@ -4,7 +4,7 @@
 use strict;
 use warnings;
 
-# What a handler is told of its invocation: by key, or by methods.
+# What a handler learns about its invocation: by key, or by methods.
 package Lambwire::Context {
     for my $name (qw(function_name function_version invoked_function_arn memory_limit_in_mb aws_request_id log_group_name
         log_stream_name deadline_ms trace_id x_amzn_trace_id tenant_id identity client_context)) {
@@ -265,7 +265,7 @@ package Lambwire {
         return { errorType => $type, errorMessage => "$message", stackTrace => $stack, $cause ? (cause => $cause) : () };
     }
 
-    # What is told of an error: a text, a hash, or an object of any class. Two names are usual for what it came from.
+    # The report of an error: a text, a hash, or an object of any class. Two names are usual for what it came from.
     sub report_of {
         my ($error, @where) = @_;
         if (!ref $error) {
@@ -277,7 +277,7 @@ package Lambwire {
         return report(ref $error, eval { $error->message } // "$error", \@where, $cause && report_of($cause));
     }
 
-    # Called by `die`, while the calls that led there can still be told.
+    # Called by `die`, while the calls that led there are still known.
     sub remember {
         @stack = ();
         for (my $at = 0; my @call = caller $at; $at++) {

@@ -8,8 +8,9 @@ namespace Lambwire {
 use function explode, feof, fgets, fread, fwrite, getmypid, ini_get, is_int, is_string, json_decode, json_encode, ob_get_level,
     putenv, strlen, strpos, substr;
 
-// Most levels of JSON. PHP's parser has room for some 3,300, and calls more a syntax error.
-const DEPTH = 3000;
+// Most levels of JSON, and what is in the innermost, which PHP counts, too. Its parser has room for 1,666 levels of objects that
+// have a member before the next, for more of others, and calls what is too deep for it a syntax error.
+const DEPTH = 1601;
 
 // What PHP reads at once through its buffer, in bytes. What is larger goes past it.
 const BUFFER_BYTES = 8192;
@@ -17,7 +18,7 @@ const BUFFER_BYTES = 8192;
 // What a pipe holds, in bytes. What is larger is written by itself, instead of being copied behind its head.
 const PIPE_BYTES = 65536;
 
-// Memory that is kept to tell that there is none, in bytes.
+// Memory that is kept to report that there is none, in bytes.
 const SPARE_BYTES = 65536;
 
 // How long to wait at most before signals are looked for again, in microseconds: one may come just before the wait.
@@ -30,7 +31,7 @@ const FIOCLEX = 0x5451;
 const READ = JSON_BIGINT_AS_STRING;
 const WRITE = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_PRESERVE_ZERO_FRACTION;
 
-// What a handler is told of its invocation: by key, as a property, or by the methods that bref's context has.
+// What a handler learns about its invocation: by key, as a property, or by the methods that bref's context has.
 final class Context implements \ArrayAccess, \Countable, \IteratorAggregate, \JsonSerializable
 {
     private ?array $fields = null;
@@ -253,7 +254,7 @@ final class Frames
     }
 }
 
-// What is told of an error.
+// The report of an error.
 final class Report
 {
     public static function of(\Throwable $error): string
@@ -424,10 +425,10 @@ final class Log
         if (!(error_reporting() & $number) || $number & (E_USER_ERROR | E_RECOVERABLE_ERROR)) {
             return false;
         }
-        return self::tell($number & (E_WARNING | E_USER_WARNING) ? 'WARN' : 'INFO', $message, ['location' => "$file:$line"]);
+        return self::line($number & (E_WARNING | E_USER_WARNING) ? 'WARN' : 'INFO', $message, ['location' => "$file:$line"]);
     }
 
-    public static function tell(string $level, string $message, array $more = []): bool
+    public static function line(string $level, string $message, array $more = []): bool
     {
         if (array_search($level, self::LEVELS) >= self::$least) {
             $time = \DateTime::createFromFormat('U.u', sprintf('%.6F', microtime(true)))->format('Y-m-d\TH:i:s.v\Z');
@@ -491,11 +492,11 @@ final class Worker
         // Or else PHP ends, without a word, when a handler prints after it has closed its output.
         ignore_user_abort(true);
         self::$spare = str_repeat('x', SPARE_BYTES);
-        register_shutdown_function(self::tellFatal(...));
+        register_shutdown_function(self::reportFatal(...));
     }
 
     // A fatal error, such as memory that has run out, leaves nothing to catch.
-    private static function tellFatal(): void
+    private static function reportFatal(): void
     {
         self::$spare = null;
         $error = error_get_last();
@@ -566,7 +567,7 @@ namespace {
             function error_log(string $message, int $message_type = 0, ?string $destination = null, ?string $additional_headers = null): bool
             {
                 return match ($message_type) {
-                    0, 4 => \Lambwire\Log::tell('ERROR', $message),
+                    0, 4 => \Lambwire\Log::line('ERROR', $message),
                     1 => mail($destination, 'PHP error_log message', $message, $additional_headers ?? ''),
                     3 => is_int(file_put_contents($destination, $message, FILE_APPEND)),
                     default => false,

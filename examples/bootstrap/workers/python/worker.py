@@ -17,9 +17,9 @@ clock, gmtime, strftime, marshalled = time.time, time.gmtime, time.strftime, mar
 READ_BYTES = 65536
 # Least recursion that this file needs, of whatever a handler has set, in calls.
 LEAST_RECURSION = 200
-# How often the same line of a stack is told in a row, as `traceback` has it.
+# How often the same line of a stack is listed in a row, as `traceback` has it.
 SAME_LINES = 3
-# Most causes of an error that are told.
+# Most causes of an error in its report.
 CAUSES = 8
 # Texts from this length on are looked at before they are escaped, in characters.
 LONG_TEXT = 4096
@@ -72,21 +72,21 @@ class CognitoIdentity(Members):
 
 
 class LambdaContext(Members):
-    """Reads what it was told, a line of JSON, when it is looked into: that takes longer than the rest of an invocation."""
+    """Reads what it was given, a line of JSON, when it is looked into: that takes longer than the rest of an invocation."""
 
-    __slots__ = ("_told",)
+    __slots__ = ("_fields",)
     TOLD = """aws_request_id log_group_name log_stream_name function_name memory_limit_in_mb function_version
     invoked_function_arn client_context identity tenant_id""".split()
 
     def __init__(self, line):
-        set_told(self, line)
+        set_fields(self, line)
         if not line.endswith(NOTHING_SENT_ALONG):
             members_of(self)
 
     def __getattr__(self, name):
-        told = members_of(self)
-        if name in told:
-            return told[name]
+        fields = members_of(self)
+        if name in fields:
+            return fields[name]
         raise AttributeError("'LambdaContext' object has no attribute '%s'" % name)
 
     def __setattr__(self, name, value):
@@ -99,8 +99,8 @@ class LambdaContext(Members):
     def __reduce__(self):
         return object.__new__, (LambdaContext,), members_of(self)
 
-    def __setstate__(self, told):
-        set_told(self, told)
+    def __setstate__(self, fields):
+        set_fields(self, fields)
 
     __dict__ = property(lambda self: members_of(self))
 
@@ -114,33 +114,33 @@ class LambdaContext(Members):
         sys.stdout.write(str(message))
 
 
-set_told = LambdaContext._told.__set__
+set_fields = LambdaContext._fields.__set__
 
 
 def members_of(context):
-    told = context._told
-    if isinstance(told, dict):
-        return told
+    fields = context._fields
+    if isinstance(fields, dict):
+        return fields
     try:
-        told = decode(told)
+        fields = decode(fields)
     except Exception as error:
         raise Fault(BAD_CONTEXT, "Unable to parse Client Context JSON: %s" % error) from None
-    client_context, identity = told["client_context"], told["identity"]
-    told["_epoch_deadline_time_in_ms"] = told["deadline_ms"] or 0
-    told["_w3c_fields"] = {}
+    client_context, identity = fields["client_context"], fields["identity"]
+    fields["_epoch_deadline_time_in_ms"] = fields["deadline_ms"] or 0
+    fields["_w3c_fields"] = {}
     if client_context is not None:
         w3c = fields_of(client_context, "Client Context").pop("w3c", None)
         if isinstance(w3c, dict):
             texts = {name: w3c.get(name) for name in ("traceparent", "tracestate", "baggage")}
-            told["_w3c_fields"] = {name: text for name, text in texts.items() if isinstance(text, str)}
-        told["client_context"] = read_members(ClientContext(), client_context)
+            fields["_w3c_fields"] = {name: text for name, text in texts.items() if isinstance(text, str)}
+        fields["client_context"] = read_members(ClientContext(), client_context)
         client = client_context.get("client")
         if client is not None:
-            told["client_context"].client = read_members(Client(), fields_of(client, "Client Context"))
+            fields["client_context"].client = read_members(Client(), fields_of(client, "Client Context"))
     identity = {} if identity is None else fields_of(identity, "Cognito Identity")
-    told["identity"] = read_members(CognitoIdentity(), {IDENTITY.get(name): value for name, value in identity.items()})
-    set_told(context, told)
-    return told
+    fields["identity"] = read_members(CognitoIdentity(), {IDENTITY.get(name): value for name, value in identity.items()})
+    set_fields(context, fields)
+    return fields
 
 
 def read_members(members, fields):
@@ -343,12 +343,12 @@ def described(error, causes):
     try:
         message = str(error)
     except Exception:
-        message = "its text cannot be told"
-    told = {"errorType": type(error).__name__, "errorMessage": message, "stackTrace": stack(error.__traceback__)}
+        message = "its text cannot be had"
+    entry = {"errorType": type(error).__name__, "errorMessage": message, "stackTrace": stack(error.__traceback__)}
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None and causes:
-        told["cause"] = described(cause, causes - 1)
-    return told
+        entry["cause"] = described(cause, causes - 1)
+    return entry
 
 
 def stack(at):
@@ -430,15 +430,15 @@ def load():
 
 
 def ready(handler):
-    told = {}
+    asked = {}
     # 0 and 1 are to let the process end, and to ignore it.
     if callable(_signal.getsignal(_signal.SIGTERM)):
-        told["sigterm"] = True
+        asked["sigterm"] = True
     if CONCURRENCY and is_async(handler):
-        told["concurrency"] = int(CONCURRENCY)
+        asked["concurrency"] = int(CONCURRENCY)
     if any(hooks()):
-        told["snapshot"] = True
-    return told
+        asked["snapshot"] = True
+    return asked
 
 
 def is_async(handler):
@@ -621,7 +621,7 @@ def set_up_logging(logging):
     root.addHandler(handler)
 
 
-# Members of a record that are told under other names, or not at all; what a call gave as `extra` is told as it is.
+# Members of a record that are logged under other names, or not at all; what a call gave as `extra` is logged as it is.
 RECORD = set(
     """name msg args levelname levelno pathname filename module exc_info exc_text stack_info lineno funcName created msecs
     relativeCreated thread threadName processName process aws_request_id tenant_id _frame_type""".split()
@@ -633,7 +633,7 @@ def log_line(logging, formatter, record):
     record.levelno = min(50, max(0, record.levelno)) // 10 * 10
     record.levelname = logging.getLevelName(record.levelno)
     kind, error, at = record.exc_info or (None, None, None)
-    told = {
+    line = {
         "timestamp": formatter.formatTime(record, formatter.datefmt),
         "level": record.levelname,
         "message": record.msg if isinstance(record.msg, dict) and not record.args else record.getMessage(),
@@ -645,8 +645,8 @@ def log_line(logging, formatter, record):
         "location": "%s:%s:%s" % (record.pathname, record.funcName, record.lineno) if record.exc_info else None,
         "tenantId": record.tenant_id,
     }
-    extra = {name: value for name, value in vars(record).items() if name not in RECORD and name not in told}
-    return encode_log({name: value for name, value in [*told.items(), *extra.items()] if value is not None}) + "\n"
+    extra = {name: value for name, value in vars(record).items() if name not in RECORD and name not in line}
+    return encode_log({name: value for name, value in [*line.items(), *extra.items()] if value is not None}) + "\n"
 
 
 # --- Hooks ---
@@ -747,10 +747,10 @@ def main():
     except Exception as error:
         write_frame(b"fatal", b"-", report(error))
         sys.exit(1)
-    told = ready(handler)
-    write_frame(b"ready", b"-", encode_ascii(told).encode() if told else b"")
+    asked = ready(handler)
+    write_frame(b"ready", b"-", encode_ascii(asked).encode() if asked else b"")
     try:
-        run(serve_concurrently(handler)) if "concurrency" in told else serve(handler)
+        run(serve_concurrently(handler)) if "concurrency" in asked else serve(handler)
     except Exception as error:
         # Of a signal's handler, between two invocations or within what this file does for one.
         if is_torn:

@@ -11,7 +11,7 @@ autoload :URI, 'uri'
 
 # --- Context
 
-# What a function is told about its invocation: all that AWS's class of this name has, and the trace.
+# What a function learns about its invocation: all that AWS's class of this name has, and the trace.
 class LambdaContext
   NAMES = %i[aws_request_id invoked_function_arn log_group_name log_stream_name function_name memory_limit_in_mb
              function_version identity tenant_id client_context deadline_ms trace_id x_amzn_trace_id].freeze
@@ -89,9 +89,9 @@ module Lambwire
   READ_BYTES = 65_536
   # Most bytes of a piece of a stream in one frame: there is a largest frame, but no largest piece.
   PIECE_BYTES = 1024 * 1024
-  # Of a stack, as many lines as AWS's client tells.
+  # Of a stack, as many lines as AWS's client reports.
   STACK_LINES = 100
-  # An error's cause has a cause in turn: so many are told.
+  # An error's cause has a cause in turn: so many are reported.
   CAUSES = 10
   # What ends the process: the bootstrap is to know that another has to take the next event.
   UNREADABLE = [JSON::ParserError, SystemStackError].freeze
@@ -120,7 +120,7 @@ module Lambwire
       nil
     end
 
-    def tell(kind, id, body = '')
+    def write_frame(kind, id, body = '')
       # A child that was forked by the handler, and has come out of it, has nothing to say.
       exit!(0) if $$ != PID
       WRITE.call("#{kind} #{id} #{body.bytesize}\n", body)
@@ -128,15 +128,15 @@ module Lambwire
 
     # --- Reports
 
-    # An error as AWS's client tells it: its class within `Function<...>`, or `Init<...>` while the file is loaded.
+    # An error as AWS's client reports it: its class within `Function<...>`, or `Init<...>` while the file is loaded.
     def report(error, where, causes = CAUSES)
-      told = { errorMessage: message_of(error), errorType: "#{where}<#{error.class}>", stackTrace: stack_of(error) }
-      told[:cause] = report(error.cause, where, causes - 1) if error.cause && causes.positive?
-      told
+      made = { errorMessage: message_of(error), errorType: "#{where}<#{error.class}>", stackTrace: stack_of(error) }
+      made[:cause] = report(error.cause, where, causes - 1) if error.cause && causes.positive?
+      made
     end
 
-    def tell_error(kind, id, told)
-      tell(kind, id, GENERATE.call(told, max_nesting: 0))
+    def write_error(kind, id, its_report)
+      write_frame(kind, id, GENERATE.call(its_report, max_nesting: 0))
     end
 
     def fault(type, message)
@@ -172,7 +172,7 @@ module Lambwire
 
       give_up(fault('Runtime.HandlerNotFound', "no method #{FUNCTION} in #{FILE}"))
     rescue SystemExit => error
-      tell_error('fatal', '-', report(error, 'Init'))
+      write_error('fatal', '-', report(error, 'Init'))
       raise
     rescue SignalException
       raise
@@ -180,8 +180,8 @@ module Lambwire
       give_up(report(error, 'Init'))
     end
 
-    def give_up(told)
-      tell_error('fatal', '-', told)
+    def give_up(its_report)
+      write_error('fatal', '-', its_report)
       # Not `exit`, which would raise once more.
       @is_given_up = true
     end
@@ -209,11 +209,11 @@ module Lambwire
       answer(id, call(handler, event.first, context))
     rescue *ENDS => error
       end_child(error)
-      tell_error('fatal', id, report(error, 'Function'))
+      write_error('fatal', id, report(error, 'Function'))
       raise
     rescue Exception => error
       end_child(error)
-      tell_error('error', id, report(error, 'Function'))
+      write_error('error', id, report(error, 'Function'))
     end
 
     # The context, or nil after the answer that what the caller sent along with the event cannot be read.
@@ -221,7 +221,7 @@ module Lambwire
       LambdaContext.new(PARSE.call(line, max_nesting: false))
     rescue *UNREADABLE => error
       message = "the client context or the identity cannot be read as JSON: #{message_of(error)}"
-      tell_error('error', id, fault('Runtime.LambdaContextUnmarshalError', message))
+      write_error('error', id, fault('Runtime.LambdaContextUnmarshalError', message))
       nil
     end
 
@@ -231,7 +231,7 @@ module Lambwire
 
       [AwsLambda::Marshaller.marshall_request(AwsLambda::Request.new(event.force_encoding('UTF-8')))]
     rescue *UNREADABLE => error
-      tell_error('error', id, fault('Runtime.UnmarshalError', "event cannot be read as JSON: #{message_of(error)}"))
+      write_error('error', id, fault('Runtime.UnmarshalError', "event cannot be read as JSON: #{message_of(error)}"))
       nil
     end
 
@@ -258,23 +258,23 @@ module Lambwire
       return stream(id, result) if Enumerator === result
 
       text, type = AwsLambda::Marshaller.marshall_response(result)
-      return tell('result', id, text) unless type
+      return write_frame('result', id, text) unless type
 
-      tell('bytes', id, type == 'application/unknown' ? text.read.to_s : text)
+      write_frame('bytes', id, type == 'application/unknown' ? text.read.to_s : text)
     end
 
     # An Enumerator is an answer in pieces; the first may be a Hash of status, headers and cookies.
     def stream(id, pieces)
       pieces.each_with_index do |piece, index|
         if piece.is_a?(Hash) && index.zero?
-          tell('prelude', id, piece.to_json)
+          write_frame('prelude', id, piece.to_json)
         elsif piece.is_a?(String)
-          (0...piece.bytesize).step(PIECE_BYTES) { |at| tell('chunk', id, piece.byteslice(at, PIECE_BYTES)) }
+          (0...piece.bytesize).step(PIECE_BYTES) { |at| write_frame('chunk', id, piece.byteslice(at, PIECE_BYTES)) }
         else
           raise TypeError, "a stream has Strings, after a Hash if that comes first; its piece #{index} is a #{piece.class}"
         end
       end
-      tell('end', id)
+      write_frame('end', id)
     end
 
     # A forked child has taken an error out of the handler, and ends as a program of its own would, but for what the
@@ -301,9 +301,9 @@ module Lambwire
       # Whoever is started from the same snapshot has the same state.
       srand if kind == 'after-restore'
       @hooks[kind].each(&:call)
-      tell('done', '-')
+      write_frame('done', '-')
     rescue Exception => error
-      tell_error('error', '-', report(error, 'Function'))
+      write_error('error', '-', report(error, 'Function'))
       raise if ENDS.any? { |kind| kind === error }
     end
 
@@ -317,7 +317,7 @@ module Lambwire
     def run
       load_handler
       exit(1) if @is_given_up
-      tell('ready', '-', GENERATE.call(wishes))
+      write_frame('ready', '-', GENERATE.call(wishes))
       while (kind, id, context, body = receive)
         kind == 'event' ? serve(id, context, body) : run_hooks(kind)
       end
@@ -373,6 +373,6 @@ rescue SystemExit, SignalException
 rescue Exception => error
   # Between events: raised by a signal's trap, or by a thread.
   exit!(1) if $$ != Lambwire::PID
-  Lambwire.tell_error('fatal', '-', Lambwire.report(error, 'Function'))
+  Lambwire.write_error('fatal', '-', Lambwire.report(error, 'Function'))
   exit(1)
 end

@@ -112,7 +112,7 @@ lambwire_length() {
 }
 
 # Writes a frame: its kind, its id and its body.
-lambwire_tell() {
+lambwire_write() {
     lambwire_length "$3"
     lambwire_print "$1 $2 $lambwire_bytes$lambwire_newline$3" >&8
 }
@@ -143,7 +143,7 @@ lambwire_escape() {
 
 # Tells an error: the kind of the frame, its id, the type and the message.
 lambwire_report() {
-    lambwire_tell "$1" "$2" "{\"errorType\":\"$3\",\"errorMessage\":\"$(lambwire_escape "$4")\",\"stackTrace\":[]}"
+    lambwire_write "$1" "$2" "{\"errorType\":\"$3\",\"errorMessage\":\"$(lambwire_escape "$4")\",\"stackTrace\":[]}"
 }
 
 # --- Load
@@ -171,18 +171,18 @@ lambwire_ready() {
         ;;
     esac
     lambwire_part=
-    # Some shells tell no traps in a subshell.
+    # Some shells list no traps in a subshell.
     case $1$(sed -n '/^[^#]*trap /p' "$lambwire_file") in *TERM* | *' 15'*) lambwire_part=',"sigterm":true' ;; esac
     case $(command -v before_snapshot)$(command -v after_restore) in ?*) lambwire_part="$lambwire_part,\"snapshot\":true" ;; esac
     case ${LAMBWIRE_BYTES:+bytes} in bytes) lambwire_part="$lambwire_part,\"bytes\":true" ;; esac
     case $lambwire_part in ?*) lambwire_part="{${lambwire_part#,}}" ;; esac
-    lambwire_tell ready - "$lambwire_part"
+    lambwire_write ready - "$lambwire_part"
 }
 
 # --- Invocations
 
 # Takes apart what was received, and has the function answer. The event is its first argument and its standard input,
-# the context its second argument. A pipe leads from the function to the answer. It has an end that is told from the
+# the context its second argument. A pipe leads from the function to the answer. It has an end that differs from the
 # end of the pipe: a job that is left in the background may hold that open, and what it writes later goes to the log.
 lambwire_invoke() {
     lambwire_id=${lambwire_head#event }
@@ -262,7 +262,7 @@ lambwire_answer() {
         case $lambwire_text in *"$lambwire_newline") lambwire_text=${lambwire_text%"$lambwire_newline"} ;; *) break ;; esac
     done
     case $lambwire_status in
-    0) lambwire_tell text "$lambwire_id" "$lambwire_text" ;;
+    0) lambwire_write text "$lambwire_id" "$lambwire_text" ;;
     *) lambwire_report error "$lambwire_id" Function.ExitStatus "$lambwire_function exited with status $lambwire_status" ;;
     esac
     # A job in the background has an empty standard input, wherever this one leads.
@@ -285,7 +285,7 @@ lambwire_hook() {
     '') ;;
     *) "$lambwire_part" >&2 7<&- 8>&- || lambwire_status=$? ;;
     esac
-    (lambwire_tell_hook)
+    (lambwire_write_hook)
 }
 
 # Whoever is started from the same snapshot has the same state.
@@ -297,10 +297,10 @@ lambwire_renew_random() {
     esac
 }
 
-lambwire_tell_hook() {
+lambwire_write_hook() {
     lambwire_clean
     case $lambwire_status in
-    0) lambwire_tell 'done' - '' ;;
+    0) lambwire_write 'done' - '' ;;
     *) lambwire_report error - Function.ExitStatus "$lambwire_part exited with status $lambwire_status" ;;
     esac
 }

@@ -1,9 +1,13 @@
 """The kit's function in Python: for awslambdaric, and for the bootstrap."""
 
 import os
+import signal
+import sys
 
 if os.environ.get("CONFORMANCE_INIT") == "fail":
     raise RuntimeError("asked to fail at the start")
+if os.environ.get("CONFORMANCE_SIGTERM") == "wait":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
 def handler(event, context):

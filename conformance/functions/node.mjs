@@ -1,5 +1,6 @@
 // The kit's function in JavaScript: for aws-lambda-ric, and for the bootstrap.
 
+if (process.env.CONFORMANCE_SIGTERM === 'wait') process.on('SIGTERM', () => process.exit(0));
 if (process.env.CONFORMANCE_INIT === 'fail') throw new Error('asked to fail at the start');
 
 export const handler = async (event, context) => {

@@ -5,8 +5,8 @@ mod function;
 use std::process::ExitCode;
 
 use function::Order;
-use lambwire_mio::lambwire::{Chain, Context};
-use lambwire_mio::{Error, Failure, Response, Runtime, is_snap_start, remaining};
+use lambwire_mio::lambwire::{Chain, Context, ENV_RUNTIME_API};
+use lambwire_mio::{Error, Failure, Response, Runtime, is_snap_start, on_sigterm, remaining};
 
 fn main() -> ExitCode {
     let error = run().unwrap_or_else(|error| error);
@@ -18,6 +18,9 @@ fn main() -> ExitCode {
 fn run() -> Result<Error, Error> {
     let mut runtime = Runtime::from_env()?;
     runtime.init(|| Ok(function::start()?));
+    if function::waits_for_sigterm() {
+        on_sigterm(&std::env::var(ENV_RUNTIME_API).unwrap_or_default(), || {})?;
+    }
     if is_snap_start() {
         runtime.restore(|| Ok(()), || Ok(()))?;
     }

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use function::Order;
 use lambwire_smol::lambwire::{Chain, Context, ENV_RUNTIME_API};
-use lambwire_smol::{Error, Failure, Response, Runtime, is_snap_start, max_concurrency, remaining, serve_concurrent};
+use lambwire_smol::{
+    Error, Failure, Response, Runtime, Sigterm, is_snap_start, max_concurrency, remaining, serve_concurrent,
+};
 use smol::stream;
 
 fn main() -> ExitCode {
@@ -17,17 +19,27 @@ fn main() -> ExitCode {
 
 /// Serves until an error ends it.
 async fn run() -> Result<Error, Error> {
-    let tell = |_: &Context<'_>, error: &Error| eprintln!("echo_smol: {}", Chain(error));
+    let observe = |_: &Context<'_>, error: &Error| eprintln!("echo_smol: {}", Chain(error));
     if max_concurrency() > 1 {
         let api = std::env::var(ENV_RUNTIME_API).unwrap_or_default();
-        return Ok(serve_concurrent(&api, max_concurrency(), async |event, context| answer(event, context), tell).await);
+        return Ok(
+            serve_concurrent(&api, max_concurrency(), async |event, context| answer(event, context), observe).await
+        );
     }
     let mut runtime = Runtime::from_env().await?;
     runtime.init(async { Ok(function::start()?) }).await;
+    if function::waits_for_sigterm() {
+        let mut sigterm = Sigterm::register(&std::env::var(ENV_RUNTIME_API).unwrap_or_default()).await?;
+        let end = smol::spawn(async move {
+            sigterm.received().await;
+            std::process::exit(0)
+        });
+        end.detach();
+    }
     if is_snap_start() {
         runtime.restore(async { Ok(()) }, async { Ok(()) }).await?;
     }
-    Ok(runtime.serve_observed(async |event, context| answer(event, context), tell).await)
+    Ok(runtime.serve_observed(async |event, context| answer(event, context), observe).await)
 }
 
 fn answer<'e>(event: &'e [u8], context: &Context<'e>) -> Result<Response<'e>, Failure> {

@@ -73,6 +73,10 @@ pub enum Expected {
     RestoreNext,
     /// `POST /2018-06-01/runtime/restore/error`
     RestoreError,
+    /// `POST /2020-01-01/extension/register`
+    Register,
+    /// `GET /2020-01-01/extension/event/next`
+    ExtensionNext,
     /// The process ends.
     Exit,
     /// The process ends with a status, or answers another event well.

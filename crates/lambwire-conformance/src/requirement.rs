@@ -93,6 +93,8 @@ pub enum Need {
     Restore,
     /// The runtime takes as many invocations at a time as `AWS_LAMBDA_MAX_CONCURRENCY` says.
     Concurrency,
+    /// The runtime registers as an extension where `CONFORMANCE_SIGTERM=wait`.
+    Sigterm,
     /// The server hands out one invocation at a time (servers).
     OneAtATime,
     /// The server passes streams on while they come (servers).
@@ -112,11 +114,12 @@ impl Need {
             Self::Buffer => "the function streams everything",
             Self::Fail => "the function does not fail when asked to",
             Self::Size => "the function makes no responses of a size",
-            Self::Context => "the function does not tell its context",
+            Self::Context => "the function does not say its context",
             Self::Stream => "the function does not stream",
             Self::InitFails => "the function's start does not fail when asked to",
             Self::Restore => "no SnapStart",
             Self::Concurrency => "not asked for: --with concurrency",
+            Self::Sigterm => "the function does not wait for SIGTERM when asked to",
             Self::OneAtATime => "the server hands out several invocations at a time",
             Self::ResponseStream => "not asked for: --with response-stream",
             Self::Extensions => "not asked for: --with extensions",

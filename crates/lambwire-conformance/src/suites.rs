@@ -19,6 +19,7 @@ pub(crate) const RUNTIME: &[File] = &[
     ("runtime-12-connection-loss.toml", include_str!("../requirements/runtime-12-connection-loss.toml")),
     ("runtime-13-malformed.toml", include_str!("../requirements/runtime-13-malformed.toml")),
     ("runtime-14-odd-invocations.toml", include_str!("../requirements/runtime-14-odd-invocations.toml")),
+    ("runtime-15-extensions.toml", include_str!("../requirements/runtime-15-extensions.toml")),
 ];
 
 /// What is required of servers.

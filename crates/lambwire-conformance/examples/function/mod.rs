@@ -33,6 +33,11 @@ pub(crate) fn start() -> Result<(), Asked> {
     }
 }
 
+/// Whether SIGTERM is to be waited for.
+pub(crate) fn waits_for_sigterm() -> bool {
+    std::env::var("CONFORMANCE_SIGTERM").is_ok_and(|value| value == "wait")
+}
+
 /// Reads an event.
 pub(crate) fn order(event: &[u8], context: &Context<'_>, remaining_ms: u128) -> Result<Order, Asked> {
     // What is too long to be an order comes back unread.

@@ -11,9 +11,15 @@ use crate::play::{Expected, Framing, Turn};
 use crate::show::short;
 
 const BASE: &str = "/2018-06-01/runtime/";
+const EXTENSION: &str = "/2020-01-01/extension/";
 
 /// Which request of the Runtime API it is, and of which invocation.
 pub(crate) fn kind(method: &str, path: &str) -> Option<(Expected, Option<String>)> {
+    match (method, path.strip_prefix(EXTENSION)) {
+        ("POST", Some("register")) => return Some((Expected::Register, None)),
+        ("GET", Some("event/next")) => return Some((Expected::ExtensionNext, None)),
+        _ => {}
+    }
     let rest = path.strip_prefix(BASE)?;
     let plain = match (method, rest) {
         ("GET", "invocation/next") => Some(Expected::Next),
@@ -43,6 +49,8 @@ pub(crate) fn name(expected: Expected) -> &'static str {
         Expected::InitError => "POST /2018-06-01/runtime/init/error",
         Expected::RestoreNext => "GET /2018-06-01/runtime/restore/next",
         Expected::RestoreError => "POST /2018-06-01/runtime/restore/error",
+        Expected::Register => "POST /2020-01-01/extension/register",
+        Expected::ExtensionNext => "GET /2020-01-01/extension/event/next",
         Expected::Exit => "the end of the process",
         Expected::Recovers => "an answer to another event, or the end of the process",
         Expected::NextOrExit => "the next event to be asked for, or the end of the process",

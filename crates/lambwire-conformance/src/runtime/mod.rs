@@ -45,6 +45,10 @@ pub fn probe(settings: &Settings, with: &[Need]) -> Result<Result<Vec<Need>, Ver
     if first("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")? == Some(Expected::RestoreNext) {
         has.push(Need::Restore);
     }
+    let waits = BTreeMap::from([("CONFORMANCE_SIGTERM".to_owned(), "wait".to_owned())]);
+    if Stage::start(settings, &waits, &[])?.registers() {
+        has.push(Need::Sigterm);
+    }
     Ok(Ok(has))
 }
 

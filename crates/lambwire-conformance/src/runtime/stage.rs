@@ -62,6 +62,9 @@ pub(crate) struct Stage<'s> {
     held: BTreeMap<String, (usize, bool)>,
     latest: usize,
     pub(super) exit: Option<ExitStatus>,
+    /// The play has the requests of an extension; else they are replied to, and passed over.
+    plays_extension: bool,
+    has_registered: bool,
     echo: bool,
     variables: Variables,
     pub(super) misses: Vec<String>,
@@ -96,6 +99,8 @@ impl<'s> Stage<'s> {
             held: BTreeMap::new(),
             latest: 0,
             exit: None,
+            plays_extension: false,
+            has_registered: false,
             echo,
             variables,
             misses: Vec::new(),
@@ -105,6 +110,8 @@ impl<'s> Stage<'s> {
 
     /// Plays it.
     pub(crate) fn play(&mut self, turns: &[Turn]) -> Verdict {
+        let about_extension = [Some(Expected::Register), Some(Expected::ExtensionNext)];
+        self.plays_extension = turns.iter().any(|turn| about_extension.contains(&turn.expect));
         let mut rest = turns;
         while let Some((first, after)) = rest.split_first() {
             let together = rest.iter().take_while(|turn| turn.any_order).count();
@@ -159,6 +166,11 @@ impl<'s> Stage<'s> {
     pub(crate) fn first(&mut self) -> Result<Option<Expected>, Stop> {
         let first = self.request(false)?;
         Ok(check::kind(&first.head.method, &first.head.path).map(|(kind, _)| kind))
+    }
+
+    /// Whether it registers as an extension before it asks for an event.
+    pub(crate) fn registers(&mut self) -> bool {
+        self.request(false).is_ok() && self.has_registered
     }
 
     fn step(&mut self, turn: &Turn) -> Result<(), Stop> {
@@ -326,7 +338,7 @@ impl<'s> Stage<'s> {
                     if let Some(line) = self.lines.get_mut(connection) {
                         line.requests += 1;
                     }
-                    if early && !is_about_extensions(&head) {
+                    if early && !self.is_passed_over(&head) {
                         return Ok(Arrived { connection, head, message: None, pipelined: false });
                     }
                 }
@@ -336,7 +348,7 @@ impl<'s> Stage<'s> {
                         line.replied_early -= 1;
                     } else if line.stream.is_none() {
                         // It was sent before the kit ended the connection, and is void.
-                    } else if is_about_extensions(&message.head) {
+                    } else if self.is_passed_over(&message.head) {
                         self.reply_to_extension(connection, &message);
                     } else {
                         return Ok(Arrived {
@@ -359,6 +371,11 @@ impl<'s> Stage<'s> {
                 }
             }
         }
+    }
+
+    fn is_passed_over(&self, head: &Head) -> bool {
+        let is_played = self.plays_extension && check::kind(&head.method, &head.path).is_some();
+        is_about_extensions(head) && !is_played
     }
 
     fn forget(&mut self, connection: usize) {
@@ -387,6 +404,7 @@ impl<'s> Stage<'s> {
         if message.head.path.ends_with("/event/next") {
             return;
         }
+        self.has_registered |= message.head.path.ends_with("/register");
         let reply = Reply {
             status: Some(200),
             headers: BTreeMap::from([("Lambda-Extension-Identifier".to_owned(), uuid::Uuid::new_v4().to_string())]),

@@ -48,6 +48,10 @@ SHORT_HEAD_BYTES, LONG_HEAD_BYTES = 1024, 64 * 1024
 # Of the emulator, for one caller: six are needed, and the rest is for lines, memory and threads.
 EMULATOR_CALLS = 11
 
+# Of the bootstrap: two for Lambda, two for the worker, three that wait, two that look for its log, one for what has ended.
+# What does not come together takes one or two more.
+BOOTSTRAP_CALLS = 12
+
 HELLO_STARTING_CALLS = 30
 TINY_STARTING_CALLS = 8
 TINY_RSS_KIB = 64
@@ -194,6 +198,39 @@ def emulator_calls(emulator, echo):
     return (counts[1] - counts[0]) / (LONG - SHORT)
 
 
+# A worker that answers with its event.
+WORKER = """#!{python}
+import os
+events, answers = (open(int(os.environ[f"LAMBWIRE_{{name}}_FD"]), mode) for name, mode in (("EVENTS", "rb"), ("ANSWERS", "wb")))
+answers.write(b"ready - 0\\n")
+answers.flush()
+while line := events.readline():
+    _, request_id, context_length, length = line.split()
+    event = events.read(int(context_length) + int(length))[int(context_length):]
+    answers.write(b"result %s %s\\n%s" % (request_id, length, event))
+    answers.flush()
+"""
+
+
+def bootstrap_calls(bootstrap):
+    """System calls of the bootstrap an invocation; the worker's do not count."""
+    counts = []
+    with tempfile.TemporaryDirectory() as root:
+        worker = os.path.join(root, "worker")
+        with open(worker, "w") as file:
+            file.write(WORKER.format(python=sys.executable))
+        os.chmod(worker, 0o755)
+        for count in (SHORT, LONG):
+            log = os.path.join(root, "log")
+            command = ["env", f"LAMBDA_TASK_ROOT={root}", "strace", "-f", "-qq", "-o", log, bootstrap, "worker"]
+            run(count, *command, answer=EVENT)
+            lines = open(log).read().splitlines()
+            theirs = {line.split()[0] for line in lines if f'execve("{worker}"' in line}
+            assert theirs, "the worker is not in the trace"
+            counts.append(sum("resumed>" not in line and line.split()[0] not in theirs for line in lines))
+    return (counts[1] - counts[0]) / (LONG - SHORT)
+
+
 def starting_calls(program):
     """System calls from the one that executes the program to the one that writes the first `next`."""
     with tempfile.NamedTemporaryFile("r") as log:
@@ -238,6 +275,7 @@ def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_ec
         ("system calls of hello that move bytes", moving, MOVING_CALLS),
         ("system calls of hello that wait", waiting, WAITING_CALLS),
         ("other system calls of hello", sum(calls.values()) - moving - waiting, 0),
+        ("system calls of the bootstrap", bootstrap_calls(bootstrap), BOOTSTRAP_CALLS),
         ("system calls of the emulator", emulator_calls(emulator, mio_echo), EMULATOR_CALLS),
     ]
     for what, echo, handler, most in [

@@ -19,7 +19,7 @@ pub(crate) enum Answer<'r, 'b> {
     Streaming(Box<Stream<'r, 'b>>),
     /// To standard output.
     Console,
-    /// Done. `is_success` tells whether it was an answer, and not an error.
+    /// Done. `is_success` says whether it was an answer, and not an error.
     Given { is_success: bool },
 }
 
@@ -84,7 +84,7 @@ impl Answer<'_, '_> {
         std::mem::replace(self, Self::Given { is_success })
     }
 
-    /// To standard output. If that takes nothing, the answer is none, and there is nobody else to be told.
+    /// To standard output. If that takes nothing, the answer is none, and there is nobody else who could hear of it.
     fn print(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
         if let Err(error) = parts.iter().try_for_each(|part| log::write_all(stdout(), part)) {
             console::say(Level::Error, None, format_args!("cannot write the answer to standard output: {error}"));

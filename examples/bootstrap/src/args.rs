@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn handlers_and_events_are_told_apart() {
+    fn handlers_and_events_are_kept_apart() {
         assert_eq!(parsed(""), Ok(Request::Serve(options(""))));
         assert_eq!(parsed("app.handler"), Ok(Request::Serve(options("app.handler"))));
         assert_eq!(parsed("invoke app.handler"), Ok(Request::Invoke(options("app.handler"), "{}".into())));

@@ -6,7 +6,7 @@ use lambwire_mio::lambwire::Context;
 
 use crate::json;
 
-/// What a handler is told of its function, which the environment says once and for all.
+/// What a handler learns of its function, which the environment says once and for all.
 #[derive(Default)]
 pub(crate) struct Function {
     name: Option<String>,

@@ -1,4 +1,4 @@
-//! As much of an ELF file as tells whether it can be run here.
+//! As much of an ELF file as says whether it can be run here.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;

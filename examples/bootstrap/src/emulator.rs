@@ -27,7 +27,7 @@ pub(crate) fn run(options: &Options) -> String {
              bootstrap: put it there to have {handler} served on port 8080, or try: bootstrap invoke {handler} '{{}}'"
         );
     };
-    let Some(this) = this else { return "cannot tell where this file is".to_owned() };
+    let Some(this) = this else { return "cannot find out where this file is".to_owned() };
     // A container's ports are published from outside, which loopback would not see.
     let usual = (process::id() == 1).then(|| "0.0.0.0:8080".into());
     let mut arguments = vec![emulator.as_os_str().to_owned()];

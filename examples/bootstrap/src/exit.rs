@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exits_are_told_in_words() {
+    fn exits_are_said_in_words() {
         for (status, expected) in [
             (0, "exited with status 0"),
             (0x0300, "exited with status 3"),

@@ -1,4 +1,4 @@
-//! What went wrong, kept until it is told.
+//! What went wrong, kept until it is reported.
 
 use std::fmt;
 use std::io;
@@ -8,11 +8,11 @@ use lambwire_mio::lambwire::{ErrorReport, ReceivedReport, StackFrame};
 use crate::exit::Exit;
 use crate::json::is_json;
 
-/// Members of a report that nothing here knows: with one of them, it is told as it came. `trace` is how AWS's client for
+/// Members of a report that nothing here knows: with one of them, it is reported as it came. `trace` is how AWS's client for
 /// Node calls a stack.
 const MEMBERS: [&str; 2] = [r#""trace":"#, r#""cause":"#];
 
-/// What went wrong, as it is told to the caller and in the log.
+/// What went wrong, as it is reported to the caller and in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// What kind of thing, such as `Runtime.NoInterpreter` or the class of an exception.
@@ -73,7 +73,7 @@ impl Failure {
         self.written.as_ref().is_some_and(|json| json.contains(MEMBERS[0]))
     }
 
-    /// Adds what the log says last to a failure that cannot tell where it happened.
+    /// Adds what the log says last to a failure that does not say where it happened.
     pub(crate) fn with_log(mut self, last_lines: &str) -> Self {
         if self.stack.is_empty() && !last_lines.is_empty() && !self.is_logged() {
             self.written = None;
@@ -82,11 +82,11 @@ impl Failure {
         self
     }
 
-    /// Tells of the failure in the way that `tell` does.
-    pub(crate) fn report<T>(&self, tell: impl FnOnce(&ErrorReport<'_>) -> T) -> T {
+    /// Reports the failure in the way that `send` does.
+    pub(crate) fn report<T>(&self, send: impl FnOnce(&ErrorReport<'_>) -> T) -> T {
         let stack: Vec<&str> = self.stack.iter().map(String::as_str).collect();
         let written = self.written.as_deref();
-        tell(&ErrorReport { message: &self.message, error_type: &self.error_type, stack_trace: &stack, written })
+        send(&ErrorReport { message: &self.message, error_type: &self.error_type, stack_trace: &stack, written })
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_read_and_told_again() {
+    fn a_report_is_read_and_written_again() {
         let json = br#"{"errorMessage":"a\nb","errorType":"T","stackTrace":["x","y"]}"#;
         let failure = Failure::read(json);
         assert_eq!(failure.to_string(), "T: a\nb\n    x\n    y");
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_a_report_says_is_told_as_it_came() {
+    fn what_else_a_report_says_is_reported_as_it_came() {
         let json = br#"{"errorType":"T","errorMessage":"a","trace":[],"cause":{"errorType":"U"}}"#;
         let failure = Failure::read(json).with_log("logged");
         let mut out = [0; 128];
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_told_of_a_failure_without_a_stack() {
+    fn the_log_goes_with_a_failure_without_a_stack() {
         let failure = Failure::new("T", "a").with_log("x\ny");
         assert_eq!(failure.message, "a; the last lines of its log:\nx\ny");
         assert_eq!(Failure::new("T", "a").with_log(""), Failure::new("T", "a"));

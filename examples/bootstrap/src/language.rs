@@ -90,7 +90,7 @@ impl Language {
         plain.or_else(|| self.interpreters.iter().find_map(|name| find_versioned(name, &places)))
     }
 
-    /// What was looked for, to be told when it was not found.
+    /// What was looked for, to be named when it was not found.
     pub(crate) fn interpreter_names(&self) -> String {
         self.interpreters.join(" or ")
     }

@@ -12,7 +12,7 @@ use crate::telemetry;
 /// How much of a log is remembered, in bytes: two screenfuls.
 const TAIL_BYTES: usize = 4096;
 
-/// How many of its lines are told, at most.
+/// How many of its lines are reported, at most.
 const TAIL_LINES: usize = 20;
 
 /// How much is read at a time, in bytes.
@@ -154,12 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_are_told() {
+    fn the_last_lines_are_reported() {
         for lines in [TAIL_LINES - 1, TAIL_LINES, TAIL_LINES + 1] {
             let text: Vec<String> = (0..lines).map(|line| line.to_string()).collect();
-            let told = log_of(&(text.join("\n") + "\n")).last_lines();
-            assert_eq!(told.lines().count(), lines.min(TAIL_LINES));
-            assert!(told.ends_with(&(lines - 1).to_string()));
+            let reported = log_of(&(text.join("\n") + "\n")).last_lines();
+            assert_eq!(reported.lines().count(), lines.min(TAIL_LINES));
+            assert!(reported.ends_with(&(lines - 1).to_string()));
         }
         assert_eq!(log_of("").last_lines(), "");
     }

@@ -69,15 +69,15 @@ fn main() -> ExitCode {
         Err(error) => return complain(WRONG_USAGE, format_args!("{error}; --help tells what there is")),
     };
     match request {
-        Request::Help => tell(HELP),
-        Request::Version => tell(concat!("bootstrap ", env!("CARGO_PKG_VERSION"), "\n")),
+        Request::Help => print(HELP),
+        Request::Version => print(concat!("bootstrap ", env!("CARGO_PKG_VERSION"), "\n")),
         Request::Serve(options) if env::var_os(ENV_RUNTIME_API).is_some() => serve(&options),
         Request::Serve(options) => complain(WRONG_USAGE, emulator::run(&options)),
         Request::Invoke(options, event) => invoke(&options, event),
     }
 }
 
-fn tell(text: &str) -> ExitCode {
+fn print(text: &str) -> ExitCode {
     match log::write_all(stdout(), text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(HANDLER_FAILED, format_args!("cannot write: {error}")),
@@ -103,7 +103,7 @@ fn serve(options: &Options) -> ExitCode {
             console::say_failure(None, &failure);
             return match runtime.and_then(|mut runtime| failure.report(|report| runtime.init_error(report))) {
                 Ok(()) => ExitCode::from(HANDLER_FAILED),
-                Err(error) => complain(HANDLER_FAILED, format_args!("cannot tell Lambda so: {}", Chain(&error))),
+                Err(error) => complain(HANDLER_FAILED, format_args!("cannot report that to Lambda: {}", Chain(&error))),
             };
         }
         (_, Err(error)) => Err(error),
@@ -194,7 +194,7 @@ fn answer_once(server: &mut Server, event: &[u8]) -> Result<ExitCode, Error> {
     Ok(ExitCode::from(if is_success { 0 } else { HANDLER_FAILED }))
 }
 
-/// What is wrong with an event that cannot be had is told in words.
+/// What is wrong with an event that cannot be had is said in words.
 fn read_event(event: OsString) -> Result<Vec<u8>, String> {
     if event != "-" {
         return Ok(event.into_vec());

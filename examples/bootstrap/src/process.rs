@@ -189,18 +189,28 @@ impl Process {
     fn wait(&self, is_sending: bool, left: Option<Duration>) -> io::Result<Ready> {
         let left = if self.pidfd.is_some() { left } else { Some(left.map_or(LOOK_EVERY, |left| left.min(LOOK_EVERY))) };
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        let mut watched = Vec::with_capacity(6);
-        let answers = self.answers.iter().filter(|_| self.is_listening);
-        watched.extend(answers.map(|fd| (Source::Answers, PollFd::new(fd, PollFlags::IN))));
+        let (mut sources, mut fds) = (Vec::with_capacity(6), Vec::with_capacity(6));
+        let mut watch = |source, fd| {
+            sources.push(source);
+            fds.push(fd);
+        };
+        if let Some(fd) = self.answers.as_ref().filter(|_| self.is_listening) {
+            watch(Source::Answers, PollFd::new(fd, PollFlags::IN));
+        }
         // Whoever ends the program closes them meanwhile only if it has nothing to answer.
         let events = (!self.is_idle).then(|| open(&self.events));
-        let open_events = events.iter().filter_map(|events| events.as_ref()).filter(|_| is_sending);
-        watched.extend(open_events.map(|fd| (Source::Events, PollFd::new(fd, PollFlags::OUT))));
-        watched.extend(self.bell.iter().map(|fd| (Source::Bell, PollFd::new(&**fd, PollFlags::IN))));
-        watched.extend(self.pidfd.iter().map(|fd| (Source::End, PollFd::new(fd, PollFlags::IN))));
-        let log = self.log.sources().map(|fd| (Source::Log, PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-        watched.extend(log);
-        let (sources, mut fds): (Vec<Source>, Vec<PollFd<'_>>) = watched.into_iter().unzip();
+        if let Some(fd) = events.as_ref().and_then(|events| events.as_ref()).filter(|_| is_sending) {
+            watch(Source::Events, PollFd::new(fd, PollFlags::OUT));
+        }
+        if let Some(fd) = &self.bell {
+            watch(Source::Bell, PollFd::new(&**fd, PollFlags::IN));
+        }
+        if let Some(fd) = &self.pidfd {
+            watch(Source::End, PollFd::new(fd, PollFlags::IN));
+        }
+        for fd in self.log.sources() {
+            watch(Source::Log, PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        }
         let mut ready = Ready { answers: false, events: false, log: false, bell: false, ended: self.pidfd.is_none() };
         match poll(&mut fds, timeout.as_ref()) {
             Err(Errno::INTR) => return Ok(ready),
@@ -324,11 +334,13 @@ static INHERITED: OnceLock<Vec<Pid>> = OnceLock::new();
 
 /// The children of this process, whichever of its threads has them, if there is a `/proc` to say so.
 fn children() -> Vec<Pid> {
-    let Ok(threads) = fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let listed = threads.flatten().map(|thread| file::read_text(thread.path().join("children")));
-    let listed: Vec<String> = listed.collect();
-    let numbers = listed.iter().flat_map(|pids| pids.split_ascii_whitespace());
-    numbers.filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+    let mut children = Vec::new();
+    for thread in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        for pid in file::read_text(thread.path().join("children")).split_ascii_whitespace() {
+            children.extend(pid.parse().ok().and_then(Pid::from_raw));
+        }
+    }
+    children
 }
 
 /// Asks a program to end by SIGTERM. A keeper would pass it on, but after the program has read the end of its events, maybe.

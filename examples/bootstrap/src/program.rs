@@ -1,7 +1,7 @@
 //! What is to be run for a handler, and how it is started.
 
 use std::env;
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, pipe};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -156,18 +156,31 @@ impl Program {
         attributes.set_sigdefault(&SigSet::from_iter([Signal::SIGPIPE]))?;
         attributes.set_sigmask(&SigSet::empty())?;
         attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK)?;
-        let worker = self.function.as_ref().map(|function| function.language.arguments(&function.file));
         let path = self.keeper.as_ref().unwrap_or(&self.path);
-        let arguments = [path].into_iter().chain(self.keeper.as_ref().map(|_| &self.path));
-        let arguments = arguments.map(|path| path.clone().into());
-        let arguments = arguments.chain(self.options.iter().cloned()).chain(worker.into_iter().flatten());
-        let inherited = env::vars_os().filter(|(name, _)| variables.iter().all(|(own, _)| name != own));
-        let own = variables.iter().filter_map(|(name, value)| Some((OsString::from(name), value.clone()?)));
-        let environment = inherited.chain(own).map(|(mut variable, value)| {
-            variable.push("=");
-            variable.push(value);
-            variable
-        });
+        let mut arguments = vec![path.clone().into_os_string()];
+        if self.keeper.is_some() {
+            arguments.push(self.path.clone().into());
+        }
+        arguments.extend_from_slice(&self.options);
+        if let Some(function) = &self.function {
+            arguments.append(&mut function.language.arguments(&function.file));
+        }
+        let mut environment = Vec::new();
+        let mut put = |mut name: OsString, value: &OsStr| {
+            name.push("=");
+            name.push(value);
+            environment.push(name);
+        };
+        for (name, value) in env::vars_os() {
+            if variables.iter().all(|(own, _)| name != *own) {
+                put(name, &value);
+            }
+        }
+        for (name, value) in variables {
+            if let Some(value) = value {
+                put(name.into(), value);
+            }
+        }
         let (arguments, environment) = (c_strings(arguments)?, c_strings(environment)?);
         let pid = posix_spawn(path.as_path(), there, &attributes, &arguments, &environment)?;
         Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData.into())
@@ -175,8 +188,12 @@ impl Program {
 }
 
 /// Texts as the kernel takes them.
-pub(crate) fn c_strings(texts: impl IntoIterator<Item = OsString>) -> io::Result<Vec<CString>> {
-    texts.into_iter().map(|text| Ok(CString::new(text.into_vec())?)).collect()
+pub(crate) fn c_strings(texts: Vec<OsString>) -> io::Result<Vec<CString>> {
+    let mut strings = Vec::with_capacity(texts.len());
+    for text in texts {
+        strings.push(CString::new(text.into_vec())?);
+    }
+    Ok(strings)
 }
 
 /// The standard descriptors of a program.

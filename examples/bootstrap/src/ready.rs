@@ -8,7 +8,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 /// What a worker asks for. Nothing, where it says nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wishes {
-    /// Its handler wants to be told by SIGTERM that the end is near.
+    /// Its handler wants to hear by SIGTERM that the end is near.
     pub(crate) sigterm: bool,
     /// It takes an event without a body as it is.
     pub(crate) bytes: bool,

@@ -295,7 +295,7 @@ impl Server {
         Ok(self.worker.insert(worker))
     }
 
-    /// Starts another worker while there is nothing to do, if one is needed. If that fails, the next event will tell.
+    /// Starts another worker while there is nothing to do, if one is needed. If that fails, the next event is answered so.
     fn start_again(&mut self) {
         if self.setup.mode == Mode::Worker && self.hub.is_none() && self.worker.is_none() && !shutdown::is_ending() {
             self.worker = Worker::start(&self.setup.program, &self.setup.descriptors).ok();

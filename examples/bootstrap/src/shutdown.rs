@@ -100,8 +100,11 @@ pub(crate) fn begin_answer() {
 
 /// It has been answered.
 pub(crate) fn end_answer() {
-    ongoing().answering -= 1;
-    ANSWERED.notify_all();
+    let mut ongoing = ongoing();
+    ongoing.answering -= 1;
+    if ongoing.is_ending {
+        ANSWERED.notify_all();
+    }
 }
 
 /// Ends the programs, and then this one with a status.

@@ -25,7 +25,7 @@ pub(crate) fn write(is_json: bool, level: Option<Level>, line: &[u8]) -> bool {
     let Some(sink) = sink() else { return false };
     let micros = SystemTime::UNIX_EPOCH.elapsed().map(|now| now.as_micros()).unwrap_or_default();
     let frame = frame(is_json, level, u64::try_from(micros).unwrap_or(u64::MAX), line);
-    // Nothing is left to be told if that does not go out, either.
+    // There is no other place to say so if that does not go out, either.
     let _ = log::write_all(sink.as_fd(), &frame);
     true
 }

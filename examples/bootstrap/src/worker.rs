@@ -110,7 +110,7 @@ impl Worker {
         self.ready.unwrap_or_default()
     }
 
-    /// Whether the worker can be given an event. What it has logged meanwhile is passed on, and what it has said is told.
+    /// Whether the worker can be given an event. What it has logged meanwhile is passed on, and what it has said is logged.
     pub(crate) fn is_idle(&mut self) -> bool {
         self.drop_given();
         self.in_flight.clear();

@@ -1,4 +1,4 @@
-//! SIGTERM: the handler is told, ends, and nothing is left.
+//! SIGTERM: the handler hears of it, ends, and nothing is left.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,9 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::root::{BOOTSTRAP, Root};
 
-/// A worker whose handler is told by a signal, and says so in a file.
+/// A worker whose handler hears of it by a signal, and says so in a file.
 const CAREFUL: &str = r#"#!/bin/sh
-trap 'echo told > told; exit 0' TERM
+trap 'echo heard > heard; exit 0' TERM
 eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
 setsid sleep 300 & echo $! > left
 printf 'ready - %s\n%s' 16 '{"sigterm":true}' >&9
@@ -44,7 +44,7 @@ fn start(root: &Root, arguments: &[&str]) -> (std::process::Child, TcpListener) 
 }
 
 #[test]
-fn a_handler_is_told_and_nothing_is_left() {
+fn a_handler_hears_of_it_and_nothing_is_left() {
     let root = Root::new().with_program("worker", CAREFUL);
     let (mut child, api) = start(&root, &["worker"]);
     let _events = api.accept().unwrap();
@@ -53,7 +53,7 @@ fn a_handler_is_told_and_nothing_is_left() {
     wait_for("the worker", || root.path("left").exists());
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
-    assert_eq!(fs::read_to_string(root.path("told")).unwrap(), "told\n");
+    assert_eq!(fs::read_to_string(root.path("heard")).unwrap(), "heard\n");
     let left = fs::read_to_string(root.path("left")).unwrap();
     assert!(!Path::new("/proc").join(left.trim()).exists());
 }
@@ -81,16 +81,16 @@ fn a_worker_that_is_still_loading_is_ended() {
 }
 
 #[test]
-fn what_ends_between_two_events_is_told() {
+fn what_ends_between_two_events_is_logged() {
     let root = Root::new().with_program(
         "worker",
         r#"#!/bin/sh
 eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
-tell() { printf '%s %s %s\n%s' "$1" "$2" "${#3}" "$3" >&9; }
-tell ready - ''
+say() { printf '%s %s %s\n%s' "$1" "$2" "${#3}" "$3" >&9; }
+say ready - ''
 read -r _ id _ length <&8 && read -r _ <&8 && head -c "$length" <&8
-tell result "$id" 1
-tell fatal - '{"errorType":"Late","errorMessage":"too late","stackTrace":["a:1"]}'
+say result "$id" 1
+say fatal - '{"errorType":"Late","errorMessage":"too late","stackTrace":["a:1"]}'
 echo > ended
 exit 7
 "#,

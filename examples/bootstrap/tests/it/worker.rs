@@ -13,7 +13,7 @@ use crate::root::{Root, expect_answer, expect_error};
 const WORKER: &str = r#"#!/bin/sh
 eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
 id=-
-tell() { printf '%s %s %s\n%s' "$1" "$id" "${#2}" "$2" >&9; }
+say() { printf '%s %s %s\n%s' "$1" "$id" "${#2}" "$2" >&9; }
 next() { read -r _ id _ length <&8 && read -r context <&8 && event=$(head -c "$length" <&8); }
 "#;
 
@@ -23,25 +23,25 @@ fn root_of(rest: &str) -> Root {
 
 /// A worker that does what the event says, in shell.
 fn obedient() -> Root {
-    root_of("tell ready ''\nwhile next; do eval \"$event\"; done\n")
+    root_of("say ready ''\nwhile next; do eval \"$event\"; done\n")
 }
 
 #[test]
 fn a_program_answers() {
     let root = obedient();
     let running = root.serve(&["bin/worker"]);
-    expect_answer(&running, "tell result '{\"a\":1}'", r#"{"a":1}"#);
-    expect_answer(&running, "tell text hello", "\"hello\"");
-    expect_answer(&running, "tell text '[1]'", "[1]");
+    expect_answer(&running, "say result '{\"a\":1}'", r#"{"a":1}"#);
+    expect_answer(&running, "say text hello", "\"hello\"");
+    expect_answer(&running, "say text '[1]'", "[1]");
 }
 
 #[test]
 fn an_answer_comes_in_pieces() {
     let root = obedient();
     let running = root.serve(&["./bin/worker"]);
-    expect_answer(&running, "tell chunk a; tell chunk b; tell end ''", "ab");
-    expect_answer(&running, "tell end ''", "");
-    let event = Event::new(r#"tell prelude '{"statusCode":201}'; tell chunk a; tell end ''"#);
+    expect_answer(&running, "say chunk a; say chunk b; say end ''", "ab");
+    expect_answer(&running, "say end ''", "");
+    let event = Event::new(r#"say prelude '{"statusCode":201}'; say chunk a; say end ''"#);
     let answer = running.invoke_blocking(event).unwrap();
     assert_eq!(answer.content_type, "application/vnd.awslambda.http-integration-response");
     assert_eq!(answer.body, b"{\"statusCode\":201}\0\0\0\0\0\0\0\0a");
@@ -51,10 +51,25 @@ fn an_answer_comes_in_pieces() {
 fn an_error_is_passed_on() {
     let root = obedient();
     let running = root.serve(&["bin/worker"]);
-    let error = r#"tell error '{"errorType":"My.Error","errorMessage":"no","stackTrace":["a:1"]}'"#;
+    let error = r#"say error '{"errorType":"My.Error","errorMessage":"no","stackTrace":["a:1"]}'"#;
     expect_error(&running, error, "My.Error", &[r#""errorMessage":"no""#, r#""stackTrace":["a:1"]"#]);
-    expect_error(&running, &format!("tell chunk a; {error}"), "My.Error", &["a:1"]);
-    expect_answer(&running, "tell result 1", "1");
+    expect_error(&running, &format!("say chunk a; {error}"), "My.Error", &["a:1"]);
+    expect_answer(&running, "say result 1", "1");
+}
+
+#[test]
+fn what_a_report_says_besides_is_passed_on_as_it_came() {
+    let root = obedient();
+    let running = root.serve(&["bin/worker"]);
+    let cause = r#""cause":{"errorType":"B","errorMessage":"b","stackTrace":["b:1"],"cause":{"errorType":"C","errorMessage":"c"}}"#;
+    for report in [
+        format!(r#"{{"errorType":"A","errorMessage":"a","stackTrace":["a:1"],{cause}}}"#),
+        format!(r#"{{ {cause}, "stackTrace" : ["a:1"], "errorMessage":"a\u00e9","errorType":"A"}}"#),
+        format!(r#"{{"errorType":"A","errorMessage":"a","trace":["a:1"],{cause}}}"#),
+    ] {
+        let answer = running.invoke_blocking(Event::new(format!("say error '{report}'"))).unwrap();
+        assert_eq!((answer.outcome, String::from_utf8_lossy(&answer.body).into_owned()), (Outcome::Failure, report));
+    }
 }
 
 #[test]
@@ -63,7 +78,7 @@ fn whatever_ends_a_worker_is_named_and_the_next_event_is_answered() {
     let running = root.serve(&["bin/worker"]);
     for (event, error_type, parts) in [
         ("echo bye >&2; exit 0", "Runtime.ExitError", &["worker exited with status 0 before", "bye"][..]),
-        ("tell fatal '{\"errorType\":\"My.End\",\"errorMessage\":\"no more\"}'", "My.End", &["no more"]),
+        ("say fatal '{\"errorType\":\"My.End\",\"errorMessage\":\"no more\"}'", "My.End", &["no more"]),
         ("exit 3", "Runtime.ExitError", &["exited with status 3"]),
         ("kill -9 $$", "Runtime.ExitError", &["signal 9 (SIGKILL, which the kernel sends when memory runs out)"]),
         ("kill -SEGV $$", "Runtime.ExitError", &["signal 11 (SIGSEGV)"]),
@@ -71,12 +86,12 @@ fn whatever_ends_a_worker_is_named_and_the_next_event_is_answered() {
         ("exec 9>&-; eval \"exec $LAMBWIRE_ANSWERS_FD>&-\"; sleep 60", "Runtime.BadFrame", &["closed its answers"]),
         ("echo Hello >&9", "Runtime.BadFrame", &["found 'Hello"]),
         ("echo result $id 99999999 >&9", "Function.ResponseSizeTooLarge", &["99999999 bytes, 6291556 is the most"]),
-        ("tell ready ''", "Runtime.BadFrame", &["'ready' of the worker protocol is out of turn"]),
-        ("tell chunk a; tell result 1", "Runtime.BadFrame", &["'result' of the worker protocol is out of turn"]),
-        ("tell chunk a; exit 5", "Runtime.ExitError", &["exited with status 5"]),
+        ("say ready ''", "Runtime.BadFrame", &["'ready' of the worker protocol is out of turn"]),
+        ("say chunk a; say result 1", "Runtime.BadFrame", &["'result' of the worker protocol is out of turn"]),
+        ("say chunk a; exit 5", "Runtime.ExitError", &["exited with status 5"]),
     ] {
         expect_error(&running, event, error_type, parts);
-        expect_answer(&running, "tell result '\"well\"'", "\"well\"");
+        expect_answer(&running, "say result '\"well\"'", "\"well\"");
     }
 }
 
@@ -88,7 +103,7 @@ fn what_a_worker_leaves_running_ends_with_it() {
     expect_error(&running, &event, "Runtime.ExitError", &[]);
     let pid = fs::read_to_string(root.path("pid")).unwrap();
     // The next answer is given by another worker, which is started when the first one's are gone.
-    expect_answer(&running, "tell result 1", "1");
+    expect_answer(&running, "say result 1", "1");
     assert!(!Path::new("/proc").join(pid.trim()).exists());
 }
 
@@ -96,17 +111,17 @@ fn what_a_worker_leaves_running_ends_with_it() {
 fn a_worker_that_has_ended_between_events_is_replaced() {
     let root = obedient();
     let running = root.serve(&["bin/worker"]);
-    let pid = running.invoke_blocking(Event::new("tell result $$; exit")).unwrap().body;
+    let pid = running.invoke_blocking(Event::new("say result $$; exit")).unwrap().body;
     let status = Path::new("/proc").join(str::from_utf8(&pid).unwrap()).join("stat");
     // It is not waited for before there is another event.
     wait_until(|| fs::read_to_string(&status).is_ok_and(|status| status.contains(") Z ")));
-    expect_answer(&running, "tell result 3", "3");
+    expect_answer(&running, "say result 3", "3");
 }
 
 #[test]
 fn a_worker_that_has_not_read_all_of_an_event_is_replaced() {
     let heads = "read -r first id _ length <&8 && read -r context <&8";
-    let root = root_of(&format!("tell ready ''\nwhile {heads}; do tell text \"$first $length\"; done\n"));
+    let root = root_of(&format!("say ready ''\nwhile {heads}; do say text \"$first $length\"; done\n"));
     let running = root.serve(&["bin/worker"]);
     // More than a pipe holds.
     expect_answer(&running, &"x".repeat(300_000), "\"event 300000\"");
@@ -117,28 +132,28 @@ fn a_worker_that_has_not_read_all_of_an_event_is_replaced() {
 fn an_answer_to_another_event_is_nobodys() {
     let root = obedient();
     let running = root.serve(&["bin/worker"]);
-    expect_answer(&running, "old=$id; tell result 1", "1");
-    expect_answer(&running, "new=$id; id=$old; tell result '\"of another\"'; id=$new; tell result 2", "2");
-    expect_answer(&running, "new=$id; id=$old; tell chunk late; tell end ''; id=$new; tell result 3", "3");
+    expect_answer(&running, "old=$id; say result 1", "1");
+    expect_answer(&running, "new=$id; id=$old; say result '\"of another\"'; id=$new; say result 2", "2");
+    expect_answer(&running, "new=$id; id=$old; say chunk late; say end ''; id=$new; say result 3", "3");
 }
 
 #[test]
 fn a_result_that_is_not_json_is_an_error_and_bytes_are_what_they_are() {
     let root = obedient();
     let running = root.serve(&["bin/worker"]);
-    expect_error(&running, "tell result '{\"a\":Inf}'", "Runtime.MarshalError", &["answer is not JSON", "column 6"]);
-    expect_error(&running, "tell result ''", "Runtime.MarshalError", &["EOF"]);
-    expect_answer(&running, "tell bytes '{\"a\":NaN}'", "{\"a\":NaN}");
-    expect_answer(&running, "tell bytes ''", "");
+    expect_error(&running, "say result '{\"a\":Inf}'", "Runtime.MarshalError", &["answer is not JSON", "column 6"]);
+    expect_error(&running, "say result ''", "Runtime.MarshalError", &["EOF"]);
+    expect_answer(&running, "say bytes '{\"a\":NaN}'", "{\"a\":NaN}");
+    expect_answer(&running, "say bytes ''", "");
 }
 
 #[test]
 fn a_worker_that_has_spoken_between_events_is_replaced() {
     let root = obedient();
     let running = root.serve(&["bin/worker"]);
-    expect_answer(&running, "tell result 1; tell result 2; : > done", "1");
+    expect_answer(&running, "say result 1; say result 2; : > done", "1");
     wait_until(|| root.path("done").exists());
-    expect_answer(&running, "tell result 3", "3");
+    expect_answer(&running, "say result 3", "3");
 }
 
 fn wait_until(holds: impl Fn() -> bool) {
@@ -155,20 +170,20 @@ fn what_is_written_freely_is_no_answer() {
     let running = root.serve(&["bin/worker"]);
     // More than a pipe holds.
     let event = "i=0; while [ $i -lt 3000 ]; do echo a line of the log that is somewhat long; i=$((i+1)); done";
-    expect_answer(&running, &format!("{event}; echo and one more >&2; tell result 1"), "1");
+    expect_answer(&running, &format!("{event}; echo and one more >&2; say result 1"), "1");
 }
 
 #[test]
 fn a_worker_that_does_not_load_a_second_time_is_an_answer() {
-    let root = root_of("[ -e loaded ] && exit 9\ntouch loaded\ntell ready ''\nwhile next; do eval \"$event\"; done\n");
+    let root = root_of("[ -e loaded ] && exit 9\ntouch loaded\nsay ready ''\nwhile next; do eval \"$event\"; done\n");
     let running = root.serve(&["bin/worker"]);
     expect_error(&running, "exit 1", "Runtime.ExitError", &["status 1 before it had answered"]);
     for _ in 0..2 {
-        expect_error(&running, "tell result 1", "Runtime.ExitError", &["status 9 before its handler was loaded"]);
+        expect_error(&running, "say result 1", "Runtime.ExitError", &["status 9 before its handler was loaded"]);
     }
     fs::remove_file(root.path("loaded")).unwrap();
     // The one that has failed to load may have been started already.
-    let _ = running.invoke_blocking(Event::new("tell result 1")).unwrap();
-    let answer = running.invoke_blocking(Event::new("tell result 1")).unwrap();
+    let _ = running.invoke_blocking(Event::new("say result 1")).unwrap();
+    let answer = running.invoke_blocking(Event::new("say result 1")).unwrap();
     assert_eq!(answer.outcome, Outcome::Success);
 }

@@ -210,7 +210,7 @@ fn digest(event: &[u8]) -> String {
     format!("{} bytes, {:016x}", event.len(), hasher.finish())
 }
 
-/// Responses as many invocations at a time as it is told to, until the emulator has had enough.
+/// Responses as many invocations at a time as it may, until the emulator has had enough.
 async fn function() -> Result<(), Anything> {
     let api = env::var(ENV_RUNTIME_API)?;
     // Any error ends the function, and thereby fails what is under way.
@@ -227,7 +227,7 @@ fn answer(event: &[u8]) -> Result<Response<'_>, Failure> {
         let memory = memory_kb().map_err(|error| Failure::new("Function.NoMemory", error.to_string()))?;
         return Ok(memory.to_string().into());
     }
-    let failure = || Failure::new("Function.Told", digest(event));
+    let failure = || Failure::new("Function.AskedToFail", digest(event));
     let pieces = event.chunks(PIECE).map(|piece| Ok(piece.to_vec()));
     match How::of(event) {
         How::Whole => Ok(Response::new(BYTES, event)),

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exits_are_told_in_the_words_of_aws() {
+    fn exits_are_said_in_the_words_of_aws() {
         for (wait_status, expected) in [
             (0, "Runtime exited without providing a reason"),
             (0x0300, "Runtime exited with error: exit status 3"),

@@ -15,7 +15,7 @@ pub(crate) struct Function {
     pub(crate) task_root: Option<String>,
     pub(crate) runtime_dir: Option<String>,
     pub(crate) version: String,
-    /// What it has to show to be told where it runs.
+    /// What it has to show to learn where it runs.
     pub(crate) metadata_token: String,
     /// How many invocations its process takes at a time, on managed instances.
     pub(crate) concurrency: Option<usize>,
@@ -117,7 +117,7 @@ impl Function {
     }
 
     /// Where the code is: as configured, as the program would inherit it, where Lambda has it, else where the program
-    /// starts. AWS's clients for Node and Perl end if they are not told.
+    /// starts. AWS's clients for Node and Perl end if they do not know.
     fn task_root(&self, command: &Command) -> Option<OsString> {
         let configured = self.task_root.as_ref().map(OsString::from).or_else(|| variable(command, "LAMBDA_TASK_ROOT"));
         configured

@@ -7,8 +7,8 @@ use std::time::Duration;
 /// bytes, and AWS's default of 1,000 for an account is of those that run, not of those that wait.
 pub const CALLERS: usize = 10_000;
 
-/// Most connections from callers at a time; more wait to be accepted. Twice [`CALLERS`], so that throttled callers can
-/// be told.
+/// Most connections from callers at a time; more wait to be accepted. Twice [`CALLERS`], so that throttled callers can be
+/// answered.
 pub const CALLER_CONNECTIONS: usize = 2 * CALLERS;
 
 /// Most connections from the runtime at a time; more are closed at once. AWS's clients hold one or two.
@@ -18,7 +18,7 @@ pub const RUNTIME_CONNECTIONS: usize = 256;
 /// while the one before lingers.
 pub const CONCURRENCY: usize = RUNTIME_CONNECTIONS / 2;
 
-/// How many invocations that have timed out are remembered, for their late answers to be told so: as many as with AWS's
+/// How many invocations that have timed out are remembered, for their late answers to be refused so: as many as with AWS's
 /// emulator.
 pub const TIMED_OUT: usize = 1000;
 
@@ -78,7 +78,7 @@ pub const ENVIRONMENTS: usize = 1000;
 /// Longest client context, in bytes of base64 (AWS, Invoke).
 pub const CLIENT_CONTEXT_BYTES: usize = 3583;
 
-/// Most bytes of an oversize body that are read and thrown away, so that its sender can be told in order. Behind that
+/// Most bytes of an oversize body that are read and thrown away, so that its sender can be answered in order. Behind that
 /// the connection is closed. Ours: several times what any function would send by mistake.
 pub const DISCARDED_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -92,7 +92,7 @@ pub const SHUTDOWN: Duration = Duration::from_secs(2);
 /// some dozens.
 pub(crate) const TELEMETRY_HISTORY: usize = 1000;
 
-/// Batches that are kept for a subscriber which does not take them; what comes then is dropped, and it is told so.
+/// Batches that are kept for a subscriber which does not take them; what comes then is dropped, and it learns so.
 pub(crate) const TELEMETRY_BATCHES: usize = 4;
 
 /// How long a subscriber has to take a batch.
@@ -122,6 +122,10 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long an invocation may be allowed to take: AWS's largest setting.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(900);
+
+/// How long an invocation may be allowed to take on managed instances, if nobody waits for its answer; otherwise
+/// [`MAX_TIMEOUT`] (AWS, "Lambda quotas").
+pub const MANAGED_TIMEOUT: Duration = Duration::from_secs(90 * 60);
 
 /// How long a program may take to ask for its first invocation: AWS's limit for on-demand functions.
 pub const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(10);

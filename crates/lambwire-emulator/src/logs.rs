@@ -54,7 +54,7 @@ impl Reader {
         }
     }
 
-    /// Hands on what has been written so far, as far as the kernel has told of it.
+    /// Hands on what has been written so far, as far as the kernel has reported it.
     pub(crate) fn drain(&self, to: &mut impl FnMut(Source, &[u8])) {
         let mut buf = [0; limits::LOG_READ_BYTES];
         // So many, and then others have their turn.

@@ -79,7 +79,7 @@ pub(crate) struct Job {
     pub(crate) place: Option<Place>,
 }
 
-/// Who is told what comes of an invocation.
+/// Who gets what comes of an invocation.
 #[derive(Debug)]
 pub(crate) enum Caller {
     /// Somebody who waits.

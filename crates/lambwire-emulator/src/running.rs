@@ -83,7 +83,7 @@ impl Running {
             drop(ended);
         })?;
         let running = Self { callers, addresses, feed, phase, end, thread: Some(thread) };
-        // A thread that ends without a word has told of its panic.
+        // A thread that ends without a word has reported its panic.
         Ok(start.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map(|()| running))
     }
 
@@ -146,7 +146,7 @@ impl Running {
         self.callers.submit_streaming(event)
     }
 
-    /// Takes no more events, waits until those that were taken are carried out and their callers told, and ends the
+    /// Takes no more events, waits until those that were taken are carried out and their callers answered, and ends the
     /// program.
     pub async fn finish(self) {
         self.advance(Phase::Finishing);
@@ -167,7 +167,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.advance(Phase::Aborted);
         if let Some(thread) = self.thread.take() {
-            // It has told of its panic.
+            // It has reported its panic.
             let _ = thread.join();
         }
     }
@@ -301,7 +301,7 @@ async fn receive(mut jobs: mpsc::UnboundedReceiver<Job>, fleet: Rc<Fleet>, mut p
     }
 }
 
-/// Waits for callers to have read what they are told.
+/// Waits for callers to have read their answers.
 async fn tell_last_callers(mut listening: JoinSet<()>) {
     let all = async { while listening.join_next().await.is_some() {} };
     // Those who do not read have had their time.

@@ -190,14 +190,15 @@ impl Emulator {
     }
 
     /// How long an invocation may take; [`DEFAULT_TIMEOUT`](limits::DEFAULT_TIMEOUT) without it,
-    /// [`MAX_TIMEOUT`](limits::MAX_TIMEOUT) at most.
+    /// [`MAX_TIMEOUT`](limits::MAX_TIMEOUT) at most; with [`concurrency`](Self::concurrency), an invocation whose answer
+    /// nobody waits for may take up to [`MANAGED_TIMEOUT`](limits::MANAGED_TIMEOUT).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout.min(limits::MAX_TIMEOUT));
+        self.timeout = Some(timeout.min(limits::MANAGED_TIMEOUT));
         self
     }
 
-    /// Lets invocations and starts take as long as they want: for debuggers. A runtime is told of a deadline that is
+    /// Lets invocations and starts take as long as they want: for debuggers. A runtime gets a deadline that is
     /// [`MAX_TIMEOUT`](limits::MAX_TIMEOUT) away.
     #[must_use]
     pub fn without_timeout(mut self) -> Self {

@@ -25,6 +25,9 @@ impl Emulator {
     ///
     /// An address cannot be listened at, or the program cannot be started.
     pub fn start(mut self) -> Result<Running, StartError> {
+        if self.function.concurrency.is_none() {
+            self.timeout = self.timeout.map(|timeout| timeout.min(limits::MAX_TIMEOUT));
+        }
         let runtime_api = bind(self.runtime_api)?;
         let front = self.listen.map(bind).transpose()?;
         let url = self.url.map(bind).transpose()?;
@@ -90,7 +93,7 @@ impl Emulator {
     }
 }
 
-/// What an extension is told of the function.
+/// What an extension learns of the function.
 fn registration(function: &Function, command: Option<&Command>) -> Registration {
     let handler = command.map(|command| function.handler(command)).unwrap_or_default();
     let handler = handler.to_string_lossy().into_owned();

@@ -79,7 +79,7 @@ impl Environment {
         self.close_answer_with(at, failure, now);
     }
 
-    /// Why an answer to this invocation, which is not in flight, is refused: a time-out is told once.
+    /// Why an answer to this invocation, which is not in flight, is refused: a time-out is reported once.
     fn unknown(&mut self, id: &str) -> ApiError<'static> {
         match self.timed_out.iter().position(|timed_out| &**timed_out == id) {
             Some(at) => {

@@ -23,7 +23,7 @@ impl Refusal {
     }
 }
 
-/// Something that an extension is told of.
+/// Something that an extension hears of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// An invocation begins.
@@ -55,7 +55,7 @@ impl ShutdownReason {
 enum State {
     Registered,
     Ready,
-    /// It has been told of something, and has not asked for more.
+    /// It has heard of something, and has not asked for more.
     Busy,
     InitError,
     ExitError,
@@ -83,7 +83,7 @@ struct Extension {
     /// The type of the error that it has reported.
     error_type: Option<String>,
     waiting: Option<ConnectionId>,
-    /// What it is told when it asks next.
+    /// What it gets when it asks next.
     pending: Option<Notice>,
 }
 
@@ -112,7 +112,7 @@ impl Extensions {
         !self.list.is_empty()
     }
 
-    /// Whether there is one that has asked to be told of the end.
+    /// Whether there is one that has asked to hear of the end.
     pub(crate) fn want_shutdown(&self) -> bool {
         self.list.iter().any(|extension| extension.wants_shutdown)
     }
@@ -205,7 +205,7 @@ impl Extensions {
         Ok((invoke, shutdown))
     }
 
-    /// The extension of this id asks for the next event: it gets what it has not been told, or waits.
+    /// The extension of this id asks for the next event: it gets what it has not heard, or waits.
     pub(crate) fn next(&mut self, id: &[u8], connection: ConnectionId) -> Result<Option<Notice>, Refusal> {
         let extension = self.find(id)?;
         if matches!(extension.state, State::InitError | State::ExitError) {
@@ -263,7 +263,7 @@ impl Extensions {
         self.find(id).map(|extension| extension.name.clone())
     }
 
-    /// Tells all of something who want to be told, and gives the connections that wait for it.
+    /// Tells all of something who want to hear of it, and gives the connections that wait for it.
     pub(crate) fn notify(&mut self, notice: &Notice) -> Vec<ConnectionId> {
         let wants = |extension: &Extension| match notice {
             Notice::Invoke(_) => extension.wants_invoke,
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wants_to_be_told_of_an_invocation_is_at_work_until_it_asks_again() {
+    fn who_wants_to_hear_of_an_invocation_is_at_work_until_it_asks_again() {
         let mut extensions = with_external();
         let one = extensions.register("one.sh", BOTH).unwrap();
         let quiet = extensions.register("quiet", NONE).unwrap();

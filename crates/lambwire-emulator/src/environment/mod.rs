@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use lambwire::{ApiError, Mode};
 
 use crate::answer::Failure;
-use crate::exit::Exit;
-use crate::limits;
 
 mod answers;
+mod ends;
 mod extensions;
 mod start;
 mod table;
@@ -84,6 +83,7 @@ struct InFlight {
     id: Id,
     nonce: Arc<str>,
     given_at: Instant,
+    timeout: Option<Duration>,
     deadline: Option<Instant>,
     progress: Progress,
     status: Status,
@@ -134,7 +134,7 @@ pub(crate) enum Action {
     Fail(Id, Failure),
     /// This invocation is over.
     Finish(Finished),
-    /// This connection is told so.
+    /// This connection hears so.
     Notify(ConnectionId, Notice),
     /// The runtime is to be ended: it takes too long.
     End,
@@ -262,7 +262,7 @@ impl Environment {
         }
     }
 
-    /// An extension asks for its next event: it gets what it has not been told, or waits.
+    /// An extension asks for its next event: it gets what it has not heard, or waits.
     pub(crate) fn extension_next(
         &mut self,
         id: &[u8],
@@ -285,9 +285,15 @@ impl Environment {
         self.actions.extend(actions);
     }
 
-    /// Gives an invocation to the runtime, which [is ready](Self::is_ready): to the connection that has waited longest,
-    /// if one does. Otherwise it goes to the one that asks next.
-    pub(crate) fn assign(&mut self, id: &Id, nonce: &Arc<str>, now: Instant) -> Option<ConnectionId> {
+    /// Gives an invocation, which may take so long, to the runtime, which [is ready](Self::is_ready): to the connection
+    /// that has waited longest, if one does. Otherwise it goes to the one that asks next.
+    pub(crate) fn assign(
+        &mut self,
+        id: &Id,
+        nonce: &Arc<str>,
+        timeout: Option<Duration>,
+        now: Instant,
+    ) -> Option<ConnectionId> {
         self.claim = self.claim.take().filter(|claim| claim.id != *id);
         if self.capacity == Capacity::One {
             self.state = State::Running;
@@ -296,7 +302,8 @@ impl Environment {
             id: Arc::clone(id),
             nonce: Arc::clone(nonce),
             given_at: now,
-            deadline: self.timeouts.invocation.map(|timeout| now + timeout),
+            timeout,
+            deadline: timeout.map(|timeout| now + timeout),
             progress: Progress::Given,
             status: Status::Success,
             spans: Spans { given_at: Some(now), ..Spans::default() },
@@ -311,74 +318,6 @@ impl Environment {
     pub(crate) fn forget(&mut self, connection: ConnectionId) {
         self.waiting.retain(|waiting| *waiting != connection);
         self.extensions.forget(connection);
-    }
-
-    /// The process has ended, and all that it sent has been received.
-    pub(crate) fn exited(&mut self, exit: Exit, now: Instant) {
-        self.fail_all(&Failure::Exited(exit), now);
-    }
-
-    /// Nothing will come of anything that is in flight or waited for.
-    pub(crate) fn fail_all(&mut self, failure: &Failure, now: Instant) {
-        if !self.has_init_error() {
-            self.fail_claim(failure);
-        }
-        for mut over in std::mem::take(&mut self.in_flight) {
-            if over.progress == Progress::Answered {
-                over.status = Status::Failed(failure.clone());
-            }
-            self.finish_unanswered(over, failure.clone(), now);
-        }
-    }
-
-    /// No process can be started.
-    pub(crate) fn fail_claim(&mut self, failure: &Failure) {
-        if let Some(Claim { id, .. }) = self.claim.take() {
-            self.actions.push_back(Action::Fail(Arc::clone(&id), failure.clone()));
-            self.finish_claim(id, Status::Failed(failure.clone()));
-        }
-    }
-
-    /// When the next thing will have taken too long.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        let claim = self.claim_deadline().map(|(deadline, _)| deadline);
-        self.in_flight.iter().filter_map(|current| current.deadline).chain(claim).min()
-    }
-
-    /// Ends whatever has taken too long by now.
-    pub(crate) fn tick(&mut self, now: Instant) {
-        if let Some((deadline, failure)) = self.claim_deadline()
-            && deadline <= now
-        {
-            self.fail_claim(&failure);
-            self.actions.push_back(Action::End);
-        }
-        let is_late = |current: &InFlight| current.deadline.is_some_and(|deadline| deadline <= now);
-        let timeout = Failure::TimedOut(self.timeouts.invocation.unwrap_or_default());
-        while let Some(at) = self.in_flight.iter().position(is_late) {
-            let mut late = self.in_flight.remove(at);
-            self.idle_since = now;
-            if self.is_many() {
-                self.remember(&late.id);
-            } else {
-                self.actions.push_back(Action::End);
-            }
-            if late.progress == Progress::Answered {
-                late.status = Status::Failed(timeout.clone());
-            }
-            self.finish_unanswered(late, timeout.clone(), now);
-        }
-    }
-
-    /// A runtime that has nothing to do and does not ask, although a caller waits, is late then, and has so failed.
-    fn claim_deadline(&self) -> Option<(Instant, Failure)> {
-        let claim = self.claim.as_ref().filter(|_| self.in_flight.is_empty())?;
-        let init = self.timeouts.init?;
-        let (timeout, failure) = match self.state {
-            State::Restoring => (limits::RESTORE, Failure::RestoreTimedOut),
-            _ => (init, Failure::TimedOut(init)),
-        };
-        Some((claim.since.max(self.idle_since) + timeout, failure))
     }
 
     fn table(&self) -> &'static table::Table {
@@ -401,32 +340,5 @@ impl Environment {
 
     fn position(&self, id: &str) -> Option<usize> {
         self.in_flight.iter().position(|current| &*current.id == id)
-    }
-
-    fn remember(&mut self, id: &Id) {
-        self.timed_out.push_back(Arc::clone(id));
-        if self.timed_out.len() > limits::TIMED_OUT {
-            self.timed_out.pop_front();
-        }
-    }
-
-    fn finish_unanswered(&mut self, mut over: InFlight, failure: Failure, now: Instant) {
-        if over.progress != Progress::Answered {
-            over.status = Status::Failed(failure.clone());
-            self.actions.push_back(Action::Fail(Arc::clone(&over.id), failure));
-        }
-        self.finish(over, now);
-    }
-
-    fn finish(&mut self, over: InFlight, now: Instant) {
-        let InFlight { id, given_at, status, spans, .. } = over;
-        let duration = now.saturating_duration_since(given_at);
-        self.actions.push_back(Action::Finish(Finished { id, duration, status, spans }));
-    }
-
-    /// An invocation that never came to be given is over.
-    fn finish_claim(&mut self, id: Id, status: Status) {
-        let finished = Finished { id, duration: Duration::ZERO, status, spans: Spans::default() };
-        self.actions.push_back(Action::Finish(finished));
     }
 }

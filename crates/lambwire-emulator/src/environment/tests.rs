@@ -1,4 +1,6 @@
 use super::*;
+use crate::exit::Exit;
+use crate::limits;
 use lambwire::limits::{ERROR_BYTES, PAYLOAD_BYTES};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -70,7 +72,7 @@ impl Driven {
     }
 
     fn assign(&mut self, id: &str) -> Option<ConnectionId> {
-        self.environment.assign(&id.into(), &"nonce".into(), self.now)
+        self.environment.assign(&id.into(), &"nonce".into(), Some(TIMEOUT), self.now)
     }
 
     fn begin(&mut self, call: Call, id: &str) -> Result<u64, ApiError<'static>> {
@@ -253,7 +255,7 @@ fn what_takes_too_long_ends_the_runtime_of_one_at_a_time_alone() {
     driven.begin(Call::Response, "now").unwrap();
     driven.pass(TIMEOUT);
     assert_eq!(driven.actions(), ["fail now Sandbox.Timedout", "over now Sandbox.Timedout"]);
-    // A late answer is told so, once.
+    // A late answer is refused so, once.
     assert_eq!(driven.end("now"), Err(ApiError::InvokeTimeout));
     assert_eq!(driven.end("now"), Err(ApiError::InvalidRequestId));
 }
@@ -380,4 +382,17 @@ fn an_invocation_is_over_when_the_extensions_are_ready_as_well() {
     assert_eq!(driven.actions(), ["over now"]);
     driven.environment.shut_down(ShutdownReason::Spindown, 1);
     assert_eq!(driven.actions(), ["notify 101"]);
+}
+
+#[test]
+fn an_invocation_is_late_by_its_own_time_out() {
+    let mut driven = Driven::new(Capacity::Many(2));
+    driven.next().unwrap();
+    driven.next().unwrap();
+    driven.assign("short");
+    driven.environment.assign(&"long".into(), &"nonce".into(), Some(TIMEOUT * 2), driven.now);
+    driven.now += TIMEOUT;
+    driven.environment.tick(driven.now);
+    assert!(driven.actions().iter().any(|action| action.contains("short")));
+    assert_eq!(driven.environment.deadline(), Some(driven.now + TIMEOUT));
 }

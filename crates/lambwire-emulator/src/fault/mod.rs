@@ -1,4 +1,4 @@
-//! A Runtime API that errs as it is told, for tests of runtimes.
+//! A Runtime API that errs by a script, for tests of runtimes.
 //!
 //! A [`Script`] says what becomes of the first request for an invocation, of the second, and so on, and the same of
 //! answers. What no plan is left for is treated well: an answer is accepted, and whoever asks for an invocation waits.

@@ -57,7 +57,7 @@ pub enum Action {
     },
     /// Does nothing for a while.
     Pause(Duration),
-    /// Does nothing until it is told to [go on](super::FaultServer::resume).
+    /// Does nothing until it is to [go on](super::FaultServer::resume).
     Hold,
     /// Says no more, and lets the connection stay half open.
     HalfClose,

@@ -15,7 +15,7 @@ use super::script::{Plan, Script};
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 128;
 
-/// Bytes that the kernel takes in before they are read, as far as it can be told. A machine that takes in megabytes would
+/// Bytes that the kernel takes in before they are read, as far as it can be known. A machine that takes in megabytes would
 /// let a large answer go out whole to a server that breaks off in its midst.
 const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 

@@ -309,7 +309,7 @@ impl Driver {
 
     /// Receives what processes sent before they ended.
     async fn settle(&self) {
-        // The kernel may have told of connections that nobody has looked at.
+        // The kernel may have reported connections that nobody has looked at.
         for _ in 0..3 {
             yield_now().await;
         }

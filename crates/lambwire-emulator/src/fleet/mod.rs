@@ -70,7 +70,7 @@ pub enum Freeze {
     Connections,
 }
 
-/// What an extension is told of the function.
+/// What an extension learns of the function.
 #[derive(Debug)]
 pub(crate) struct Registration {
     pub(crate) name: String,
@@ -242,7 +242,7 @@ impl Fleet {
         }
     }
 
-    /// Takes no more. Whoever waits for an answer that has not come is told so.
+    /// Takes no more. Whoever waits for an answer that has not come learns so.
     pub(crate) fn stop(&self) {
         self.is_stopped.set(true);
         let dropped =

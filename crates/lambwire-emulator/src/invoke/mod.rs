@@ -320,7 +320,7 @@ fn json(body: Vec<u8>) -> Result<Vec<u8>, Exception> {
 }
 
 /// Receives a body. What is too large is received to its end all the same, within bounds, so that the caller is there to
-/// be told.
+/// answered.
 async fn collect(mut body: Incoming) -> Result<Vec<u8>, Exception> {
     let mut payload = Vec::new();
     let mut total: u64 = 0;

@@ -1,4 +1,4 @@
-//! The page for eyes, and what it is told.
+//! The page for eyes, and what it is sent.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -80,7 +80,7 @@ fn message(shown: &str) -> Bytes {
     format!("data: {shown}\n\n").into()
 }
 
-/// What is told of invocations, for as long as somebody looks.
+/// What is sent of invocations, for as long as somebody looks.
 pub(super) struct Messages(mpsc::Receiver<Bytes>);
 
 impl Body for Messages {

@@ -1,4 +1,4 @@
-//! What callers are told.
+//! What callers get.
 
 use std::io;
 use std::pin::Pin;

@@ -6,7 +6,7 @@ use super::connection::{Collected, Connection, Lost};
 use super::{Waiter, collect, discard_body, lost, object};
 use crate::environment::{ConnectionId, Refusal};
 use crate::event::new_id;
-use crate::fleet::member::{Member, Told, Unsubscribed};
+use crate::fleet::member::{Heard, Member, Unsubscribed};
 use crate::json;
 use crate::limits;
 
@@ -38,16 +38,16 @@ pub(super) async fn extension_next(
 ) -> Result<(), Lost> {
     discard_body(connection).await?;
     let event = match member.extension_next(extension, id) {
-        Ok(Told::At(event)) => event,
-        Ok(Told::Waits(mut told)) => {
+        Ok(Heard::At(event)) => event,
+        Ok(Heard::Waits(mut heard)) => {
             let _waiter = Waiter(member, id);
             connection.flush().await?;
-            let told = tokio::select! {
+            let heard = tokio::select! {
                 biased;
-                told = &mut told => told,
+                heard = &mut heard => heard,
                 lost = lost(connection) => return lost,
             };
-            match told {
+            match heard {
                 Ok(event) => event,
                 Err(_) => return object(connection, ApiError::InternalServerError).await,
             }

@@ -174,7 +174,7 @@ impl Subscriber {
             };
             if let Some(failure) = failure {
                 log::info!("{} does not take {} records: {failure}", self.extension, batch.len());
-                // That such a notice was not taken is not told by another.
+                // That such a notice was not taken is not reported by another.
                 let is_notice = batch.iter().all(|record| record.contains("platform.logsDropped"));
                 if !is_notice {
                     let mut pending = self.pending.borrow_mut();
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_keep_up_loses_what_comes_then_and_is_told_how_much() {
+    fn who_does_not_keep_up_loses_what_comes_then_and_learns_how_much() {
         let subscriber = subscriber();
         let most = limits::TELEMETRY_BATCHES * 2;
         for _ in 0..most {

@@ -18,12 +18,12 @@ mod subscription;
 use delivery::{Dropped, Link, Subscriber};
 pub(crate) use subscription::{Kind, Subscription};
 
-/// What is told of one environment.
+/// What is said of one environment.
 #[derive(Default)]
 pub(crate) struct Telemetry {
     /// Whether anybody may ever subscribe: without extensions nothing is made.
     is_on: Cell<bool>,
-    /// What was told before, for those who subscribe later.
+    /// What was said before, for those who subscribe later.
     history: RefCell<VecDeque<(Kind, String)>>,
     subscribers: Rc<RefCell<Vec<Rc<Subscriber>>>>,
     tasks: RefCell<JoinSet<()>>,
@@ -82,7 +82,7 @@ impl Telemetry {
         }
     }
 
-    /// An extension subscribes; it is told of what has been before, too. Another subscription of the same one replaces the
+    /// An extension subscribes; it gets what has been before, too. Another subscription of the same one replaces the
     /// first.
     ///
     /// # Errors
@@ -93,8 +93,8 @@ impl Telemetry {
         let link =
             link.map_err(|error| format!("Invalid destination: could not TCP dial provided address: {error}"))?;
         let types: Vec<&str> = subscription.kinds.iter().map(|kind| kind.name()).collect();
-        let told = json!({ "name": extension, "state": "Subscribed", "types": types });
-        self.tell(Kind::Platform, &made("platform.telemetrySubscription", &told));
+        let heard = json!({ "name": extension, "state": "Subscribed", "types": types });
+        self.tell(Kind::Platform, &made("platform.telemetrySubscription", &heard));
         let subscriber = Rc::new(Subscriber::new(extension.clone(), subscription));
         for (kind, record) in self.history.borrow().iter() {
             subscriber.push(*kind, record);

@@ -22,7 +22,7 @@ pub(crate) fn runtime() -> Command {
     role("serve")
 }
 
-/// A program that takes as many events at a time as it is told, on as many connections.
+/// A program that takes as many events at a time as it may, on as many connections.
 pub(crate) fn concurrent_runtime() -> Command {
     role("serve-concurrent")
 }

@@ -72,7 +72,7 @@ fn an_answer_is_taken_with_the_nonce_or_none_and_only_once() {
 }
 
 #[test]
-fn a_late_answer_is_told_of_the_time_out_once_and_the_connection_goes_on() {
+fn a_late_answer_hears_of_the_time_out_once_and_the_connection_goes_on() {
     let emulator = quiet().timeout(Duration::from_millis(50)).concurrency(2).start().unwrap();
     let mut peer = Peer::connect(emulator.runtime_api());
     thread::scope(|scope| {

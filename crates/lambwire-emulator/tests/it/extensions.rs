@@ -13,8 +13,8 @@ use crate::child;
 use crate::library::{invoke_with, quiet};
 use crate::wire::{Answered, Wire};
 
-/// The file for what an extension is told; its place says that this process is to be one.
-const TOLD: &str = "LAMBWIRE_TEST_EXTENSION_TOLD";
+/// The file for what an extension hears; its place says that this process is to be one.
+const HEARD: &str = "LAMBWIRE_TEST_EXTENSION_HEARD";
 
 /// Long enough for whatever a test waits for that does come.
 const AMPLE: Duration = Duration::from_secs(300);
@@ -33,11 +33,11 @@ fn ask_for_event(id: &str) -> String {
 
 #[test]
 fn plays_the_extension_when_asked() {
-    let Ok(told) = env::var(TOLD) else { return };
+    let Ok(heard) = env::var(HEARD) else { return };
     let address: SocketAddr = env::var("AWS_LAMBDA_RUNTIME_API").unwrap().parse().unwrap();
     let mut wire = Wire::connect(address);
     let tell = |line: &str| {
-        let mut file = fs::OpenOptions::new().append(true).create(true).open(&told).unwrap();
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(&heard).unwrap();
         std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes()).unwrap();
     };
     assert!(env::var_os("_HANDLER").is_none());
@@ -80,12 +80,12 @@ impl Directory {
         Self(path)
     }
 
-    fn told(&self) -> PathBuf {
-        self.0.join("told")
+    fn heard(&self) -> PathBuf {
+        self.0.join("heard")
     }
 
     fn read(&self) -> String {
-        fs::read_to_string(self.told()).unwrap_or_default()
+        fs::read_to_string(self.heard()).unwrap_or_default()
     }
 }
 
@@ -101,13 +101,13 @@ fn run(directory: &Directory, options: &[&str], variables: &[(&str, &Path)], eve
     command.args(["--extensions", directory.0.join("bin").to_str().unwrap(), "--init-timeout", "300"]);
     command.args(options).args(["--event-json", event, "--"]).arg(env::current_exe().unwrap()).args(child::arguments());
     let (key, value) = child::variable();
-    command.env(key, value).env(TOLD, directory.told()).envs(variables.iter().copied());
+    command.env(key, value).env(HEARD, directory.heard()).envs(variables.iter().copied());
     command.output().unwrap()
 }
 
 #[test]
-fn an_extension_is_told_of_every_invocation_and_of_the_end() {
-    let directory = Directory::new("told");
+fn an_extension_hears_of_every_invocation_and_of_the_end() {
+    let directory = Directory::new("heard");
     let output = run(&directory, &["--timeout", "300"], &[], "hello");
     assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"hello"[..]), "{output:?}");
     let log = String::from_utf8(output.stderr).unwrap();
@@ -116,7 +116,7 @@ fn an_extension_is_told_of_every_invocation_and_of_the_end() {
 }
 
 #[test]
-fn an_extension_is_told_of_a_time_out() {
+fn an_extension_hears_of_a_time_out() {
     let directory = Directory::new("timeout");
     let output = run(&directory, &["--timeout", "2"], &[], "hang");
     assert_eq!(output.status.code(), Some(1));
@@ -134,7 +134,7 @@ fn an_extension_that_ends_fails_the_caller() {
 }
 
 #[test]
-fn an_extension_in_the_process_is_told_of_invocations() {
+fn an_extension_in_the_process_hears_of_invocations() {
     let emulator = quiet().name("mine").handler("app.handler").start().unwrap();
     let mut wire = Wire::connect(emulator.runtime_api());
     let registered = register(&mut wire, "inside", r#"{"events":["INVOKE"]}"#);
@@ -144,9 +144,9 @@ fn an_extension_in_the_process_is_told_of_invocations() {
     wire.write(ask_for_event(&id));
     let answer = invoke_with(&emulator, Event::new("e"), |peer| {
         let given = peer.next();
-        let told = wire.read();
-        assert!(told.header("lambda-extension-event-identifier").is_some());
-        let event: serde_json::Value = serde_json::from_slice(&told.body).unwrap();
+        let heard = wire.read();
+        assert!(heard.header("lambda-extension-event-identifier").is_some());
+        let event: serde_json::Value = serde_json::from_slice(&heard.body).unwrap();
         assert_eq!((event["eventType"].as_str(), event["requestId"].as_str()), (Some("INVOKE"), Some(&*given.id)));
         assert_eq!(event["deadlineMs"].as_u64(), given.deadline_ms);
         peer.respond(&given.id, b"done");
@@ -162,7 +162,7 @@ fn start_program() -> Running {
 }
 
 #[test]
-fn a_function_is_told_where_it_runs_if_it_shows_its_token() {
+fn a_function_learns_where_it_runs_if_it_shows_its_token() {
     let emulator = start_program();
     let variable = |name: &str| {
         let answer = emulator.invoke_blocking(Event::new(format!("variable {name}"))).unwrap();

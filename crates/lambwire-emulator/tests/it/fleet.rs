@@ -31,7 +31,7 @@ fn text(answer: &Answer) -> String {
 }
 
 #[test]
-fn callers_at_a_time_have_environments_of_their_own_up_to_the_limit() {
+fn callers_at_a_time_have_an_environment_each_up_to_the_limit() {
     let directory = std::env::temp_dir().join(format!("lambwire-fleet-{}", std::process::id()));
     fs::create_dir_all(&directory).unwrap();
     let emulator = emulator(child::runtime()).environments(2).start().unwrap();

@@ -187,7 +187,7 @@ fn a_runtime_that_is_frozen_before_it_has_read_that_its_answer_is_taken_reads_it
 }
 
 #[test]
-fn a_runtime_that_is_frozen_and_never_told_that_its_answer_is_taken_answers_again() {
+fn a_runtime_that_is_frozen_and_never_hears_that_its_answer_is_taken_answers_again() {
     let script = |loss| Script::new().next(a()).answer(Plan::new([Action::Hold, loss])).next(b());
     check(script, &[NEXT, ANSWER_A, ANSWER_A, NEXT, ANSWER_B, NEXT]);
 }

@@ -168,7 +168,7 @@ fn an_event_that_nobody_waits_for_is_carried_out() {
 }
 
 #[test]
-fn a_caller_who_was_there_before_the_end_is_told() {
+fn a_caller_who_was_there_before_the_end_is_answered() {
     let (emulator, address) = start();
     let caller = thread::spawn(move || post(address, INVOKE, &[], b"\"last\""));
     let mut peer = Peer::connect(emulator.runtime_api());

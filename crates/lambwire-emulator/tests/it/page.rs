@@ -1,4 +1,4 @@
-//! The page, and what it is told, as bytes; `just page` drives it in a browser.
+//! The page, and what it is sent, as bytes; `just page` drives it in a browser.
 
 use lambwire_emulator::Event;
 use serde_json::Value;
@@ -8,17 +8,17 @@ use crate::wire::Wire;
 
 const LOOK: &str = "GET /page/invocations HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// The next thing that is told.
-fn told(wire: &mut Wire) -> Value {
+/// The next thing that is sent.
+fn message(wire: &mut Wire) -> Value {
     loop {
-        if let Some(told) = wire.read_line().strip_prefix("data: ") {
-            return serde_json::from_str(told).unwrap();
+        if let Some(json) = wire.read_line().strip_prefix("data: ") {
+            return serde_json::from_str(json).unwrap();
         }
     }
 }
 
 #[test]
-fn who_looks_is_told_of_invocations_as_they_happen_and_of_those_before() {
+fn who_looks_hears_of_invocations_as_they_happen_and_of_those_before() {
     let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).start().unwrap();
     let address = emulator.listens().unwrap();
     let mut wire = Wire::connect(address);
@@ -29,9 +29,9 @@ fn who_looks_is_told_of_invocations_as_they_happen_and_of_those_before() {
         peer.fail(&given.id, br#"{"errorMessage":"boom"}"#);
         peer.ask_next();
     });
-    let begun = told(&mut wire);
+    let begun = message(&mut wire);
     assert_eq!((&begun["status"], &begun["event"]), (&"running".into(), &r#"{"a":1}"#.into()));
-    let over = told(&mut wire);
+    let over = message(&mut wire);
     assert_eq!((&over["id"], &over["status"]), (&begun["id"], &"failed".into()));
     assert_eq!(over["answer"], r#"{"errorMessage":"boom"}"#);
     for part in ["queue", "init", "run", "after"] {
@@ -40,7 +40,7 @@ fn who_looks_is_told_of_invocations_as_they_happen_and_of_those_before() {
     let mut late = Wire::connect(address);
     late.write(LOOK);
     late.read();
-    assert_eq!(told(&mut late), over);
+    assert_eq!(message(&mut late), over);
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn shell(script: &str) -> Command {
 }
 
 #[test]
-fn what_fails_is_told_as_rie_does() {
+fn what_fails_is_said_as_rie_does() {
     let report = "{\"errorMessage\":\"no module\",\"errorType\":\"Runtime.ImportModuleError\",\"stackTrace\":[]}";
     for (mut command, name) in [
         (child::init_error(), "front-20-init-error-reported-then-exit"),

@@ -60,7 +60,7 @@ fn an_init_error_goes_to_the_caller_who_waits() {
     let emulator = start();
     let mut peer = Peer::connect(emulator.runtime_api());
     assert_eq!(peer.fail_to_start(b"early"), accepted());
-    // Nobody was there to be told; for this caller another runtime is awaited.
+    // Nobody was there to hear; for this caller another runtime is awaited.
     let answer = invoke_with(&emulator, Event::new("e"), |_| {
         assert!(peer.stream.peek(&mut [0]).unwrap_or(0) == 0, "the runtime is parted with");
         let mut successor = Peer::connect(emulator.runtime_api());

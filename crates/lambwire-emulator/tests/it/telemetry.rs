@@ -181,7 +181,7 @@ fn a_subscriber_over_tcp_has_a_record_a_line() {
 }
 
 #[test]
-fn what_a_program_prints_is_told_line_by_line() {
+fn what_a_program_prints_is_reported_line_by_line() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut command = std::process::Command::new("sh");
@@ -222,7 +222,7 @@ fn a_record_in_a_frame_is_one_whatever_lines_it_has() {
 }
 
 #[test]
-fn a_subscriber_that_refuses_a_batch_is_told_what_it_has_lost() {
+fn a_subscriber_that_refuses_a_batch_learns_what_it_has_lost() {
     let emulator = quiet().start().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -231,9 +231,9 @@ fn a_subscriber_that_refuses_a_batch_is_told_what_it_has_lost() {
     assert_eq!(subscribe(&mut wire, &id, &wish("2022-12-13", &destination)).status, 200);
     let mut stream = BufReader::new(listener.accept().unwrap().0);
     let lost = take_batch(&mut stream, 500).unwrap();
-    let told = take_batch(&mut stream, 200).unwrap();
-    assert_eq!(types(&told), ["platform.logsDropped"]);
-    assert_eq!(told[0]["record"]["droppedRecords"], lost.len());
+    let heard = take_batch(&mut stream, 200).unwrap();
+    assert_eq!(types(&heard), ["platform.logsDropped"]);
+    assert_eq!(heard[0]["record"]["droppedRecords"], lost.len());
     // Nobody else is harmed.
     invoke(&emulator);
 }

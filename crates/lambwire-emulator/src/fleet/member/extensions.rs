@@ -1,10 +1,10 @@
-//! What extensions ask of an environment, and what those who subscribe are told of its start.
+//! What extensions ask of an environment, and what those who subscribe learn of its start.
 
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::{Member, Told, Unsubscribed};
+use super::{Heard, Member, Unsubscribed};
 use crate::arn;
 use crate::environment::{Capacity, ConnectionId, Notice, Refusal};
 use crate::json;
@@ -20,20 +20,20 @@ impl Member {
     }
 
     /// An extension asks for an event.
-    pub(crate) fn extension_next(&self, id: &[u8], connection: ConnectionId) -> Result<Told, Refusal> {
+    pub(crate) fn extension_next(&self, id: &[u8], connection: ConnectionId) -> Result<Heard, Refusal> {
         let notice = self.environment.borrow_mut().extension_next(id, connection, Instant::now())?;
-        let told = match notice {
-            Some(notice) => Told::At(self.event(&notice)),
+        let heard = match notice {
+            Some(notice) => Heard::At(self.event(&notice)),
             None => {
-                let (listener, told) = oneshot::channel();
+                let (listener, heard) = oneshot::channel();
                 self.listeners.borrow_mut().insert(connection, listener);
-                Told::Waits(told)
+                Heard::Waits(heard)
             }
         };
         self.tell_init();
         self.act();
         self.fill();
-        Ok(told)
+        Ok(heard)
     }
 
     pub(crate) fn fail_extension(&self, id: &[u8], error_type: Option<&str>, is_init: bool) -> Result<(), Refusal> {
@@ -44,7 +44,7 @@ impl Member {
         Ok(())
     }
 
-    /// What an extension is told of the function when it registers.
+    /// What an extension learns of the function when it registers.
     pub(crate) fn registration(&self, wants_account: bool) -> String {
         let function = &self.settings.registration;
         let account = [("accountId", arn::ACCOUNT)];
@@ -59,7 +59,7 @@ impl Member {
         authorization.strip_prefix(b"Bearer ") == Some(self.settings.metadata_token.as_bytes())
     }
 
-    /// An extension wants to be told what happens.
+    /// An extension wants to hear what happens.
     pub(crate) async fn subscribe(&self, id: &[u8], body: &[u8]) -> Result<(), Unsubscribed> {
         let extension = self.environment.borrow_mut().extensions.name(id).map_err(Unsubscribed::Refused)?;
         if self.telemetry.is_closed() {
@@ -78,7 +78,7 @@ impl Member {
         self.environment.borrow().extensions.are_there()
     }
 
-    /// What an extension is told.
+    /// What an extension hears.
     pub(super) fn event(&self, notice: &Notice) -> Vec<u8> {
         let event = match notice {
             Notice::Shutdown { reason, deadline_ms } => serde_json::json!({

@@ -52,8 +52,8 @@ pub(crate) struct Member {
     pub(in crate::fleet) extension_pids: RefCell<Vec<Pid>>,
     /// When the program was started, until its first invocation is over.
     pub(in crate::fleet) started_at: Cell<Option<Instant>>,
-    /// How the start ended has been told.
-    pub(in crate::fleet) is_start_told: Cell<bool>,
+    /// How the start ended has been reported.
+    pub(in crate::fleet) is_start_reported: Cell<bool>,
     /// Processes that are stopped.
     frozen: RefCell<Vec<Pid>>,
     /// The program has changed: another process is to follow this one.
@@ -104,14 +104,14 @@ pub(crate) struct Assignment {
     pub(crate) deadline_ms: u64,
 }
 
-/// Why an extension is not told what happens.
+/// Why an extension does not hear what happens.
 pub(crate) enum Unsubscribed {
     Refused(Refusal),
     Invalid(String),
 }
 
 /// What an extension gets that asks for an event.
-pub(crate) enum Told {
+pub(crate) enum Heard {
     At(Vec<u8>),
     /// It gets one by this, or is sent away when this ends.
     Waits(oneshot::Receiver<Vec<u8>>),
@@ -143,7 +143,7 @@ impl Member {
             pid: Cell::new(None),
             extension_pids: RefCell::default(),
             started_at: Cell::default(),
-            is_start_told: Cell::default(),
+            is_start_reported: Cell::default(),
             frozen: RefCell::default(),
             is_stale: Cell::default(),
             memory: Cell::default(),
@@ -222,15 +222,20 @@ impl Member {
 
     fn give(&self, id: &Id) {
         let now = Instant::now();
-        let timeout = self.settings.timeouts.invocation;
         let mut all_held = self.held.borrow_mut();
         let Some(held) = all_held.get_mut(id) else { return };
+        // Only where nobody waits may it be longer.
+        let longest = match held.caller {
+            Some(Caller::Nobody { .. }) => limits::MANAGED_TIMEOUT,
+            _ => limits::MAX_TIMEOUT,
+        };
+        let timeout = self.settings.timeouts.invocation.map(|timeout| timeout.min(longest));
         self.thaw();
         // Without a time-out, a deadline that no program takes for near.
         let timeout_ms = timeout.unwrap_or(limits::MAX_TIMEOUT).as_millis();
         held.deadline_ms = now_ms().saturating_add(u64::try_from(timeout_ms).unwrap_or(u64::MAX));
         self.tenant.borrow_mut().get_or_insert_with(|| held.invocation.event().tenant_id.clone());
-        let connection = self.environment.borrow_mut().assign(id, held.invocation.nonce(), now);
+        let connection = self.environment.borrow_mut().assign(id, held.invocation.nonce(), timeout, now);
         if let Some(waiter) = connection.and_then(|connection| self.waiters.borrow_mut().remove(&connection)) {
             // The connection forgets its waiter before it ends.
             let _ = waiter.send(Rc::new(held.assignment()));
@@ -299,7 +304,7 @@ impl Member {
         }
     }
 
-    /// Whoever waits for an answer of this environment is told that none will come.
+    /// Whoever waits for an answer of this environment learns that none will come.
     pub(crate) fn abandon(&self) {
         let mut dropped = 0;
         for held in self.held.borrow_mut().values_mut() {

@@ -27,7 +27,7 @@ impl Member {
     /// A start begins.
     pub(in crate::fleet) fn begin_start(&self) {
         self.started_at.set(Some(Instant::now()));
-        self.is_start_told.set(false);
+        self.is_start_reported.set(false);
         let Settings { registration, memory_mb, .. } = &*self.settings;
         self.record("initStart", None, || records::init_start(self.init_type(), registration, *memory_mb));
     }
@@ -45,7 +45,7 @@ impl Member {
     /// Tells that the start has failed, unless it is over.
     pub(in crate::fleet) fn tell_init_failure(&self, error_type: &str) {
         let environment = self.environment.borrow();
-        if environment.started_at().is_some() || self.is_start_told.replace(true) {
+        if environment.started_at().is_some() || self.is_start_reported.replace(true) {
             return;
         }
         self.say(None, || report::init(self.start_duration(), Some(error_type)));
@@ -80,7 +80,7 @@ impl Member {
         }
     }
 
-    /// The runtime has started, and waits to be restored from its snapshot: it is told of that by this.
+    /// The runtime has started, and waits to be restored from its snapshot: it hears of that by this.
     pub(crate) fn restore_next(
         &self,
         connection: ConnectionId,

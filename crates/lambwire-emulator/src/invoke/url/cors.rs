@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_is_allowed_is_told_what_it_may_do_and_another_is_not() {
+    fn an_origin_that_is_allowed_learns_what_it_may_do_and_another_is_not() {
         let cors = Cors::read(CORS).unwrap();
         let reply = cors.preflight(&Method::OPTIONS, &asked("https://a.example")).unwrap();
         let headers = reply.headers();

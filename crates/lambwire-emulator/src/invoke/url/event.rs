@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_told_from_bytes_by_its_media_type() {
+    fn text_is_known_from_bytes_by_its_media_type() {
         for (content_type, expected) in [
             ("", true),
             ("text/html; charset=utf-8", true),

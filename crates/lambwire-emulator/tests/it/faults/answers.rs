@@ -204,7 +204,7 @@ fn losses() -> Vec<Case> {
 fn reports() -> Vec<Case> {
     let fail = |plan: Plan| in_answer("fail", [plan]);
     let reported = |what: &str, reports: usize, answers: usize, connections: usize| {
-        let types = vec!["Function.Told"; reports].join(", ");
+        let types = vec!["Function.AskedToFail"; reports].join(", ");
         counted(&format!("{what}, `b` answered, waits, reported {types}"), 3, answers, connections)
     };
     let refused = |status: u16| reported(&format!("`a` lost: error refused with status {status}"), 1, 2, 1);
@@ -221,12 +221,12 @@ fn reports() -> Vec<Case> {
         Case::new(
             "error: 413",
             fail(Reply::refused(413, "").into()),
-            reported("`a` lost: error of 59 bytes refused with status 413", 1, 2, 1),
+            reported("`a` lost: error of 67 bytes refused with status 413", 1, 2, 1),
         ),
         Case::new(
             "error: 500",
             fail(fatal()),
-            counted("ends: error refused with status 500, exits with 1, reported Function.Told", 1, 1, 1),
+            counted("ends: error refused with status 500, exits with 1, reported Function.AskedToFail", 1, 1, 1),
         ),
         Case::new("error: reset without a reply", fail(acts([Action::Reset])), reported("`a` answered", 2, 3, 2)),
     ]
@@ -235,7 +235,7 @@ fn reports() -> Vec<Case> {
 /// Reports of a function that cannot start. Whatever becomes of one, the process ends.
 fn starts() -> Vec<Case> {
     let case = |name, plan: Plan, why: &str, answers: usize, connections: usize| {
-        let types = vec!["Function.Told"; answers].join(", ");
+        let types = vec!["Function.AskedToFail"; answers].join(", ");
         let expected = counted(&format!("ends{why}, exits with 1, reported {types}"), 0, answers, connections);
         Case { handler: Handler::Missing, ..Case::new(name, Script::new().answer(plan), expected) }
     };
@@ -263,7 +263,7 @@ fn streams() -> Vec<Case> {
         Case::new(
             "a stream that fails: 202",
             stream("stream-fail", Reply::Accepted.into()),
-            counted("`a` answered, `b` answered, waits, reported Function.Told", 3, 2, 1),
+            counted("`a` answered, `b` answered, waits, reported Function.AskedToFail", 3, 2, 1),
         ),
         Case::new(
             "a stream: 413",

@@ -168,7 +168,7 @@ const PREFACE: &str = "\
 # What the runtimes do about faults
 
 Each line is a server that errs, and what is done about it: of the invocations `a` and `b`, which is answered, which is
-told of as lost, and whether the runtime then waits for more or ends, why, and with status 1. Behind that stands how
+reported as lost, and whether the runtime then waits for more or ends, why, and with status 1. Behind that stands how
 many requests the server received, and on how many connections. The first column is a plain loop of `next` and an
 answer, the second `serve`, which asks in one write with an answer; what stands there is true of lambwire-mio and of
 lambwire-smol. Where it is empty, `serve` does what the loop does. *Is answering*: the answer has gone out, and its

@@ -41,8 +41,8 @@ pub(super) fn run(case: &Case, subject: Subject) -> String {
         end => format!("{end:?}").to_lowercase(),
     };
     let seen = server.requests();
-    let what = match told(&says, &seen) {
-        Ok(told) if ticks <= CPU_TICKS => told,
+    let what = match heard(&says, &seen) {
+        Ok(heard) if ticks <= CPU_TICKS => heard,
         Ok(_) => format!("{ticks} ticks of CPU time"),
         Err(wrong) => wrong,
     };
@@ -124,8 +124,8 @@ fn says(child: &mut Child) -> Vec<String> {
 }
 
 /// What a subject tells of invocations and of its end; what is wrong with that, if something is.
-fn told(says: &[String], seen: &[RecordedRequest]) -> Result<String, String> {
-    let mut told = Vec::new();
+fn heard(says: &[String], seen: &[RecordedRequest]) -> Result<String, String> {
+    let mut heard = Vec::new();
     let mut open: Option<&str> = None;
     for line in says {
         let Some(said) = line.strip_prefix(SAYS) else {
@@ -143,13 +143,13 @@ fn told(says: &[String], seen: &[RecordedRequest]) -> Result<String, String> {
         {
             return Err(format!("{id} was never answered"));
         }
-        told.push(said);
+        heard.push(said);
     }
     // Who has asked for the next one knows what became of this, and at rest has nothing more to tell.
     let answered = open.filter(|id| answered_and_asked(seen, id)).map(|id| format!("{id} answered"));
     let rest = answered.as_deref().or(open.map(|_| "is answering"));
-    told.extend(rest);
-    Ok(told.join(", "))
+    heard.extend(rest);
+    Ok(heard.join(", "))
 }
 
 /// Whether the server has heard the answer to the invocation that is written so, and the next question.

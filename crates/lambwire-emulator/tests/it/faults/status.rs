@@ -60,8 +60,8 @@ const ROWS: &[Row] = &[
         status: "413",
         does: "says so with the size, goes on, and never reports an error in its place",
         says: |did| {
-            let (is_sized, is_told) = (did.contains(" bytes refused with status 413, "), goes_on_without(did));
-            is_sized && is_told && did.contains("; 3 × next, 2 × answer, ")
+            let (is_sized, is_said) = (did.contains(" bytes refused with status 413, "), goes_on_without(did));
+            is_sized && is_said && did.contains("; 3 × next, 2 × answer, ")
         },
         cases: &[
             "response: 413",
@@ -148,7 +148,7 @@ const ROWS: &[Row] = &[
     },
 ];
 
-/// The first invocation is told of as lost, and the second is answered.
+/// The first invocation is reported as lost, and the second is answered.
 fn goes_on_without(did: &str) -> bool {
     did.starts_with("`a` lost: ") && did.contains(", `b` answered, waits")
 }

@@ -112,7 +112,7 @@ fn plays_the_subject_when_asked() {
     };
     match end {
         Ok(()) => say("ends"),
-        Err(error) => say(format_args!("ends: {}", Told(&error))),
+        Err(error) => say(format_args!("ends: {}", Heard(&error))),
     }
     exit(1);
 }
@@ -125,16 +125,16 @@ fn say(what: impl Display) {
 fn conclude(id: &str, verdict: Result<(), Error>) -> Result<(), Error> {
     match verdict {
         Err(error) if error.is_fatal() => return Err(error),
-        Err(error) => say(format_args!("`{id}` lost: {}", Told(&error))),
+        Err(error) => say(format_args!("`{id}` lost: {}", Heard(&error))),
         Ok(()) => say(format_args!("`{id}` answered")),
     }
     Ok(())
 }
 
-/// An error in words that do not depend on when the kernel told of it.
-struct Told<'a>(&'a Error);
+/// An error in words that do not depend on when the kernel reported it.
+struct Heard<'a>(&'a Error);
 
-impl Display for Told<'_> {
+impl Display for Heard<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Error::Transport { .. } | Error::Receive { error: ReceiveError::NoReply | ReceiveError::CutShort, .. } => {
@@ -146,7 +146,7 @@ impl Display for Told<'_> {
 }
 
 const FAILURE: ErrorReport<'_> =
-    ErrorReport { message: "told to fail", error_type: "Function.Told", stack_trace: &[], written: None };
+    ErrorReport { message: "asked to fail", error_type: "Function.AskedToFail", stack_trace: &[], written: None };
 
 /// What `serve` shows of the fate of invocations: a handler is called, or an error observed.
 #[derive(Default)]
@@ -171,7 +171,7 @@ impl Open {
     fn lose(&self, context: &Context<'_>, error: &Error) {
         let id = context.request_id.as_str();
         assert_eq!(self.0.take().as_deref(), Some(id));
-        say(format_args!("`{id}` lost: {}", Told(error)));
+        say(format_args!("`{id}` lost: {}", Heard(error)));
     }
 
     /// `serve` has ended, with a refusal of the answer or with an error of the question behind it.

@@ -83,7 +83,7 @@ pub(crate) struct FunctionArgs {
     #[arg(long, value_name = "FILE")]
     dead_letter: Option<PathBuf>,
 
-    /// How long an invocation may take, in seconds, up to 900; `off` lets it, and a start, take for ever; otherwise
+    /// How long an invocation may take, in seconds, up to 900, and up to 5400 for an Event with --concurrency; `off` lets it, and a start, take for ever; otherwise
     /// AWS_LAMBDA_FUNCTION_TIMEOUT, or 3
     #[arg(long, value_name = "SECONDS", value_parser = timeout)]
     timeout: Option<Timeout>,
@@ -176,6 +176,14 @@ impl FunctionArgs {
         }
         let set = read_variable("AWS_LAMBDA_FUNCTION_TIMEOUT", timeout);
         match self.timeout.map_or(set, |timeout| Ok(Some(timeout)))? {
+            Some(Timeout::After(timeout)) if timeout > limits::MAX_TIMEOUT && self.concurrency.is_none() => {
+                let most = limits::MAX_TIMEOUT.as_secs();
+                return Err(format!(
+                    "a time-out of {} s is more than {most} s, and there is no --concurrency",
+                    timeout.as_secs_f64()
+                )
+                .into());
+            }
             Some(Timeout::After(timeout)) => emulator = emulator.timeout(timeout),
             Some(Timeout::Off) => emulator = emulator.without_timeout(),
             None => {}

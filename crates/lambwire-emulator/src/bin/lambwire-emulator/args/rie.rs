@@ -87,7 +87,7 @@ impl RieArgs {
                 command.args(arguments);
                 command
             }
-            // Nobody has named one: callers are told that there is none.
+            // Nobody has named one: callers learn that there is none.
             None => Command::new(found.unwrap_or(&BOOTSTRAPS[2])),
         };
         if self.program.is_empty() && Path::new("/var/task").is_dir() {

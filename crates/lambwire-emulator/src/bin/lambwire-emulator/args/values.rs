@@ -71,11 +71,14 @@ fn number(text: &str, most: usize) -> Result<usize, String> {
 }
 
 pub(super) fn timeout(text: &str) -> Result<Timeout, String> {
-    if text == "off" { Ok(Timeout::Off) } else { seconds(text).map(Timeout::After) }
+    if text == "off" { Ok(Timeout::Off) } else { up_to(text, limits::MANAGED_TIMEOUT).map(Timeout::After) }
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let most = limits::MAX_TIMEOUT;
+    up_to(text, limits::MAX_TIMEOUT)
+}
+
+fn up_to(text: &str, most: Duration) -> Result<Duration, String> {
     text.parse()
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
@@ -94,6 +97,13 @@ mod tests {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         for odd in ["901", "0", "-1", "NaN", "inf", "1e300", "", "3s"] {
             assert!(seconds(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_of_managed_instances_at_the_limit_passes_and_a_second_more_does_not() {
+        for (text, taken) in [("5399", true), ("5400", true), ("5401", false)] {
+            assert_eq!(timeout(text).is_ok(), taken, "{text}");
         }
     }
 

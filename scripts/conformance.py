@@ -165,7 +165,7 @@ def misses(results):
 
 
 def reason(subject):
-    return f": {REASONS[subject.name]}" if subject.ours else ""
+    return f": {REASONS.get(subject.name, 'the reason is not known')}" if subject.ours else ""
 
 
 def failed(one):
@@ -198,8 +198,8 @@ def main(awslambdaric, aws_lambda_ric, *names):
         return print(page(runtime_results, server_results))
     text = PAGE.read_text()
     before = text.split(BEGIN)[0].rstrip("\n")
-    shutil.rmtree(RESULTS)
     PAGE.write_text(before + "\n\n" + page(runtime_results, server_results) + "\n")
+    shutil.rmtree(RESULTS)
 
 
 if __name__ == "__main__":

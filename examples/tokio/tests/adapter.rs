@@ -1,4 +1,4 @@
-//! The adapter against a Runtime API that a script plays.
+//! The adapter against a Runtime API of lambwire-testing, and, where the bytes matter, one that a script plays.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "these are tests")]
 
@@ -7,6 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::{JoinHandle, spawn};
 
 use lambwire_runtime::Failure;
+use lambwire_runtime::lambwire::RequestKind;
+use lambwire_testing::{Api, Event, Fault};
 use tokio::sync::mpsc::channel;
 use tokio_adapter::{Response, Runtime};
 
@@ -28,7 +30,7 @@ fn read_until(stream: &mut TcpStream, end: &str) -> String {
     text
 }
 
-fn api(script: impl FnOnce(&TcpListener) -> String + Send + 'static) -> (String, JoinHandle<String>) {
+fn scripted(script: impl FnOnce(&TcpListener) -> String + Send + 'static) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     (listener.local_addr().unwrap().to_string(), spawn(move || script(&listener)))
 }
@@ -60,33 +62,64 @@ fn answer(event: &[u8]) -> Result<Response<'static>, Failure> {
 }
 
 #[test]
-fn events_are_answered_with_the_next_one_asked_for_in_the_same_write() {
-    let (address, script) = api(|listener| {
+fn events_are_answered_and_fail_and_are_streamed() {
+    let api = Api::start().unwrap();
+    let address = api.address();
+    let runtime = spawn(move || serve(&address));
+    let [hello, panic, stream] = ["hello", "panic", "stream"]
+        .map(|event| api.invoke(Event::new(event).invocation_id("nonce")).answered().unwrap());
+    assert_eq!((&*hello.text(), hello.is_streamed, hello.invocation_id.as_deref()), ("HELLO", false, Some("nonce")));
+    assert_eq!((panic.kind, panic.error_type.as_deref()), (RequestKind::Error, Some("Function.Panic")));
+    assert!(panic.report_text().contains("asked to"), "{}", panic.report_text());
+    assert_eq!(
+        (&*stream.text(), stream.is_streamed, stream.error_type.as_deref()),
+        ("one", true, Some("Function.Test"))
+    );
+    assert!(stream.report_text().contains("on the way"), "{}", stream.report_text());
+    api.frozen().unwrap();
+    assert_eq!(api.connections(), 1);
+    drop(api);
+    assert_eq!(runtime.join().unwrap(), [""; 0]);
+}
+
+#[test]
+fn connections_that_are_lost_are_made_again() {
+    for fault in [Fault::Close, Fault::Reset, Fault::CloseAfter(30)] {
+        let api = Api::start().unwrap();
+        api.break_next(fault);
+        api.break_answer(Fault::Close);
+        let address = api.address();
+        let runtime = spawn(move || serve(&address));
+        let answers = ["a", "b"].map(|event| api.invoke(event).answered().unwrap());
+        assert_eq!(answers.map(|answer| answer.text().into_owned()), ["A", "B"]);
+        assert_eq!(api.connections(), 3);
+        drop(api);
+        assert_eq!(runtime.join().unwrap(), [""; 0]);
+    }
+}
+
+#[test]
+fn the_next_event_is_asked_for_in_the_write_of_the_response() {
+    let (address, script) = scripted(|listener| {
         let (mut stream, _) = listener.accept().unwrap();
         read_until(&mut stream, "\r\n\r\n");
         stream.write_all(event("hello").as_bytes()).unwrap();
         // No reply before both requests are here.
         let both = read_until(&mut stream, "HELLO") + &read_until(&mut stream, "\r\n\r\n");
-        stream.write_all([ACCEPTED, &event("panic")].concat().as_bytes()).unwrap();
-        let failure = read_until(&mut stream, "\"Function.Panic\"}");
-        read_until(&mut stream, "\r\n\r\n");
-        stream.write_all([ACCEPTED, &event("stream")].concat().as_bytes()).unwrap();
-        let streamed = read_until(&mut stream, "Error-Body: ") + &read_until(&mut stream, "\r\n\r\n");
-        stream.write_all(ACCEPTED.as_bytes()).unwrap();
-        read_until(&mut stream, "\r\n\r\n");
-        stream.write_all(OVER.as_bytes()).unwrap();
-        both + &failure + &streamed
+        stream.write_all([ACCEPTED, OVER].concat().as_bytes()).unwrap();
+        both
     });
     assert_eq!(serve(&address), [""; 0]);
-    let all = script.join().unwrap();
-    assert!(all.contains("/id/response HTTP/1.1") && all.contains("GET /2018-06-01/runtime/invocation/next"), "{all}");
-    assert!(all.contains("/id/error HTTP/1.1") && all.contains("asked to"), "{all}");
-    assert!(all.contains("3\r\none\r\n0\r\n"), "{all}");
+    let both = script.join().unwrap();
+    assert!(
+        both.contains("/id/response HTTP/1.1") && both.contains("GET /2018-06-01/runtime/invocation/next"),
+        "{both}"
+    );
 }
 
 #[test]
 fn a_refusal_amid_a_large_response_is_read_and_a_lost_connection_replaced() {
-    let (address, script) = api(|listener| {
+    let (address, script) = scripted(|listener| {
         // The first connection dies while it is idle.
         drop(listener.accept().unwrap());
         let (mut stream, _) = listener.accept().unwrap();

@@ -8,7 +8,7 @@ use crate::message::Reply;
 use crate::wire::body::Body;
 
 /// What became of the earlier tries of a request.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Retries {
     /// How many of [`BACK_OFF`](limits::BACK_OFF) are used up.
     used: usize,

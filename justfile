@@ -12,7 +12,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc {{members}} --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: page clients durable compare cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
+nightly: page clients durable compare cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms book publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -37,6 +37,12 @@ docs-test:
     scripts/install.sh php perl python3 node ruby lua curl
     cargo build -q -p bootstrap -p hello -p lambwire-emulator -p lambwire-conformance
     python3 scripts/docs_test.py "${CARGO_TARGET_DIR:-target}/debug"
+
+# The documents as a book, in target/book
+book:
+    scripts/install.sh mdbook
+    mdbook build docs
+    python3 scripts/book_links.py check target/book
 
 # lambwire and what it depends on need no std
 nostd:

@@ -172,7 +172,7 @@ def look(language, code, document, scratch):
             unknown = {line.split()[0] for line in code.splitlines() if line.strip()} - INSTRUCTIONS
             return f"no instruction: {unknown}" if unknown else None
         elif language in ("rust", "rust,no_run"):
-            sources = ROOT.glob("crates/*/src/lib.rs")
+            sources = [*ROOT.glob("crates/*/src/lib.rs"), *ROOT.glob("examples/*/src/lib.rs")]
             included = {(source.parent / path).resolve() for source in sources for path in re.findall(r'include_str!\("(.*?)"\)', source.read_text())}
             return None if document in included else "no doc test has this code"
         elif language in ("sh", "console"):

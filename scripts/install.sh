@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mutants semver-checks
+# Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mdbook mutants semver-checks
 # valgrind strace unzip curl llvm-22 musl musl-debian musl-aarch64 podman postgresql go-native, and interpreters: php
 # perl python3 node ruby lua, luas (every version), shells, more-languages, php-curl, perl-json; what npm builds aws-lambda-ric
 # with; chromium with its driver; a busybox that is linked to nothing; and mingw-binutils, to check types for Windows.
@@ -10,6 +10,7 @@ JUST=1.59.0
 DENY=0.20.2
 FUZZ=0.13.2
 LLVM_COV=0.9.1
+MDBOOK=0.5.4
 MUTANTS=27.1.0
 SEMVER_CHECKS=0.45.0
 # What scripts/musl.sh builds a standard library from.
@@ -26,6 +27,7 @@ main() {
         fuzz) cargo_tool cargo-fuzz "$FUZZ" ;;
         coverage) cargo_tool cargo-llvm-cov "$LLVM_COV" ;;
         semver-checks) cargo_tool cargo-semver-checks "$SEMVER_CHECKS" ;;
+        mdbook) cargo_tool mdbook "$MDBOOK" ;;
         mutants) cargo_tool cargo-mutants "$MUTANTS" ;;
         valgrind | strace | unzip | curl) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         llvm-*) [ -x "/usr/lib/$tool/bin/llvm-cov" ] || packages+=("$tool") ;;

@@ -153,3 +153,13 @@ impl<O: FnMut(Passed<'_>)> View<O> {
         Ok((used, true))
     }
 }
+
+/// The code in the documents does what they say.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../docs/embedding.md")]
+    struct Embedding;
+
+    #[doc = include_str!("../../../docs/transport.md")]
+    struct Transport;
+}

@@ -12,7 +12,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc {{members}} --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: page clients durable compare cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms book publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
+nightly: page clients durable compare cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms book manuals publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -111,6 +111,16 @@ actionlint:
 # The wheel with both static programs, tried in a fresh environment
 wheel:
     scripts/build-wheel.sh
+
+# Manual pages and completions of the programs, in target/manuals
+manuals:
+    scripts/manuals.sh
+
+# The terminal session that README.md shows
+session:
+    scripts/install.sh python3 curl
+    cargo build -q -p bootstrap -p lambwire-emulator
+    python3 scripts/terminal_session.py "${CARGO_TARGET_DIR:-target}/debug" docs/session.svg
 
 # What a release consists of on Linux
 dist:

@@ -54,6 +54,8 @@ def main():
                 os.makedirs(f"{scratch}/.bin", exist_ok=True)
                 os.symlink(target / program, f"{scratch}/.bin/{program}")
             faults += blocks(document, scratch, counts)
+            if document == ROOT / "README.md":
+                faults += commands(document, scratch)
             if document.name == "ten-minutes.md":
                 faults += handlers(document, scratch)
             if document.name == "emulator.md":
@@ -207,6 +209,21 @@ def handlers(document, scratch):
         done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=LINE_SECONDS)
         if done.returncode != 0 or json.loads(done.stdout) != {"hello": "world"}:
             yield f"{name(document)}: {file} answers {done.stdout}{done.stderr}"
+
+
+def commands(document, scratch):
+    """Every command of the table of what is possible: it ends well, or serves, and then answers an event."""
+    text = document.read_text()
+    preparation = re.search(r"^<!-- Commands tried with: (.*) -->$", text, re.M)[1]
+    rows = re.findall(r"^\| [^|`]+ \| `([a-z].*)` \|$", text, re.M)
+    if not rows:
+        yield f"{name(document)}: there is no table of commands"
+    for command in rows:
+        fault = run(command, preparation, scratch)
+        if not fault and serves(command) and " -- " in command:
+            fault = option_works(f"{scratch}/.bin/" + command.replace(" -- ", f" -- {scratch}/.bin/"), scratch)
+        if fault:
+            yield f"{name(document)}: {command}: {fault}"
 
 
 def options(document, scratch):

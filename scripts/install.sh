@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mdbook mutants semver-checks
-# valgrind strace unzip curl llvm-22 musl musl-debian musl-aarch64 podman postgresql go-native, and interpreters: php
+# valgrind strace unzip curl zsh groff llvm-22 musl musl-debian musl-aarch64 podman postgresql go-native, and interpreters: php
 # perl python3 node ruby lua, luas (every version), shells, more-languages, php-curl, perl-json; what npm builds aws-lambda-ric
 # with; chromium with its driver; a busybox that is linked to nothing; and mingw-binutils, to check types for Windows.
 set -euo pipefail
@@ -29,11 +29,12 @@ main() {
         semver-checks) cargo_tool cargo-semver-checks "$SEMVER_CHECKS" ;;
         mdbook) cargo_tool mdbook "$MDBOOK" ;;
         mutants) cargo_tool cargo-mutants "$MUTANTS" ;;
-        valgrind | strace | unzip | curl) command -v "$tool" >/dev/null || packages+=("$tool") ;;
+        valgrind | strace | unzip | curl | zsh) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         llvm-*) [ -x "/usr/lib/$tool/bin/llvm-cov" ] || packages+=("$tool") ;;
         podman) mapfile -t -O ${#packages[@]} packages < <(lacking podman runc containernetworking-plugins iptables) ;;
         postgresql) mapfile -t -O ${#packages[@]} packages < <(lacking postgresql) ;;
         go-native) mapfile -t -O ${#packages[@]} packages < <(lacking golang-go gcc libc6-dev libpq-dev) ;;
+        groff) mapfile -t -O ${#packages[@]} packages < <(lacking groff-base) ;;
         mingw-binutils) mapfile -t -O ${#packages[@]} packages < <(lacking binutils-mingw-w64-x86-64) ;;
         busybox) mapfile -t -O ${#packages[@]} packages < <(lacking busybox-static) ;;
         chromium) mapfile -t -O ${#packages[@]} packages < <(lacking chromium chromium-driver) ;;

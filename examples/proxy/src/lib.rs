@@ -160,6 +160,9 @@ mod documents {
     #[doc = include_str!("../../../docs/embedding.md")]
     struct Embedding;
 
+    #[doc = include_str!("../../../docs/ten-minutes.md")]
+    struct TenMinutes;
+
     #[doc = include_str!("../../../docs/transport.md")]
     struct Transport;
 }

@@ -100,7 +100,7 @@ publishable:
 msrv:
     scripts/msrv.sh
 
-# Types for macOS, WebAssembly, a Cortex-M and Windows, and tests with musl on x86_64 and aarch64 (`just platforms types`)
+# Types for macOS, WebAssembly, a Cortex-M and Windows, and tests with musl: types, x86_64, aarch64
 platforms *what:
     scripts/platforms.sh {{what}}
 

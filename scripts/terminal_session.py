@@ -100,7 +100,7 @@ def svg(shown):
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {COLUMNS * FONT * 0.6 + 32:.0f} {height}" role="img">',
         "<title>A function in Python, invoked once, served, called, and failing</title>",
         f'<rect width="100%" height="{height}" rx="6" fill="#22272e"/>',
-        f'<g font-family="monospace" font-size="{FONT}" fill="#cdd9e5" xml:space="preserve">',
+        f'<g font-family="monospace" font-size="{FONT}" fill="#cdd9e5" style="white-space: pre">',
     ]
     for number, row in enumerate(rows):
         parts.append(f'<text x="16" y="{number * LINE + 26}">{row}</text>')

@@ -227,7 +227,9 @@ impl Api<'_> {
             8..16 => "HTTP/1.1 103 Early Hints\r\n\r\n".to_owned(),
             16..24 => {
                 connection.is_spoilt = true;
-                String::from_utf8_lossy(self.choices.get(..20).unwrap_or_default()).into_owned() + "\r\n\r\n"
+                // The last line is no header, whatever stands before it.
+                String::from_utf8_lossy(self.choices.get(..20).unwrap_or_default()).into_owned()
+                    + "\r\nno colon\r\n\r\n"
             }
             24..48 if kind == Some(RequestKind::Next) => format!("HTTP/1.1 204 No Content{no_body}"),
             24..40 => format!("HTTP/1.1 403 Forbidden{no_body}"),

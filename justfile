@@ -12,7 +12,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc {{members}} --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: page clients durable compare cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms book manuals publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
+nightly: page clients durable compare storm cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms book manuals publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -193,6 +193,10 @@ clients:
 # A durable function, run by AWS's local runner against the emulator
 durable:
     scripts/test-durable.sh
+
+# What the emulator bears: functions that crash, hang and leave children, silent callers, large events and streams
+storm count="10000":
+    scripts/storm.sh {{count}}
 
 # What our emulator, AWS's and cargo-lambda's answer to the same, as docs/emulator.md has it
 compare:

@@ -252,6 +252,10 @@ bench-testing:
 bench-packed: bootstrap-min
     python3 scripts/bench_packed.py target/min/x86_64-unknown-linux-musl/bootstrap/bootstrap target/min/packed/bootstrap
 
+# How soon an emulator answers its first event: as built, as pip has installed it, and AWS's
+bench-start:
+    scripts/bench-start.sh
+
 # Do the benches run? A few invocations of each subject
 bench-once:
     scripts/bench.sh --once >/dev/null

@@ -22,7 +22,7 @@ from counts import ACCEPTED, HEAD
 ROUNDS, STARTS_A_ROUND = 5, 3
 
 # Longest wait for a subject, in seconds.
-PATIENCE_S = 60
+PATIENCE_S = 600
 
 PLACE = Path(__file__).parent.parent / "bench" / "languages"
 PYTHON = Path(sys.executable)

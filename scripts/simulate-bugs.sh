@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 SEEDS=10000
 # Long enough for any build and as many seeds; a bug that has no end is not found.
-SECONDS_EACH=300
+SECONDS_EACH=1800
 
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT

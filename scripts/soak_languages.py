@@ -85,7 +85,7 @@ def soak(language, emulator, bootstrap, count, seed):
                 problems.append(f"{len(stale)} zombies of the bootstrap")
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
+            process.wait(timeout=600)
         drain.join()
         left = [pid for pid in family if state(pid) not in ("", "Z")]
         if left:
@@ -128,7 +128,7 @@ class Soak:
 
     def call(self, seed):
         chance = random.Random(seed)
-        connection = http.client.HTTPConnection(self.address, timeout=60)
+        connection = http.client.HTTPConnection(self.address, timeout=600)
         while True:
             with self.lock:
                 number = self.started

@@ -76,7 +76,7 @@ starts_alone() {
 enter() {
     local chroot=(chroot "$1")
     [ "$(id -u)" -eq 0 ] || chroot=(unshare --map-root-user --root="$1")
-    env -i PATH="$PATH" timeout 10 "${chroot[@]}" ${RUNNER:+/runner} /bootstrap </dev/null
+    env -i PATH="$PATH" timeout 120 "${chroot[@]}" ${RUNNER:+/runner} /bootstrap </dev/null
 }
 
 fail() {

@@ -10,7 +10,7 @@ cargo build -q --locked --manifest-path conformance/peers/Cargo.toml --target-di
 cargo build -q --locked --manifest-path scripts/clients/Cargo.toml --target-dir "$target/clients"
 sdk=$(scripts/pip.sh boto3 boto3==1.44.8)
 client=$(scripts/pip.sh awslambdaric awslambdaric==4.2.2)
-PYTHONPATH=$sdk:$client timeout 580 python3 scripts/test_clients.py "$target/debug/lambwire-emulator" \
+PYTHONPATH=$sdk:$client timeout 3600 python3 scripts/test_clients.py "$target/debug/lambwire-emulator" \
     "$(scripts/pip.sh awscli awscli==1.45.11)" \
     "$(scripts/npm.sh clients aws-lambda-ric@4.0.2 @aws-sdk/client-lambda@3.1164.0)/node_modules" \
     "$target/peers/debug/lambda_runtime" "$target/clients/debug"

@@ -7,4 +7,4 @@ scripts/install.sh python3
 cargo build -q -p lambwire-emulator -p bootstrap
 target=$(realpath "${CARGO_TARGET_DIR:-target}")/debug
 PYTHONPATH=$(scripts/pip.sh durable aws-durable-execution-sdk-python-testing==1.4.0 aws-durable-execution-sdk-python==3.0.0 \
-    boto3==1.44.8) timeout 580 python3 scripts/test_durable.py "$target/lambwire-emulator" "$target/bootstrap"
+    boto3==1.44.8) timeout 3600 python3 scripts/test_durable.py "$target/lambwire-emulator" "$target/bootstrap"

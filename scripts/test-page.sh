@@ -7,4 +7,4 @@ cd "$(dirname "$0")/.."
 scripts/install.sh chromium python3
 cargo build -q -p lambwire-emulator
 PYTHONPATH=$(scripts/pip.sh selenium selenium==4.51.0) \
-    timeout 500 python3 scripts/test_page.py "${CARGO_TARGET_DIR:-target}/debug/lambwire-emulator" "$@"
+    timeout 3600 python3 scripts/test_page.py "${CARGO_TARGET_DIR:-target}/debug/lambwire-emulator" "$@"

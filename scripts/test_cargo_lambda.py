@@ -24,7 +24,7 @@ def main(cargo_lambda, hello):
             wait_for(port)
             api = f"http://127.0.0.1:{port}/.rt"
             function = subprocess.Popen([hello], env={**os.environ, "AWS_LAMBDA_RUNTIME_API": api})
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
             for event, status, key, value in [
                 ('{"name":"Ada"}', 200, "greeting", "Hello, Ada!"),
                 ("not json", 500, "errorType", "Function.BadEvent"),

@@ -25,7 +25,7 @@ FUNCTIONS = ROOT / "conformance/functions"
 HEARD = 1000
 MIB = 1024 * 1024
 MOST = 6 * MIB + 100
-PATIENCE_S = 60
+PATIENCE_S = 600
 
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
 

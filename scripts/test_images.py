@@ -186,7 +186,7 @@ def is_told(what, programs):
         copied = [os.path.join(programs, file) for file in ["bootstrap", "lambda", "client"]]
         with built([dockerfile, "examples/sh/app.sh", *copied], base) as image:
             ended = subprocess.run(
-                [*command, image], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60
+                [*command, image], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
             )
     check(f"{what}: {words} in {ended.stdout}", (words in ended.stdout, ended.returncode != 0), (True, True))
     check(f"{what}: in docs/images.md", words in read("docs/images.md"), True)

@@ -347,7 +347,7 @@ class Emulator:
         listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
         # What else it prints is not read; a pipe holds it.
         self.listen = listen
-        self.connection = http.client.HTTPConnection(listen, timeout=60)
+        self.connection = http.client.HTTPConnection(listen, timeout=600)
 
     def __enter__(self):
         return self
@@ -419,7 +419,7 @@ def together(server, name):
         replies = [None] * AT_ONCE
 
         def caller(at):
-            connection = http.client.HTTPConnection(running.listen, timeout=60)
+            connection = http.client.HTTPConnection(running.listen, timeout=600)
             replies[at] = []
             for event in events(at):
                 connection.request("POST", "/2015-03-31/functions/function/invocations", json.dumps(event))

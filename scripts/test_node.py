@@ -101,7 +101,7 @@ class Emulated:
             [*arguments, "--", *command], cwd=place, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=self.log
         )
         listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
-        self.connection = http.client.HTTPConnection(listen, timeout=60)
+        self.connection = http.client.HTTPConnection(listen, timeout=600)
 
     def __enter__(self):
         return self

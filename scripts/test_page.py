@@ -16,7 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-PATIENCE_S = 60
+PATIENCE_S = 600
 
 # A runtime: gives the event back, fails, prints, hangs or dies, as the event says.
 FUNCTION = r"""

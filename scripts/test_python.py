@@ -144,7 +144,7 @@ class Emulated:
             [*arguments, "--", *command], cwd=row.root, env={**os.environ, **row.env}, stdout=subprocess.PIPE, stderr=self.log
         )
         listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
-        self.connection = http.client.HTTPConnection(listen, timeout=60)
+        self.connection = http.client.HTTPConnection(listen, timeout=600)
 
     def __enter__(self):
         return self

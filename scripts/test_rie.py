@@ -46,7 +46,7 @@ class Rie:
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.front, timeout=60)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.front, timeout=600)
         # The port for callers may be open before that for the function.
         wait_for(self.front)
         wait_for(runtime_api)

@@ -52,7 +52,7 @@ class ManagedRie(Rie):
     def invoke(self, event):
         """Sends an event on a connection of its own, again for as long as no connection of the runtime waits for one."""
         for _ in range(3000):
-            connection = http.client.HTTPConnection("127.0.0.1", self.front, timeout=60)
+            connection = http.client.HTTPConnection("127.0.0.1", self.front, timeout=600)
             connection.request("POST", PATH, body=event)
             reply = connection.getresponse()
             answer = Answer(reply.status, reply.getheader("Error-Type"), reply.read())

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 WORKERS = Path(__file__).resolve().parent.parent / "examples/bootstrap/workers"
 # How long a worker may take for anything, in seconds. It decides nothing but when a test gives up.
-PATIENCE = 120
+PATIENCE = 600
 # Most bytes that Lambda takes as an event or as an answer.
 LIMIT = 6_291_556
 # In bytes: nothing, a byte, a pipe's worth and what lies beside it, a large event, all that Lambda takes and what lies beside

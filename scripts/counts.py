@@ -58,7 +58,7 @@ HELLO_STARTING_CALLS = 30
 TINY_STARTING_CALLS = 8
 TINY_RSS_KIB = 64
 HELLO_RSS_KIB = 320
-BOOTSTRAP_RSS_KIB = 512
+BOOTSTRAP_RSS_KIB = 464
 # Of an answer and the question behind it: calls that write to the connection, and that read from it.
 EXPLICIT = {"write": 2, "read": 2}
 AHEAD = {"write": 1, "read": 2}

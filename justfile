@@ -12,7 +12,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc {{members}} --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: page clients durable compare storm cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms book manuals publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
+nightly: image page clients durable compare storm cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms book manuals publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -205,6 +205,10 @@ compare:
 # The emulator's page in a browser
 page:
     scripts/test-page.sh
+
+# The image that others take the bootstrap from, as an OCI layout in target/
+image:
+    scripts/oci-image.sh
 
 # The images of the examples, built and confined, each asked with curl
 images:

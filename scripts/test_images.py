@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 
+import oci_image
 from image_mistakes import MISTAKES
 from test_rie import PATH, check, wait_for
 
@@ -20,6 +21,10 @@ MIB = 1024 * 1024
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CONFINED = ["--user", str(NOBODY), "--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges"]
 EVENT = os.path.join("examples", "events", "api-gateway.json")
+
+# The image that others take the bootstrap from, and the line of a Dockerfile that does.
+SOURCE = "lambwire/bootstrap"
+FROM_SOURCE = f"COPY --from={SOURCE} /bootstrap /bootstrap"
 
 # What is copied into each image beside what its example has, and the memory that it gets, in MiB: 64 where everything
 # is static, and otherwise the least that Lambda gives.
@@ -174,6 +179,26 @@ def answers(name, programs, rie, options=(), before_each=lambda: None):
             print(f"{name} in {around} ... ok", flush=True)
 
 
+def answers_by_one_line(programs):
+    """The example in shell, with the bootstrap from the image that `just image` makes of these programs."""
+    check("the line is in docs/images.md", FROM_SOURCE in read("docs/images.md"), True)
+    with tempfile.TemporaryDirectory() as work:
+        layout, dockerfile = os.path.join(work, "layout"), os.path.join(work, "Dockerfile")
+        oci_image.main(layout, SOURCE, f"amd64={programs}/bootstrap,{programs}/lambwire-emulator")
+        run("podman", "tag", run("podman", "pull", "--quiet", f"oci:{layout}").strip(), SOURCE)
+        with open(dockerfile, "w") as file:
+            file.write(read("examples/sh/Dockerfile").replace("COPY bootstrap /bootstrap", FROM_SOURCE))
+        try:
+            check("the line is in the Dockerfile", FROM_SOURCE in read(dockerfile), True)
+            with built([dockerfile, "examples/sh/app.sh"], "sh") as image:
+                emulator = ["--volume", f"{programs}/lambwire-emulator:/lambwire-emulator:ro"]
+                with running(image, emulator, [], EXAMPLES["sh"][1]) as container:
+                    check("an answer", json.loads(container.ask("--data-binary", f"@{EVENT}"))["statusCode"], 200)
+        finally:
+            run("podman", "rmi", "--force", SOURCE)
+    print("sh with the bootstrap from an image ... ok", flush=True)
+
+
 def is_told(what, programs):
     """An image with a mistake says so at its start, in words that the docs explain."""
     base, lines, words = MISTAKES[what]
@@ -200,9 +225,10 @@ def main(programs, rie):
                 answers(name, programs, rie, database.options(), database.hang_up)
         else:
             answers(name, programs, rie)
+    answers_by_one_line(programs)
     for what in MISTAKES:
         is_told(what, programs)
-    print(f"{len(EXAMPLES) + len(MISTAKES)} passed, 0 failed")
+    print(f"{len(EXAMPLES) + 1 + len(MISTAKES)} passed, 0 failed")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 VERSION=1.85.0+dfsg3-1~deb12u3
-PACKAGES=("rustc-web=$VERSION" "cargo-web=$VERSION" "libstd-rust-web-dev=$VERSION" "libstd-rust-web-1.85=$VERSION" libllvm19)
+PACKAGES=("rustc-web=$VERSION" "cargo-web=$VERSION" "libstd-rust-web-dev=$VERSION" "libstd-rust-web-1.85=$VERSION" libllvm19 libpcre3)
 
 stated=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 [[ $VERSION == "$stated".* ]] || { echo "msrv.sh: Cargo.toml states Rust $stated, and this builds with ${VERSION%%+*}" >&2; exit 1; }
@@ -20,7 +20,8 @@ if [ ! -x "$root/usr/bin/cargo" ]; then
     mkdir -p .tools
     mv "$work/root" "$root"
 fi
-libraries=$root/usr/lib/$(uname -m)-linux-gnu
+triple=$(uname -m)-linux-gnu
+libraries=$root/usr/lib/$triple:$root/lib/$triple
 export LD_LIBRARY_PATH=$libraries:$root/usr/lib/llvm-19/lib RUSTC=$root/usr/bin/rustc RUSTDOC=$root/usr/bin/rustdoc
 "$RUSTC" --version
 # The published crates in a workspace of their own, with the newest dependencies that this compiler takes: whoever has it
@@ -28,7 +29,7 @@ export LD_LIBRARY_PATH=$libraries:$root/usr/lib/llvm-19/lib RUSTC=$root/usr/bin/
 copy=$(mktemp -d)
 trap 'rm -rf "$copy" "${work:-}"' EXIT
 git ls-files crates docs | tar -c --files-from=- | tar -x -C "$copy"
-sed 's/^members = .*/members = ["crates\/*"]/; /^exclude/d' Cargo.toml >"$copy/Cargo.toml"
+sed 's/^members = .*/members = ["crates\/*"]/; /^default-members/d; /^exclude/d' Cargo.toml >"$copy/Cargo.toml"
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")/msrv
 cd "$copy"
 export CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback

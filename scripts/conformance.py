@@ -178,7 +178,7 @@ def page(runtime_results, server_results):
     lines.append(
         f"Of {today}. A cell says how many requirements of a suite hold, of those that apply; `–`: none does. On programs of "
         "others only the suites of valid protocol are run. A process that ended where it should have gone on, and one that "
-        "did nothing until the time limit, stand in the last column."
+        f"did nothing until the time limit, stand in the last column. AWS's emulator is that of {Path(os.environ['RIE']).parent.name}."
     )
     for title, results in (("Runtimes", runtime_results), ("Servers", server_results)):
         lines += ["", f"### {title}", "", *table(results), "", "What is not as required:", "", *misses(results)]

@@ -11,8 +11,8 @@ CORE=(-p lambwire)
 ADAPTERS=(-p lambwire-runtime -p lambwire-smol)
 PUBLISHED=(-p 'lambwire*')
 # What asks Unix for processes and sockets.
-UNIX=(lambwire-mio lambwire-emulator lambwire-conformance)
-EXAMPLES=(-p hello -p proxy -p tokio-adapter)
+UNIX=(lambwire-mio lambwire-emulator lambwire-conformance lambwire-testing)
+EXAMPLES=(-p hello -p tokio-adapter)
 
 main() {
     [ $# -gt 0 ] || set -- types x86_64

@@ -51,6 +51,9 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!("lambwire-testing is for Unix: it closes and looks at sockets as Windows does not");
+
 mod api;
 mod connection;
 mod event;

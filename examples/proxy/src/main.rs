@@ -11,6 +11,9 @@ use lambwire::{ENV_RUNTIME_API, Endpoint, Event};
 use proxy::{Passed, serve};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("proxy is for Linux, which ends it together with its runtime");
+
 /// Names the runtime to the process that serves it, which has the listener in place of its standard input.
 const ENV_RUNTIME_PID: &str = "PROXY_RUNTIME_PID";
 

@@ -67,6 +67,10 @@ TERM = r"""
 process.on('SIGTERM', () => { console.log('flushed'); process.exit(0); });
 exports.handler = async () => 'served';
 """
+CAREFUL = r"""
+process.on('SIGTERM', () => { console.log('closing'); setTimeout(() => { console.log('closed'); %s }, 100); });
+exports.handler = async () => 'served';
+"""
 HOOKS = r"""
 const ran = [];
 awslambda.registerBeforeSnapshot(() => { ran.push('before 1'); });
@@ -123,6 +127,22 @@ def ends(root):
         worker.process.send_signal(signal.SIGTERM)
         check("SIGTERM while waiting", worker.process.wait(PATIENCE), 0)
         check("SIGTERM is handled", "flushed" in worker.logged(), True)
+    # As the bootstrap has it: the signal, and then the end of the events, of which the process may see both at once.
+    for then, status in (("process.exit(5);", 5), ("", 0)):
+        root.write("careful.js", CAREFUL % then)
+        for kinds in ([signal.SIGTERM], [signal.SIGSTOP, signal.SIGTERM, signal.SIGCONT]):
+            with root.serve("careful.js", "handler") as worker:
+                check("before the end", worker.invoke("{}"), ("result", b'"served"'))
+                for kind in kinds[:2]:
+                    worker.process.send_signal(kind)
+                worker.close_events()
+                for kind in kinds[2:]:
+                    worker.process.send_signal(kind)
+                check(f"the end, {kinds}", worker.process.wait(PATIENCE), status)
+                heard = [line.split("\t")[-1] for line in worker.logged().splitlines()]
+                check(f"all that a listener does, {kinds}", heard, ["closing", "closed"])
+    with root.serve("careful.js", "handler") as worker:
+        check("the end of the events alone", (worker.end(), worker.logged()), (0, ""))
     with root.start("app.js", "echo") as worker:
         check("SIGTERM is not wanted", worker.ready(), {})
         worker.process.send_signal(signal.SIGTERM)

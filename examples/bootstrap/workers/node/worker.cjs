@@ -757,6 +757,13 @@
     else exit(0);
   }
 
+  // A listener of SIGTERM has the time that is left: the process ends when nothing is left to wait for. Node hands a signal
+  // on after all else that has come, maybe in the next turn of the loop, so that one turn more is taken before that.
+  function onEventsEnd() {
+    if (listenerCount(process, 'SIGTERM') === 0) exit(0);
+    setImmediate(() => setImmediate(() => {}));
+  }
+
   // Listens for what concerns the loop, though a function may have removed all listeners.
   function keepListening() {
     const listen = (name, listener) => listenerCount(process, name, listener) > 0 || on(process, name, listener);
@@ -791,7 +798,7 @@
     events = new Socket({ fd: eventsFd, readable: true, writable: false, onread: { buffer: incoming, callback: take } });
     // A method that every read calls. There is no time-out that it would have to put off.
     hide(events, '_unrefTimer', () => {});
-    on(events, 'end', () => exit(0));
+    on(events, 'end', onEventsEnd);
     on(events, 'error', () => exit(1));
   }
 

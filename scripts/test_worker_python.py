@@ -171,6 +171,7 @@ def fails_between(event, context):
     return "well"
 '''
 
+PLAIN = "def handler(event, context): return event"
 SIGTERM = '''
 import signal, sys
 def bye(number, frame):
@@ -211,7 +212,7 @@ class Python(Root):
 
     def __init__(self, *interpreter):
         super().__init__(PYTHON, *interpreter)
-        for name, text in {"app": HANDLERS, "term": SIGTERM, "hooks": HOOKS, "snapshot_restore_py": SNAPSHOT_RESTORE_PY}.items():
+        for name, text in {"app": HANDLERS, "plain": PLAIN, "term": SIGTERM, "hooks": HOOKS, "snapshot_restore_py": SNAPSHOT_RESTORE_PY}.items():
             self.write(name + ".py", text)
 
     def start(self, handler, **variables):
@@ -393,10 +394,23 @@ def nothing_is_imported_that_a_handler_may_not_need(root):
         check("modules", found - at_start - {"_json", "modules", "time"}, set())
 
 
+def what_is_no_json_is_described_as_python_does(root):
+    texts = ['{"a":1,}', "[1,]", "[1,", '{"a"', "{1:2}", '"a', '"\\x"', "nul", "1 2", ""]
+    look = "import json, sys\nfor text in json.load(sys.stdin):\n try: json.loads(text)\n except ValueError as error: print(error)"
+    said = subprocess.check_output([root.command[0], "-c", look], input=json.dumps(texts), text=True).splitlines()
+    for text, message in zip(texts, said, strict=True):
+        # A process that has had no use for the module of that name.
+        with root.serve("plain.handler") as running:
+            kind, body = running.invoke(text)
+            report = kind, json.loads(body)["errorType"], json.loads(body)["errorMessage"]
+            check(text, report, ("error", "Runtime.UnmarshalError", f"Unable to unmarshal input: {message}"))
+
+
 TESTS = [
     children_stay_silent, what_a_handler_changes_does_no_harm, one_loop_is_kept,
     streams_come_in_pieces, sigterm_reaches_its_handler, what_is_raised_between_events_is_reported, several_events_at_a_time,
     causes_are_reported, contexts_that_are_deep, hooks_run, it_ends_as_python_does, nothing_is_imported_that_a_handler_may_not_need,
+    what_is_no_json_is_described_as_python_does,
 ]  # fmt: skip
 
 

@@ -236,12 +236,25 @@ def decode(data):
     text = str(data, "utf-8")
     start = len(text) - len(text.lstrip("\ufeff" + BLANK))
     try:
-        value, end = scan(text, start)
+        try:
+            value, end = scan(text, start)
+        except SystemError:
+            value, end = scan_again(text, start)
     except StopIteration as stop:
         raise ValueError("Expecting value: " + place(text, stop.value)) from None
-    if end < len(text) and text[end:].strip(BLANK):
-        raise ValueError("Extra data: " + place(text, end))
+    rest = end < len(text) and text[end:].lstrip(BLANK)
+    if rest:
+        raise ValueError("Extra data: " + place(text, len(text) - len(rest)))
     return value
+
+
+def scan_again(text, start):
+    """What is no JSON, for an error: up to Python 3.11 there is none as long as nobody has loaded the module of its type."""
+    try:
+        import json.decoder
+    except Exception:
+        raise ValueError("Expecting JSON") from None
+    return scan(text, start)
 
 
 def place(text, at):

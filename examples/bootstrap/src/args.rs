@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
@@ -124,9 +125,12 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Req
             Long("exec") => options.is_exec = true,
             Long("interpreter") => options.interpreter = Some(parser.value()?.into()),
             Long("worker") => options.worker_files.push(parser.value()?.into()),
-            Long("workers") => options.workers = Some(parser.value()?.parse()?),
-            Long("in-process") => options.in_process = Some(parser.value()?.parse()?),
-            Long("deadline-margin") => options.margin = Some(Duration::from_millis(parser.value()?.parse()?)),
+            Long("workers") => options.workers = Some(number(&mut parser, "--workers", COUNT)?),
+            Long("in-process") => options.in_process = Some(number(&mut parser, "--in-process", COUNT)?),
+            Long("deadline-margin") => {
+                options.margin =
+                    Some(Duration::from_millis(number(&mut parser, "--deadline-margin", "a number of milliseconds")?));
+            }
             Long("sigterm") => options.wants_sigterm = true,
             Long("listen") => options.listen = Some(parser.value()?),
             Value(value) if value == "invoke" && values.is_empty() && !is_invoke => is_invoke = true,
@@ -139,6 +143,16 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Req
     options.handler = values.next().map(|value| value.string()).transpose()?;
     let event = values.next().unwrap_or_else(|| "{}".into());
     Ok(if is_invoke { Request::Invoke(options, event) } else { Request::Serve(options) })
+}
+
+/// What counts processes, or events.
+const COUNT: &str = "a number from 1 to 65535";
+
+/// The value of an option that is a number.
+fn number<T: FromStr>(parser: &mut lexopt::Parser, option: &str, expected: &str) -> Result<T, lexopt::Error> {
+    let value = parser.value()?;
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| format!("{option} takes {expected}, not {value:?}").into())
 }
 
 #[cfg(test)]
@@ -185,9 +199,14 @@ mod tests {
         assert_eq!(parsed("invoke a b c"), Err("unexpected argument \"c\"".to_owned()));
         assert_eq!(parsed("--fast"), Err("invalid option '--fast'".to_owned()));
         assert_eq!(parsed("-c app.handler"), Err("invalid option '-c'".to_owned()));
-        assert!(parsed("--deadline-margin soon").is_err_and(|error| error.contains("soon")));
-        for none in ["0", "65536", "-1"] {
-            assert!(parsed(&format!("--workers {none}")).is_err_and(|error| error.contains(none)));
+        let expected = "--deadline-margin takes a number of milliseconds, not \"soon\"";
+        assert_eq!(parsed("--deadline-margin soon"), Err(expected.to_owned()));
+        for option in ["--workers", "--in-process"] {
+            for none in ["0", "65536", "-1", "x"] {
+                let expected = format!("{option} takes a number from 1 to 65535, not {none:?}");
+                assert_eq!(parsed(&format!("{option} {none}")), Err(expected));
+            }
+            assert_eq!(parsed(option), Err(format!("missing argument for option '{option}'")));
         }
     }
 

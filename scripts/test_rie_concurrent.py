@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 
 class ManagedRie(Rie):
-    """The emulator in a mount namespace of its own: in this mode it starts /var/task/bootstrap, whatever it is told, as
+    """The emulator in a mount namespace of its own: in this mode it starts /var/task/bootstrap, whatever is asked, as
     another user."""
 
     def __init__(self, rie, program, handler="", concurrency=1, **settings):

@@ -35,6 +35,7 @@ main() {
 types() {
     scripts/install.sh musl-debian mingw-binutils
     check aarch64-apple-darwin std,panic_abort --all-targets "${PUBLISHED[@]}" "${EXAMPLES[@]}"
+    check aarch64-apple-darwin std,panic_abort -p bootstrap
     check wasm32-unknown-unknown core "${CORE[@]}"
     check thumbv7em-none-eabi core "${CORE[@]}"
     check x86_64-pc-windows-gnu std,panic_abort "${CORE[@]}" "${ADAPTERS[@]}"

@@ -622,3 +622,16 @@ fn a_connection_is_made_when_it_is_asked_for() {
     }
     check(&mut session, &Request::Next, &[Goes, Comes(EVENT)], "invocation id");
 }
+
+#[test]
+fn a_reply_whose_buffer_was_shortened_is_an_error() {
+    for reply in [EVENT, TOO_LARGE] {
+        let (mut session, mut heads, mut buf) = (session(), [0; 512], vec![0; 512]);
+        session.start_next(&mut heads).unwrap();
+        assert_eq!(session.oversized(&buf), None);
+        let mut turn = session.turn_next(&heads, &[], &mut buf).unwrap();
+        drive(&mut turn, &[Opens, Goes, Comes(reply)]);
+        turn.buffer().truncate(10);
+        assert!(end(turn).ends_with(&SendError::InvalidState.to_string()));
+    }
+}

@@ -38,11 +38,19 @@ pub(crate) fn invoked(text: &str, qualifier: Option<&str>, region: &str) -> Opti
         None => ("aws", text),
     };
     let parts: Vec<&str> = rest.split(':').collect();
-    let (region, account, rest) = match parts.as_slice() {
-        &[region, account, "function", ref rest @ ..] => (region, account, rest),
-        &[account, "function", ref rest @ ..] => (region, account, rest),
-        ["function", rest @ ..] if !rest.is_empty() => (region, ACCOUNT, rest),
-        rest => (region, ACCOUNT, rest),
+    let is_account = |text: &str| text.len() == ACCOUNT.len() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // Each may be left out, but for the name: a function may be called `function`.
+    let (region, parts) = match *parts {
+        [region, account, ref rest @ ..] if is_account(account) && !rest.is_empty() => (region, parts.get(1..)?),
+        _ => (region, &*parts),
+    };
+    let (account, parts) = match *parts {
+        [account, ref rest @ ..] if is_account(account) && !rest.is_empty() => (account, rest),
+        _ => (ACCOUNT, parts),
+    };
+    let rest = match *parts {
+        ["function", ref rest @ ..] if !rest.is_empty() => rest,
+        _ => parts,
     };
     let (name, own_qualifier) = match *rest {
         [name] => (name, None),
@@ -85,6 +93,14 @@ mod tests {
         check("function", None, Some(&of("eu-west-1", "function")));
         check("function:1", None, Some("arn:aws:lambda:eu-west-1:012345678912:function:1"));
         check("012345678912:function:f", None, Some(ours));
+        check("012345678912:f", None, Some(ours));
+        check("012345678912:f:v1", None, Some(&format!("{ours}:v1")));
+        let function = of("eu-west-1", "function");
+        for text in ["function:function", "012345678912:function:function", "eu-west-1:012345678912:function:function"]
+        {
+            check(text, None, Some(&function));
+            check(&format!("{text}:v1"), None, Some(&format!("{function}:v1")));
+        }
         check(theirs, None, Some(theirs));
         check("cn-north-1:123456789012:function:f", None, Some(&theirs.replace("aws-cn", "aws")));
         check("f:v1", None, Some(&format!("{ours}:v1")));

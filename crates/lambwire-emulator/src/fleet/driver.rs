@@ -12,7 +12,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::member::{Life, Member};
 use crate::answer::Failure;
-use crate::environment::{Capacity, ShutdownReason};
+use crate::environment::ShutdownReason;
 use crate::exit::Exit;
 use crate::limits;
 use crate::logs::{Cut, Reader, Source};
@@ -341,14 +341,9 @@ impl Driver {
         member.place();
     }
 
-    /// Ends the program for good: it is asked to in any case. One of several at a time is sent away first, unless it has
-    /// last words for a SIGTERM: sent away, it would end before.
+    /// Ends the program for good: it is asked to in any case.
     async fn end(mut self) {
         let member = Rc::clone(&self.member);
-        if matches!(member.settings.capacity, Capacity::Many(_)) && !member.has_extension() {
-            member.waiters.borrow_mut().clear();
-            member.runtime_api.settle().await;
-        }
         self.end_processes(true).await;
         // Last words.
         yield_now().await;

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::fmt;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
@@ -311,12 +312,15 @@ fn json(body: Vec<u8>) -> Result<Vec<u8>, Exception> {
     if body.is_empty() {
         return Ok(b"{}".to_vec());
     }
-    match serde_json::from_slice::<IgnoredAny>(&body) {
-        Ok(IgnoredAny) => Ok(body),
-        Err(error) => Err(Exception::BadContent(format!(
+    let refused = |error: &dyn fmt::Display| {
+        Exception::BadContent(format!(
             "Could not parse request body into json: Could not parse payload into json: {error}"
-        ))),
-    }
+        ))
+    };
+    // Strings whose value nobody wants are not looked into for UTF-8.
+    let text = str::from_utf8(&body).map_err(|error| refused(&error))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| refused(&error))?;
+    Ok(body)
 }
 
 /// Receives a body. What is too large is received to its end all the same, within bounds, so that the caller is there to
@@ -359,6 +363,17 @@ impl Exception {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_is_json_in_utf_8_or_refused() {
+        assert!(matches!(json(Vec::new()), Ok(event) if event == b"{}"));
+        for event in ["1", r#"{"a":"é"}"#, " [] "] {
+            assert!(matches!(json(event.into()), Ok(same) if same == event.as_bytes()), "{event}");
+        }
+        for event in [&b"{bad"[..], b"\"\xe9\"", b"\"\xc0\xaf\"", b"\"\xed\xa0\x80\"", b"\"\xe2\x82\"", b"1 2", b" "] {
+            assert!(matches!(json(event.to_vec()), Err(Exception::BadContent(_))), "{event:?}");
+        }
+    }
 
     #[test]
     fn the_path_of_invoke_names_a_function() {

@@ -198,6 +198,11 @@ impl Peer {
         self.stream.write_all(&[&head[..len], body].concat()).unwrap();
     }
 
+    /// Waits until the Runtime API closes the connection; `false` if it says something instead.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.stream.read(&mut [0]).unwrap() == 0
+    }
+
     pub(crate) fn said(&mut self) -> Said {
         let (status, body) = self.receive(|reply| reply.status());
         said(status, str::from_utf8(&body).unwrap())

@@ -11,7 +11,7 @@ use lambwire::HTTP_INTEGRATION;
 use lambwire::limits::PRELUDE_BYTES;
 
 use super::UrlFormat;
-use super::response::{OCTETS, bad, made, split, with_type};
+use super::response::{Malformed, OCTETS, bad, made, no_prelude, parsed, split, with_type};
 use crate::answer::Outcome;
 use crate::invoke::reply::{self, Reply, ReplyBody};
 use crate::queue::ResponseStream;
@@ -25,38 +25,42 @@ pub(super) async fn reply(format: UrlFormat, mut response: ResponseStream) -> Re
     } else {
         bare(first, response)
     };
-    reply::with_request_id(reply.unwrap_or_else(|| bad(format, &request_id)), &request_id)
+    reply::with_request_id(reply.unwrap_or_else(|why| bad(format, &request_id, &why)), &request_id)
 }
 
 /// A response that begins with what is said of it.
-async fn with_prelude(first: Bytes, mut response: ResponseStream) -> Option<Reply> {
+async fn with_prelude(first: Bytes, mut response: ResponseStream) -> Result<Reply, Malformed> {
     let mut begun = first.to_vec();
     loop {
         if let Some((prelude, rest)) = split(&begun) {
-            let prelude = serde_json::from_slice(prelude).ok()?;
+            let prelude = parsed(prelude)?;
             let rest = Bytes::copy_from_slice(rest);
             return made(&prelude, ReplyBody::Url(UrlStream { rest, response, has_failed: false }), OCTETS);
         }
         // No prelude is longer.
         if begun.len() > PRELUDE_BYTES {
-            return None;
+            return Err(no_prelude());
         }
-        begun.extend_from_slice(&response.next_piece().await?);
+        match response.next_piece().await {
+            Some(piece) => begun.extend_from_slice(&piece),
+            None if response.outcome() == Some(Outcome::Success) => return Err(no_prelude()),
+            None => return Err(Malformed::Failure),
+        }
     }
 }
 
 /// A response without that, which is successful if it does not fail before it begins.
-fn bare(first: Option<Bytes>, response: ResponseStream) -> Option<Reply> {
+fn bare(first: Option<Bytes>, response: ResponseStream) -> Result<Reply, Malformed> {
     let content_type = response.content_type().and_then(|text| HeaderValue::from_str(text).ok());
     if first.is_none() && response.outcome() != Some(Outcome::Success) {
-        return None;
+        return Err(Malformed::Failure);
     }
     let rest = first.unwrap_or_default();
     let mut reply = with_type(StatusCode::OK, OCTETS, ReplyBody::Url(UrlStream { rest, response, has_failed: false }));
     if let Some(content_type) = content_type {
         reply.headers_mut().insert(CONTENT_TYPE, content_type);
     }
-    Some(reply)
+    Ok(reply)
 }
 
 /// The rest of a response. If it fails on the way the connection is cut: nothing else is left to say so.

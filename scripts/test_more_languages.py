@@ -73,6 +73,11 @@ HANDLERS = {
 end
 """,
 }
+# Says goodbye, and takes a while for it.
+CAREFUL = """import process from "node:process";
+process.on("SIGTERM", () => { console.log("closing"); setTimeout(() => console.log("closed"), 100); });
+export const handler = (event: unknown) => event;
+"""
 BROKEN = {"deno": "export const = 1", "bun": "export const = 1", "tcl": "proc handler {", "guile": "(define (handler", "r": "handler <- function(", "elixir": "defmodule App do"}
 # Those that read JSON themselves hand it back so; for the others it is text.
 EVENTS = ["1", "[]", "{}", '{"a":{"b":[1.5,null,true,"é\\u0001"]}}', '[{"k":"v"}]', " 7 "]
@@ -139,6 +144,14 @@ def pipes(language, root):
         running.ready()
         running.send('{"do":"exit"}')
         check(f"{language}: exit", running.process.wait(PATIENCE), 3)
+    if language in ("deno", "bun"):
+        for signals, said in (([signal.SIGTERM], ["closing", "closed"]), ([], [])):
+            with start(CAREFUL) as running:
+                check(f"{language}: SIGTERM is wanted", running.ready(), {"sigterm": True})
+                check(f"{language}: before the end", running.invoke("1"), ("result", b"1"))
+                for each in signals:
+                    running.process.send_signal(each)
+                check(f"{language}: the end, {signals}", (running.end(), running.logged().split()), (0, said))
     with start(HANDLERS[language], "none") as running:
         kind, request_id, body = running.hear()
         check(f"{language}: no function", (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", "Runtime.HandlerNotFound"))

@@ -7,6 +7,7 @@ import process from "node:process";
 
 const { env, exit } = process;
 const { parse, stringify } = JSON;
+const { setTimeout, clearTimeout } = globalThis;
 const decoder = new TextDecoder(), encoder = new TextEncoder();
 const [file, name] = [env.LAMBWIRE_FILE!, env.LAMBWIRE_FUNCTION!];
 // Deno takes no descriptor that it has not opened itself.
@@ -26,6 +27,9 @@ function contextOf(line: string) {
 }
 
 // --- Frames
+
+// How long a signal may be on its way.
+const SIGNAL_MS = 500;
 
 // A pipe holds as much; it is read at once.
 let received = new Uint8Array(65536), start = 0, end = 0;
@@ -117,9 +121,15 @@ async function serve(handler: any, id: string, context: string, body: string) {
 
 for (const each of ["FILE", "FUNCTION", "EVENTS_FD", "ANSWERS_FD"]) delete env[`LAMBWIRE_${each}`];
 const handler = await load();
-writeFrame("ready", "-");
+const listens = process.listenerCount("SIGTERM") > 0;
+const signalled = new Promise<void>((done) => listens && process.once("SIGTERM", () => done()));
+writeFrame("ready", "-", listens ? '{"sigterm":true}' : "");
 for (let frame; (frame = await receive());) {
   if (frame.kind === "event") await serve(handler, frame.id, frame.context, frame.body);
   else writeFrame("done", "-");
 }
-exit(0);
+// A listener of SIGTERM has the time that is left: the process ends when nothing is left to wait for. The signal was sent
+// before events ended, but takes another way.
+const timer = setTimeout(exit, listens ? SIGNAL_MS : 0);
+await signalled;
+clearTimeout(timer);

@@ -192,11 +192,12 @@ impl Process {
         self.exited().await
     }
 
-    /// Asks the program to end by itself, and waits for that as long as `grace`.
+    /// Asks the program to end by itself, and waits for that as long as `grace`. What it has started is for it to ask: who
+    /// passes a signal on would have it come twice.
     pub(crate) async fn ask_to_end(&mut self, grace: Duration) {
         if let Some(pid) = self.pid {
-            // Fails if nothing is left of the group.
-            let _ = kill_process_group(pid, Signal::TERM);
+            // Fails if it has ended.
+            let _ = kill_process(pid, Signal::TERM);
         }
         // Late, it is killed.
         let _ = timeout(grace, self.child.wait()).await;

@@ -41,8 +41,9 @@ impl Program {
 
     fn emulator(&self) -> Emulator {
         let mut command = Command::new("sh");
-        // The shell gets the signal, too, and is not to end by it.
-        command.args(["-c", r#"trap "" TERM; "$@"; echo $? >> "$LAMBWIRE_TEST_LAST_WORDS""#, "sh"]);
+        // It is the shell that gets the signal. A wait that it interrupts is not over.
+        let script = r#""$@" & trap "kill -TERM $!" TERM; wait $! || wait $!; echo $? >> "$LAMBWIRE_TEST_LAST_WORDS""#;
+        command.args(["-c", script, "sh"]);
         command.arg(env::current_exe().unwrap());
         command.args(["--exact", "sigterm::plays_the_runtime_when_asked", "--nocapture"]);
         command.env(ROLE, self.role).env(LAST_WORDS, &self.last_words);
@@ -165,6 +166,27 @@ fn a_program_that_registers_behind_its_first_invocation_is_killed_without_a_word
     assert_eq!(program.said(), "");
     // Until it has this one, it might not hear the signal that ends it.
     assert_eq!(invoke(&emulator, "second").body, b"second");
+}
+
+/// The child says so if it gets the signal. It ends when the program has got it, and by then it would have it, too.
+#[test]
+fn the_signal_goes_to_the_program_alone() {
+    let program = Program::new("parent", "alone");
+    let mut command = Command::new("sh");
+    let script = r#"
+        cd "${LAMBWIRE_TEST_LAST_WORDS%/*}" && words=${LAMBWIRE_TEST_LAST_WORDS##*/}
+        (trap 'echo child >> $words' TERM; until grep -q program $words; do sleep 0.01; done; sleep 0.01) &
+        trap 'echo program >> $words' TERM
+        echo ready >> $words
+        wait $!; wait $!"#;
+    command.args(["-c", script]).env(LAST_WORDS, &program.last_words);
+    let emulator =
+        Emulator::new(command).console(Console::Silent).init_timeout(AMPLE).end_grace(AMPLE).start().unwrap();
+    while program.said().is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop(emulator);
+    assert_eq!(program.said(), "ready\nprogram\n");
 }
 
 fn register(wire: &mut Wire, body: &str) -> Answered {

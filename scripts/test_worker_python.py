@@ -183,6 +183,17 @@ async def in_loop(event, context):
     import asyncio
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: (print("flushed", flush=True), sys.exit(0)))
     return "well"
+async def in_task(event, context):
+    import asyncio
+    loop = asyncio.get_running_loop()
+    in_task.ticking = loop.create_task(asyncio.sleep(1000))
+    async def close():
+        print("closing", flush=True)
+        await asyncio.sleep(0.1)
+        print("flushed", flush=True)
+        sys.exit(0)
+    loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(close()))
+    return "well"
 '''
 
 HOOKS = '''
@@ -295,6 +306,18 @@ def sigterm_reaches_its_handler(root):
             running.process.send_signal(signal.SIGTERM)
             check("it ends", running.process.wait(60), 0)
             check("handler ran", "flushed" in running.logged(), True)
+    # As the bootstrap has it: the signal, and then the end of the events, of which the process may see both at once.
+    for variables in ({}, {"LAMBWIRE_CONCURRENCY": "3"}):
+        for kinds in ([signal.SIGTERM], [signal.SIGSTOP, signal.SIGTERM, signal.SIGCONT], []):
+            with root.serve("term.in_task", **variables) as running:
+                check("answered", running.invoke("1"), answer("well"))
+                for kind in kinds[:2]:
+                    running.process.send_signal(kind)
+                running.close_events()
+                for kind in kinds[2:]:
+                    running.process.send_signal(kind)
+                check(f"it ends, {kinds}", running.process.wait(60), 0)
+                check(f"all that it does, {kinds}", running.logged().split(), ["closing", "flushed"] if kinds else [])
 
 
 def what_is_raised_between_events_is_reported(root):

@@ -445,7 +445,7 @@ def load():
 def ready(handler):
     asked = {}
     # 0 and 1 are to let the process end, and to ignore it.
-    if callable(_signal.getsignal(_signal.SIGTERM)):
+    if handles_sigterm():
         asked["sigterm"] = True
     if CONCURRENCY and is_async(handler):
         asked["concurrency"] = int(CONCURRENCY)
@@ -573,7 +573,7 @@ def finish(request_id, kind, body):
 
 def run(awaitable):
     """Runs it in the one loop that is kept, with all that is bound to it, from one event to the next."""
-    global loop
+    global loop, asyncio
     if loop is None or loop.is_closed():
         import asyncio
 
@@ -697,13 +697,15 @@ current = b"-"
 
 def serve(handler):
     global current
+    known = None
     while True:
         if loop is not None and not unread:
             # Signals and tasks that belong to the loop have their turn while there is no event.
+            known = tasks_of_loop() if handles_sigterm() else None
             run(wait_for_event())
         frame = read_frame()
         if frame is None:
-            return
+            return None if known is None else run(wait_for_tasks(known))
         kind, current, line, body = frame
         if kind == b"event":
             answer(handler, current, line, body)
@@ -714,13 +716,20 @@ def serve(handler):
 
 
 async def serve_concurrently(handler):
-    tasks = set()
+    tasks, known = set(), set()
+
+    def forget(task):
+        nonlocal known
+        tasks.discard(task)
+        # What is left running belongs to an event.
+        known = tasks_of_loop() if handles_sigterm() else known
+
     while True:
         if not unread:
             await wait_for_event()
         frame = read_frame()
         if frame is None:
-            return
+            return await wait_for_tasks(known) if handles_sigterm() else None
         kind, *invocation = frame
         if kind != b"event":
             run_hooks(kind)
@@ -728,7 +737,7 @@ async def serve_concurrently(handler):
         task = loop.create_task(answer_in_task(handler, *invocation))
         # The loop itself keeps no task from being collected.
         tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        task.add_done_callback(forget)
 
 
 async def wait_for_event():
@@ -738,6 +747,33 @@ async def wait_for_event():
         await there
     finally:
         loop.remove_reader(EVENTS)
+
+
+# In how many turns of the loop a signal that has come is seen, its handler called, and a task of that begun.
+SIGNAL_TURNS = 4
+
+
+async def wait_for_tasks(known):
+    """What the loop's handler of SIGTERM has begun may end: tasks that there were not before the events ended."""
+    there = loop.create_future()
+    loop.call_soon(turn, there, SIGNAL_TURNS)
+    await there
+    own = asyncio.current_task()
+    begun = tasks_of_loop() - known - {own}
+    if begun:
+        await asyncio.wait(begun)
+
+
+def turn(there, left):
+    loop.call_soon(turn, there, left - 1) if left else there.set_result(None)
+
+
+def tasks_of_loop():
+    return asyncio.all_tasks(loop)
+
+
+def handles_sigterm():
+    return callable(_signal.getsignal(_signal.SIGTERM))
 
 
 def forget_descriptors():

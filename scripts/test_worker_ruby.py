@@ -240,6 +240,22 @@ def ends(root):
         running.process.send_signal(signal.SIGTERM)
         check("sigterm", (running.process.wait(60), "flushed" in running.logged()), (0, True))
         passed += 1
+    # As the bootstrap has it: the signal, and then the end of the events. A trap may not lock a thing, as a logger does.
+    careful = """Thread.new { sleep }
+trap('TERM') { Thread.new { Logger.new($stderr).info('closing'); sleep 0.1; $stderr.puts 'flushed' } }
+def handler(event:, context:) = $kept ||= Thread.new { sleep } && 1"""
+    for kinds in ([signal.SIGTERM], [signal.SIGSTOP, signal.SIGTERM, signal.SIGCONT], []):
+        with root.serve(careful) as running:
+            running.invoke("{}")
+            for kind in kinds[:2]:
+                running.process.send_signal(kind)
+            running.close_events()
+            for kind in kinds[2:]:
+                running.process.send_signal(kind)
+            check(f"the end, {kinds}", running.process.wait(60), 0)
+            seen = [word in running.logged() for word in ("closing", "flushed")]
+            check(f"all that a trap does, {kinds}", seen, [bool(kinds)] * 2)
+        passed += 1
     with root.serve("def handler(event:, context:) = 1") as running:
         running.process.send_signal(signal.SIGTERM)
         check("sigterm by default", running.process.wait(60), -signal.SIGTERM)

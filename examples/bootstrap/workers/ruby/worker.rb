@@ -84,6 +84,10 @@ module Lambwire
   # A method that is taken from an object stays what it is when its class is changed.
   READ_SOME, READ_ALL, WRITE = EVENTS.method(:readpartial), EVENTS.method(:read), ANSWERS.method(:write)
   PARSE, GENERATE = JSON.method(:parse), JSON.method(:generate)
+  THREADS, SLEEP = Thread.method(:list), Kernel.method(:sleep)
+
+  # How long a signal that has come may be on its way to its trap.
+  SIGNAL_SECONDS = 0.2
 
   # Read at once, in bytes: what a pipe holds.
   READ_BYTES = 65_536
@@ -317,10 +321,21 @@ module Lambwire
     def run
       load_handler
       exit(1) if @is_given_up
+      wishes = self.wishes
       write_frame('ready', '-', GENERATE.call(wishes))
+      known = THREADS.call
       while (kind, id, context, body = receive)
         kind == 'event' ? serve(id, context, body) : run_hooks(kind)
+        known = THREADS.call if wishes[:sigterm]
       end
+      wait_for_trap(known) if wishes[:sigterm]
+    end
+
+    # The signal was sent before events ended. A thread of Ruby's own has its trap called, which may not lock a thing, and
+    # begins a thread where it has more to do.
+    def wait_for_trap(known)
+      SLEEP.call(SIGNAL_SECONDS)
+      (THREADS.call - known).each(&:join)
     end
 
     def wishes

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from worker_pipes import NODE, PATIENCE, Root, check, try_all
+from worker_pipes import LIMIT, NODE, PATIENCE, Root, check, try_all
 
 # What is logged at once, more than the 64 KiB that a pipe holds.
 LOG_BYTES = 300_000
@@ -60,6 +60,10 @@ exports.throws = async () => { setTimeout(() => { throw new RangeError('behind t
 exports.caused = async () => { throw new RangeError('outer', { cause: new TypeError('inner', { cause: 'a text' }) }); };
 exports.number = function* () { yield 5; };
 exports.half = async function* () { yield 'a'; throw new RangeError('half way'); };
+exports.writes = globalThis.awslambda?.streamifyResponse(async ({ count, size }, stream) => {
+  for (let at = 0; at < count; at++) stream.write('x'.repeat(size));
+  stream.end();
+});
 exports.context = async (event, context) =>
   event === 'names' ? [context.function_name, context.deadline_ms > 0, context.aws_request_id === context.awsRequestId] : context;
 """
@@ -184,6 +188,12 @@ def streams(root):
         for _ in range(2):
             frames = worker.stream("{}")
             check("half a stream", (frames[0], is_error(frames[1], "RangeError")), (("chunk", b"a"), True))
+    with root.serve("app.js", "writes") as worker:
+        for count, size in ((8, 1_000_000), (1, 7_000_000), (3, LIMIT + 1)):
+            *chunks, end = worker.stream(json.dumps({"count": count, "size": size}))
+            check("writes that wait for none", (sum(len(body) for _, body in chunks), end), (count * size, ("end", b"")))
+            check("kinds", {kind for kind, _ in chunks}, {"chunk"})
+            check("no frame is too large", max(len(body) for _, body in chunks) <= LIMIT, True)
     with root.serve("app.js", "large") as worker:
         worker.send("{}")
         status = Path(f"/proc/{worker.process.pid}/status")

@@ -11,13 +11,13 @@ import threading
 import time
 
 import worker_pipes as pipes
-from worker_pipes import LUAS, SHELLS, SIZES, Root, check, try_all
+from worker_pipes import LIMIT, LUAS, SHELLS, SIZES, Root, check, try_all
 
 # In each language: a file that closes its standard streams or lets a signal pass when it is loaded, if `DOES` says so, and
 # these functions: `same` answers with its event, `sized` with an event's length or a text of the length that it asks for,
-# `closes` closes the standard streams and prints, `opens` opens files until there may be no more, `foreign` answers with what
-# the caller sent along, and `changes` changes whatever its process has of its own at its first event, and then answers with its
-# event and whether it can see that.
+# `streamed` with such a text as the one piece of a stream (shells have no streams), `closes` closes the standard streams and
+# prints, `opens` opens files until there may be no more, `foreign` answers with what the caller sent along, and `changes`
+# changes whatever its process has of its own at its first event, and then answers with its event and whether it can see that.
 PYTHON = """
 import os, signal
 def closing():
@@ -26,6 +26,7 @@ if os.environ.get("DOES") == "close": closing()
 if os.environ.get("DOES") == "signals": signal.signal(signal.SIGUSR2, lambda *_: None)
 def same(event, context): return event
 def sized(event, context): return "x" * event["size"] if isinstance(event, dict) else len(event)
+def streamed(event, context): yield "x" * event["size"]
 def closes(event, context):
     if event == 1: closing()
     try: print("closed")
@@ -62,6 +63,7 @@ if (process.env.DOES === 'close') closing();
 if (process.env.DOES === 'signals') process.on('SIGUSR2', () => {});
 exports.same = async (event) => event;
 exports.sized = async (event) => (event.size === undefined ? event.length : 'x'.repeat(event.size));
+exports.streamed = async function* (event) { yield 'x'.repeat(event.size); };
 exports.closes = async (event) => {
   if (event === 1) closing();
   try { fs.writeSync(1, 'closed'); } catch {}
@@ -106,6 +108,7 @@ if (getenv('DOES') === 'close') { closing(); }
 if (getenv('DOES') === 'signals') { pcntl_async_signals(true); pcntl_signal(SIGUSR2, function () {}); }
 function same(object|array|string|int|float|bool|null $event) { return $event; }
 function sized($event) { return is_array($event) ? str_repeat('x', $event['size']) : strlen($event); }
+function streamed($event) { yield str_repeat('x', $event['size']); }
 function closes($event) { $event === 1 && closing(); echo 'closed'; error_log('closed'); return 'well'; }
 function opens() { static $held = []; while ($held[] = @fopen('/dev/null', 'r')); return 'well'; }
 function foreign($event, $context) { return json_encode($context['client_context'], 0, 3000); }
@@ -133,6 +136,7 @@ closing() if $ENV{DOES} eq 'close';
 $SIG{USR2} = sub { } if $ENV{DOES} eq 'signals';
 sub same { return $_[0] }
 sub sized { return ref $_[0] ? 'x' x $_[0]{size} : length $_[0] }
+sub streamed { my $size = $_[0]{size}; return sub { $_[0]->('x' x $size) } }
 sub closes { closing() if $_[0] eq '1'; print 'closed'; warn 'closed'; return 'well' }
 my @held;
 sub opens { while (open my $file, '<', '/dev/null') { push @held, $file } return 'well' }
@@ -158,6 +162,7 @@ closing if ENV['DOES'] == 'close'
 trap('USR2') { } if ENV['DOES'] == 'signals'
 def same(event:, context:) = event
 def sized(event:, context:) = event.is_a?(Hash) ? 'x' * event['size'] : event.size
+def streamed(event:, context:) = Enumerator.new { |pieces| pieces << 'x' * event['size'] }
 def closes(event:, context:)
   closing if event == 1
   begin; puts 'closed'; rescue IOError; end
@@ -193,6 +198,7 @@ local function closing() io.stdin:close() io.stdout:close() io.stderr:close() en
 if os.getenv("DOES") == "close" then closing() end
 function same(event) return event end
 function sized(event) return type(event) == "table" and string.rep("x", event.size) or #event end
+function streamed(event) return coroutine.wrap(function() coroutine.yield(string.rep("x", event.size)) end) end
 function closes(event) if event == 1 then closing() end pcall(print, "closed") return "well" end
 local held = {}
 function opens()
@@ -287,6 +293,18 @@ def sizes(bench):
             check(f"{size} bytes and back", value(running.invoke(event)) == json.loads(event), True)
 
 
+def streams(bench):
+    """A piece of a stream may be larger than a frame."""
+    if bench.language.is_shell:
+        return
+    with bench.serve("streamed") as running:
+        for size in [*SIZES, 7_000_000]:
+            *chunks, end = running.stream('{"size":%d}' % size)
+            check(f"kinds of {size} bytes", ({kind for kind, _ in chunks} <= {"chunk"}, end), (True, ("end", b"")))
+            check(f"a piece of {size} bytes", b"".join(body for _, body in chunks) == b"x" * size, True)
+            check(f"frames of {size} bytes", max((len(body) for _, body in chunks), default=0) <= LIMIT, True)
+
+
 def pieces(bench):
     """An event may come in pieces of any size."""
     with bench.serve("same") as running:
@@ -375,7 +393,7 @@ def changed(bench):
         check("after an error", found(running.invoke("[2]")), [[2], True, THIRD])
 
 
-PARTS = [sizes, pieces, closed, limited, interrupted, stopped, contexts, changed]
+PARTS = [sizes, streams, pieces, closed, limited, interrupted, stopped, contexts, changed]
 
 
 def main(*names):

@@ -21,7 +21,8 @@
     methods(Buffer.prototype, 'utf8Slice', 'latin1Slice', 'utf8Write', 'latin1Write', 'indexOf', 'copy');
   const [timeText] = methods(Date.prototype, 'toISOString');
   const [on, listenerCount] = methods(process, 'on', 'listenerCount');
-  const { allocUnsafeSlow, concat, byteLength } = Buffer;
+  const { allocUnsafeSlow, concat, byteLength, from: bytesOf } = Buffer;
+  const [part] = methods(Uint8Array.prototype, 'subarray');
   const { writeSync, write: writeLater } = require('fs');
   const { format, types: { isNativeError } } = require('util');
   const { Socket } = require('net');
@@ -81,6 +82,8 @@
   const HEAD_BYTES = 192;
   // Most bytes that one unit of a string takes as UTF-8.
   const UNIT_BYTES = 3;
+  // Most bytes of a piece of a stream in one frame: there is a largest frame, but no largest piece.
+  const PIECE_BYTES = 1024 * 1024;
   const LINE_FEED = 10;
   const incoming = allocUnsafeSlow(ROOM_BYTES), outgoing = allocUnsafeSlow(ROOM_BYTES);
 
@@ -159,6 +162,14 @@
     if (isText) utf8Write(bytes, body, head.length);
     else copy(body, bytes, head.length);
     return bytes;
+  }
+
+  // Sends a piece of an answer while the loop goes on, and then calls `done`.
+  function sendPiece(id, piece, done) {
+    const bytes = typeof piece === 'string' ? bytesOf(piece, 'utf8') : piece;
+    let at = 0;
+    for (; bytes.length - at > PIECE_BYTES; at += PIECE_BYTES) sendLater('chunk', id, part(bytes, at, at + PIECE_BYTES), null);
+    sendLater('chunk', id, part(bytes, at, bytes.length), done);
   }
 
   // Writes a frame while the loop goes on, and then calls `done`, if it is not null.
@@ -453,7 +464,7 @@
         if (done) return void invocation.end('end', '');
         const piece = await value;
         if (typeof piece === 'string' || piece instanceof Uint8Array) {
-          const written = new Promise((resolve) => sendLater('chunk', id, piece, resolve));
+          const written = new Promise((resolve) => sendPiece(id, piece, resolve));
           if (queuedBytes > QUEUED_BYTES) await written;
         } else if (isFirst && typeof piece === 'object' && piece !== null && !isArray(piece)) {
           send('prelude', id, stringify(piece));
@@ -546,7 +557,7 @@
           bytes = all.subarray(end + DELIMITER.length);
         }
         if (bytes.length === 0) done();
-        else sendLater('chunk', this.#invocation.id, bytes, done);
+        else sendPiece(this.#invocation.id, bytes, done);
       }
 
       _writev(items, done) {

@@ -38,7 +38,7 @@ package Lambwire::Writer {
             undef $self->{prelude};
             Lambwire::write_frame('prelude', $self->{id}, $prelude);
         }
-        Lambwire::write_frame('chunk', $self->{id}, Lambwire::bytes($data)) if length $data;
+        Lambwire::write_chunks($self->{id}, $data) if length $data;
         return 1;
     }
 
@@ -156,6 +156,8 @@ package Lambwire {
     use constant DEPTH => 10_000;
     # What a pipe holds.
     use constant READ_BYTES => 65_536;
+    # Most bytes of a piece of a stream in one frame: there is a largest frame, but no largest piece.
+    use constant PIECE_BYTES => 1024 * 1024;
     # How long to wait at most before signals are looked for again, in seconds: one may come just before the wait.
     use constant WAIT_S => 0.1;
     use constant EINTR => 4;
@@ -244,6 +246,13 @@ package Lambwire {
             # The bootstrap is gone.
             elsif ($! != EINTR) { exit 1 }
         }
+    }
+
+    sub write_chunks {
+        my ($about, $piece) = @_;
+        $piece = bytes($piece);
+        my $at = 0;
+        do { write_frame('chunk', $about, substr $piece, $at, PIECE_BYTES) } while ($at += PIECE_BYTES) < length $piece;
     }
 
     # `exit` would run what the parent has set up for its own end.
@@ -367,7 +376,7 @@ package Lambwire {
                 return bless { id => $id, prelude => $has_prelude ? '' : undef }, 'Lambwire::Writer';
             }
             die "a piece of an answer is a string\n" if !defined $piece || ref $piece && $pieces > 1;
-            ref $piece ? write_frame('prelude', $id, encode(prelude => $piece)) : write_frame('chunk', $id, bytes($piece));
+            ref $piece ? write_frame('prelude', $id, encode(prelude => $piece)) : write_chunks($id, $piece);
             return 1;
         };
     }

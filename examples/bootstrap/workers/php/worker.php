@@ -17,6 +17,8 @@ const BUFFER_BYTES = 8192;
 
 // What a pipe holds, in bytes. What is larger is written by itself, instead of being copied behind its head.
 const PIPE_BYTES = 65536;
+// Most bytes of a piece of a stream in one frame: there is a largest frame, but no largest piece.
+const PIECE_BYTES = 1024 * 1024;
 
 // Memory that is kept to report that there is none, in bytes.
 const SPARE_BYTES = 65536;
@@ -380,7 +382,9 @@ final class Handler
         $isFirst = true;
         foreach ($pieces as $piece) {
             if (is_string($piece) || is_int($piece) || is_float($piece) || $piece instanceof \Stringable) {
-                $frames->write('chunk', $id, (string) $piece);
+                foreach (str_split((string) $piece, PIECE_BYTES) ?: [''] as $part) {
+                    $frames->write('chunk', $id, $part);
+                }
             } elseif ($isFirst && (is_array($piece) || is_object($piece))) {
                 $frames->write('prelude', $id, self::encode($piece, 'prelude'));
             } else {

@@ -15,6 +15,8 @@ clock, gmtime, strftime, marshalled = time.time, time.gmtime, time.strftime, mar
 
 # The first read of an event, in bytes: what a pipe holds (pipe(7)), which is all of most events.
 READ_BYTES = 65536
+# Most bytes of a piece of a stream in one frame: there is a largest frame, but no largest piece.
+PIECE_BYTES = 1024 * 1024
 # Least recursion that this file needs, of whatever a handler has set, in calls.
 LEAST_RECURSION = 200
 # How often the same line of a stack is listed in a row, as `traceback` has it.
@@ -552,12 +554,17 @@ def write_piece(request_id, number, piece):
     if isinstance(piece, dict) and number == 0:
         write_frame(b"prelude", request_id, encode(piece).encode())
     elif isinstance(piece, str):
-        write_frame(b"chunk", request_id, piece.encode())
+        write_chunks(request_id, piece.encode())
     elif isinstance(piece, (bytes, bytearray, memoryview)):
-        write_frame(b"chunk", request_id, bytes(piece))
+        write_chunks(request_id, bytes(piece))
     else:
         kind = type(piece).__name__
         raise TypeError("a stream is of str and bytes, after a dict if that comes first; its piece %d is of type %s" % (number, kind))
+
+
+def write_chunks(request_id, piece):
+    for at in range(0, len(piece) or 1, PIECE_BYTES):
+        write_frame(b"chunk", request_id, piece[at : at + PIECE_BYTES])
 
 
 def finish(request_id, kind, body):

@@ -70,6 +70,8 @@ pub(crate) enum Failure {
     Exited(Exit),
     /// It took longer than this.
     TimedOut(Duration),
+    /// No runtime has asked for the event in all this time, though one had started.
+    Unavailable(Duration),
     /// What it does after it was restored from a snapshot took too long.
     RestoreTimedOut,
     /// The response is too large.
@@ -93,6 +95,7 @@ impl Failure {
         match self {
             Self::Exited(_) => "Runtime.ExitError",
             Self::TimedOut(_) => TIMED_OUT,
+            Self::Unavailable(_) => "Runtime.Unavailable",
             Self::RestoreTimedOut => "Runtime.RestoreHookUserTimeout",
             Self::TooLarge => "Function.ResponseSizeTooLarge",
             Self::Truncated => "Runtime.TruncatedResponse",
@@ -117,6 +120,9 @@ impl Failure {
                 format!("Restore hooks timed out after {:.2} seconds", limits::RESTORE.as_secs_f64())
             }
             Self::TimedOut(timeout) => format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
+            Self::Unavailable(waited) => {
+                format!("Runtime has not asked for an event in {:.2} seconds", waited.as_secs_f64())
+            }
             Self::Truncated => "Response was not sent to its end".to_owned(),
             Self::BadMode => "Invalid function response mode".to_owned(),
             Self::BadEntrypoint(reason) => reason.clone(),
@@ -211,6 +217,11 @@ mod tests {
             (
                 Failure::TimedOut(Duration::from_secs(3)),
                 r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: i Error: Task timed out after 3.00 seconds"}"#,
+            ),
+            // AWS's server has no message.
+            (
+                Failure::Unavailable(Duration::from_secs(10)),
+                r#"{"errorType":"Runtime.Unavailable","errorMessage":"RequestId: i Error: Runtime has not asked for an event in 10.00 seconds"}"#,
             ),
             (
                 Failure::TooLarge,

@@ -65,7 +65,7 @@ impl Failure {
 
     /// A handler has not answered in the time that it was given.
     pub(crate) fn overdue() -> Self {
-        Self::new("Function.TimedOut", "no answer shortly before the deadline")
+        Self::new("Function.TimedOut", "no answer in the time that there was")
     }
 
     /// Whether the worker has logged it itself: that for Node does, as AWS's client does it.

@@ -50,7 +50,7 @@ use console::Level;
 use context::Function;
 use failure::Failure;
 use program::Descriptors;
-use server::{Hook, Server, Setup};
+use server::{Hook, Patience, Server, Setup};
 
 /// The handler failed, or could not be loaded.
 const HANDLER_FAILED: u8 = 1;
@@ -223,7 +223,12 @@ fn load(options: &Options, count: usize, is_by_hand: bool) -> Result<Server, Fai
     }
     let function = Function::from_env();
     let function = if is_by_hand { function.or_by_hand() } else { function };
-    let setup = Setup { program, mode: options.mode(), descriptors, function, margin: options.margin };
+    let patience = match options.margin {
+        Some(margin) => Patience::Until(margin),
+        None if count > 1 => Patience::Overdue,
+        None => Patience::Endless,
+    };
+    let setup = Setup { program, mode: options.mode(), descriptors, function, patience };
     let mut server = Server::new(setup);
     server.load()?;
     Ok(server)

@@ -45,8 +45,18 @@ pub(crate) struct Setup {
     pub(crate) mode: Mode,
     pub(crate) descriptors: Descriptors,
     pub(crate) function: Function,
-    /// How long before the deadline a handler is given up, if it is.
-    pub(crate) margin: Option<Duration>,
+    pub(crate) patience: Patience,
+}
+
+/// When a handler is given up that has not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// So long before the deadline.
+    Until(Duration),
+    /// When the deadline has passed: Lambda has answered the caller by then, and has other events.
+    Overdue,
+    /// Never: Lambda ends all processes at the deadline.
+    Endless,
 }
 
 /// How a program is given events.
@@ -57,6 +67,10 @@ pub(crate) enum Mode {
     /// Started anew for each.
     Exec,
 }
+
+/// How long after the deadline a handler is given up: whoever answers the caller goes by a clock that is read to the
+/// millisecond, and is to be the first.
+const GRACE: Duration = Duration::from_millis(50);
 
 /// What a worker is asked to do around a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,8 +190,8 @@ impl Server {
         event: &[u8],
         answer: &mut Answer<'_, '_>,
     ) -> Result<(), Error> {
-        let deadline = match self.setup.margin.map(|margin| deadline(context, margin)).transpose() {
-            Ok(deadline) => deadline.flatten(),
+        let deadline = match deadline(context, self.setup.patience) {
+            Ok(deadline) => deadline,
             Err(failure) => {
                 console::say_failure(Some(context.request_id.as_str()), &failure);
                 return answer.fail(&failure);
@@ -193,7 +207,14 @@ impl Server {
                 if !failure.is_logged() {
                     console::say_failure(Some(context.request_id.as_str()), &failure);
                 }
-                answer.fail(&failure)
+                let sent = answer.fail(&failure);
+                let is_late = self.setup.patience == Patience::Overdue
+                    && deadline.is_some_and(|deadline| deadline <= Instant::now());
+                match sent {
+                    // The caller has been answered.
+                    Err(error) if is_late && !error.is_fatal() => Ok(()),
+                    sent => sent,
+                }
             }
             None => Ok(()),
         }
@@ -391,14 +412,18 @@ fn json_of(text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
 
 /// When a handler is given up. A deadline that has passed is none: some servers send another number in its place. One
 /// that leaves a handler no time at all is a failure.
-fn deadline(context: &Context<'_>, margin: Duration) -> Result<Option<Instant>, Failure> {
+fn deadline(context: &Context<'_>, patience: Patience) -> Result<Option<Instant>, Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let left = context.deadline_ms.and_then(|deadline_ms| Duration::from_millis(deadline_ms).checked_sub(now));
     let Some(left) = left.filter(|left| !left.is_zero()) else { return Ok(None) };
-    let time = left.checked_sub(margin).ok_or_else(|| {
-        let (left, margin) = (left.as_millis(), margin.as_millis());
-        let message = format!("{left} ms are left, less than the {margin} ms of --deadline-margin");
-        Failure::new("Function.TimedOut", message)
-    })?;
+    let time = match patience {
+        Patience::Until(margin) => left.checked_sub(margin).ok_or_else(|| {
+            let (left, margin) = (left.as_millis(), margin.as_millis());
+            let message = format!("{left} ms are left, less than the {margin} ms of --deadline-margin");
+            Failure::new("Function.TimedOut", message)
+        })?,
+        Patience::Overdue => left.saturating_add(GRACE),
+        Patience::Endless => return Ok(None),
+    };
     Ok(Instant::now().checked_add(time))
 }

@@ -67,12 +67,14 @@ impl Environment {
         }
     }
 
-    /// A runtime that has nothing to do and does not ask, although a caller waits, is late then, and has so failed.
+    /// A runtime that has nothing to do and does not ask, although a caller waits, is late then, and has so failed: in its
+    /// start, or, where it takes several at a time, with events whose time was over.
     fn claim_deadline(&self) -> Option<(Instant, Failure)> {
         let claim = self.claim.as_ref().filter(|_| self.in_flight.is_empty())?;
         let init = self.timeouts.init?;
         let (timeout, failure) = match self.state {
             State::Restoring => (limits::RESTORE, Failure::RestoreTimedOut),
+            State::Ready if self.waiting.is_empty() => (init, Failure::Unavailable(init)),
             _ => (init, Failure::TimedOut(init)),
         };
         Some((claim.since.max(self.idle_since) + timeout, failure))

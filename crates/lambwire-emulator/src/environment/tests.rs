@@ -275,6 +275,18 @@ fn a_runtime_that_does_not_ask_although_a_caller_waits_is_ended() {
 }
 
 #[test]
+fn an_event_that_nobody_has_taken_has_not_timed_out() {
+    let mut driven = Driven::new(Capacity::Many(2));
+    driven.next().unwrap();
+    driven.assign("now");
+    driven.environment.claim("a".into(), driven.now);
+    driven.pass(TIMEOUT);
+    assert_eq!(driven.actions(), ["fail now Sandbox.Timedout", "over now Sandbox.Timedout"]);
+    driven.pass(INIT);
+    assert_eq!(driven.actions(), ["fail a Runtime.Unavailable", "over a Runtime.Unavailable", "end"]);
+}
+
+#[test]
 fn a_process_that_ends_fails_all_that_it_has() {
     let exit = Exit::Code(3);
     let mut driven = Driven::new(Capacity::Many(3));

@@ -160,7 +160,7 @@ fn an_event_whose_time_is_over_is_one_alone_unless_the_process_says_nothing() {
     });
     assert!(texts(&[heard])[0].contains("Function.TimedOut"));
     assert_eq!(started(&root), 1);
-    expect_error(&running, "sleep 60", "Function.TimedOut", &["shortly before the deadline"]);
+    expect_error(&running, "sleep 60", "Function.TimedOut", &["no answer in the time that there was"]);
     expect_answer(&running, "say result $id 1", "1");
     assert_eq!(started(&root), 2);
 }

@@ -31,10 +31,14 @@ handler() {
 "#;
 
 fn serve(root: &Root, arguments: &[&str]) -> Running {
+    serve_for(root, arguments, Duration::from_secs(12))
+}
+
+fn serve_for(root: &Root, arguments: &[&str], timeout: Duration) -> Running {
     let mut command = Command::new(BOOTSTRAP);
     command.args(arguments).env_remove("_HANDLER");
     let emulator = Emulator::new(command).handler("").task_root(root.path("").to_str().unwrap()).concurrency(3);
-    emulator.timeout(Duration::from_secs(12)).console(Console::Silent).start().unwrap()
+    emulator.timeout(timeout).console(Console::Silent).start().unwrap()
 }
 
 /// The processes that have answered so many events at a time, which wait for each other.
@@ -68,6 +72,24 @@ fn the_command_line_says_how_many_and_they_are_started_when_they_are_needed() {
     assert!(loaded() < 3);
     assert_eq!(meet(&running, 3).len(), 3);
     assert_eq!(loaded(), 3);
+}
+
+#[test]
+fn one_whose_event_is_over_is_replaced_and_the_next_event_is_answered() {
+    let root =
+        Root::new().with("app.sh", "echo $$ >> loaded\nhandler() { [ \"$1\" != 60 ] || sleep 60; echo \"[$$]\"; }\n");
+    for arguments in [&["--workers", "2", "app.handler"][..], &["app.handler"]] {
+        let running = serve_for(&root, arguments, Duration::from_secs(2));
+        scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| expect_error(&running, "60", "Sandbox.Timedout", &["timed out after 2.00 seconds"]));
+            }
+        });
+        for _ in 0..3 {
+            let answer = running.invoke_blocking(Event::new("1")).unwrap();
+            assert_eq!(answer.outcome, Outcome::Success, "{}", String::from_utf8_lossy(&answer.body));
+        }
+    }
 }
 
 #[test]

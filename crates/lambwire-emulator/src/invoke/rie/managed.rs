@@ -54,6 +54,7 @@ pub(super) fn reply(answer: Answer) -> Reply {
             let body = if answer.sent.is_silent { Vec::new() } else { answer.body };
             failed(&sanitised(error_type), body)
         }
+        Some(End { status: Status::Failed(Failure::Unavailable(_)), .. }) => refused("Runtime.Unavailable"),
         Some(End { status: Status::Failed(failure), .. }) => {
             let error_type = failure.error_type();
             let message = match failure {

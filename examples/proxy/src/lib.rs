@@ -10,11 +10,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use lambwire::{Body, Client, Event, Received, Reply, Request, Server, limits};
+use lambwire::{Body, Client, Event, Received, Reply, Request, SendError, Server};
 use rustix::net::sockopt::set_socket_linger;
 
-/// Bytes that are passed on at a time.
+/// Bytes that are passed on at a time, once a connection has more than [`FIRST_BYTES`].
 const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Bytes of room that a connection begins with.
+const FIRST_BYTES: usize = 4 * 1024;
 
 /// What passes on a connection.
 #[derive(Debug)]
@@ -42,10 +45,8 @@ pub fn serve<O: FnMut(Passed<'_>) + Send>(
         loop {
             match listener.accept() {
                 Ok((runtime, _)) => {
-                    // Of this room no more is memory than is used.
-                    let scratch = vec![0; limits::REQUEST_HEAD_BYTES];
-                    let view =
-                        View { server: server.clone(), client: client.clone(), scratch, observer: Some(observe()) };
+                    let (server, client, scratch) = (server.clone(), client.clone(), Vec::new());
+                    let view = View { server, client, scratch, observer: Some(observe()) };
                     scope.spawn(move || carry(&runtime, view));
                 }
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
@@ -70,11 +71,8 @@ fn carry<O: FnMut(Passed<'_>) + Send>(runtime: &TcpStream, view: View<O>) {
 
 /// Passes on what comes, and its end, be it a reset. `look` says how many bytes it has taken, and whether as a whole step.
 fn pass(mut from: &TcpStream, mut to: &TcpStream, look: impl Fn(&[u8]) -> (usize, bool)) {
-    let (mut buf, mut kept) = (vec![0; CHUNK_BYTES], 0);
+    let (mut buf, mut kept) = (vec![0; FIRST_BYTES], 0);
     loop {
-        if buf.len() - kept < CHUNK_BYTES / 2 {
-            buf.resize(kept + CHUNK_BYTES, 0);
-        }
         let filled = match from.read(&mut buf[kept..]) {
             Ok(0) => return drop(to.shutdown(Shutdown::Write)), // Which fails if it is closed.
             Ok(len) => kept + len,
@@ -92,6 +90,9 @@ fn pass(mut from: &TcpStream, mut to: &TcpStream, look: impl Fn(&[u8]) -> (usize
         }
         buf.copy_within(used..filled, 0);
         kept = filled - used;
+        if filled == buf.len() {
+            buf.resize(kept + CHUNK_BYTES, 0);
+        }
     }
 }
 
@@ -132,16 +133,29 @@ impl<O: FnMut(Passed<'_>)> View<O> {
         let Received { used, event, .. } = self.server.receive(input)?;
         match event {
             Event::NeedInput | Event::Paused | Event::Interim => return Ok((used, false)),
-            Event::Head { head, body, .. } => drop(self.client.send(&head, body, &mut self.scratch)?),
+            Event::Head { head, body, .. } => self.write(|client, _, room| client.send(&head, body, room))?,
             Event::Data(data) => drop(self.client.frame(data.len())?),
             Event::End { .. } => {
-                self.client.finish(&mut self.scratch)?;
+                self.write(|client, _, room| client.finish(room))?;
                 // The next request does not wait for the reply, which the client follows.
-                self.server.send(&Reply::Accepted, Body::Exact(0), &mut self.scratch)?;
+                self.write(|_, server, room| server.send(&Reply::Accepted, Body::Exact(0), room))?;
             }
         }
         observe(Passed::Request(event));
         Ok((used, true))
+    }
+
+    /// Has an end write what has passed already, into room that grows to what it needs.
+    fn write<T>(
+        &mut self,
+        write: impl Fn(&mut Client, &mut Server, &mut [u8]) -> Result<T, SendError>,
+    ) -> Result<(), SendError> {
+        loop {
+            match write(&mut self.client, &mut self.server, &mut self.scratch) {
+                Err(SendError::BufferTooSmall { needed }) => self.scratch.resize(needed, 0),
+                written => return written.map(drop),
+            }
+        }
     }
 
     fn reply(&mut self, observe: &mut O, input: &[u8]) -> Result<(usize, bool), Box<dyn Error>> {

@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
-use std::io::{ErrorKind, Read, Write};
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -290,4 +291,47 @@ fn a_refusal_passes() {
     assert_eq!(read, refusal);
     reset(api);
     assert!(written.join().unwrap().is_err());
+}
+
+/// Most bytes of memory that a connection takes on which nothing passes.
+const SILENT_BYTES: usize = 100 * 1024;
+
+#[test]
+fn connections_on_which_nothing_passes_take_next_to_no_memory() {
+    let api = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut runtime = Command::new(env!("CARGO_BIN_EXE_proxy"))
+        .args(["sh", "-c", "echo $AWS_LAMBDA_RUNTIME_API; read line"])
+        .env("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    BufReader::new(runtime.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", runtime.id());
+    let server = fs::read_to_string(children).unwrap().trim().to_owned();
+    let resident = || {
+        let status = fs::read_to_string(format!("/proc/{server}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
+    };
+    let before = resident();
+    let connect = || {
+        let runtime = TcpStream::connect(address.trim()).unwrap();
+        // Whoever carries it has connected to the API.
+        (runtime, api.accept().unwrap().0)
+    };
+    let count = 100;
+    // An allocator may give more to those who come after others.
+    for _ in 0..4 {
+        let connections: Vec<_> = (0..count).map(|_| connect()).collect();
+        let taken = resident().saturating_sub(before) / count;
+        assert!(taken < SILENT_BYTES, "{taken} bytes each");
+        for (mut runtime, api) in connections {
+            drop(api);
+            assert_eq!(runtime.read(&mut [0]).unwrap(), 0);
+        }
+    }
+    drop(runtime.stdin.take());
+    runtime.wait().unwrap();
 }

@@ -90,7 +90,8 @@ fn try_runtime(args: &Runtime) -> Result<bool, String> {
         Err(verdict) => {
             let program = args.program.join(" ");
             eprintln!(
-                "lambwire-conformance: {program} does not answer an event: {}: {}",
+                "lambwire-conformance: {program} does not answer an event: {}: {}\n\
+                 --explain 1-1 shows what it writes; one that runs handlers needs --handler",
                 verdict.word(),
                 verdict.what()
             );

@@ -11,10 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
-use lambwire_mio::lambwire::limits::PAYLOAD_BYTES;
 use lambwire_mio::lambwire::{self, Reply, Request, StreamError};
 use proxy::{Passed, serve};
 use rustix::net::sockopt::set_socket_linger;
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 
 /// Long enough for whatever a test waits for that does come.
 const AMPLE: Duration = Duration::from_secs(300);
@@ -27,6 +27,9 @@ const STREAM: &[u8] = b"POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\
     Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\
     Trailer: Lambda-Runtime-Function-Error-Type, X-Mine\r\n\r\n3;ext=1\r\none\r\n0\r\n\
     Lambda-Runtime-Function-Error-Type: Function.E\r\nX-Mine: 3\r\n\r\n";
+
+/// Bytes of a body that no two connections hold: the most that Linux gives a socket's buffers is some 10 MB.
+const UNBUFFERED_BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes of a chunk of a large stream.
 const CHUNK: usize = 50_000;
@@ -213,12 +216,14 @@ fn either_end_may_reset() {
 
 #[test]
 fn where_nobody_listens_a_connection_is_reset() {
-    let Line { proxy, listener, .. } = line();
-    drop(listener);
+    // Nobody else gets its port meanwhile.
+    let closed = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&closed, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let (proxy, _seen) = start(getsockname(&closed).unwrap().try_into().unwrap());
     let mut runtime = TcpStream::connect(proxy).unwrap();
-    // The reset may come before or after this.
-    let _ = runtime.write_all(NEXT);
-    assert!(matches!(runtime.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
+    // The reset may come before or after it has written, and is seen once.
+    let failed = runtime.write_all(NEXT).and_then(|()| runtime.read_exact(&mut [0])).unwrap_err();
+    assert!(matches!(failed.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{failed}");
 }
 
 #[test]
@@ -274,17 +279,15 @@ fn the_program_is_as_the_function_is_when_it_ends() {
 
 #[test]
 fn a_refusal_passes() {
-    let limit = usize::try_from(PAYLOAD_BYTES).unwrap();
     let Line { mut runtime, mut api, .. } = line();
     let head = format!(
-        "POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
-        limit + 1
+        "POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nHost: x\r\nContent-Length: {UNBUFFERED_BYTES}\r\n\r\n"
     );
     passes(&runtime, &api, head.as_bytes(), usize::MAX);
     // It comes while the body goes out, as much of it as is taken.
     let refusal = b"HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let mut writer = runtime.try_clone().unwrap();
-    let written = thread::spawn(move || writer.write_all(&vec![b' '; limit + 1]));
+    let written = thread::spawn(move || writer.write_all(&vec![b' '; UNBUFFERED_BYTES]));
     api.write_all(refusal).unwrap();
     let mut read = vec![0; refusal.len()];
     runtime.read_exact(&mut read).unwrap();
@@ -334,4 +337,24 @@ fn connections_on_which_nothing_passes_take_next_to_no_memory() {
     }
     drop(runtime.stdin.take());
     runtime.wait().unwrap();
+}
+
+#[test]
+fn what_is_wrong_with_a_command_line_is_named() {
+    let said = |arguments: &[&str], api: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_proxy"));
+        command
+            .args(arguments)
+            .env_remove("AWS_LAMBDA_RUNTIME_API")
+            .envs(api.map(|api| ("AWS_LAMBDA_RUNTIME_API", api)));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(said(&["true"], None).contains("AWS_LAMBDA_RUNTIME_API is not set"));
+    assert!(said(&[], Some("127.0.0.1:1")).contains("usage: proxy PROGRAM"));
+    assert!(
+        said(&["/nonexistent/runtime"], Some("127.0.0.1:1"))
+            .contains("cannot start /nonexistent/runtime: No such file")
+    );
 }

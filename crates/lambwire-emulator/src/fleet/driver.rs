@@ -324,6 +324,7 @@ impl Driver {
         let member = &self.member;
         self.process = None;
         self.is_started = false;
+        self.slow_at = None;
         self.is_held_back = false;
         member.pid.set(None);
         member.runtime_api.disconnect();

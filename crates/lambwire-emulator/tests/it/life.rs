@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use std::{env, fs, thread};
 
 use lambwire_emulator::{Answer, Console, Emulator, Event, Freeze, Outcome, Running};
@@ -199,6 +200,15 @@ fn a_start_that_fails_or_takes_long_is_reported() {
     let late = lines(&["--timeout", "0.01", "--init-timeout", "4"], "sleep 1000");
     assert!(late.contains("\tPhase: init\tStatus: timeout\n"), "{late}");
     assert!(late.contains("sh: started 3 s ago, has not asked for an event: no runtime client in it?\n"), "{late}");
+    // One that has ended is not waited for.
+    let mut ended = program(&["--listen", "127.0.0.1:0"]);
+    let mut ended =
+        ended.args(["--", "sh", "-c", "exit 3"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    thread::sleep(Duration::from_secs(4));
+    ended.kill().unwrap();
+    let output = ended.wait_with_output().unwrap();
+    let ended = String::from_utf8(output.stderr).unwrap();
+    assert!(!ended.contains("has not asked"), "{ended}");
 }
 
 #[test]

@@ -101,6 +101,34 @@ pub(crate) enum Piece {
     Data(Bytes),
 }
 
+/// Where the body of a response goes that its caller gets as it comes.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    pieces: mpsc::Sender<Piece>,
+    /// Ends when the invocation is over, maybe before the response is.
+    over: oneshot::Receiver<()>,
+    is_over: bool,
+}
+
+impl Outlet {
+    pub(crate) fn new(pieces: mpsc::Sender<Piece>, over: oneshot::Receiver<()>) -> Self {
+        Self { pieces, over, is_over: false }
+    }
+
+    /// Hands on a piece as soon as the caller has room for it. It is thrown away if he has gone, or the invocation is over
+    /// by then.
+    pub(crate) async fn send(&mut self, piece: Piece) {
+        if self.is_over {
+            return;
+        }
+        tokio::select! {
+            biased;
+            _ = &mut self.over => self.is_over = true,
+            _ = self.pieces.send(piece) => {}
+        }
+    }
+}
+
 /// One of so many places that are there for callers.
 #[derive(Debug)]
 pub(crate) struct Place(Arc<AtomicUsize>);

@@ -214,7 +214,7 @@ impl Hub {
             let was_given = worker.remove(&seat.id);
             coming.retain(|event| event.id != seat.id);
             is_stuck |= was_given && heard < seat.since;
-            seat.put(Letter::Failed(overdue.clone()), true);
+            seat.expire(overdue.clone());
         }
         let message = "worker was ended: it had said nothing in all the time of another event";
         is_stuck.then(|| Failure::new("Runtime.ExitError", message))
@@ -270,6 +270,13 @@ impl Seat {
     /// Whether no more is to be said for now.
     fn is_full(&self) -> bool {
         self.waiting_bytes > WAITING_BYTES
+    }
+
+    /// No more of the answer is taken, and the worker is not to wait for that.
+    fn expire(&mut self, overdue: Failure) {
+        self.letters.clear();
+        self.waiting_bytes = 0;
+        self.put(Letter::Failed(overdue), true);
     }
 
     fn put(&mut self, letter: Letter, is_over: bool) {
@@ -348,6 +355,15 @@ mod tests {
             seat.put(Letter::Said(Kind::Chunk, vec![0]), false);
             assert_eq!(seat.is_full(), len > WAITING_BYTES, "{len}");
         }
+    }
+
+    #[test]
+    fn an_answer_whose_time_is_over_stops_the_worker_no_more() {
+        let mut seat = Seat::new("id", None);
+        seat.put(Letter::Said(Kind::Chunk, vec![0; WAITING_BYTES + 1]), false);
+        seat.expire(Failure::overdue());
+        assert!(!seat.is_full() && seat.is_over);
+        assert!(matches!(seat.letters.pop_front(), Some(Letter::Failed(_))));
     }
 
     #[test]

@@ -236,9 +236,12 @@ impl Worker {
             if id == NO_ID.as_bytes() || self.in_flight.iter().any(|known| known.as_bytes() == id) {
                 return Ok(Some(head));
             }
-            let id = String::from_utf8_lossy(id);
-            let what = "an answer of the worker is refused: it came after the answer to this event";
-            console::say(Level::Warn, Some(&id), what);
+            // Once, of an answer in pieces.
+            if head.kind != Kind::Chunk {
+                let id = String::from_utf8_lossy(id);
+                let what = "an answer of the worker is refused: it came after the answer to this event";
+                console::say(Level::Warn, Some(&id), what);
+            }
             received.drain(..head.len());
         }
         Ok(None)

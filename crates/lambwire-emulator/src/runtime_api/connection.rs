@@ -7,14 +7,13 @@ use hyper::body::Bytes;
 use lambwire::{Body, ReceiveError, Reply, SendError, StreamError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::request::Asked;
 use crate::answer::Reported;
 use crate::incoming::{BodyStep, Incoming};
 use crate::limits;
-use crate::queue::Piece;
+use crate::queue::{Outlet, Piece};
 
 /// Size of the buffer at first, in bytes, and of the largest reply that is put off.
 const INPUT_BYTES: usize = 16 * 1024;
@@ -84,9 +83,9 @@ impl Connection {
     }
 
     /// Receives the body, and keeps it, or hands on each piece of it as it comes: nothing more is read while the other end
-    /// has enough, and that it has gone changes nothing. What exceeds `limit` bytes is thrown away, up to
+    /// has enough, and that it has gone, or the invocation is over, changes nothing. What exceeds `limit` bytes is thrown away, up to
     /// [`DISCARDED_BYTES`](limits::DISCARDED_BYTES).
-    pub(crate) async fn body(&mut self, limit: u64, to: Option<&mpsc::Sender<Piece>>) -> Result<Collected, Lost> {
+    pub(crate) async fn body(&mut self, limit: u64, mut to: Option<&mut Outlet>) -> Result<Collected, Lost> {
         let mut body = Vec::new();
         let mut total: u64 = 0;
         loop {
@@ -97,9 +96,9 @@ impl Connection {
             match step {
                 BodyStep::Data(data) => {
                     total = total.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-                    match to {
+                    match &mut to {
                         _ if total > limit => body = Vec::new(),
-                        Some(to) => drop(to.send(Piece::Data(Bytes::copy_from_slice(data))).await),
+                        Some(to) => to.send(Piece::Data(Bytes::copy_from_slice(data))).await,
                         None => body.extend_from_slice(data),
                     }
                     if total > limit.saturating_add(limits::DISCARDED_BYTES) {

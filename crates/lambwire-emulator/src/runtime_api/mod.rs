@@ -6,7 +6,6 @@ use std::rc::Rc;
 use lambwire::limits::PAYLOAD_BYTES;
 use lambwire::{ACCEPTED_BODY, ApiError, ErrorReport, Reply};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -15,7 +14,7 @@ use crate::answer::{Failure, Reported};
 use crate::environment::{Begun, Call, ConnectionId};
 use crate::fleet::member::{Handout, Member};
 use crate::limits;
-use crate::queue::Piece;
+use crate::queue::{Outlet, Piece};
 
 mod connection;
 mod extensions;
@@ -194,12 +193,11 @@ async fn answer(
     let stream = member.stream_for(begun.id).filter(|_| begun.call == Call::Response);
     let is_streamed = stream.is_some();
     let collected = match stream {
-        Some(stream) => {
+        Some(mut stream) => {
             if let Kind::Response { content_type: Some(content_type) } = &kind {
-                // That the caller has gone changes nothing.
-                let _ = stream.send(Piece::Type(content_type.clone())).await;
+                stream.send(Piece::Type(content_type.clone())).await;
             }
-            stream_body(connection, limit, &stream).await
+            stream_body(connection, limit, &mut stream).await
         }
         None => collect(connection, limit).await,
     };
@@ -275,7 +273,7 @@ async fn lost<T>(connection: &mut Connection) -> Result<T, Lost> {
     Err(Lost::Io(std::io::ErrorKind::ConnectionAborted.into()))
 }
 
-async fn stream_body(connection: &mut Connection, limit: u64, to: &mpsc::Sender<Piece>) -> Result<Collected, Lost> {
+async fn stream_body(connection: &mut Connection, limit: u64, to: &mut Outlet) -> Result<Collected, Lost> {
     connection.welcome_body().await?;
     connection.body(limit, Some(to)).await
 }

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::thread;
+use std::time::Duration;
 
 use lambwire_emulator::limits::STREAM_BYTES;
 use lambwire_emulator::{Event, Outcome};
@@ -195,6 +196,20 @@ fn a_caller_who_leaves_does_not_stop_the_function() {
     let piece = vec![b'x'; 1024 * 1024];
     let pieces: Vec<&[u8]> = (0..16).map(|_| piece.as_slice()).collect();
     assert_eq!(peer.stream(&id, &pieces, None), accepted());
+}
+
+#[test]
+fn a_slow_caller_does_not_stop_the_function_when_the_time_is_over() {
+    let emulator = quiet().timeout(Duration::from_millis(300)).concurrency(2).start().unwrap();
+    let stream = emulator.invoke_stream(Event::new("{}")).unwrap();
+    let mut peer = Peer::connect(emulator.runtime_api());
+    let id = peer.next().id;
+    // More than there is room for on the way.
+    let piece = vec![b'x'; 1024 * 1024];
+    let pieces: Vec<&[u8]> = (0..64).map(|_| piece.as_slice()).collect();
+    assert_eq!(peer.stream(&id, &pieces, None).status, 410);
+    let answer = smol::block_on(stream.answer()).unwrap();
+    assert!(String::from_utf8(answer.body).unwrap().contains("Task timed out after 0.30 seconds"));
 }
 
 #[test]

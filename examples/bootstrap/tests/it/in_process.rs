@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::process::Command;
-use std::thread::scope;
+use std::thread::{scope, sleep};
 use std::time::Duration;
 
 use lambwire_emulator::{Answer, Console, Emulator, Event, Outcome, Running};
+use smol::block_on;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -29,10 +30,14 @@ echo ended >> ended
 "#;
 
 fn serve(root: &Root, arguments: &[&str]) -> Running {
+    serve_for(root, arguments, Duration::from_secs(12))
+}
+
+fn serve_for(root: &Root, arguments: &[&str], timeout: Duration) -> Running {
     let mut command = Command::new(BOOTSTRAP);
     command.args(arguments).env_remove("_HANDLER");
     let emulator = Emulator::new(command).handler("").task_root(root.path("").to_str().unwrap()).concurrency(4);
-    emulator.timeout(Duration::from_secs(12)).console(Console::Silent).start().unwrap()
+    emulator.timeout(timeout).console(Console::Silent).start().unwrap()
 }
 
 fn root() -> Root {
@@ -163,6 +168,22 @@ fn an_event_whose_time_is_over_is_one_alone_unless_the_process_says_nothing() {
     expect_error(&running, "sleep 60", "Function.TimedOut", &["no answer in the time that there was"]);
     expect_answer(&running, "say result $id 1", "1");
     assert_eq!(started(&root), 2);
+}
+
+#[test]
+fn a_caller_who_takes_nothing_holds_a_process_up_until_his_time_is_over_and_not_longer() {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let root = root();
+    let running = serve_for(&root, &["--workers", "2", "--in-process", "2", "worker"], TIMEOUT);
+    // More than there is room for on the way.
+    let event =
+        "for _ in $(seq 32); do echo \"chunk $id 1000000\" >&9; head -c 1000000 /dev/zero >&9; done; say end $id ''";
+    let mut stream = running.invoke_stream(Event::new(event)).unwrap();
+    block_on(stream.piece()).unwrap();
+    sleep(TIMEOUT);
+    expect_answer(&running, "say result $id 1", "1");
+    assert_eq!(started(&root), 1);
+    assert_eq!(block_on(stream.answer()).unwrap().outcome, Outcome::Failure);
 }
 
 #[test]

@@ -94,6 +94,8 @@ struct Held {
     tail: Option<Tail>,
     /// The answer that waits for the rest of that.
     answer: Option<Answer>,
+    /// Whoever hands on the body of its response hears by the loss of this that the caller takes no more.
+    streaming: Option<oneshot::Sender<()>>,
     shown: Option<page::Shown>,
 }
 
@@ -214,7 +216,7 @@ impl Member {
         let tail = invocation.event().wants_tail.then(Tail::default);
         let (invocation, caller) = (Rc::new(invocation), Some(caller));
         let shown = self.settings.feed.is_on().then(|| self.begin_showing(&invocation));
-        let held = Held { invocation, caller, place, deadline_ms: 0, tail, answer: None, shown };
+        let held = Held { invocation, caller, place, deadline_ms: 0, tail, answer: None, streaming: None, shown };
         self.held.borrow_mut().insert(Arc::clone(&id), held);
         self.say(Some(&id), || report::start(&id));
         id

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use lambwire::ApiError;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
 use super::{Held, Member, Memory};
 use crate::answer::{End, Outcome, Reported};
@@ -14,7 +14,7 @@ use crate::fleet::records;
 use crate::limits;
 use crate::logs::{Source, Tail};
 use crate::process;
-use crate::queue::{Caller, Piece};
+use crate::queue::{Caller, Outlet};
 use crate::report::Report;
 use crate::telemetry::{self, Kind};
 
@@ -80,6 +80,7 @@ impl Member {
     /// Gives the caller the answer, if there is one and it has not been given.
     pub(super) fn send(&self, held: &mut Held) {
         let Some((mut answer, caller)) = held.answer.take().zip(held.caller.take()) else { return };
+        held.streaming = None;
         answer.log_tail = held.tail.take().map(Tail::into_bytes);
         // A caller may have gone away.
         match caller {
@@ -94,11 +95,13 @@ impl Member {
     }
 
     /// Where the body of a response goes as it comes, if its caller wants that.
-    pub(crate) fn stream_for(&self, id: &str) -> Option<mpsc::Sender<Piece>> {
-        match self.held.borrow().get(id)?.caller.as_ref()? {
-            Caller::Streams(pieces, _) => Some(pieces.clone()),
-            _ => None,
-        }
+    pub(crate) fn stream_for(&self, id: &str) -> Option<Outlet> {
+        let mut held = self.held.borrow_mut();
+        let held = held.get_mut(id)?;
+        let Some(Caller::Streams(pieces, _)) = &held.caller else { return None };
+        let (streaming, over) = oneshot::channel();
+        held.streaming = Some(streaming);
+        Some(Outlet::new(pieces.clone(), over))
     }
 
     /// Whether anybody wants to see lines of the platform about this invocation.

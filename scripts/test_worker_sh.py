@@ -142,7 +142,7 @@ def inputs(root):
             check("standard input", running.invoke(event), ("text", event.rstrip(b"\n")))
         kind, body = running.invoke(b"a\0b")
         if root.name == "zsh":
-            check("NUL", (kind, body), ("text", b"a\xffb"))
+            check("NUL", (kind, json.loads(body)["errorType"]), ("error", "Runtime.MarshalError"))
         else:
             seen = json.loads(body)
             check("NUL", (kind, seen["errorType"], "LAMBWIRE_BYTES=1" in seen["errorMessage"]), ("error", "Runtime.UnmarshalError", True))
@@ -158,9 +158,16 @@ def inputs(root):
         check("bytes unread", [running.invoke(b"\0" * 1_000_000), running.invoke(b"1")], [("text", b"")] * 2)
     passed += 1
     with root.serve("handler() { printf 'a\\0b'; }\n") as running:
-        if root.name != "yash":
-            check("NUL in an answer", running.invoke("1"), ("text", b"a\xffb"))
-    passed += 1
+        kind, body = running.invoke("1")
+        seen = json.loads(body)
+        check("NUL in an answer", (kind, seen["errorType"], "has a NUL" in seen["errorMessage"]), ("error", "Runtime.MarshalError", True))
+    with root.serve("handler() { printf 'a\\376\\377b'; }\n") as running:
+        kind, body = running.invoke("1")
+        if root.name == "yash":
+            check("no text", (kind, json.loads(body)["errorType"]), ("error", "Runtime.MarshalError"))
+        else:
+            check("no text, and no NUL", (kind, body), ("text", b"a\xfe\xfeb"))
+    passed += 2
     return passed
 
 

@@ -23,6 +23,8 @@ lambwire_newline='
 '
 # A letter of two bytes.
 lambwire_letter=$(printf '\303\251')
+# What stands for a NUL, which no variable holds: a byte that is in no text. In yash it is none.
+lambwire_nul=$(printf '\377')
 
 # In a subshell: undoes what the script may have changed that matters to this file. The variable has bash prefer its own
 # `unset` to a function of that name, and ksh makes no process of a subshell before it is asked for a limit.
@@ -254,15 +256,21 @@ lambwire_mark() {
 
 lambwire_answer() {
     lambwire_clean
-    # A variable would lose a NUL without a word; this way it is no text, which the bootstrap says.
-    lambwire_text=$(sed "/^lambwire-end $$ $lambwire_turn [0-9]*\$/q" | tr '\000' '\377')
-    lambwire_status=${lambwire_text##*" "}
+    # A variable would lose a NUL without a word. What stands for it is replaced by another byte that is in no text.
+    lambwire_text=$(sed "/^lambwire-end $$ $lambwire_turn [0-9]*\$/q" | tr '\000\377' '\377\376')
+    # yash loses all from the first byte on that is in no text.
+    case $lambwire_text in
+    *"${lambwire_newline}lambwire-end $$ $lambwire_turn "*) lambwire_status=${lambwire_text##*" "} ;;
+    *) lambwire_status=lost ;;
+    esac
     lambwire_text=${lambwire_text%"$lambwire_newline"lambwire-end *}
     while :; do
         case $lambwire_text in *"$lambwire_newline") lambwire_text=${lambwire_text%"$lambwire_newline"} ;; *) break ;; esac
     done
-    case $lambwire_status in
-    0) lambwire_write text "$lambwire_id" "$lambwire_text" ;;
+    case $lambwire_status${lambwire_nul:+=$lambwire_text} in
+    lost*) lambwire_report error "$lambwire_id" Runtime.MarshalError 'the answer has a NUL, or is no text' ;;
+    0=*"$lambwire_nul"*) lambwire_report error "$lambwire_id" Runtime.MarshalError 'the answer has a NUL, which no variable of a shell holds' ;;
+    0 | 0=*) lambwire_write text "$lambwire_id" "$lambwire_text" ;;
     *) lambwire_report error "$lambwire_id" Function.ExitStatus "$lambwire_function exited with status $lambwire_status" ;;
     esac
     # A job in the background has an empty standard input, wherever this one leads.

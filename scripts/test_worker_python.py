@@ -140,6 +140,13 @@ async def at_once(event, context):
     if event == 0.1: raise ValueError("on purpose")
     return [event, context.aws_request_id]
 
+async def exits(event, context):
+    if event == "exit": sys.exit(3)
+    try: await asyncio.sleep(600)
+    except BaseException:
+        if event == "wait": raise
+        return "caught"
+
 def threads(event, context):
     threading.Thread(target=lambda: (time.sleep(0.1), print("from a thread", flush=True)), daemon=False).start()
     return "well"
@@ -347,6 +354,11 @@ def several_events_at_a_time(root):
         check("own context", [json.loads(body) for _, _, body in order[1:]], [[ids[name], name] for _, name, _ in order[1:]])
         lines = [line.split("\t") for line in running.logged().splitlines()]
         check("own lines", sorted(line[2:] for line in lines), sorted([name, f"{word} {ids[name]}"] for name in ids for word in ("begins", "ends")))
+    with root.serve("app.exits", LAMBWIRE_CONCURRENCY="4") as running:
+        for event in ("wait", "catch", "exit"):
+            running.send(json.dumps(event))
+        check("one of several exits", running.process.wait(60), 3)
+        check("none is answered", os.read(running.answers, 4096), b"")
     with root.serve("app.slowly", LAMBWIRE_CONCURRENCY="4") as running:
         check("one that is not async", running.asked, {})
         running.send("0.2")

@@ -492,16 +492,19 @@ def answer(handler, request_id, line, body):
     finish(request_id, kind, body)
 
 
-async def answer_in_task(handler, request_id, line, body):
+async def run_handler(handler, request_id, line, body):
+    """What ends its answer. It catches nothing: tasks that are left when the interpreter ends are thrown errors, too."""
+    result = handler(*prepared(request_id, line, body))
+    result = (await result) if hasattr(type(result), "__await__") else result
+    if hasattr(type(result), "__anext__"):
+        return await stream_async(request_id, result)
+    return whole_or_stream(request_id, result)
+
+
+def finish_task(request_id, task):
+    """Ends the answer of a task. The loop calls this, and no more once somebody has ended it by `sys.exit`."""
     try:
-        result = handler(*prepared(request_id, line, body))
-        result = (await result) if hasattr(type(result), "__await__") else result
-        if hasattr(type(result), "__anext__"):
-            kind, body = await stream_async(request_id, result)
-        else:
-            kind, body = whole_or_stream(request_id, result)
-    except (SystemExit, KeyboardInterrupt):
-        raise
+        kind, body = task.result()
     except BaseException as error:
         kind, body = b"error", report(error)
     finish(request_id, kind, body)
@@ -741,7 +744,8 @@ async def serve_concurrently(handler):
         if kind != b"event":
             run_hooks(kind)
             continue
-        task = loop.create_task(answer_in_task(handler, *invocation))
+        task = loop.create_task(run_handler(handler, *invocation))
+        task.add_done_callback(lambda task, request_id=invocation[0]: finish_task(request_id, task))
         # The loop itself keeps no task from being collected.
         tasks.add(task)
         task.add_done_callback(forget)

@@ -267,10 +267,10 @@ lambwire_answer() {
     while :; do
         case $lambwire_text in *"$lambwire_newline") lambwire_text=${lambwire_text%"$lambwire_newline"} ;; *) break ;; esac
     done
-    case $lambwire_status${lambwire_nul:+=$lambwire_text} in
+    case "$lambwire_status${lambwire_nul:+.$lambwire_text}" in
     lost*) lambwire_report error "$lambwire_id" Runtime.MarshalError 'the answer has a NUL, or is no text' ;;
-    0=*"$lambwire_nul"*) lambwire_report error "$lambwire_id" Runtime.MarshalError 'the answer has a NUL, which no variable of a shell holds' ;;
-    0 | 0=*) lambwire_write text "$lambwire_id" "$lambwire_text" ;;
+    0.*"$lambwire_nul"*) lambwire_report error "$lambwire_id" Runtime.MarshalError 'the answer has a NUL, which no variable of a shell holds' ;;
+    0 | 0.*) lambwire_write text "$lambwire_id" "$lambwire_text" ;;
     *) lambwire_report error "$lambwire_id" Function.ExitStatus "$lambwire_function exited with status $lambwire_status" ;;
     esac
     # A job in the background has an empty standard input, wherever this one leads.

@@ -40,6 +40,7 @@ mod exit;
 pub mod fault;
 mod fleet;
 mod function;
+mod guard;
 mod incoming;
 mod invoke;
 mod json;
@@ -61,6 +62,8 @@ pub use console::{Console, LogFormat, Stderr};
 pub use emulator::{Emulator, StartError};
 pub use event::Event;
 pub use fleet::Freeze;
+#[doc(hidden)]
+pub use guard::Guard;
 pub use invoke::UrlFormat;
 pub use queue::{InvokeError, ResponseStream};
 pub use running::Running;

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::io::FdFlags;
@@ -85,7 +85,7 @@ impl Program {
         if let Some((_, writer)) = &frames {
             self.command.env(FRAMES, writer.as_raw_fd().to_string());
         }
-        let mark = new_id();
+        let mark = format!("{}/{}", family_mark(), new_id());
         self.command.env(MARK, &mark).stdin(Stdio::null());
         self.command.stdout(stdout.into_blocking_fd()?).stderr(stderr.into_blocking_fd()?);
         // Nobody takes it for an orphan in between.
@@ -173,7 +173,9 @@ impl Process {
         for _ in 0..HUNTS {
             // Found before their parent is killed, who is then not theirs any more.
             let mut family = family(pid);
-            family.extend(marked(&self.mark));
+            // Who adopts orphans need not look further than its own.
+            let candidates = if adopts_orphans() { self::family(getpid()) } else { processes() };
+            family.extend(marked(candidates, |mark| mark == self.mark));
             // Fails if nothing is left of the group.
             let _ = kill_process_group(pid, Signal::KILL);
             for &member in &family {
@@ -260,16 +262,35 @@ fn children(pid: Pid) -> Vec<Pid> {
     lists.flat_map(|list| list.split_whitespace().filter_map(parse_pid).collect::<Vec<_>>()).collect()
 }
 
-/// Every process that has this mark in its environment and is not dead. Who adopts orphans need not look further than
-/// its own.
-fn marked(mark: &str) -> Vec<Pid> {
-    let variable = format!("{MARK}={mark}");
-    let is_marked = |pid: &Pid| {
+/// Those of these processes that have such a mark in their environment and are not dead.
+fn marked(mut candidates: Vec<Pid>, is_it: impl Fn(&str) -> bool) -> Vec<Pid> {
+    candidates.retain(|pid| {
         let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environ.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
-    };
-    let candidates = if adopts_orphans() { family(getpid()) } else { processes() };
-    candidates.into_iter().filter(is_marked).collect()
+        let mut entries = environ.split(|byte| *byte == 0).filter_map(|entry| str::from_utf8(entry).ok());
+        entries.any(|entry| entry.strip_prefix(MARK).and_then(|rest| rest.strip_prefix('=')).is_some_and(&is_it))
+    });
+    candidates
+}
+
+/// How the marks of all begin that this process starts.
+pub(crate) fn family_mark() -> &'static str {
+    static FAMILY: OnceLock<String> = OnceLock::new();
+    FAMILY.get_or_init(new_id)
+}
+
+/// Kills all processes whose marks begin so, and what they have started.
+pub(crate) fn kill_family(mark: &str) {
+    let is_of_it = |other: &str| other.strip_prefix(mark).is_some_and(|rest| rest.starts_with('/'));
+    for _ in 0..HUNTS {
+        let found: Vec<Pid> = marked(processes(), is_of_it).into_iter().flat_map(family).collect();
+        if found.is_empty() {
+            return;
+        }
+        for &pid in &found {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        std::thread::yield_now();
+    }
 }
 
 fn processes() -> Vec<Pid> {

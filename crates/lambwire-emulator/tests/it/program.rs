@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rustix::pty::OpenptFlags;
 
@@ -47,6 +49,31 @@ fn one_shot_prints_the_answer_alone_and_exits_with_0() {
         assert_eq!(lines.lines().filter(|line| line.starts_with(start)).count(), 1, "{lines}");
     }
     assert!(lines.contains("\tInit Duration: ") && lines.contains("\tMemory Size: 128 MB\t"));
+}
+
+/// Whether a process is dead, waited for or not.
+fn is_dead(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, fields)| fields.starts_with(['Z', 'X']))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_emulator_that_is_killed_leaves_nothing_running() {
+    let mut command = with_program(&["--listen", "127.0.0.1:0"], "sh");
+    command.args(["-c", "setsid sleep 120 & echo left $$ $!; wait"]).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = lines.map_while(Result::ok).find(|line| line.starts_with("left ")).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let since = Instant::now();
+    for pid in line.split(' ').skip(1) {
+        while !is_dead(pid) {
+            assert!(since.elapsed() < Duration::from_secs(60), "process {pid} lives");
+            sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 /// What a command writes to a terminal that is both of its outputs.

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 
 use clap::Parser;
-use lambwire_emulator::{Event, InvokeError, Outcome, Running, Stderr, shown};
+use lambwire_emulator::{Event, Guard, InvokeError, Outcome, Running, Stderr, shown};
 use tokio::signal::unix::{SignalKind, signal};
 
 mod args;
@@ -25,6 +25,9 @@ const EMULATOR_FAILED: u8 = 2;
 const SIGNALLED: u8 = 128;
 
 fn main() -> ExitCode {
+    if Guard::run() {
+        return ExitCode::SUCCESS;
+    }
     let rie = RieArgs::of_process();
     let args = if rie.is_some() { None } else { Some(Args::parse()) };
     let format = args.as_ref().map_or(Format::Text, |args| args.log_format);
@@ -55,6 +58,8 @@ fn main() -> ExitCode {
 fn run(args: Option<&Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> {
     // Before signals are caught: this waits for standard input, and is to be interruptible.
     let event = args.map(event).transpose()?.flatten();
+    // Without one, all is well as long as nobody kills this process; and nothing outlives the first of all.
+    let _guard = (std::process::id() != 1).then(Guard::start);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;

@@ -6,6 +6,7 @@ use std::io;
 use lambwire_mio::lambwire::{ErrorReport, ReceivedReport, StackFrame};
 
 use crate::exit::Exit;
+use crate::frame::too_large;
 use crate::json::is_json;
 
 /// Members of a report that nothing here knows: with one of them, it is reported as it came. `trace` is how AWS's client for
@@ -61,6 +62,11 @@ impl Failure {
     /// What runs the handler cannot be talked to.
     pub(crate) fn lost(what: &str, error: &io::Error) -> Self {
         Self::new("Runtime.WorkerLost", format!("cannot talk to the {what}: {error}"))
+    }
+
+    /// An answer of `len` bytes is larger than Lambda takes.
+    pub(crate) fn too_large(len: usize) -> Self {
+        Self::new("Function.ResponseSizeTooLarge", too_large(len))
     }
 
     /// A handler has not answered in the time that it was given.

@@ -78,8 +78,8 @@ pub(crate) struct Head {
 pub(crate) enum BadFrame {
     /// It has no first line that could be read.
     Head(String),
-    /// Its body is larger than any may be.
-    TooLarge(usize),
+    /// Its body is larger than any may be, though it is a frame.
+    TooLarge(Head),
 }
 
 impl Head {
@@ -100,10 +100,8 @@ impl Head {
         let body_len = words.next().and_then(decimal);
         match (kind, id_len, body_len, rest.first()) {
             (Some(kind), Some(id_len), Some(body_len), Some(b'\n')) => {
-                if body_len > BODY_BYTES {
-                    return Err(BadFrame::TooLarge(body_len));
-                }
-                Ok(Some(Self { kind, kind_len, head_len: end + 1, body_len, id_len }))
+                let head = Self { kind, kind_len, head_len: end + 1, body_len, id_len };
+                if body_len > BODY_BYTES { Err(BadFrame::TooLarge(head)) } else { Ok(Some(head)) }
             }
             _ => Err(BadFrame::head(bytes)),
         }
@@ -111,7 +109,7 @@ impl Head {
 
     /// How many bytes the whole frame has.
     pub(crate) fn len(&self) -> usize {
-        self.head_len + self.body_len
+        self.head_len.saturating_add(self.body_len)
     }
 
     /// Whose answer it is, in the bytes that the frame begins.
@@ -124,6 +122,11 @@ impl Head {
     pub(crate) fn body<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         bytes.get(self.head_len..self.len()).unwrap_or_default()
     }
+}
+
+/// What is wrong with an answer of so many bytes.
+pub(crate) fn too_large(len: usize) -> String {
+    format!("answer of {len} bytes, {BODY_BYTES} is the most")
 }
 
 fn decimal(digits: &[u8]) -> Option<usize> {
@@ -142,7 +145,7 @@ impl fmt::Display for BadFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head(bytes) => write!(f, "expected a frame of the worker protocol, found '{bytes}'"),
-            Self::TooLarge(len) => write!(f, "answer of {len} bytes, {BODY_BYTES} is the most"),
+            Self::TooLarge(head) => f.write_str(&too_large(head.body_len)),
         }
     }
 }
@@ -214,7 +217,11 @@ mod tests {
     fn a_body_at_the_limit_is_taken_and_one_byte_more_is_not() {
         for len in [BODY_BYTES - 1, BODY_BYTES, BODY_BYTES + 1] {
             let read = Head::read(format!("chunk id {len}\n").as_bytes());
-            assert_eq!(read == Err(BadFrame::TooLarge(len)), len > BODY_BYTES);
+            let body_len = match &read {
+                Ok(Some(head)) | Err(BadFrame::TooLarge(head)) => Some(head.body_len),
+                _ => None,
+            };
+            assert_eq!((body_len, read.is_err()), (Some(len), len > BODY_BYTES));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::console::{self, Level};
 use crate::context::Function;
 use crate::diagnosis;
 use crate::failure::Failure;
-use crate::frame::{BODY_BYTES, BadFrame, HEAD_BYTES, announce, hook as hook_line};
+use crate::frame::{BODY_BYTES, HEAD_BYTES, announce, hook as hook_line};
 use crate::hub::{Guest, Hub};
 use crate::json;
 use crate::process::{Outgoing, Progress};
@@ -283,8 +283,7 @@ impl Server {
             };
             match progress {
                 Progress::Received if process.received.len() > BODY_BYTES => {
-                    let message = BadFrame::TooLarge(process.received.len()).to_string();
-                    return Ok(Some(Failure::new("Function.ResponseSizeTooLarge", message)));
+                    return Ok(Some(Failure::too_large(process.received.len())));
                 }
                 Progress::Received | Progress::Sent | Progress::Closed | Progress::Woken => {}
                 Progress::Ended(exit) => break exit,

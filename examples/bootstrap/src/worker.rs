@@ -25,6 +25,8 @@ pub(crate) struct Worker {
     ready: Option<Wishes>,
     /// How long the frame is that was given out last. It stands at the front of what was received.
     given_len: usize,
+    /// How many bytes of a frame that is refused are still to be received.
+    refused_len: usize,
     /// The request ids of events that it was given, and has not answered.
     in_flight: Vec<String>,
 }
@@ -70,7 +72,7 @@ enum Broken {
 impl Worker {
     pub(crate) fn start(program: &Program, descriptors: &Descriptors) -> Result<Self, Failure> {
         let process = program.start(descriptors)?;
-        Ok(Self { process, ready: None, given_len: 0, in_flight: Vec::new() })
+        Ok(Self { process, ready: None, given_len: 0, refused_len: 0, in_flight: Vec::new() })
     }
 
     /// Waits until the handler is loaded, and says what it asks for.
@@ -119,7 +121,7 @@ impl Worker {
             return true;
         }
         let said = match self.received_frame() {
-            Ok(None) if self.process.received.is_empty() => None,
+            Ok(None) if self.process.received.is_empty() && self.refused_len == 0 => None,
             Ok(None) => Some(Failure::new("Runtime.BadFrame", "a frame that is not whole")),
             Ok(Some(head)) => Some(match self.give(head) {
                 Said::Error(failure) => failure,
@@ -183,6 +185,14 @@ impl Worker {
                 Ok(Step::Said(id, head.kind, self.give(head)))
             }
             Ok(None) => Ok(Step::Nothing),
+            // It is the answer to one event, and nothing is wrong with those to others.
+            Err(Broken::Frame(BadFrame::TooLarge(head))) if head.id(&self.process.received) != NO_ID.as_bytes() => {
+                let id = String::from_utf8_lossy(head.id(&self.process.received)).into_owned();
+                let kind = if head.kind == Kind::Fatal { Kind::Fatal } else { Kind::Error };
+                self.process.log.forward();
+                self.refuse(&head);
+                Ok(Step::Said(id, kind, Said::Error(Failure::too_large(head.body_len))))
+            }
             Err(Broken::Overdue) => Ok(Step::Overdue),
             Err(broken) => Err(self.failure(broken, "before it had answered")),
         }
@@ -225,16 +235,19 @@ impl Worker {
     /// The frame that has been received whole, if there is one that belongs to the event that the worker was given. An
     /// answer to another event is refused: whose it was has been answered.
     fn received_frame(&mut self) -> Result<Option<Head>, BadFrame> {
-        let received = &mut self.process.received;
-        while let Some(head) = Head::read(received)? {
-            let missing = head.len().saturating_sub(received.len());
-            if missing > 0 {
-                received.reserve_exact(missing);
-                return Ok(None);
-            }
+        loop {
+            self.drop_refused();
+            let received = &mut self.process.received;
+            let read = Head::read(received);
+            let (Ok(Some(head)) | Err(BadFrame::TooLarge(head))) = read else { return read };
             let id = head.id(received);
             if id == NO_ID.as_bytes() || self.in_flight.iter().any(|known| known.as_bytes() == id) {
-                return Ok(Some(head));
+                let missing = head.len().saturating_sub(received.len());
+                if missing > 0 && read.is_ok() {
+                    received.reserve_exact(missing);
+                    return Ok(None);
+                }
+                return read;
             }
             // Once, of an answer in pieces.
             if head.kind != Kind::Chunk {
@@ -242,9 +255,21 @@ impl Worker {
                 let what = "an answer of the worker is refused: it came after the answer to this event";
                 console::say(Level::Warn, Some(&id), what);
             }
-            received.drain(..head.len());
+            self.refuse(&head);
         }
-        Ok(None)
+    }
+
+    /// Receives the frame that begins what was received no further.
+    fn refuse(&mut self, head: &Head) {
+        self.refused_len = head.len();
+        self.drop_refused();
+    }
+
+    fn drop_refused(&mut self) {
+        let received = &mut self.process.received;
+        let len = self.refused_len.min(received.len());
+        received.drain(..len);
+        self.refused_len -= len;
     }
 
     /// Gives out the frame that was received, and before that what was logged before it.
@@ -276,9 +301,7 @@ impl Worker {
         let log = self.process.log.last_lines();
         let failure = match broken {
             Broken::Frame(bad @ BadFrame::Head(_)) => Failure::new("Runtime.BadFrame", bad.to_string()),
-            Broken::Frame(bad @ BadFrame::TooLarge(_)) => {
-                return Failure::new("Function.ResponseSizeTooLarge", bad.to_string());
-            }
+            Broken::Frame(BadFrame::TooLarge(head)) => return Failure::too_large(head.body_len),
             Broken::Ended(Some(exit)) => Failure::of_exit("worker", exit, when, &log),
             Broken::Ended(None) => Failure::new("Runtime.BadFrame", format!("worker closed its answers {when}")),
             Broken::Overdue => Failure::overdue(),

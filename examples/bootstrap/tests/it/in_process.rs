@@ -199,6 +199,35 @@ fn large_events_and_answers_go_through() {
 }
 
 #[test]
+fn an_answer_that_is_too_large_fails_its_event_alone() {
+    /// Most bytes of an answer that Lambda takes.
+    const MOST: usize = 6_291_556;
+    let root = root();
+    let running = serve(&root, &["--workers", "3", "--in-process", "3", "worker"]);
+    let says =
+        |kind: &str, id: &str, len: usize| format!("echo \"{kind} ${id} {len}\" >&9; head -c {len} /dev/zero >&9; ");
+    let too_large = ["Function.ResponseSizeTooLarge", "answer of 6291557 bytes, 6291556 is the most"];
+    for len in [MOST - 1, MOST, MOST + 1] {
+        let last = says("bytes", "id", len) + "each 'say result $id 1'";
+        let answers = meet(&root, &running, &["keep", "keep"], &last);
+        let answered = texts(&answers);
+        assert_eq!(answered[..2], ["1", "1"], "{len}");
+        if len > MOST {
+            assert!(too_large.iter().all(|part| answered[2].contains(part)), "{}", answered[2]);
+        } else {
+            assert_eq!(answers[2].body.len(), len);
+        }
+    }
+    let pieces = format!("old=$id; say chunk $id a; {} say chunk $id b; say end $id ''", says("chunk", "id", MOST + 1));
+    expect_error(&running, &pieces, too_large[0], &too_large[1..]);
+    // One that is late harms nobody.
+    expect_answer(&running, &(says("bytes", "old", MOST + 1) + "say result $id 2"), "2");
+    assert_eq!(started(&root), 1);
+    // It is not waited for.
+    expect_error(&running, "echo \"bytes $id 18446744073709551615\" >&9", too_large[0], &[]);
+}
+
+#[test]
 fn a_process_without_events_is_given_no_more_after_sigterm() {
     let root = Root::new().with_program("worker", WORKER.replace("kept= count=0\n", "trap 'echo >> heard' TERM\n"));
     let (mut child, api) = start(&root, &["--workers", "3", "--in-process", "3", "worker"], false);

@@ -26,7 +26,10 @@ use crate::platform::{adopts_orphans, restore_file_limit};
 const MARK: &str = "_LAMBWIRE_ENVIRONMENT";
 
 /// How often processes are looked for that are to be killed: those that are may be starting others.
-const HUNTS: usize = 8;
+const HUNTS: usize = 32;
+
+/// For how many of these a process counts that shows no environment: soon it has started a program, or never had any.
+const STARTING_HUNTS: usize = 4;
 
 /// A program that can be started again and again.
 #[derive(Debug)]
@@ -170,19 +173,22 @@ impl Process {
     /// Kills the program and all that it has started.
     pub(crate) fn kill(&mut self) {
         let Some(pid) = self.pid.take() else { return };
-        for _ in 0..HUNTS {
+        for hunt in 0..HUNTS {
             // Found before their parent is killed, who is then not theirs any more.
-            let mut family = family(pid);
+            let mut found = family(pid);
             // Who adopts orphans need not look further than its own.
-            let candidates = if adopts_orphans() { self::family(getpid()) } else { processes() };
-            family.extend(marked(candidates, |mark| mark == self.mark));
+            let candidates = if adopts_orphans() { family(getpid()) } else { processes() };
+            let others = marked(candidates, |mark| mark == self.mark);
+            found.extend(others.found);
+            let may_be_more = others.may_be_more && hunt < STARTING_HUNTS;
+            let is_over = !may_be_more && found.iter().all(|member| is_dead(*member));
             // Fails if nothing is left of the group.
             let _ = kill_process_group(pid, Signal::KILL);
-            for &member in &family {
-                let _ = kill_process(member, Signal::KILL);
-            }
-            if family.iter().all(|member| is_dead(*member)) {
+            if is_over {
                 return;
+            }
+            for member in found {
+                let _ = kill_process(member, Signal::KILL);
             }
             std::thread::yield_now();
         }
@@ -262,14 +268,24 @@ fn children(pid: Pid) -> Vec<Pid> {
     lists.flat_map(|list| list.split_whitespace().filter_map(parse_pid).collect::<Vec<_>>()).collect()
 }
 
+/// Processes that have a mark.
+struct Marked {
+    found: Vec<Pid>,
+    /// One of the candidates is about to run another program, and shows no environment meanwhile.
+    may_be_more: bool,
+}
+
 /// Those of these processes that have such a mark in their environment and are not dead.
-fn marked(mut candidates: Vec<Pid>, is_it: impl Fn(&str) -> bool) -> Vec<Pid> {
+fn marked(mut candidates: Vec<Pid>, is_it: impl Fn(&str) -> bool) -> Marked {
+    let mut may_be_more = false;
     candidates.retain(|pid| {
         let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        // The kernel's own threads have no file.
+        may_be_more |= environ.is_empty() && fs::read_link(format!("/proc/{pid}/exe")).is_ok();
         let mut entries = environ.split(|byte| *byte == 0).filter_map(|entry| str::from_utf8(entry).ok());
         entries.any(|entry| entry.strip_prefix(MARK).and_then(|rest| rest.strip_prefix('=')).is_some_and(&is_it))
     });
-    candidates
+    Marked { found: candidates, may_be_more }
 }
 
 /// How the marks of all begin that this process starts.
@@ -281,11 +297,12 @@ pub(crate) fn family_mark() -> &'static str {
 /// Kills all processes whose marks begin so, and what they have started.
 pub(crate) fn kill_family(mark: &str) {
     let is_of_it = |other: &str| other.strip_prefix(mark).is_some_and(|rest| rest.starts_with('/'));
-    for _ in 0..HUNTS {
-        let found: Vec<Pid> = marked(processes(), is_of_it).into_iter().flat_map(family).collect();
-        if found.is_empty() {
+    for hunt in 0..HUNTS {
+        let Marked { found, may_be_more } = marked(processes(), is_of_it);
+        if found.is_empty() && !(may_be_more && hunt < STARTING_HUNTS) {
             return;
         }
+        let found: Vec<Pid> = found.into_iter().flat_map(family).collect();
         for &pid in &found {
             let _ = kill_process(pid, Signal::KILL);
         }

@@ -148,11 +148,20 @@ pub fn is_secret(name: &str) -> bool {
 }
 
 fn fields(fields: &[(String, String)]) -> Vec<(String, String)> {
-    let masked = |value: &str| MASK.repeat(value.chars().count());
-    fields
-        .iter()
-        .map(|(name, value)| (name.clone(), if is_secret(name) { masked(value) } else { value.clone() }))
-        .collect()
+    let written = |name: &str, value: &str| {
+        if is_secret(name) { MASK.repeat(value.chars().count()) } else { without_secrets(value) }
+    };
+    fields.iter().map(|(name, value)| (name.clone(), written(name, value))).collect()
+}
+
+/// A header's value, which may be JSON, as a client context is, or base64 of it, as an error behind a stream is.
+fn without_secrets(value: &str) -> String {
+    let masked = |text: &[u8]| {
+        let mut json = serde_json::from_slice::<Value>(text).ok()?;
+        mask(&mut json, false).then(|| json.to_string())
+    };
+    let decoded = || Some(BASE64_STANDARD.encode(masked(&BASE64_STANDARD.decode(value).ok()?)?));
+    masked(value.as_bytes()).or_else(decoded).unwrap_or_else(|| value.to_owned())
 }
 
 /// Masks the values of secret members, or all strings and numbers; returns whether anything was masked.
@@ -187,6 +196,14 @@ mod tests {
         assert_eq!(Body::new(b"{\"a\": 1}", false), Body::Text("{\"a\": 1}".into()));
         let headers = fields(&[("Authorization".into(), "abc".into()), ("Host".into(), "h".into())]);
         assert_eq!(headers, [("Authorization".into(), "***".into()), ("Host".into(), "h".into())]);
+        assert_eq!(without_secrets(r#"{"custom":{"token":"abc"}}"#), r#"{"custom":{"token":"***"}}"#);
+        let encoded = |json: &str| BASE64_STANDARD.encode(json);
+        assert_eq!(without_secrets(&encoded(r#"{"password":"abc"}"#)), encoded(r#"{"password":"***"}"#));
+        for value in
+            ["1733000000000", "Root=1-5759e988-bd862e3fe1be46a994272793", r#"{"a": 1}"#, &encoded("{\"a\": 1}")]
+        {
+            assert_eq!(without_secrets(value), value);
+        }
     }
 
     #[test]

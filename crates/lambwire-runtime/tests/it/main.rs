@@ -23,6 +23,12 @@ macro_rules! over {
             let (api, peer) = crate::peer::with_script(script);
             (wait!(adapter::Runtime::connect(&api)).expect("a listener"), peer)
         }
+
+        /// A runtime, connected to a Runtime API that has nothing odd about it.
+        pub(crate) fn with_api() -> (adapter::Runtime, lambwire_testing::Api) {
+            let api = lambwire_testing::Api::start().expect("a port");
+            (wait!(adapter::Runtime::connect(&api.address())).expect("a listener"), api)
+        }
     };
 }
 

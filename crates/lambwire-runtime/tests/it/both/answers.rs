@@ -1,32 +1,31 @@
 //! What goes right: every kind of answer arrives as it was given.
 
-use lambwire_runtime::lambwire::{Error, ErrorReport, Prelude, SendError, limits};
+use lambwire_runtime::lambwire::{Error, ErrorReport, Prelude, RequestKind, SendError, limits};
+use lambwire_testing::{Event, RecordedRequest};
 
-use super::with_peer;
-use crate::peer::{ID, Peer};
+use super::{with_api, with_peer};
+use crate::peer::Peer;
 
 #[test]
 fn events_are_answered_on_one_connection() {
-    let (mut runtime, peer) = with_peer(|listener| {
-        let mut peer = Peer::accept(listener);
-        let answers = ["first", "second", "third"].map(|event| {
-            peer.invoke(event.as_bytes());
-            peer.take_answer()
-        });
-        peer.closed();
-        answers
-    });
+    let (mut runtime, api) = with_api();
+    let events = ["first", "second", "third"];
+    let invoked = events.map(|event| api.invoke(Event::new(event).request_id(event).invocation_id("nonce")));
     let mut buf = Vec::new();
-    for _ in 0..3 {
+    for event in events {
         let invocation = wait!(runtime.next(&mut buf)).unwrap();
-        assert_eq!(invocation.context.request_id.as_str(), ID);
-        let event = invocation.payload;
-        wait!(invocation.respond(event)).unwrap();
+        assert_eq!((invocation.context.request_id.as_str(), invocation.payload), (event, event.as_bytes()));
+        wait!(invocation.respond(event.as_bytes())).unwrap();
     }
-    drop(runtime);
-    let said = "response Buffered application/json".to_owned();
-    let expected = ["first", "second", "third"].map(|event| (said.clone(), event.into()));
-    assert_eq!(peer.join().unwrap(), expected);
+    for (event, invoked) in events.iter().zip(invoked) {
+        let answer = invoked.answered().unwrap();
+        assert_eq!((&*answer.text(), answer.request_id.as_deref()), (*event, Some(*event)));
+        assert_eq!(answer.invocation_id.as_deref(), Some("nonce"));
+        assert_eq!(answer.header("content-type"), Some(&b"application/json"[..]));
+        assert!(!answer.is_streamed);
+    }
+    assert_eq!(api.kinds(), [[RequestKind::Next, RequestKind::Response]; 3].concat());
+    assert_eq!(api.connections(), 1);
 }
 
 #[test]
@@ -56,67 +55,53 @@ fn large_events_come_in_chunks_or_whole_and_go_back() {
 
 #[test]
 fn errors_are_reported_with_their_type() {
-    let (mut runtime, peer) = with_peer(|listener| {
-        let mut peer = Peer::accept(listener);
-        peer.invoke(b"{}");
-        let fail = peer.take_answer();
-        let init = peer.take_answer();
-        (fail, init)
-    });
+    let (mut runtime, api) = with_api();
+    let invoked = api.invoke("{}");
     let report = ErrorReport { message: "broke", error_type: "Function.Broken", stack_trace: &["here"], written: None };
     wait!(wait!(runtime.next(&mut Vec::new())).unwrap().fail(&report)).unwrap();
+    let failed = invoked.answered().unwrap();
+    assert_eq!((failed.kind, failed.error_type.as_deref()), (RequestKind::Error, Some("Function.Broken")));
+    assert_eq!(failed.text(), r#"{"errorMessage":"broke","errorType":"Function.Broken","stackTrace":["here"]}"#);
+
     wait!(runtime.init_error(&ErrorReport::new("odd\ntype", "m"))).unwrap();
-    let (fail, init) = peer.join().unwrap();
-    let json = br#"{"errorMessage":"broke","errorType":"Function.Broken","stackTrace":["here"]}"#;
-    assert_eq!(fail, ("error Function.Broken".into(), json.to_vec()));
-    assert_eq!(init.0, "init error Function.Unknown");
-    assert_eq!(init.1, br#"{"errorMessage":"m","errorType":"odd\ntype"}"#);
+    let init = api.init_failed().unwrap();
+    assert_eq!(init.error_type.as_deref(), Some("Function.Unknown"));
+    assert_eq!(init.text(), r#"{"errorMessage":"m","errorType":"odd\ntype"}"#);
 }
 
 #[test]
 fn a_report_that_is_too_long_is_shortened_and_sent() {
-    let (mut runtime, peer) = with_peer(|listener| {
-        let mut peer = Peer::accept(listener);
-        peer.invoke(b"{}");
-        peer.take_answer().1
-    });
+    let (mut runtime, api) = with_api();
+    let invoked = api.invoke("{}");
     let message = "x".repeat(3 << 20);
     wait!(wait!(runtime.next(&mut Vec::new())).unwrap().fail(&ErrorReport::new("T", &message))).unwrap();
-    let report = peer.join().unwrap();
+    let report = invoked.answered().unwrap().body;
     assert!(report.starts_with(br#"{"errorMessage":"xxx"#) && report.len() as u64 <= limits::ERROR_BYTES);
 }
 
 #[test]
 fn responses_at_the_limit_are_sent_and_larger_ones_reported() {
     for size in [limits::PAYLOAD_BYTES - 1, limits::PAYLOAD_BYTES, limits::PAYLOAD_BYTES + 1] {
-        let (mut runtime, peer) = with_peer(|listener| {
-            let mut peer = Peer::accept(listener);
-            peer.invoke(b"{}");
-            peer.take_answer()
-        });
+        let (mut runtime, api) = with_api();
+        let invoked = api.invoke("{}");
         let body = vec![b'x'; usize::try_from(size).unwrap()];
         let verdict = wait!(wait!(runtime.next(&mut Vec::new())).unwrap().respond(&body));
-        let (said, sent) = peer.join().unwrap();
+        let answer = invoked.answered().unwrap();
         if size <= limits::PAYLOAD_BYTES {
-            assert!(verdict.is_ok() && sent == body);
+            assert!(verdict.is_ok() && answer.body == body);
         } else {
             let too_large = SendError::PayloadTooLarge { bytes: size, limit: limits::PAYLOAD_BYTES };
             assert!(matches!(verdict, Err(Error::Send { error, .. }) if error == too_large));
-            assert_eq!(said, "error Function.ResponseSizeTooLarge");
-            assert!(String::from_utf8(sent).unwrap().contains("6291557 bytes"));
+            assert_eq!(answer.error_type.as_deref(), Some("Function.ResponseSizeTooLarge"));
+            assert!(answer.text().contains("6291557 bytes"));
         }
     }
 }
 
 #[test]
 fn streams_arrive_in_pieces_with_prelude_or_error() {
-    let (mut runtime, peer) = with_peer(|listener| {
-        let mut peer = Peer::accept(listener);
-        [0; 4].map(|_| {
-            peer.invoke(b"{}");
-            peer.take_answer()
-        })
-    });
+    let (mut runtime, api) = with_api();
+    let invoked = [(); 4].map(|()| api.invoke("{}"));
     let mut buf = Vec::new();
 
     let mut stream = wait!(runtime.next(&mut buf)).unwrap().stream("text/plain");
@@ -137,12 +122,13 @@ fn streams_arrive_in_pieces_with_prelude_or_error() {
     let stream = wait!(runtime.next(&mut buf)).unwrap().stream("text/plain");
     wait!(stream.fail(&ErrorReport::new("Function.Broken", "at once"))).unwrap();
 
-    let [plain, http, failed, at_once] = peer.join().unwrap();
-    assert_eq!(plain, ("response Streaming text/plain".into(), b"abc".to_vec()));
-    assert_eq!(http.0, "response Streaming application/vnd.awslambda.http-integration-response");
-    assert_eq!(http.1, b"{\"statusCode\":200,\"headers\":{},\"cookies\":[]}\0\0\0\0\0\0\0\0body");
-    assert_eq!(failed.1, b"part");
-    let report = "Function.Broken {\\\"errorMessage\\\":\\\"on the way\\\",\\\"errorType\\\":\\\"Function.Broken\\\"}";
-    assert_eq!(failed.0, format!("response Streaming text/plain {report}"));
-    assert_eq!(at_once.0, "error Function.Broken");
+    let [plain, http, failed, at_once] = invoked.map(|invoked| invoked.answered().unwrap());
+    let content_type = |request: &RecordedRequest| String::from_utf8(request.header("content-type").unwrap().into());
+    assert!([&plain, &http, &failed].iter().all(|request| request.is_streamed));
+    assert_eq!((content_type(&plain).unwrap().as_str(), &*plain.text()), ("text/plain", "abc"));
+    assert_eq!(content_type(&http).unwrap(), "application/vnd.awslambda.http-integration-response");
+    assert_eq!(http.text(), "{\"statusCode\":200,\"headers\":{},\"cookies\":[]}\0\0\0\0\0\0\0\0body");
+    assert_eq!((&*failed.text(), failed.error_type.as_deref()), ("part", Some("Function.Broken")));
+    assert_eq!(failed.report_text(), r#"{"errorMessage":"on the way","errorType":"Function.Broken"}"#);
+    assert_eq!((at_once.kind, at_once.error_type.as_deref()), (RequestKind::Error, Some("Function.Broken")));
 }

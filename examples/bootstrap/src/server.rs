@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lambwire_mio::lambwire::Context;
-use lambwire_mio::{Error, Runtime};
+use lambwire_mio::{Error, Runtime, remaining};
 
 use crate::answer::Answer;
 use crate::console::{self, Level};
@@ -203,6 +203,8 @@ impl Server {
             Mode::Exec => self.answer_by_exec(context.trace_id, event, deadline, answer),
         };
         match failed? {
+            // A worker that ends by SIGTERM when its time is over: the caller has been answered.
+            Some(_) if shutdown::is_ending() && remaining(context).is_some_and(|left| left.is_zero()) => Ok(()),
             Some(failure) => {
                 if !failure.is_logged() {
                     console::say_failure(Some(context.request_id.as_str()), &failure);

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -18,7 +18,7 @@ trap 'echo heard > heard; exit 0' TERM
 eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
 setsid sleep 300 & echo $! > left
 printf 'ready - %s\n%s' 16 '{"sigterm":true}' >&9
-while read -r _ id _ length <&8; do :; done & wait
+while read -r _ id _ length <&8; do echo > event; done & wait
 "#;
 
 fn wait_for(what: &str, holds: impl Fn() -> bool) {
@@ -56,6 +56,34 @@ fn a_handler_hears_of_it_and_nothing_is_left() {
     assert_eq!(fs::read_to_string(root.path("heard")).unwrap(), "heard\n");
     let left = fs::read_to_string(root.path("left")).unwrap();
     assert!(!Path::new("/proc").join(left.trim()).exists());
+}
+
+#[test]
+fn what_ends_by_it_after_its_time_is_over_is_no_crash() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    // Where time is left, the caller still waits for an answer.
+    for (deadline_ms, is_over) in [(now - 1, true), (now + 600_000, false)] {
+        let root = Root::new().with_program("worker", CAREFUL);
+        let (mut child, api) = start(&root, &["worker"]);
+        let (mut connection, _) = api.accept().unwrap();
+        let (mut extension, _) = api.accept().unwrap();
+        expect(&mut extension, "POST /2020-01-01/extension/register");
+        let registered = b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: x\r\nContent-Length: 2\r\n\r\n{}";
+        extension.write_all(registered).unwrap();
+        expect(&mut connection, "GET /2018-06-01/runtime/invocation/next");
+        let head = format!("Lambda-Runtime-Aws-Request-Id: a\r\nLambda-Runtime-Deadline-Ms: {deadline_ms}\r\n");
+        write!(connection, "HTTP/1.1 200 OK\r\n{head}Content-Length: 2\r\n\r\n{{}}").unwrap();
+        wait_for("the event", || root.path("event").exists());
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        if !is_over {
+            expect(&mut connection, "POST /2018-06-01/runtime/invocation/a/error");
+            connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
+        }
+        assert!(child.wait().unwrap().success());
+        let mut log = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert_eq!(log.contains("Runtime.ExitError"), !is_over, "{log}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What comes with an event: who asked, until when, on whose behalf.
 
+use core::fmt;
 use core::time::Duration;
 
 use crate::client_context::{ClientContext, CognitoIdentity};
@@ -161,15 +162,15 @@ impl<'a> RequestId<'a> {
     }
 }
 
-impl core::fmt::Display for RequestId<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for RequestId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.0)
     }
 }
 
 /// The nonce of one attempt at an invocation: opaque bytes that are sent back as they came. An answer with another
 /// one is refused with 410.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InvocationId<'a>(&'a [u8]);
 
 impl<'a> InvocationId<'a> {
@@ -191,6 +192,13 @@ impl<'a> InvocationId<'a> {
     /// The nonce as it came.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.0
+    }
+}
+
+impl fmt::Debug for InvocationId<'_> {
+    /// As text, which it is on AWS.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InvocationId(\"{}\")", self.0.escape_ascii())
     }
 }
 
@@ -246,5 +254,10 @@ mod tests {
         for id in [&b""[..], b" a", b"a\r\nb", b"a\0"] {
             assert_eq!(InvocationId::new(id), Err(SendError::InvalidValue(Field::InvocationId.label())));
         }
+    }
+
+    #[test]
+    fn a_nonce_is_shown_as_text() {
+        assert_eq!(std::format!("{:?}", InvocationId(b"7f-\xff\"")), r#"InvocationId("7f-\xff\"")"#);
     }
 }

@@ -5,6 +5,8 @@
 //! [`Request::Next`](crate::Request::Next): [`Register`](crate::Request::Register), and
 //! [`ExtensionNext`](crate::Request::ExtensionNext), to which no reply ever comes. AWS's Go client does the same.
 
+use core::fmt;
+
 use crate::error::{ReceiveError, SendError};
 use crate::field::{Field, IndexedHeaders};
 use crate::wire::headers::is_sendable;
@@ -17,7 +19,7 @@ pub(crate) const EVENT_NEXT: &str = "/2020-01-01/extension/event/next";
 pub const NO_EVENTS: &[u8] = br#"{"events":[]}"#;
 
 /// Names an extension that has registered: opaque bytes that are sent back as they came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExtensionId<'a>(&'a [u8]);
 
 impl<'a> ExtensionId<'a> {
@@ -37,5 +39,12 @@ impl<'a> ExtensionId<'a> {
     /// The id as it came.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.0
+    }
+}
+
+impl fmt::Debug for ExtensionId<'_> {
+    /// As text, which it is on AWS.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExtensionId(\"{}\")", self.0.escape_ascii())
     }
 }

@@ -34,7 +34,7 @@ doc:
 
 # Every link, shell block and block of code of the documents is tried, or says why not
 docs-test:
-    scripts/install.sh php perl python3 node ruby lua curl
+    scripts/install.sh php perl python3 node ruby lua go curl
     cargo build -q -p bootstrap -p hello -p lambwire-emulator -p lambwire-conformance
     python3 scripts/docs_test.py "${CARGO_TARGET_DIR:-target}/debug"
 

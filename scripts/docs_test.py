@@ -1,7 +1,8 @@
 """Tries what the documents say: every link that stays in the repository, every shell block, every block of code.
 
 A shell block is run, in a directory of its document's own, with our programs on the path. What the reader has by then is
-made by the words behind `Tried with` in a comment above the block; what cannot be run has the reason behind `Not tried`.
+made by the words behind `Tried with` in a comment above the block; what cannot be run has the reason behind `Not tried`. A block
+of code `Kept as` a file is that file for the blocks after it.
 A line of a shell block that starts a server is left running while the lines behind it are run.
 """
 
@@ -28,9 +29,10 @@ PROGRAMS = ["bootstrap", "lambwire-emulator", "lambwire-conformance", "hello"]
 LINE_SECONDS = 300
 SERVER = ("127.0.0.1", 8080)
 OURS = re.compile(r"https://github\.com/lambwire/lambwire/(?:blob|tree)/main/(.*)")
-BLOCK = re.compile(r"(?:^<!-- (?P<how>Tried with|Not tried(?: here)?): (?P<what>(?:(?!-->).)*?) -->\n+)?^```(?P<language>\S*)\n(?P<code>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"(?:^<!-- (?P<how>Tried with|Kept as|Not tried(?: here)?): (?P<what>(?:(?!-->).)*?) -->\n+)?^```(?P<language>\S*)\n(?P<code>.*?)^```$", re.M | re.S)
 # What looks at a file of a language without running it.
 LOOKS = {
+    "go": (".go", ["gofmt", "-l", "-d"]),
     "js": (".mjs", ["node", "--check"]),
     "lua": (".lua", ["lua", "-e", "assert(loadfile(arg[1]))", "-"]),
     "perl": (".pl", ["perl", "-c"]),
@@ -111,6 +113,8 @@ def blocks(document, scratch, counts):
             continue
         counts["blocks"] += 1
         language, code = block["language"], block["code"]
+        if block["how"] == "Kept as":
+            pathlib.Path(scratch, block["what"]).write_text(code)
         if language in ("sh", "console") and not code.startswith("#!"):
             if language == "console":
                 code = "".join(line[2:] + "\n" for line in code.splitlines() if line.startswith("$ "))

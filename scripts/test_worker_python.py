@@ -253,6 +253,7 @@ def children_stay_silent(root):
             check(kind, running.invoke(json.dumps(kind)), answer("of the parent"))
         time.sleep(0.4)
         check("after all", running.invoke('"none"'), answer("of the parent"))
+        check("reported", 'in a process that the handler has forked: {"errorType": "' in running.logged(), True)
     with root.serve("app.inherited") as running:
         check("descriptors", running.invoke("1"), answer(0))
         check("after that", running.invoke("1"), answer(0))

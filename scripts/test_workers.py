@@ -52,7 +52,9 @@ def changes(event, context):
     sys.displayhook = sys.excepthook = threading.excepthook = sys.unraisablehook = None
     json.dumps = json.loads = json.JSONEncoder = json.JSONDecoder = None
     os.dup2(os.open("/dev/zero", os.O_RDONLY), 0); os.dup2(os.open("/dev/full", os.O_WRONLY), 1); os.closerange(5, 64)
-    for number in range(3): fcntl.fcntl(number, fcntl.F_SETFL, os.O_NONBLOCK)
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try: fcntl.fcntl(number, fcntl.F_SETFL, os.O_NONBLOCK)
+        except OSError: pass
     resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32)); resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return "changed"
 """
@@ -96,6 +98,9 @@ exports.changes = async (event) => {
   String.prototype.toJSON = Object.prototype.toJSON = () => 'not this';
   delete String.prototype.toJSON;
   delete Object.prototype.toJSON;
+  for (const fd of fs.readdirSync('/proc/self/fd').map(Number)) {
+    try { if (fs.fstatSync(fd).isFIFO()) new (require('net').Socket)({ fd, readable: false }).unref(); } catch {}
+  }
   for (const number of [0, 1, 2]) fs.closeSync(number);
   fs.openSync('/dev/zero');
   fs.openSync('/dev/full', 'w');
@@ -120,6 +125,7 @@ function changes($event) {
         'auto_detect_line_endings' => 1, 'arg_separator.output' => '|', 'error_log' => '/none', 'memory_limit' => '256M'] as $name => $value) {
         @ini_set($name, $value);
     }
+    for ($number = 0; $number < 64; $number++) { ($pipe = @fopen("php://fd/$number", 'r+')) && stream_set_blocking($pipe, false); }
     pcntl_async_signals(true);
     foreach (array_diff(range(1, 31), [SIGKILL, SIGSTOP]) as $number) { pcntl_signal($number, function () {}); }
     pcntl_alarm(1); error_reporting(0); gc_disable(); assert_options(ASSERT_ACTIVE, 1);
@@ -141,7 +147,7 @@ sub closes { closing() if $_[0] eq '1'; print 'closed'; warn 'closed'; return 'w
 my @held;
 sub opens { while (open my $file, '<', '/dev/null') { push @held, $file } return 'well' }
 sub foreign { return defined $_[1]->client_context ? 'given' : 'none' }
-use POSIX (); use PerlIO::encoding; use Encode::Unicode;
+use POSIX (); use PerlIO::encoding; use Encode::Unicode; use Fcntl;
 sub changes {
     return [$_[0], POSIX::getcwd() eq '/' ? \\1 : \\0, 1 / 3] if ref $_[0] || $_[0] ne 'change';
     POSIX::setlocale(POSIX::LC_ALL(), 'C.UTF-8'); POSIX::nice(1); %ENV = (LC_ALL => 'tr_TR', TZ => 'Asia/Tokyo', PERLIO => ':crlf');
@@ -151,12 +157,14 @@ sub changes {
     $SIG{__WARN__} = $SIG{__DIE__} = sub { };
     POSIX::sigprocmask(POSIX::SIG_BLOCK(), POSIX::SigSet->new(map { eval "POSIX::SIG$_()" } qw(USR1 HUP PIPE)));
     binmode STDOUT, ':encoding(UTF-16LE)'; $| = 0; print 'kept back'; select STDERR; $| = 0; ${^OPEN} = ":crlf\\0:crlf";
+    for (0 .. 63) { open my $pipe, '<&=', $_ or next; fcntl $pipe, F_SETFL, O_NONBLOCK; push @held, $pipe }
     close STDIN; close STDOUT; open my $zero, '<', '/dev/zero'; open my $full, '>', '/dev/full'; push @held, $zero, $full;
     return 'changed';
 }
 1;
 """
 RUBY = """
+require 'io/nonblock'
 def closing = [STDIN, STDOUT, STDERR].each(&:close)
 closing if ENV['DOES'] == 'close'
 trap('USR2') { } if ENV['DOES'] == 'signals'
@@ -187,6 +195,7 @@ def changes(event:, context:)
   Thread.abort_on_exception = true; Thread.new { loop { sleep 0.01 } }
   GC.disable; srand(1); ARGV.replace(%w[a]); $LOAD_PATH.clear; $LOADED_FEATURES.clear
   $stdout.sync = false; print 'kept back'; $stdout.set_encoding('UTF-16LE')
+  64.times { |number| HELD << IO.for_fd(number, autoclose: false).tap { |pipe| pipe.nonblock = true } rescue nil }
   $stdout = $stderr = StringIO.new
   [STDIN, STDOUT, STDERR].each(&:close); HELD << File.open('/dev/zero') << File.open('/dev/full', 'w')
   Process.setrlimit(Process::RLIMIT_NOFILE, 32)

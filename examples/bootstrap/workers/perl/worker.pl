@@ -161,6 +161,7 @@ package Lambwire {
     # How long to wait at most before signals are looked for again, in seconds: one may come just before the wait.
     use constant WAIT_S => 0.1;
     use constant EINTR => 4;
+    use constant EAGAIN => $^O eq 'linux' ? 11 : 35;
 
     require Time::HiRes;
     my $json = do {
@@ -226,7 +227,16 @@ package Lambwire {
         my $read = sysread $events, $_[0], READ_BYTES, length $_[0];
         return if $read;
         exit 0 if defined $read;
-        die "events: $!\n" if $! != EINTR;
+        if ($! == EAGAIN) { wait_for($events, 'read') }
+        elsif ($! != EINTR) { die "events: $!\n" }
+    }
+
+    # A handler may have had all descriptors wait for nothing.
+    sub wait_for {
+        my ($pipe, $purpose) = @_;
+        vec(my $set = '', fileno $pipe, 1) = 1;
+        my ($reads, $writes) = $purpose eq 'read' ? ($set) : (undef, $set);
+        select $reads, $writes, undef, undef;
     }
 
     # A signal that comes in between a look for it and a read is seen when the read ends; after a wait it is seen soon.
@@ -243,6 +253,7 @@ package Lambwire {
         for (my $written = 0; $written < length $frame;) {
             my $more = syswrite $answers, $frame, length($frame) - $written, $written;
             if (defined $more) { $written += $more }
+            elsif ($! == EAGAIN) { wait_for($answers, 'write') }
             # The bootstrap is gone.
             elsif ($! != EINTR) { exit 1 }
         }

@@ -203,7 +203,11 @@ final class Frames
 
     private function checked(string|false $read): string
     {
-        $read == '' && feof($this->events) && exit(0);
+        if ($read == '') {
+            feof($this->events) && exit(0);
+            // A handler may have had all descriptors wait for nothing.
+            stream_set_blocking($this->events, true);
+        }
         return (string) $read;
     }
 
@@ -237,6 +241,7 @@ final class Frames
                 $written = fwrite($this->answers, $bytes);
                 // The bootstrap is gone.
                 $written === false && exit(1);
+                $written === 0 && stream_set_blocking($this->answers, true);
             }
         }
     }

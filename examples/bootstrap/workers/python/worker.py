@@ -6,7 +6,7 @@
 # here is in the interpreter already or is written in C, and the rest waits until somebody needs it.
 import _signal, builtins, marshal, os, sys, time
 from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
-from os import _exit, close, getcwd, getpid, read, readv, write, writev
+from os import _exit, close, getcwd, getpid, read, readv, set_blocking, write, writev
 from sys import getrecursionlimit, setrecursionlimit
 
 ours, environ, modules, stdout = globals(), os.environ, sys.modules, sys.__stdout__
@@ -32,7 +32,7 @@ UNICODE_ENVIRONMENTS = ["AWS_Lambda_python3.%d" % minor for minor in range(12, 1
 
 EVENTS, ANSWERS = (int(environ.pop("LAMBWIRE_%s_FD" % end)) for end in ("EVENTS", "ANSWERS"))
 FILE, FUNCTION, CONCURRENCY = (environ.pop("LAMBWIRE_" + name, "") for name in ("FILE", "FUNCTION", "CONCURRENCY"))
-PID = getpid()
+PID, STDERR = getpid(), 2
 Generator, Function = type(_ for _ in ()), type(lambda: 0)
 
 
@@ -167,10 +167,10 @@ is_torn = False
 def read_frame():
     """The kind, the id, the context and the body of the next frame; None where there is none any more."""
     global unread
-    data = unread or read(EVENTS, READ_BYTES)
+    data = unread or waiting(read, EVENTS, READ_BYTES)
     head_end = data.find(b"\n")
     while head_end < 0:
-        piece = read(EVENTS, READ_BYTES)
+        piece = waiting(read, EVENTS, READ_BYTES)
         if not piece:
             return None
         data += piece
@@ -189,26 +189,43 @@ def read_rest(data, end):
     have = len(data)
     whole[:have] = data
     while have < end:
-        count = readv(EVENTS, [whole[have:]])
+        count = waiting(readv, EVENTS, [whole[have:]])
         if not count:
             raise EOFError("the events end within one")
         have += count
     return whole
 
 
+def end_child(kind, body):
+    """A child that the handler has forked has come out of it: the answer is its parent's to give."""
+    is_error = kind == b"error"
+    if is_error:
+        write(STDERR, b"in a process that the handler has forked: %s\n" % body)
+    _exit(is_error)
+
+
+def waiting(call, pipe, what):
+    """Reads or writes, and has the pipe wait again if a handler has had all descriptors wait for nothing."""
+    while True:
+        try:
+            return call(pipe, what)
+        except BlockingIOError:
+            set_blocking(pipe, True)
+
+
 def write_frame(kind, request_id, body=b""):
     global is_torn
     if getpid() != PID:
-        _exit(0)
+        end_child(kind, body)
     head = b"%s %s %d\n" % (kind, request_id, len(body))
     # What a handler left behind, such as a timer, may raise in between, and nobody knows what was written by then.
     is_torn = True
-    written = writev(ANSWERS, (head, body))
+    written = waiting(writev, ANSWERS, (head, body))
     if written < len(head) + len(body):
         # A signal came meanwhile.
         rest = memoryview(head + body)[written:]
         while rest:
-            rest = rest[write(ANSWERS, rest) :]
+            rest = rest[waiting(write, ANSWERS, rest) :]
     is_torn = False
 
 

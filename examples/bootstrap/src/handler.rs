@@ -1,7 +1,9 @@
 //! From the name of a handler to what is to be run.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::console::{self, Level};
 use crate::declared;
 use crate::diagnosis;
 use crate::failure::Failure;
@@ -46,11 +48,16 @@ pub(crate) fn resolve(
     {
         return Err(failure);
     }
-    let is_its_choice = language.is_shell() && interpreter.is_none();
-    let named = if is_its_choice { shebang::shell_of(&file).transpose()? } else { None };
-    let (path, options) = match named {
-        Some(shell) => (shell.path, shell.options),
-        None => (find_interpreter(language, interpreter, &file)?, Vec::new()),
+    let named = if language.is_shell() { shebang::shell_of(&file) } else { None };
+    let (path, options) = match (named, interpreter) {
+        (Some(shell), None) => shell.map(|shell| (shell.path, shell.options))?,
+        (named, _) => {
+            let path = find_interpreter(language, interpreter, &file)?;
+            if let Some(Ok(shell)) = named {
+                warn_of_another(&shell.path, &path, &file);
+            }
+            (path, Vec::new())
+        }
     };
     let function = Function { language, file, name: name.to_owned() };
     Ok(Program { options, function: Some(function), ..Program::new(path) })
@@ -103,6 +110,16 @@ fn find_interpreter(language: &Language, named: Option<&Path>, file: &Path) -> R
         let message = format!("{} is in {}, but there is no {names} in PATH", file.display(), language.name);
         Failure::new("Runtime.NoInterpreter", message)
     })
+}
+
+/// A script for another shell than the one that was asked for may answer, too, but with nothing.
+fn warn_of_another(named: &Path, path: &Path, file: &Path) {
+    // A script for `sh` is for all of them.
+    if ![path.file_name(), Some(OsStr::new("sh"))].contains(&named.file_name()) {
+        let (file, named, path) = (file.display(), named.display(), path.display());
+        let what = format_args!("{file} begins with #! and {named}, but --interpreter has {path} run it");
+        console::say(Level::Warn, None, what);
+    }
 }
 
 fn not_found(handler: &str, root: &Path, path: &Path, languages: &[&'static Language]) -> Failure {

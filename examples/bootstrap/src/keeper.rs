@@ -35,7 +35,7 @@ pub(crate) fn run() -> Option<ExitCode> {
 
 fn keep(descriptors: &str) -> std::io::Result<ExitCode> {
     let mut signals = Signals::new([SIGTERM, SIGCHLD])?;
-    process::adopt();
+    process::adopt()?;
     let mut arguments = env::args_os().skip(1);
     let mut program = Program::new(arguments.next().map(PathBuf::from).unwrap_or_default());
     program.options = arguments.collect();

@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -210,10 +209,10 @@ fn read_event(event: OsString) -> Result<Vec<u8>, String> {
 
 /// Finds the handler and loads it.
 fn load(options: &Options, count: usize, is_by_hand: bool) -> Result<Server, Failure> {
-    let cannot = |error: io::Error| Failure::new("Runtime.CannotStart", format!("cannot make a pipe: {error}"));
-    let mut descriptors = Descriptors::reserve().map_err(cannot)?;
+    let cannot = |what, error| Failure::new("Runtime.CannotStart", format!("cannot {what}: {error}"));
+    let mut descriptors = Descriptors::reserve().map_err(|error| cannot("make a pipe", error))?;
     descriptors.keeps_stdout = is_by_hand;
-    process::adopt();
+    process::adopt().map_err(|error| cannot("look after processes", error))?;
     let root = enter_task_root()?;
     let mut program =
         handler::resolve(&options.handler(), &root, options.interpreter.as_deref(), &options.worker_files)?;

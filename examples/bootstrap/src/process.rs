@@ -11,6 +11,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio, read, writev};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait, waitpid};
+use signal_hook::consts::SIGCHLD;
 
 use crate::exit::Exit;
 use crate::file;
@@ -313,10 +314,14 @@ fn open(events: &Events) -> MutexGuard<'_, Option<OwnedFd>> {
 
 /// Has what a program leaves behind become a child of this process, where that is possible. Those that it has by now were
 /// started by whoever has become this process, and are to live.
-pub(crate) fn adopt() {
+pub(crate) fn adopt() -> io::Result<()> {
     INHERITED.get_or_init(children);
+    // Whoever has started this process may ignore the ends of children, which is inherited. Then nobody hears how one has
+    // ended, neither here nor in what is started here.
+    signal_hook::flag::register(SIGCHLD, Arc::default())?;
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    Ok(())
 }
 
 #[cfg(target_os = "linux")]

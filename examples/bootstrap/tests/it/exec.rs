@@ -65,6 +65,22 @@ fn what_was_running_before_the_bootstrap_goes_on() {
 }
 
 #[test]
+fn who_ignores_the_ends_of_children_hears_of_them_all_the_same() {
+    let root = Root::new()
+        .with_program("app", "#!/bin/sh\nexit 7\n")
+        .with("app.sh", "handler() { sh -c 'exit 4' || echo $?; }\n");
+    let invoke = |arguments: &[&str]| {
+        let mut command = Command::new("env");
+        command.arg("--ignore-signal=CHLD").arg(root.bootstrap_alone()).arg("invoke").args(arguments);
+        let output = command.env("LAMBDA_TASK_ROOT", root.path("")).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    assert!(invoke(&["--exec", "app"]).contains("program exited with status 7"));
+    assert!(invoke(&["app"]).contains("worker exited with status 7 before its handler was loaded"));
+    assert_eq!(invoke(&["app.handler", "1"]).trim_end(), "4");
+}
+
+#[test]
 fn a_program_out_of_time_is_ended() {
     let root = Root::new().with_program("app", "#!/bin/sh\necho dozing >&2\nsleep 60\n");
     let running = root.serve(&["--exec", "--deadline-margin=10000", "app"]);

@@ -1,17 +1,14 @@
 //! Several events at a time in one process.
 
 use std::fs;
-use std::process::Command;
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
-use lambwire_emulator::{Answer, Console, Emulator, Event, Outcome, Running};
+use lambwire_emulator::{Answer, Event, Outcome, Running};
+use rustix::process::{Pid, Signal, kill_process};
 use smol::block_on;
 
-use rustix::process::{Pid, Signal, kill_process};
-
-use crate::instances::{start, wait_for};
-use crate::root::{BOOTSTRAP, Root, expect_answer, expect_error};
+use crate::root::{Root, expect_answer, expect_error, wait_for};
 
 /// A worker that takes three events at a time, and does what each says, in shell. What `keep` has kept is answered later.
 const WORKER: &str = r#"#!/bin/sh
@@ -29,15 +26,11 @@ done
 echo ended >> ended
 "#;
 
-fn serve(root: &Root, arguments: &[&str]) -> Running {
-    serve_for(root, arguments, Duration::from_secs(12))
-}
+/// How many events there are at a time.
+const CONCURRENCY: usize = 4;
 
-fn serve_for(root: &Root, arguments: &[&str], timeout: Duration) -> Running {
-    let mut command = Command::new(BOOTSTRAP);
-    command.args(arguments).env_remove("_HANDLER");
-    let emulator = Emulator::new(command).handler("").task_root(root.path("").to_str().unwrap()).concurrency(4);
-    emulator.timeout(timeout).console(Console::Silent).start().unwrap()
+fn serve(root: &Root, arguments: &[&str]) -> Running {
+    root.emulator(arguments).concurrency(CONCURRENCY).start().unwrap()
 }
 
 fn root() -> Root {
@@ -174,7 +167,12 @@ fn an_event_whose_time_is_over_is_one_alone_unless_the_process_says_nothing() {
 fn a_caller_who_takes_nothing_holds_a_process_up_until_his_time_is_over_and_not_longer() {
     const TIMEOUT: Duration = Duration::from_secs(2);
     let root = root();
-    let running = serve_for(&root, &["--workers", "2", "--in-process", "2", "worker"], TIMEOUT);
+    let running = root
+        .emulator(&["--workers", "2", "--in-process", "2", "worker"])
+        .concurrency(CONCURRENCY)
+        .timeout(TIMEOUT)
+        .start()
+        .unwrap();
     // More than there is room for on the way.
     let event =
         "for _ in $(seq 32); do echo \"chunk $id 1000000\" >&9; head -c 1000000 /dev/zero >&9; done; say end $id ''";
@@ -230,7 +228,7 @@ fn an_answer_that_is_too_large_fails_its_event_alone() {
 #[test]
 fn a_process_without_events_is_given_no_more_after_sigterm() {
     let root = Root::new().with_program("worker", WORKER.replace("kept= count=0\n", "trap 'echo >> heard' TERM\n"));
-    let (mut child, api) = start(&root, &["--workers", "3", "--in-process", "3", "worker"], false);
+    let (mut child, api) = root.start(&["--workers", "3", "--in-process", "3", "worker"], false);
     let _asking: Vec<_> = (0..3).map(|_| api.accept().unwrap()).collect();
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());

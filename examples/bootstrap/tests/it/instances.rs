@@ -1,17 +1,16 @@
 //! Several events at a time.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::{scope, sleep};
-use std::time::{Duration, Instant};
+use std::thread::scope;
+use std::time::Duration;
 
-use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
+use lambwire_emulator::{Event, Outcome, Running};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::root::{BOOTSTRAP, Root, expect_answer, expect_error};
+use crate::root::{NEXT, Root, expect_answer, expect_error, expect_request, wait_for};
 
 /// A handler that answers when as many files as the event says are there, after it has made one of its own.
 const MEETING: &str = r#"
@@ -30,15 +29,11 @@ handler() {
 }
 "#;
 
-fn serve(root: &Root, arguments: &[&str]) -> Running {
-    serve_for(root, arguments, Duration::from_secs(12))
-}
+/// How many events there are at a time.
+const CONCURRENCY: usize = 3;
 
-fn serve_for(root: &Root, arguments: &[&str], timeout: Duration) -> Running {
-    let mut command = Command::new(BOOTSTRAP);
-    command.args(arguments).env_remove("_HANDLER");
-    let emulator = Emulator::new(command).handler("").task_root(root.path("").to_str().unwrap()).concurrency(3);
-    emulator.timeout(timeout).console(Console::Silent).start().unwrap()
+fn serve(root: &Root, arguments: &[&str]) -> Running {
+    root.emulator(arguments).concurrency(CONCURRENCY).start().unwrap()
 }
 
 /// The processes that have answered so many events at a time, which wait for each other.
@@ -79,7 +74,8 @@ fn one_whose_event_is_over_is_replaced_and_the_next_event_is_answered() {
     let root =
         Root::new().with("app.sh", "echo $$ >> loaded\nhandler() { [ \"$1\" != 60 ] || sleep 60; echo \"[$$]\"; }\n");
     for arguments in [&["--workers", "2", "app.handler"][..], &["app.handler"]] {
-        let running = serve_for(&root, arguments, Duration::from_secs(2));
+        let running =
+            root.emulator(arguments).concurrency(CONCURRENCY).timeout(Duration::from_secs(2)).start().unwrap();
         scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| expect_error(&running, "60", "Sandbox.Timedout", &["timed out after 2.00 seconds"]));
@@ -128,55 +124,23 @@ fn a_handler_that_does_not_load_ends_all() {
     assert!(String::from_utf8_lossy(&answer.body).contains("status 3"));
 }
 
-pub(crate) fn wait_for(what: &str, holds: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < patience, "{what} never came about");
-        sleep(Duration::from_millis(5));
-    }
-}
-
-/// The bootstrap with a Runtime API that answers as the test does.
-pub(crate) fn start(root: &Root, arguments: &[&str], is_snap_start: bool) -> (Child, TcpListener) {
-    let api = TcpListener::bind("127.0.0.1:0").unwrap();
-    let child = Command::new(BOOTSTRAP)
-        .args(arguments)
-        .env("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string())
-        .env("AWS_LAMBDA_INITIALIZATION_TYPE", if is_snap_start { "snap-start" } else { "on-demand" })
-        .env("LAMBDA_TASK_ROOT", root.path(""))
-        .env_remove("_HANDLER")
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    (child, api)
-}
-
-/// Reads one request, which begins so.
-fn expect(connection: &mut TcpStream, line: &str) {
-    let mut request = [0; 4096];
-    let len = connection.read(&mut request).unwrap();
-    assert!(request[..len].starts_with(line.as_bytes()), "{}", request[..len].escape_ascii());
-}
-
-const NEXT: &str = "GET /2018-06-01/runtime/invocation/next";
-
 #[test]
 fn sigterm_reaches_the_handlers_of_all_and_nothing_is_left() {
     let script = "trap 'echo $$ >> ended; exit 0' TERM\nsetsid sleep 300 & echo $! >> left\nhandler() { echo 1; }\n";
     let root = Root::new().with("app.sh", script);
-    let (mut child, api) = start(&root, &["--workers", "3", "app.handler"], false);
+    let (mut child, api) = root.start(&["--workers", "3", "app.handler"], false);
     // The first connects before it registers as an extension, and asks when the others do.
     let (first, _) = api.accept().unwrap();
     let (mut extension, _) = api.accept().unwrap();
-    expect(&mut extension, "POST /2020-01-01/extension/register");
+    expect_request(&mut extension, "POST /2020-01-01/extension/register");
     extension.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
     let mut asking = [first, api.accept().unwrap().0, api.accept().unwrap().0];
-    asking.iter_mut().for_each(|connection| expect(connection, NEXT));
+    asking.iter_mut().for_each(|connection| expect_request(connection, NEXT));
     for (number, connection) in asking.iter_mut().enumerate() {
         let head =
             format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-{number}\r\nContent-Length: 2\r\n\r\n{{}}");
         connection.write_all(head.as_bytes()).unwrap();
-        expect(connection, &format!("POST /2018-06-01/runtime/invocation/id-{number}/response"));
+        expect_request(connection, &format!("POST /2018-06-01/runtime/invocation/id-{number}/response"));
     }
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
@@ -189,14 +153,14 @@ fn sigterm_reaches_the_handlers_of_all_and_nothing_is_left() {
 fn the_hooks_of_all_run_around_a_snapshot() {
     let script = "before_snapshot() { echo $$ >> before; }\nafter_restore() { echo $$ >> after; }\nhandler() { :; }\n";
     let root = Root::new().with("app.sh", script);
-    let (mut child, api) = start(&root, &["--workers", "3", "app.handler"], true);
+    let (mut child, api) = root.start(&["--workers", "3", "app.handler"], true);
     let lines = |name| fs::read_to_string(root.path(name)).unwrap_or_default().lines().count();
     let (mut connection, _) = api.accept().unwrap();
-    expect(&mut connection, "GET /2018-06-01/runtime/restore/next");
+    expect_request(&mut connection, "GET /2018-06-01/runtime/restore/next");
     assert_eq!((lines("before"), lines("after")), (3, 0));
     connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
     let mut asking: Vec<TcpStream> = (0..3).map(|_| api.accept().unwrap().0).collect();
-    asking.iter_mut().for_each(|connection| expect(connection, NEXT));
+    asking.iter_mut().for_each(|connection| expect_request(connection, NEXT));
     assert_eq!(lines("after"), 3);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -206,9 +170,9 @@ fn the_hooks_of_all_run_around_a_snapshot() {
 fn a_hook_of_one_that_fails_is_reported() {
     let script = "before_snapshot() { mkdir once 2>&- || exit 3; }\nhandler() { :; }\n";
     let root = Root::new().with("app.sh", script);
-    let (mut child, api) = start(&root, &["--workers", "2", "app.handler"], true);
+    let (mut child, api) = root.start(&["--workers", "2", "app.handler"], true);
     let (mut connection, _) = api.accept().unwrap();
-    expect(&mut connection, "POST /2018-06-01/runtime/init/error");
+    expect_request(&mut connection, "POST /2018-06-01/runtime/init/error");
     connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
@@ -216,9 +180,9 @@ fn a_hook_of_one_that_fails_is_reported() {
 #[test]
 fn the_end_of_one_is_the_end_of_all() {
     let root = Root::new().with("app.sh", "echo $$ >> started\nhandler() { :; }\n");
-    let (mut child, api) = start(&root, &["--workers", "2", "app.handler"], false);
+    let (mut child, api) = root.start(&["--workers", "2", "app.handler"], false);
     let mut asking: Vec<TcpStream> = (0..2).map(|_| api.accept().unwrap().0).collect();
-    asking.iter_mut().for_each(|connection| expect(connection, NEXT));
+    asking.iter_mut().for_each(|connection| expect_request(connection, NEXT));
     asking[0].write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert!(!runs(&fs::read_to_string(root.path("started")).unwrap()));

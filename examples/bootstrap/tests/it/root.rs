@@ -1,16 +1,25 @@
 //! A task root with files in it, and the bootstrap serving from it.
 
 use std::fs;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use lambwire_emulator::{Answer, Console, Emulator, Event, Outcome, Running};
 
 /// How long the function may take. Tests of deadlines wait for a part of it, and no other answer takes as long as that.
 const TIMEOUT: Duration = Duration::from_secs(12);
+
+/// How long anything may take that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What a runtime asks for an event with.
+pub(crate) const NEXT: &str = "GET /2018-06-01/runtime/invocation/next";
 
 pub(crate) const BOOTSTRAP: &str = env!("CARGO_BIN_EXE_bootstrap");
 
@@ -47,10 +56,30 @@ impl Root {
 
     /// The bootstrap with these arguments, on the emulator.
     pub(crate) fn serve(&self, arguments: &[&str]) -> Running {
+        self.emulator(arguments).start().unwrap()
+    }
+
+    /// The emulator that is to run the bootstrap with these arguments.
+    pub(crate) fn emulator(&self, arguments: &[&str]) -> Emulator {
         let mut command = Command::new(BOOTSTRAP);
         command.args(arguments).env_remove("_HANDLER");
         let root = self.0.to_str().unwrap();
-        Emulator::new(command).handler("").task_root(root).timeout(TIMEOUT).console(Console::Silent).start().unwrap()
+        Emulator::new(command).handler("").task_root(root).timeout(TIMEOUT).console(Console::Silent)
+    }
+
+    /// The bootstrap with a Runtime API that answers as the test does.
+    pub(crate) fn start(&self, arguments: &[&str], is_snap_start: bool) -> (Child, TcpListener) {
+        let api = TcpListener::bind("127.0.0.1:0").unwrap();
+        let child = Command::new(BOOTSTRAP)
+            .args(arguments)
+            .env("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string())
+            .env("AWS_LAMBDA_INITIALIZATION_TYPE", if is_snap_start { "snap-start" } else { "on-demand" })
+            .env("LAMBDA_TASK_ROOT", &self.0)
+            .env_remove("_HANDLER")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        (child, api)
     }
 
     /// What the bootstrap says with these arguments, where there is no emulator.
@@ -107,4 +136,21 @@ pub(crate) fn expect_error(running: &Running, event: &str, error_type: &str, par
         assert!(body.contains(part), "{part:?} is not in {body}");
     }
     answer
+}
+
+/// Reads what comes at once, which begins so.
+#[track_caller]
+pub(crate) fn expect_request(connection: &mut TcpStream, line: &str) {
+    let mut request = [0; 4096];
+    let len = connection.read(&mut request).unwrap();
+    assert!(request[..len].starts_with(line.as_bytes()), "{}", request[..len].escape_ascii());
+}
+
+#[track_caller]
+pub(crate) fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    let patience = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < patience, "{what} never came about");
+        sleep(Duration::from_millis(5));
+    }
 }

@@ -132,6 +132,23 @@ fn the_first_line_names_the_shell_and_its_options() {
 }
 
 #[test]
+fn a_script_for_another_shell_than_the_one_that_runs_it_is_named() {
+    let root = Root::new()
+        .with("rich.sh", "#!/usr/bin/env bash\nhandler() { :; }\n")
+        .with("plain.sh", "#!/bin/sh\nhandler() { :; }\n")
+        .with("other.sh", "#!/usr/bin/python3\nhandler() { :; }\n");
+    for (script, interpreter, is_named) in
+        [("rich", "sh", true), ("rich", "bash", false), ("plain", "bash", false), ("other", "sh", false)]
+    {
+        let output = root.run(&["invoke", "--interpreter", interpreter, &format!("{script}.handler"), "1"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        for part in ["/rich.sh begins with #! and /", "/bash, but --interpreter has /", "/sh run it\n"] {
+            assert_eq!(said.contains(part), is_named, "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_margin_that_leaves_no_time_is_named() {
     let root = Root::new().with("app.sh", "handler() { echo 1; }\n");
     let running = root.serve(&["--deadline-margin", "60000", "app.handler"]);

@@ -2,15 +2,13 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::root::{BOOTSTRAP, Root};
+use crate::root::{NEXT, Root, expect_request, wait_for};
 
 /// A worker whose handler hears of it by a signal, and says so in a file.
 const CAREFUL: &str = r#"#!/bin/sh
@@ -21,35 +19,13 @@ printf 'ready - %s\n%s' 16 '{"sigterm":true}' >&9
 while read -r _ id _ length <&8; do echo > event; done & wait
 "#;
 
-fn wait_for(what: &str, holds: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < patience, "{what} never came about");
-        sleep(Duration::from_millis(5));
-    }
-}
-
-/// Starts the bootstrap with a Runtime API that never answers.
-fn start(root: &Root, arguments: &[&str]) -> (std::process::Child, TcpListener) {
-    let api = TcpListener::bind("127.0.0.1:0").unwrap();
-    let child = Command::new(BOOTSTRAP)
-        .args(arguments)
-        .env("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string())
-        .env("LAMBDA_TASK_ROOT", root.path(""))
-        .env_remove("_HANDLER")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    (child, api)
-}
-
 #[test]
 fn a_handler_hears_of_it_and_nothing_is_left() {
     let root = Root::new().with_program("worker", CAREFUL);
-    let (mut child, api) = start(&root, &["worker"]);
+    let (mut child, api) = root.start(&["worker"], false);
     let _events = api.accept().unwrap();
     let (mut extension, _) = api.accept().unwrap();
-    expect(&mut extension, "POST /2020-01-01/extension/register");
+    expect_request(&mut extension, "POST /2020-01-01/extension/register");
     wait_for("the worker", || root.path("left").exists());
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
@@ -64,19 +40,19 @@ fn what_ends_by_it_after_its_time_is_over_is_no_crash() {
     // Where time is left, the caller still waits for an answer.
     for (deadline_ms, is_over) in [(now - 1, true), (now + 600_000, false)] {
         let root = Root::new().with_program("worker", CAREFUL);
-        let (mut child, api) = start(&root, &["worker"]);
+        let (mut child, api) = root.start(&["worker"], false);
         let (mut connection, _) = api.accept().unwrap();
         let (mut extension, _) = api.accept().unwrap();
-        expect(&mut extension, "POST /2020-01-01/extension/register");
+        expect_request(&mut extension, "POST /2020-01-01/extension/register");
         let registered = b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: x\r\nContent-Length: 2\r\n\r\n{}";
         extension.write_all(registered).unwrap();
-        expect(&mut connection, "GET /2018-06-01/runtime/invocation/next");
+        expect_request(&mut connection, NEXT);
         let head = format!("Lambda-Runtime-Aws-Request-Id: a\r\nLambda-Runtime-Deadline-Ms: {deadline_ms}\r\n");
         write!(connection, "HTTP/1.1 200 OK\r\n{head}Content-Length: 2\r\n\r\n{{}}").unwrap();
         wait_for("the event", || root.path("event").exists());
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         if !is_over {
-            expect(&mut connection, "POST /2018-06-01/runtime/invocation/a/error");
+            expect_request(&mut connection, "POST /2018-06-01/runtime/invocation/a/error");
             connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
         }
         assert!(child.wait().unwrap().success());
@@ -89,7 +65,7 @@ fn what_ends_by_it_after_its_time_is_over_is_no_crash() {
 #[test]
 fn a_worker_that_waits_for_no_signal_ends_by_it() {
     let root = Root::new().with("app.sh", "echo $$ > pid\nhandler() { echo 1; }\n");
-    let (mut child, api) = start(&root, &["app.handler"]);
+    let (mut child, api) = root.start(&["app.handler"], false);
     let _asking = api.accept().unwrap();
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
@@ -100,7 +76,7 @@ fn a_worker_that_waits_for_no_signal_ends_by_it() {
 #[test]
 fn a_worker_that_is_still_loading_is_ended() {
     let root = Root::new().with("app.sh", "echo $$ > pid\nsleep 300\nhandler() { echo 1; }\n");
-    let (mut child, _api) = start(&root, &["app.handler"]);
+    let (mut child, _api) = root.start(&["app.handler"], false);
     wait_for("the worker", || fs::read_to_string(root.path("pid")).is_ok_and(|pid| pid.ends_with('\n')));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     child.wait().unwrap();
@@ -123,16 +99,16 @@ echo > ended
 exit 7
 "#,
     );
-    let (mut child, api) = start(&root, &["worker"]);
+    let (mut child, api) = root.start(&["worker"], false);
     let (mut connection, _) = api.accept().unwrap();
-    expect(&mut connection, "GET /2018-06-01/runtime/invocation/next");
+    expect_request(&mut connection, NEXT);
     give(&mut connection, "first");
-    expect(&mut connection, "POST /2018-06-01/runtime/invocation/first/response");
+    expect_request(&mut connection, "POST /2018-06-01/runtime/invocation/first/response");
     wait_for("its end", || root.path("ended").exists());
     // The request for the second has come with the response to the first.
     connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
     give(&mut connection, "second");
-    expect(&mut connection, "POST /2018-06-01/runtime/invocation/second/response");
+    expect_request(&mut connection, "POST /2018-06-01/runtime/invocation/second/response");
     child.kill().unwrap();
     let mut log = String::new();
     child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
@@ -147,22 +123,15 @@ fn give(connection: &mut TcpStream, id: &str) {
     connection.write_all(head.as_bytes()).unwrap();
 }
 
-/// Reads what comes at once, which begins so.
-fn expect(connection: &mut TcpStream, line: &str) {
-    let mut request = [0; 4096];
-    let len = connection.read(&mut request).unwrap();
-    assert!(request[..len].starts_with(line.as_bytes()), "{}", request[..len].escape_ascii());
-}
-
 /// A shell runs its trap when what it waits for is over, and what it says then is the last that is logged.
 #[test]
 fn what_a_handler_says_at_the_end_is_passed_on() {
     let script = "trap 'echo flushing >&2; sleep 0.1; echo flushed >&2; exit 0' TERM\nhandler() { :; }\n";
     let root = Root::new().with("app.sh", script);
-    let (mut child, api) = start(&root, &["app.handler"]);
+    let (mut child, api) = root.start(&["app.handler"], false);
     let _events = api.accept().unwrap();
     let (mut extension, _) = api.accept().unwrap();
-    expect(&mut extension, "POST /2020-01-01/extension/register");
+    expect_request(&mut extension, "POST /2020-01-01/extension/register");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
     let mut log = String::new();

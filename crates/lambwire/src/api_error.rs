@@ -144,12 +144,17 @@ pub enum ApiError<'a> {
     InvalidExtensionId,
     /// The path is none of the Runtime API's.
     NotFound,
+    /// The path has another method.
+    MethodNotAllowed {
+        /// The method that it has.
+        allow: &'a str,
+    },
 }
 
-impl ApiError<'_> {
+impl<'a> ApiError<'a> {
     /// The reply whose body [`write`](Self::write) writes.
-    pub fn reply(&self) -> Reply<'static> {
-        let status = match self {
+    pub fn reply(&self) -> Reply<'a> {
+        let status = match *self {
             Self::InvalidRequestId | Self::InvalidResponseMode => 400,
             Self::InvalidStateTransition { .. }
             | Self::RegistrationClosed
@@ -159,11 +164,13 @@ impl ApiError<'_> {
             Self::RequestEntityTooLarge => 413,
             Self::InternalServerError => 500,
             Self::NotFound => 404,
+            Self::MethodNotAllowed { allow } => return Reply::MethodNotAllowed { allow },
         };
         Reply::Rejected { status }
     }
 
-    /// Writes the body, a line, into `out` and returns its length. It is JSON, but that of [`NotFound`](Self::NotFound).
+    /// Writes the body, a line, into `out` and returns its length. It is JSON, but that of [`NotFound`](Self::NotFound), and
+    /// [`MethodNotAllowed`](Self::MethodNotAllowed) has none.
     ///
     /// # Errors
     ///
@@ -171,6 +178,7 @@ impl ApiError<'_> {
     pub fn write(&self, out: &mut [u8]) -> Result<usize, SendError> {
         let mut transition = String::<MESSAGE_BYTES>::new();
         let (error_type, message) = match self {
+            Self::MethodNotAllowed { .. } => return Ok(0),
             Self::NotFound => {
                 let room =
                     out.get_mut(..NOT_FOUND.len()).ok_or(SendError::BufferTooSmall { needed: NOT_FOUND.len() })?;

@@ -226,7 +226,8 @@ impl Client {
         let event = match parsed.body {
             None => Event::Interim,
             Some(body) => {
-                let head = self.sticky(|_| Reply::read(parsed.kind, parsed.status, &index.fields(input)))?;
+                let fields = index.fields(input);
+                let head = self.sticky(|_| Reply::read(parsed.kind, parsed.status, &fields, parsed.headers))?;
                 Event::Head { head, body, headers: parsed.headers }
             }
         };

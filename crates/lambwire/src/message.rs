@@ -12,6 +12,7 @@ use crate::field::{Field, IndexedHeaders, checked_error_type, put};
 use crate::limits;
 use crate::report::ErrorReport;
 use crate::wire::head::RequestLine;
+use crate::wire::headers::{Headers, is_sendable};
 use crate::wire::writer::Writer;
 
 const NEXT: &str = "/2018-06-01/runtime/invocation/next";
@@ -25,6 +26,9 @@ const RESTORE_ERROR: &str = "/2018-06-01/runtime/restore/error";
 /// The one value that AWS takes in `Lambda-Runtime-Function-Response-Mode`; any other, `buffered` included, is
 /// answered with 400 and leaves AWS's emulator stuck.
 const STREAMING: &str = "streaming";
+
+/// Says which method a path has.
+const ALLOW: &str = "Allow";
 
 /// What a runtime says to the Runtime API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +130,12 @@ pub enum Reply<'a> {
     Rejected {
         /// The status of the reply.
         status: u16,
+    },
+    /// Nor was it, for its method: 405, with the header `Allow` that RFC 9110, section 15.5.6, asks for. Without that it is
+    /// [`Rejected`](Self::Rejected).
+    MethodNotAllowed {
+        /// The method that the path has.
+        allow: &'a str,
     },
 }
 
@@ -358,12 +368,20 @@ impl<'a> ErrorReport<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// Reads the reply to `kind` out of a status and the values of a head.
+    /// Reads the reply to `kind` out of a status, and the values and headers of a head.
     #[inline]
-    pub(crate) fn read(kind: RequestKind, status: u16, fields: &IndexedHeaders<'_, 'a>) -> Result<Self, ReceiveError> {
+    pub(crate) fn read(
+        kind: RequestKind,
+        status: u16,
+        fields: &IndexedHeaders<'_, 'a>,
+        headers: Headers<'a>,
+    ) -> Result<Self, ReceiveError> {
         Ok(match kind {
             _ if Self::is_nothing_yet(kind, status) => Self::NothingYet,
-            _ if Self::is_rejection(kind, status) => Self::Rejected { status },
+            _ if Self::is_rejection(kind, status) => match allowed(status, headers) {
+                Some(allow) => Self::MethodNotAllowed { allow },
+                None => Self::Rejected { status },
+            },
             RequestKind::Next => Self::Invocation(Context::read(fields)?),
             RequestKind::RestoreNext => Self::Restored,
             RequestKind::Register => Self::Registered { id: ExtensionId::read(fields)? },
@@ -395,6 +413,7 @@ impl<'a> Reply<'a> {
             Self::NothingYet => 204,
             Self::Accepted => 202,
             Self::Rejected { status } => *status,
+            Self::MethodNotAllowed { .. } => 405,
         }
     }
 
@@ -407,7 +426,26 @@ impl<'a> Reply<'a> {
                 put(writer, Field::ContentType, Some(b"application/json"))?;
                 put(writer, Field::ExtensionId, Some(id.as_bytes()))
             }
+            Self::MethodNotAllowed { allow } => write_allow(allow, writer),
             Self::NothingYet | Self::Restored | Self::ExtensionEvent => Ok(()),
         }
     }
+}
+
+/// The method that a refusal allows. It is no [`Field`]: the values of a reply to an answer are not indexed.
+#[cold]
+#[inline(never)]
+fn allowed(status: u16, headers: Headers<'_>) -> Option<&str> {
+    let allow = headers.get(ALLOW).filter(|allow| status == 405 && !allow.is_empty())?;
+    core::str::from_utf8(allow).ok()
+}
+
+#[cold]
+#[inline(never)]
+fn write_allow(allow: &str, writer: &mut Writer<'_>) -> Result<(), SendError> {
+    if !is_sendable(allow.as_bytes()) {
+        return Err(SendError::InvalidValue("allowed method"));
+    }
+    writer.header(ALLOW, allow.as_bytes());
+    Ok(())
 }

@@ -94,7 +94,7 @@ impl CompleteReply {
         Reply::is_nothing_yet(self.kind, self.status)
     }
 
-    /// Whether it says [`Reply::Rejected`].
+    /// Whether it says [`Reply::Rejected`] or [`Reply::MethodNotAllowed`].
     pub fn is_rejection(&self) -> bool {
         Reply::is_rejection(self.kind, self.status)
     }
@@ -113,7 +113,7 @@ impl CompleteReply {
     /// [`ReceiveError::NoRequestId`], [`ReceiveError::BadRequestId`] or [`ReceiveError::TwoRequestIds`] for an
     /// invocation that cannot be answered; [`ReceiveError::OtherBuffer`] if that is seen to be another buffer.
     pub fn read<'b>(&self, buf: &'b [u8]) -> Result<Message<'b, Reply<'b>>, ReceiveError> {
-        self.layout.message(buf, |head| Reply::read(self.kind, self.status, &self.index.fields(head)))
+        self.layout.message(buf, |head, headers| Reply::read(self.kind, self.status, &self.index.fields(head), headers))
     }
 }
 
@@ -125,7 +125,7 @@ impl CompleteRequest {
     /// [`ReceiveError::OtherBuffer`] if that is seen to be another one.
     pub fn read<'b>(&self, server: &Server, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
         let read = |head| Request::read(method_and_target(head), &self.index.fields(head), server.prefix());
-        self.layout.message(buf, |head| Ok(read(head)))
+        self.layout.message(buf, |head, _| Ok(read(head)))
     }
 }
 
@@ -144,7 +144,7 @@ impl Layout {
     fn message<'b, H>(
         &self,
         buf: &'b [u8],
-        read: impl FnOnce(&'b [u8]) -> Result<H, ReceiveError>,
+        read: impl FnOnce(&'b [u8], Headers<'b>) -> Result<H, ReceiveError>,
     ) -> Result<Message<'b, H>, ReceiveError> {
         let part = |start, end| buf.get(start..end).ok_or(ReceiveError::OtherBuffer);
         let head = part(0, self.body)?;
@@ -153,9 +153,10 @@ impl Layout {
         if !head.ends_with(b"\r\n\r\n") {
             return Err(ReceiveError::OtherBuffer);
         }
+        let headers = Headers::new(lines.get(self.headers..).ok_or(ReceiveError::OtherBuffer)?);
         Ok(Message {
-            head: read(head)?,
-            headers: Headers::new(lines.get(self.headers..).ok_or(ReceiveError::OtherBuffer)?),
+            head: read(head, headers)?,
+            headers,
             body: part(self.body, self.body_end)?,
             trailers: Headers::new(part(self.trailers, self.trailers_end)?),
         })
@@ -204,7 +205,7 @@ impl MessageReader {
     #[inline(never)]
     pub(crate) fn context<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
         let fields = self.index.fields(buf.get(..self.head).filter(|head| !head.is_empty())?);
-        match Reply::read(self.kind, self.status, &fields) {
+        match Reply::read(self.kind, self.status, &fields, Headers::default()) {
             Ok(Reply::Invocation(context)) => Some(context),
             _ => None,
         }

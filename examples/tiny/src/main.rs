@@ -111,7 +111,7 @@ impl Connection {
             let message = self.receive(reply)?;
             let context = match message.head {
                 Reply::Invocation(context) => context,
-                Reply::Rejected { .. } => return Err(Trouble::Refused),
+                Reply::Rejected { .. } | Reply::MethodNotAllowed { .. } => return Err(Trouble::Refused),
                 _ => {
                     pause(50);
                     continue;
@@ -190,7 +190,7 @@ impl Connection {
         };
         self.tries = 0;
         let message = whole.read(buf)?;
-        if let Reply::Rejected { .. } = message.head {
+        if whole.is_rejection() {
             // The reason is JSON, and is shown as it is: what reads JSON would be a fifth of the program.
             say("refused by the Runtime API: ", message.body.get(..REASON_BYTES).unwrap_or(message.body));
         }

@@ -95,16 +95,8 @@ pub(super) async fn logs(connection: &mut Connection) -> Result<(), Lost> {
 }
 
 /// Tells where the function runs.
-pub(super) async fn metadata(
-    connection: &mut Connection,
-    member: &Member,
-    is_get: bool,
-    authorization: &[u8],
-) -> Result<(), Lost> {
+pub(super) async fn metadata(connection: &mut Connection, member: &Member, authorization: &[u8]) -> Result<(), Lost> {
     discard_body(connection).await?;
-    if !is_get {
-        return connection.reply(&Reply::Rejected { status: 405 }, b"Method Not Allowed\n").await;
-    }
     if !member.knows_token(authorization) {
         return connection.reply(&Reply::Rejected { status: 401 }, b"Unauthorized").await;
     }

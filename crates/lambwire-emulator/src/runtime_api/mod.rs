@@ -132,11 +132,10 @@ async fn converse(connection: &mut Connection, member: &Member, id: ConnectionId
             }
             Asked::Telemetry { id } => telemetry(connection, member, &id).await?,
             Asked::Logs => logs(connection).await?,
-            Asked::Metadata { is_get, authorization } => metadata(connection, member, is_get, &authorization).await?,
+            Asked::Metadata { authorization } => metadata(connection, member, &authorization).await?,
             Asked::WrongMethod { allowed } => {
                 log::warn!("the runtime asks by another method than {allowed}");
-                discard_body(connection).await?;
-                connection.reply_with(&Reply::Rejected { status: 405 }, ("Allow", allowed), b"").await?;
+                turn_down(connection, ApiError::MethodNotAllowed { allow: allowed }).await?;
             }
             Asked::Other { what } => {
                 log::warn!("the runtime asks for something unknown: {what}");

@@ -38,7 +38,6 @@ pub(crate) enum Asked {
     },
     Logs,
     Metadata {
-        is_get: bool,
         authorization: Vec<u8>,
     },
     /// A path that is known, by a method that it has not.
@@ -111,7 +110,7 @@ impl Asked {
             ("POST", "/2020-01-01/extension/exit/error") => error(false),
             ("PUT", "/2022-07-01/telemetry") => Self::Telemetry { id: value(EXTENSION_ID) },
             ("PUT", "/2020-08-15/logs") => Self::Logs,
-            (_, METADATA) => Self::Metadata { is_get: method == "GET", authorization: value("Authorization") },
+            ("GET", METADATA) => Self::Metadata { authorization: value("Authorization") },
             _ => match method_of(path) {
                 Some(allowed) if allowed != method => Self::WrongMethod { allowed },
                 _ => Self::Other { what: format!("{method} {target}") },
@@ -124,7 +123,7 @@ impl Asked {
 fn method_of(path: &str) -> Option<&'static str> {
     let of_invocation = path.strip_prefix("/2018-06-01/runtime/invocation/").and_then(|rest| rest.split_once('/'));
     match path {
-        "/2018-06-01/runtime/invocation/next" | "/2020-01-01/extension/event/next" => Some("GET"),
+        "/2018-06-01/runtime/invocation/next" | "/2020-01-01/extension/event/next" | METADATA => Some("GET"),
         "/2018-06-01/runtime/init/error"
         | "/2020-01-01/extension/register"
         | "/2020-01-01/extension/init/error"

@@ -215,6 +215,7 @@ fn reply_text(kind: RequestKind, heard: &Heard<'_, Reply<'_>>) -> String {
             }
             text
         }
+        Reply::MethodNotAllowed { allow } => format!("refused 405 ({headers} headers)\n  allow {allow}\n"),
         _ => unreachable!(),
     }
 }

@@ -100,6 +100,9 @@ fn an_objection_has_the_status_and_the_type_of_aws() {
         let needed = len;
         assert_eq!(objection.write(&mut out[..len - 1]), Err(SendError::BufferTooSmall { needed }));
     }
+    let objection = ApiError::MethodNotAllowed { allow: "GET" };
+    assert_eq!(objection.reply(), Reply::MethodNotAllowed { allow: "GET" });
+    assert_eq!(objection.write(&mut []), Ok(0));
 }
 
 #[test]
@@ -138,6 +141,16 @@ fn a_whole_reply_tells_what_it_is_before_it_is_read() {
     assert_eq!(reply.rejection(&buf).unwrap().to_string(), "response refused with status 403: why");
     let (reply, buf) = whole(RequestKind::Response, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
     assert!(!reply.is_rejection() && reply.rejection(&buf).is_none());
+    for (allow, expected) in [
+        ("Allow: GET\r\n", Reply::MethodNotAllowed { allow: "GET" }),
+        ("Allow:\r\n", Reply::Rejected { status: 405 }),
+        ("", Reply::Rejected { status: 405 }),
+    ] {
+        let wire = format!("HTTP/1.1 405 Method Not Allowed\r\n{allow}Content-Length: 0\r\n\r\n");
+        let (reply, buf) = whole(RequestKind::Response, &wire);
+        assert!(reply.is_rejection() && reply.rejection(&buf).is_some_and(|rejection| rejection.status() == 405));
+        assert_eq!(reply.read(&buf).unwrap().head, expected);
+    }
 }
 
 /// The first line of this reply to a request.
@@ -156,6 +169,7 @@ fn a_reply_has_the_phrase_of_its_status() {
     assert_eq!(first_line("POST /", &Reply::Accepted), "HTTP/1.1 202 Accepted");
     assert_eq!(first_line("GET /", &Reply::Restored), "HTTP/1.1 200 OK");
     assert_eq!(first_line("GET /", &Reply::NothingYet), "HTTP/1.1 204 No Content");
+    assert_eq!(first_line("PUT /", &Reply::MethodNotAllowed { allow: "GET" }), "HTTP/1.1 405 Method Not Allowed");
     for (status, phrase) in [
         (400, "Bad Request"),
         (403, "Forbidden"),

@@ -104,6 +104,8 @@ fn what_a_server_cannot_send_changes_nothing() {
     context.trace_id = None;
     context.tenant_id = Some("");
     check_unsent(&asked, send(Reply::Invocation(context), NOTHING), SendError::InvalidValue(Field::TenantId.label()));
+    let odd = Reply::MethodNotAllowed { allow: "" };
+    check_unsent(&asked, send(odd, NOTHING), SendError::InvalidValue("allowed method"));
     let mut replying = asked;
     replying.send(&Reply::Accepted, Body::Exact(3), &mut [0; 512]).unwrap();
     check_unsent(&replying, send(Reply::Accepted, NOTHING), SendError::InvalidState);

@@ -174,6 +174,10 @@ impl Answer {
             (RequestKind::Next | RequestKind::RestoreNext | RequestKind::ExtensionNext, 204) => Reply::NothingYet,
             (RequestKind::Register, 204) => Reply::Rejected { status: 403 },
             (_, 200 | 204) => Reply::Accepted,
+            (_, 405) => match self.texts.first() {
+                Some(Some(allow)) => Reply::MethodNotAllowed { allow },
+                _ => Reply::Rejected { status: 405 },
+            },
             (_, status) => Reply::Rejected { status },
         }
     }
@@ -244,7 +248,7 @@ prop_compose! {
 
 prop_compose! {
     pub(crate) fn answer()(
-        status in prop_oneof![3 => Just(200u16), 1 => Just(204), 1 => 400..=407u16, 1 => 409..=599u16],
+        status in prop_oneof![3 => Just(200u16), 1 => Just(204), 1 => Just(405), 1 => 400..=407u16, 1 => 409..=599u16],
         framing in 0..8usize,
         request_id in request_id(),
         deadline_ms in option::of(lambwire::limits::FIRST_DEADLINE_MS..),

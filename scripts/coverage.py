@@ -5,7 +5,7 @@ import os
 import sys
 
 # Per cent that the tests have to reach at least.
-LEAST = {"lines": 98, "branches": 95}
+LEAST = {"lines": 98, "branches": 96}
 
 
 def main(path):

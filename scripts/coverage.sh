@@ -11,5 +11,6 @@ export PATH=$PWD/.tools/bin:$PATH
 # take them.
 export CARGO_LLVM_COV_SETUP=no RUSTC_BOOTSTRAP=1
 export LLVM_COV=/usr/bin/llvm-cov-$LLVM LLVM_PROFDATA=/usr/bin/llvm-profdata-$LLVM
-cargo llvm-cov --quiet --branch -p lambwire --lib --test it --json --output-path target/coverage.json
-python3 scripts/coverage.py target/coverage.json
+json=${CARGO_TARGET_DIR:-target}/coverage.json
+cargo llvm-cov --quiet --branch -p lambwire --lib --test it --json --output-path "$json"
+python3 scripts/coverage.py "$json"

@@ -2,8 +2,6 @@
 //!
 //! Every `Lambda-*` header name of the protocol stands in this file and in no other.
 
-use core::fmt;
-
 use crate::error::SendError;
 use crate::limits;
 use crate::wire::base64;
@@ -102,12 +100,6 @@ impl Field {
             Self::ExtensionId => "extension id",
             Self::ContentType => "content type",
         }
-    }
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.label())
     }
 }
 

@@ -293,6 +293,7 @@ mod tests {
     fn escapes_are_resolved_and_plain_strings_are_borrowed() {
         check(r#"{"a":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00"}"#, &["a"], Some("\"\\/\u{8}\u{c}\n\r\té😀"));
         check(r#"{"a":"\ud83d!\ude00\ud83d\u0041"}"#, &["a"], Some("\u{fffd}!\u{fffd}\u{fffd}A"));
+        check(r#"{"a":"\ud83d\n"}"#, &["a"], Some("\u{fffd}\n"));
         check(r#"{"a":"\u12"}"#, &["a"], Some("\u{fffd}"));
         assert_eq!(at::<Text<'_>>(br#"{"a":"b"}"#, &["a"]).and_then(|text| text.as_str()), Some("b"));
         assert_eq!(at::<Text<'_>>(br#"{"a":"\n"}"#, &["a"]).and_then(|text| text.as_str()), None);

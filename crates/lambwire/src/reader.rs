@@ -366,8 +366,8 @@ impl MessageReader {
 
 /// Moves `buf[from..to]` down to `at`.
 fn close_up(buf: &mut [u8], at: usize, from: usize, to: usize) {
-    let Some(region) = buf.get_mut(at..to) else { return };
-    let Some(gap) = from.checked_sub(at) else { return };
+    let region = buf.get_mut(at..to).unwrap_or_default();
+    let gap = from.saturating_sub(at);
     if (1..=region.len()).contains(&gap) {
         region.copy_within(gap.., 0);
     }

@@ -203,8 +203,9 @@ impl Server {
             return Err(SendError::InvalidBody);
         }
         let body = if body == Body::Chunked && self.request.is_http_1_0 { Body::UntilClose } else { body };
+        // Or one that cannot be understood, which is never whole.
         let is_early = !matches!(self.incoming, Incoming::Whole);
-        let close = self.closing || is_early || self.failed.is_some() || body == Body::UntilClose;
+        let close = self.closing || is_early || body == Body::UntilClose;
         let mut writer = Writer::new(out);
         writer.put(b"HTTP/1.1 ");
         writer.decimal(u64::from(reply.status()));

@@ -269,7 +269,7 @@ impl Session {
             self.reader = MessageReader::with_filled(last.len());
             (self.written, self.request_len, self.total) = (self.head_len, self.head_len, self.head_len);
             self.stage = Stage::Reading;
-        } else if !self.client.is_ready() || !self.reader.is_empty() {
+        } else if !self.client.is_ready() {
             self.client.close();
             self.stage = Stage::Connecting;
         } else if self.head_len == 0 {

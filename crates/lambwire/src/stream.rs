@@ -159,6 +159,17 @@ mod tests {
     }
 
     #[test]
+    fn one_trailer_is_enough_for_an_error() {
+        let find = |lines: &'static [u8]| StreamError::find(Headers::new(lines));
+        let (error_type, report) =
+            (&b"Lambda-Runtime-Function-Error-Type: T\r\n"[..], &b"Lambda-Runtime-Function-Error-Body: e30=\r\n"[..]);
+        assert_eq!(find(b"A: b\r\n"), None);
+        assert_eq!(find(error_type), Some(StreamError { error_type: b"T", encoded_report: b"" }));
+        let found = find(report).unwrap();
+        assert_eq!((found.error_type, found.report(&mut [0; 8])), (&b""[..], Some(&b"{}"[..])));
+    }
+
+    #[test]
     fn a_prelude_at_the_limit_passes_and_one_byte_more_does_not() {
         let fixed = r#"{"statusCode":200,"headers":{},"cookies":[""]}"#.len();
         let mut out = [0; limits::PRELUDE_BYTES + 16];

@@ -229,7 +229,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>, E> Turn<'_, 'b, B, E> {
     /// written and said nothing against it. [`SendError::InvalidState`] if the turn is not over, or has no reply.
     pub fn finish(self) -> Result<Message<'b, Reply<'b>>, Error<Option<E>, &'b [u8]>> {
         let buf: &'b B = self.buf;
-        match self.session.take_outcome(buf.as_ref()) {
+        match self.session.take_outcome() {
             Outcome::Accepted => self.session.message(buf.as_ref()),
             outcome => Err(self.session.error(outcome, buf.as_ref()).map(|()| self.failure, |reason| reason)),
         }
@@ -242,7 +242,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>, E> Turn<'_, 'b, B, E> {
     /// Those of [`finish`](Self::finish), but that there need not be a reply.
     pub fn accepted(self) -> Result<(), Error<Option<E>, &'b [u8]>> {
         let buf: &'b B = self.buf;
-        match self.session.take_outcome(buf.as_ref()) {
+        match self.session.take_outcome() {
             Outcome::Accepted | Outcome::Sent => Ok(()),
             outcome => Err(self.session.error(outcome, buf.as_ref()).map(|()| self.failure, |reason| reason)),
         }
@@ -263,12 +263,8 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>, E> Turn<'_, 'b, B, E> {
 /// What came of a turn.
 impl Session {
     /// The outcome of the turn, after which another request can be started.
-    fn take_outcome(&mut self, buf: &[u8]) -> Outcome {
+    fn take_outcome(&mut self) -> Outcome {
         match self.stage {
-            // The reply was collected in there.
-            Stage::Done(Outcome::Accepted | Outcome::Rejected) if self.reader.is_beyond(buf) => {
-                Outcome::Misused(SendError::InvalidState)
-            }
             Stage::Done(outcome) => {
                 self.stage = Stage::Idle;
                 outcome

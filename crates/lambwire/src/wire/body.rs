@@ -174,7 +174,7 @@ fn chunk_line(input: &[u8]) -> Result<Option<(usize, u64)>, ReceiveError> {
             b';' if digits > 0 => {}
             b'\t' | b' '..=0x7e | 0x80.. if !in_size => {}
             _ => {
-                let digit = char::from(byte).to_digit(16).filter(|_| in_size && digits < 16);
+                let digit = char::from(byte).to_digit(16).filter(|_| digits < 16);
                 let digit = digit.ok_or(ReceiveError::BadChunkLine)?;
                 size = size * 16 + u64::from(digit);
                 digits += 1;

@@ -136,6 +136,14 @@ mod tests {
     }
 
     #[test]
+    fn a_table_has_its_members_and_no_others() {
+        let table = table(b"\0a\xff");
+        for byte in 0..=255 {
+            assert_eq!(table[usize::from(byte)], [0, b'a', 0xff].contains(&byte));
+        }
+    }
+
+    #[test]
     fn lines_without_their_end_are_not_whole() {
         let input = b"a: b\r\nc: d\r\n\r\n";
         for cut in 0..input.len() {

@@ -203,4 +203,18 @@ fn a_message_is_not_read_out_of_another_buffer() {
     assert_eq!(whole.read(&buf).unwrap().body, b"{}");
     assert_eq!(reader.take_rest(&buf[1..]), None);
     assert_eq!(reader.take_rest(&buf), Some(&b"more"[..]));
+    // Of a message that is not whole, all is left.
+    assert_eq!(reader.take_rest(b"more..."), Some(&b"more"[..]));
+}
+
+#[test]
+fn a_reader_that_is_lent_another_end_amid_a_message_asks_for_more() {
+    let wire = reply("Content-Length: 2\r\n\r\n{");
+    let (mut reader, mut buf) = (MessageReader::new(), [wire.as_bytes(), b" "].concat());
+    reader.filled(wire.len());
+    for _ in 0..2 {
+        let mut client = client(&[RequestKind::Next]);
+        assert_eq!(reader.receive_reply(&mut client, &mut buf), Ok(Progress::NeedInput));
+    }
+    assert_eq!(reader.receive_request(&mut Server::new(), &mut buf), Ok(Progress::NeedInput));
 }

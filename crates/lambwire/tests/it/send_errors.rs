@@ -1,7 +1,8 @@
 //! What cannot be sent is an error, which changes nothing.
 
 use lambwire::{
-    Body, Client, Context, ErrorHeaders, Field, Mode, Reply, Request, RequestId, RequestKind, SendError, Server,
+    Body, Client, Context, ErrorHeaders, ExtensionId, Field, Mode, Reply, Request, RequestId, RequestKind, SendError,
+    Server,
 };
 
 use crate::cuts::plain_request;
@@ -63,6 +64,8 @@ fn what_a_client_cannot_send_changes_nothing() {
             send(Request::RestoreError(xray_cause), NOTHING),
             SendError::InvalidValue(Field::XRayCause.label()),
         );
+        let id = ExtensionId::new(odd.as_bytes());
+        assert_eq!(id, Err(SendError::InvalidValue(Field::ExtensionId.label())));
         let stream = answering(Mode::Streaming, Body::Chunked);
         let fail = |client: &mut Client| client.finish_with_error(odd, b"{}", &mut [0; 512]);
         check_unsent(&stream, fail, SendError::InvalidValue(Field::ErrorType.label()));

@@ -98,6 +98,9 @@ fn leave_to_send_a_body_is_given_once_and_only_if_it_is_awaited() {
     assert!(is_open, "{text}");
 
     // Refused without the body, the request is never whole.
+    let mut refused = server(head.as_bytes());
+    refused.send(&Reply::Rejected { status: 413 }, NOTHING, &mut [0; 256]).unwrap();
+    check_unsent(&refused, |server| server.send_continue(&mut [0; 64]), SendError::InvalidState);
     let (text, is_open) = replied(server(head.as_bytes()), &Reply::Rejected { status: 413 }, NOTHING);
     assert!(!is_open && text.contains("Connection: close\r\n"), "{text}");
     let old = head.replace("HTTP/1.1", "HTTP/1.0");

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::limits;
 use crate::terminal;
@@ -54,6 +54,8 @@ pub(crate) struct Printer {
     pending: RefCell<Vec<Piece>>,
     is_due: Cell<bool>,
     due: Notify,
+    /// Whether lines are handed over yet.
+    is_open: watch::Receiver<bool>,
 }
 
 #[derive(Debug)]
@@ -63,13 +65,13 @@ struct Piece {
 }
 
 impl Printer {
-    pub(crate) fn new(console: Console, format: LogFormat) -> Self {
+    pub(crate) fn new(console: Console, format: LogFormat, is_open: watch::Receiver<bool>) -> Self {
         let sink = match console {
             Console::Stdout => Some(Sink::Stdout),
             Console::Stderr => Some(Sink::Stderr),
             Console::Silent => None,
         };
-        Self { sink, format, pending: RefCell::default(), is_due: Cell::new(false), due: Notify::new() }
+        Self { sink, format, pending: RefCell::default(), is_due: Cell::new(false), due: Notify::new(), is_open }
     }
 
     /// Whether anybody is to see the lines of the platform.
@@ -101,7 +103,7 @@ impl Printer {
         }
         let is_much = pending.last().is_some_and(|last| last.text.len() >= limits::PRINT_BYTES);
         drop(pending);
-        if is_much {
+        if is_much && *self.is_open.borrow() {
             self.flush();
         } else if !self.is_due.replace(true) {
             self.due.notify_one();
@@ -110,6 +112,8 @@ impl Printer {
 
     /// Hands over what has been collected, whenever there is something, for ever.
     pub(crate) async fn run(&self) {
+        // Whoever would open it may have gone.
+        let _ = self.is_open.clone().wait_for(|is_open| *is_open).await;
         loop {
             self.due.notified().await;
             tokio::time::sleep(limits::PRINT_DELAY).await;

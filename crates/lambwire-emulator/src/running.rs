@@ -38,6 +38,8 @@ pub struct Running {
     callers: Callers,
     addresses: Addresses,
     feed: Arc<Feed>,
+    /// Whether its lines are printed yet.
+    lines: Arc<watch::Sender<bool>>,
     phase: watch::Sender<Phase>,
     /// Closed when the emulator has ended.
     end: mpsc::Sender<Infallible>,
@@ -64,7 +66,11 @@ pub(crate) enum Phase {
 
 impl Running {
     /// Starts the thread; the inner error is that of the program.
-    pub(crate) fn start(parts: Parts, addresses: Addresses) -> io::Result<io::Result<Self>> {
+    pub(crate) fn start(
+        parts: Parts,
+        addresses: Addresses,
+        lines: watch::Sender<bool>,
+    ) -> io::Result<io::Result<Self>> {
         let (phase, phases) = watch::channel(Phase::Open);
         let (end, ended) = mpsc::channel(1);
         let (callers, jobs) = Callers::new(&parts.region, &parts.function.name, parts.reserved);
@@ -82,7 +88,7 @@ impl Running {
             }
             drop(ended);
         })?;
-        let running = Self { callers, addresses, feed, phase, end, thread: Some(thread) };
+        let running = Self { callers, addresses, feed, lines: Arc::new(lines), phase, end, thread: Some(thread) };
         // A thread that ends without a word has reported its panic.
         Ok(start.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map(|()| running))
     }
@@ -93,6 +99,10 @@ impl Running {
 
     pub(crate) fn feed(&self) -> &Arc<Feed> {
         &self.feed
+    }
+
+    pub(crate) fn lines(&self) -> &Arc<watch::Sender<bool>> {
+        &self.lines
     }
 
     pub(crate) fn addresses(&self) -> Addresses {
@@ -193,6 +203,8 @@ pub(crate) struct Parts {
     pub(crate) reserved: Option<usize>,
     pub(crate) watched: Vec<PathBuf>,
     pub(crate) is_announced: bool,
+    /// Emulators whose lines wait for this one.
+    pub(crate) held: Vec<Arc<watch::Sender<bool>>>,
     pub(crate) owns_process: bool,
 }
 
@@ -214,6 +226,9 @@ impl Parts {
             let ready = ready_line(addresses, &self.others, fleet.settings.printer.is_json());
             fleet.settings.printer.print((ready + &exports).as_bytes());
             fleet.settings.printer.flush();
+        }
+        for lines in self.held {
+            lines.send_replace(true);
         }
         let begun = open(&fleet, runtime_api, owns_process);
         let options = Rc::new(self.options);

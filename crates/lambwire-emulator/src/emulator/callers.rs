@@ -82,6 +82,7 @@ impl Emulator {
     pub fn also(mut self, other: &Running) -> Self {
         self.callers.others.push(other.callers().clone());
         self.callers.feeds.push(Arc::clone(other.feed()));
+        self.held.push(Arc::clone(other.lines()));
         self.others.push((other.callers().function().to_owned(), other.addresses()));
         self
     }

@@ -5,7 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::console::{Console, LogFormat};
 use crate::event::new_id;
@@ -43,6 +46,8 @@ pub struct Emulator {
     reserved: Option<usize>,
     dead_letters: Option<PathBuf>,
     is_announced: bool,
+    is_held: bool,
+    held: Vec<Arc<watch::Sender<bool>>>,
     owns_process: bool,
 }
 
@@ -91,6 +96,8 @@ impl Emulator {
             reserved: None,
             dead_letters: None,
             is_announced: false,
+            is_held: false,
+            held: Vec::new(),
             owns_process: false,
         }
     }
@@ -178,6 +185,14 @@ impl Emulator {
     #[must_use]
     pub fn announce(mut self) -> Self {
         self.is_announced = true;
+        self
+    }
+
+    /// Holds back the lines of this emulator until one starts that has it [`also`](Self::also), whose
+    /// [announcement](Self::announce) so comes first.
+    #[must_use]
+    pub fn hold_lines(mut self) -> Self {
+        self.is_held = true;
         self
     }
 

@@ -7,6 +7,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::Emulator;
 use super::callers::reachable;
 use crate::console::Printer;
@@ -55,6 +57,7 @@ impl Emulator {
         self.callers.feeds.push(Arc::clone(&feed));
         let name = self.command.as_ref().map(|command| command.get_program().to_string_lossy().into_owned());
         let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
+        let (lines, are_lines_open) = watch::channel(!self.is_held);
         let parts = Parts {
             region: function::region(self.command.as_ref()),
             settings: Settings {
@@ -69,7 +72,7 @@ impl Emulator {
                 registration: registration(&self.function, self.command.as_ref()),
                 metadata_token: self.function.metadata_token.clone(),
                 memory_mb: self.function.memory_mb,
-                printer: Printer::new(self.console, self.log_format),
+                printer: Printer::new(self.console, self.log_format, are_lines_open),
                 dead_letters: self.dead_letters,
                 feed,
             },
@@ -86,9 +89,10 @@ impl Emulator {
             reserved: self.reserved,
             watched: self.watched,
             is_announced: self.is_announced,
+            held: self.held,
             owns_process: self.owns_process,
         };
-        let started = Running::start(parts, addresses).map_err(StartError::Thread)?;
+        let started = Running::start(parts, addresses, lines).map_err(StartError::Thread)?;
         started.map_err(|error| StartError::Program { name: name.unwrap_or_default(), error })
     }
 }

@@ -124,7 +124,7 @@ impl Args {
         let mut running = Vec::new();
         for function in others {
             let emulator = self.with_common(function)?;
-            running.push(emulator.start()?);
+            running.push(emulator.hold_lines().start()?);
         }
         let front = running.iter().fold(self.front(front)?, Emulator::also);
         running.push(front.start()?);

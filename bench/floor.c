@@ -2,7 +2,7 @@
  * The floor: an echo that does nothing but the exchange, by hand, for the server of this bench.
  *
  *   cc floor.c                ask, read, answer, read
- *   cc -DAHEAD floor.c        the answer and the next question in one write
+ *   cc -DPIPELINED floor.c        the response and the next request in one write
  *   cc -DMANY=64 floor.c      the same as the first, on so many connections at a time as
  *                             AWS_LAMBDA_MAX_CONCURRENCY says, 64 at most
  */
@@ -87,7 +87,7 @@ static void answer(struct connection *c, char *body, size_t len) {
     at = mempcpy(at, digit, digits + sizeof digits - digit);
     at = stpcpy(at, "\r\n\r\n");
     struct iovec pieces[] = {{head, at - head}, {body, len}, {NEXT, sizeof NEXT - 1}};
-#ifdef AHEAD
+#ifdef PIPELINED
     write_all(c->fd, pieces, 3);
 #else
     write_all(c->fd, pieces, 2);
@@ -105,7 +105,7 @@ static void turn(struct connection *c) {
         /* "HTTP/1.1 200" against 202. */
         char status = c->in[c->begin + 11];
         if (status == '0') answer(c, body, len);
-#ifndef AHEAD
+#ifndef PIPELINED
         else ask(c->fd);
 #endif
         c->begin = body + len - c->in;

@@ -17,7 +17,7 @@ main() {
     mkdir -p "$programs"
 
     floor floor
-    floor floor-ahead -DAHEAD
+    floor floor-pipelined -DPIPELINED
     floor floor-many -DMANY=$AT_ONCE
 
     cargo build -q --profile bootstrap -p tiny

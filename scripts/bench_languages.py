@@ -44,7 +44,7 @@ BUDGET_S = 3
 
 
 class Figures(NamedTuple):
-    """Of one event's size. Times are from the event to the next question, until which AWS bills."""
+    """Of one event's size. Times are from the event to the following `next`, until which AWS bills."""
 
     rate: float
     p99_us: float

@@ -59,9 +59,9 @@ TINY_STARTING_CALLS = 8
 TINY_RSS_KIB = 64
 HELLO_RSS_KIB = 320
 BOOTSTRAP_RSS_KIB = 464
-# Of an answer and the question behind it: calls that write to the connection, and that read from it.
+# Of a response and the pipelined `next`: calls that write to the connection, and that read from it.
 EXPLICIT = {"write": 2, "read": 2}
-AHEAD = {"write": 1, "read": 2}
+PIPELINED = {"write": 1, "read": 2}
 
 WRITING = {"write", "writev", "sendto", "sendmsg"}
 MOVING = WRITING | {"read", "readv", "recvfrom", "recvmsg"}
@@ -283,8 +283,8 @@ def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_ec
     for what, echo, handler, most in [
         ("lambwire-mio, explicit loop", mio_echo, "echo", EXPLICIT),
         ("lambwire-smol, explicit loop", smol_echo, "echo", EXPLICIT),
-        ("lambwire-mio, serve", mio_echo, "serve", AHEAD),
-        ("lambwire-smol, serve", smol_echo, "serve", AHEAD),
+        ("lambwire-mio, serve", mio_echo, "serve", PIPELINED),
+        ("lambwire-smol, serve", smol_echo, "serve", PIPELINED),
     ]:
         figures += [(f"{what}: calls that {way}", each, most[way]) for way, each in moves(echo, handler).items()]
     starts = [

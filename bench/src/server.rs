@@ -17,7 +17,7 @@ use crate::subjects::Subject;
 /// Longest wait for a subject, in milliseconds.
 const PATIENCE_MS: u16 = 10_000;
 
-/// What a connection has room for, in bytes: an answer of 6 MiB, and a question behind it.
+/// What a connection has room for, in bytes: a response of 6 MiB, and `next` behind it.
 const INPUT: usize = 7 << 20;
 
 /// What the listener is called among the connections.
@@ -41,7 +41,7 @@ pub struct Plan<'a> {
 /// What came of it. Times of invocations are in no order.
 #[derive(Default)]
 pub struct Outcome {
-    /// From before the process was made to all bytes of its first question.
+    /// From before the process was made to all bytes of its first `next`.
     pub start: Duration,
     pub start_cpu: Duration,
     pub idle_rss_kib: u64,
@@ -55,7 +55,7 @@ pub struct Outcome {
     pub cpu: Duration,
     /// From the first byte of an event's reply to the last one of the answer.
     pub latency: Vec<Duration>,
-    /// From there to the last byte of the next question.
+    /// From there to the last byte of the following `next`.
     pub turnaround: Vec<Duration>,
     /// System calls an invocation, which are counted in runs of their own.
     pub calls: f64,
@@ -104,7 +104,7 @@ struct Server<'a> {
     begun: Instant,
     handed_out: usize,
     answered: usize,
-    /// Questions that were not answered, as there are no more events.
+    /// `next` that got no reply, as there are no more events.
     waiting: usize,
     outcome: Outcome,
 }
@@ -199,7 +199,7 @@ impl Server<'_> {
             self.waiting += 1;
             return Ok(());
         }
-        let number = self.free.pop().ok_or("more questions than events may be out")?;
+        let number = self.free.pop().ok_or("more requests than events may be out")?;
         self.handed_out += 1;
         self.pause();
         self.sent_at[number] = Instant::now();

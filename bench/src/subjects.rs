@@ -31,7 +31,7 @@ pub const STARTED: &[Subject] = &[
 /// Given one event after the other.
 pub const ECHOING: &[Subject] = &[
     subject("floor", "floor", "echo"),
-    subject("floor, one ahead", "floor-ahead", "echo"),
+    subject("floor, pipelined", "floor-pipelined", "echo"),
     subject("tiny", "tiny", "echo"),
     subject("lambwire-mio", "echo", "echo"),
     subject("lambwire-mio, `serve`", "echo", "serve"),

@@ -5,7 +5,7 @@ use lambwire::{Body, Client, Context, Event, Mode, Reply, Request, RequestId, Re
 
 use crate::cuts::{Stop, feed, plain_request};
 
-const VERBS: [RequestKind; 6] = [
+const KINDS: [RequestKind; 6] = [
     RequestKind::Next,
     RequestKind::Response,
     RequestKind::Error,
@@ -57,7 +57,7 @@ impl Turn<'_> {
 impl Pair {
     /// One exchange; whether another can follow.
     fn exchange(&mut self, script: &mut Unstructured<'_>) -> Result<bool> {
-        let kind = *script.choose(&VERBS)?;
+        let kind = *script.choose(&KINDS)?;
         let turn = Turn::arbitrary(script)?;
         let request = match plain_request(kind) {
             Request::Response { id, .. } if script.ratio(1, 4)? => {
@@ -69,8 +69,8 @@ impl Pair {
         if script.ratio(1, 8)? && !turn.body.is_empty() && wire.len() > 300 {
             return self.refuse_early(kind, &request, &wire, script).map(|()| false);
         }
-        let ahead = verb_is_answer(kind) && script.ratio(1, 4)?;
-        let (wire, first_len) = self.ask_ahead(wire, ahead);
+        let pipelines = kind_is_answer(kind) && script.ratio(1, 4)?;
+        let (wire, first_len) = self.pipeline(wire, pipelines);
         let heard = feed(&mut self.server, &wire, turn.ends(wire.len()));
         assert_eq!((heard.stop, heard.left, heard.messages.len()), (Ok(Stop::Paused), wire.len() - first_len, 1));
         assert_eq!(heard.messages[0].head, request);
@@ -80,7 +80,7 @@ impl Pair {
         if !self.answer(kind, false, script)? {
             return Ok(false);
         }
-        if ahead {
+        if pipelines {
             let heard = feed(&mut self.server, &wire[first_len..], [wire.len() - first_len]);
             assert_eq!((heard.messages.len(), heard.messages[0].head), (1, Request::Next));
             return self.answer(RequestKind::Next, false, script);
@@ -90,10 +90,10 @@ impl Pair {
 
     /// Sends a request, and gives its bytes.
     fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>, with_error: bool) -> Vec<u8> {
-        let is_question = matches!(request, Request::Next | Request::RestoreNext);
+        let is_next = matches!(request, Request::Next | Request::RestoreNext);
         let is_stream = matches!(request, Request::Response { mode: Mode::Streaming, .. });
         let framing = match turn.framing() {
-            _ if is_question => Body::Exact(0),
+            _ if is_next => Body::Exact(0),
             _ if is_stream => Body::Chunked,
             framing => framing,
         };
@@ -101,7 +101,7 @@ impl Pair {
         let mut wire = vec![0; 1024];
         let len = self.client.send(request, framing, &mut wire).unwrap();
         wire.truncate(len);
-        for piece in turn.pieces().filter(|_| !is_question) {
+        for piece in turn.pieces().filter(|_| !is_next) {
             let frame = self.client.frame(piece.len()).unwrap();
             wire.extend_from_slice(&[frame.before(), piece, frame.after()].concat());
         }
@@ -117,9 +117,9 @@ impl Pair {
     }
 
     /// Sends a `next` behind an answer, and says where it begins.
-    fn ask_ahead(&mut self, mut wire: Vec<u8>, ahead: bool) -> (Vec<u8>, usize) {
+    fn pipeline(&mut self, mut wire: Vec<u8>, pipelines: bool) -> (Vec<u8>, usize) {
         let first_len = wire.len();
-        if ahead {
+        if pipelines {
             wire.resize(first_len + 256, 0);
             let len = self.client.send(&Request::Next, Body::Exact(0), &mut wire[first_len..]).unwrap();
             wire.truncate(first_len + len);
@@ -180,6 +180,6 @@ impl Pair {
     }
 }
 
-fn verb_is_answer(kind: RequestKind) -> bool {
+fn kind_is_answer(kind: RequestKind) -> bool {
     matches!(kind, RequestKind::Response | RequestKind::Error)
 }

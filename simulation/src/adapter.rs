@@ -12,9 +12,9 @@ use crate::world::World;
 /// One request, at all its retries.
 pub(crate) struct Attempt {
     pub(crate) retries: RetryOracle,
-    /// Length of the question that is pipelined.
+    /// Length of the `next` that is pipelined.
     next_len: usize,
-    /// Bytes of this try, without that question, that are still to be written; `None` before its first write.
+    /// Bytes of this try, without that `next`, that are still to be written; `None` before its first write.
     left: Option<usize>,
     /// Something of this try was written.
     is_begun: bool,

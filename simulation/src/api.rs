@@ -15,7 +15,7 @@ pub(crate) struct ApiEnd {
     /// Bytes that were read and not understood as yet.
     input: Vec<u8>,
     incoming: Option<Incoming>,
-    /// A question waits, until then at most.
+    /// A `next` waits, until then at most.
     held_until_ms: Option<u64>,
     /// The invocation that was handed out here, and to which no answer has begun.
     handed_out: Option<usize>,
@@ -158,7 +158,7 @@ impl ApiEnd {
             Some(if faults.does(Harm::NothingYet) { *now_ms + faults.up_to_ms(5000) } else { u64::MAX });
     }
 
-    /// Replies to a question that has waited long enough, and says whether there was one.
+    /// Replies to a `next` that has waited long enough, and says whether there was one.
     fn answer_the_held(&mut self, down: &mut Pipe, scene: &mut Scene) -> bool {
         let Some(until_ms) = self.held_until_ms else { return false };
         if self.wakes_ms(until_ms, scene) > scene.now_ms {
@@ -206,7 +206,7 @@ impl ApiEnd {
     }
 
     fn refuse(&mut self, said: Said, status: u16, down: &mut Pipe, scene: &mut Scene) {
-        let objection = match status {
+        let error = match status {
             400 => ApiError::InvalidRequestId,
             403 => ApiError::InvalidStateTransition { from: "RuntimeResponseSentState", to: "InvocationResponse" },
             410 => ApiError::InvokeTimeout,
@@ -215,7 +215,7 @@ impl ApiEnd {
             _ => ApiError::NotFound,
         };
         let mut body = [0; 256];
-        let len = objection.write(&mut body).expect("room for every objection");
+        let len = error.write(&mut body).expect("room for every error");
         self.say(said, &Reply::Rejected { status }, &body[..len], down, &mut scene.faults);
     }
 

@@ -2,9 +2,8 @@
 //!
 //! A run has a few invocations. When it ends, each was answered exactly once and byte for byte, or its loss was reported to
 //! whoever gave the answer. No reply was taken for that to another request, and no stream that failed for one that is
-//! whole. No connection was used that was of no use any more, and none was left that was of use. What was tried again
-//! might be tried again, after as long a wait as is due, and nothing was given up that might have been tried again.
-//! Nothing is left between the ends.
+//! whole. Dead connections are never reused and live ones never dropped. A retry is allowed and waits as long as is
+//! due, and nothing that allows a retry is given up. Nothing is left between the ends.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The judge of what is tried again: by what went out and what came back, it knows what the runtime may do.
+//! The judge of what is retried: by what went out and what came back, it knows what the runtime may do.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) struct RetryOracle {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Question,
+    Next,
     Answer,
     Stream,
 }
@@ -109,7 +109,7 @@ impl RetryOracle {
         self.is_lost = false;
         assert!(
             !self.is_over(),
-            "tried again after {} retries, {} halves, {} wholes",
+            "retried after {} retries, {} halves, {} wholes",
             self.failed,
             self.halves,
             self.wholes
@@ -132,7 +132,7 @@ impl RetryOracle {
 
     fn is_over(&self) -> bool {
         let is_spoilt = match self.kind {
-            Kind::Question => false,
+            Kind::Next => false,
             Kind::Answer => self.halves > 0 || self.wholes > 1,
             Kind::Stream => self.halves + self.wholes > 0,
         };

@@ -18,7 +18,7 @@ pub(crate) struct Runtime<'w> {
     out: [u8; HEAD_BYTES],
     /// Room for replies other than invocations.
     reply: Vec<u8>,
-    /// Length of the head of a question.
+    /// Length of the head of `next`.
     next_len: usize,
 }
 
@@ -55,7 +55,7 @@ impl<'w> Runtime<'w> {
         loop {
             self.session.start_next(&mut self.heads).expect("room");
             let mut turn = self.session.turn_next(&self.heads, &self.reply, buf).expect("it was started");
-            let mut attempt = Attempt::new(Kind::Question, 0);
+            let mut attempt = Attempt::new(Kind::Next, 0);
             match attempt.drive(self.world, &mut turn) {
                 Drove::ToTheEnd => {
                     return turn.finish().map_err(|error| failed(self.world, &attempt.retries, &error));
@@ -65,7 +65,7 @@ impl<'w> Runtime<'w> {
         }
     }
 
-    /// Answers with all bytes at once, and pipelines a question behind them if that is wanted.
+    /// Answers with all bytes at once, and pipelines `next` behind them if that is wanted.
     pub(crate) fn answer(
         &mut self,
         request: &Request<'_>,

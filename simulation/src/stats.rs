@@ -17,7 +17,7 @@ pub(crate) enum Count {
     Cuts,
     Freezes,
     Restarts,
-    /// Questions that went ahead, behind an answer.
+    /// `next` pipelined behind an answer.
     Pipelined,
     /// Answers that were sent again.
     Repeats,
@@ -39,7 +39,7 @@ const NAMES: [&str; 15] = [
     "cuts",
     "freezes",
     "restarts",
-    "questions ahead",
+    "pipelined requests",
     "answers sent again",
     "invocations answered",
     "invocations timed out",

@@ -14,7 +14,7 @@ pub const CALLER_CONNECTIONS: usize = 2 * CALLERS;
 /// Most connections from the runtime at a time; more are closed at once. AWS's clients hold one or two.
 pub const RUNTIME_CONNECTIONS: usize = 256;
 
-/// Most invocations at a time in one process. Half of [`RUNTIME_CONNECTIONS`], so that each connection may be made anew
+/// Most invocations at a time in one process. Half of [`RUNTIME_CONNECTIONS`], so that each connection may be replaced
 /// while the one before lingers.
 pub const CONCURRENCY: usize = RUNTIME_CONNECTIONS / 2;
 

@@ -42,7 +42,7 @@ impl fmt::Display for InvokeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Throttled => f.write_str("as many invocations are waiting or under way as may be"),
-            Self::EventTooLarge { bytes } => write!(f, "event of {bytes} bytes, {PAYLOAD_BYTES} is the most"),
+            Self::EventTooLarge { bytes } => write!(f, "event of {bytes} bytes, limit is {PAYLOAD_BYTES}"),
             Self::InvalidValue(error) => error.fmt(f),
             Self::Stopped => f.write_str("the emulator has ended"),
         }
@@ -75,7 +75,7 @@ pub(crate) struct Callers {
 pub(crate) struct Job {
     pub(crate) invocation: Invocation,
     pub(crate) caller: Caller,
-    /// Held until the invocation is answered; an event that is tried again has none.
+    /// Held until the invocation is answered; an event that is retried has none.
     pub(crate) place: Option<Place>,
 }
 
@@ -86,7 +86,7 @@ pub(crate) enum Caller {
     Waits(oneshot::Sender<Answer>),
     /// Somebody who gets the body of a response as it comes, and then the rest.
     Streams(mpsc::Sender<Piece>, oneshot::Sender<Answer>),
-    /// Nobody: the event is tried again if it fails, and this is the try.
+    /// Nobody: the event is retried if it fails, and this is the try.
     Nobody {
         /// Which try it is, the first being 0.
         tries: usize,

@@ -28,7 +28,7 @@ pub use panics::{Duty, SendAlone, catch};
 pub use response::{Failure, Response, ResponseBody};
 pub use stream::Streaming;
 
-/// Why a request came to nothing.
+/// Why a request failed.
 ///
 /// - [`Send`](lambwire::Error::Send): a response is larger than Lambda takes, or its media type fits no header. The
 ///   invocation has then been answered with an error that says so.

@@ -1,7 +1,7 @@
 //! Responses with the event as it came; the tests against other servers run it.
 //!
 //! The handler, `_HANDLER`, says how: `echo`, `stream`, `stream-http`, `stream-fail` after the event, `fail`, `oversize`
-//! with a response of one byte too many, or `init-error`; `serve` is the loop one request ahead, where an event may say
+//! with a response of one byte too many, or `init-error`; `serve` is the pipelined loop, where an event may say
 //! what it wants besides, `serve-concurrent` as many of them as the environment asks for, and `sigterm` is `serve` with a
 //! last word at SIGTERM.
 

@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::request::RecordedRequest;
 use crate::state::Shared;
 
-/// How long a wait of a test lasts before it comes to nothing, unless [`Api::with_patience`] says otherwise. It is long, since
+/// How long a wait of a test lasts before it fails, unless [`Api::with_patience`] says otherwise. It is long, since
 /// a test that goes well does not wait for a time to pass, and a machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 

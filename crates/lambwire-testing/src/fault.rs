@@ -16,7 +16,7 @@ pub enum Fault {
     Segments(usize),
     /// It comes behind an interim reply, `100 Continue`.
     Interim,
-    /// There is no invocation as yet: 204, as some emulators say. Only to a question for one.
+    /// There is no invocation as yet: 204, as some emulators say. Only to `next`.
     NothingYet,
     /// It is refused, as AWS does.
     Reject(ApiError<'static>),

@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Handles one event after another, until the request for the next one comes to nothing, and says why.
+/// Handles one event after another, until the request for the next one fails, and says why.
 pub(crate) fn run(api: &str) -> Result<String, Box<dyn std::error::Error>> {
     let mut runtime =
         Runtime { session: Session::new(api)?, socket: None, heads: [0; 1024], out: [0; 1024], reply: Vec::new() };

@@ -221,14 +221,14 @@ mod tests {
     use super::*;
     use crate::limits;
 
-    fn written(objection: ApiError<'_>) -> std::string::String {
+    fn written(error: ApiError<'_>) -> std::string::String {
         let mut out = [0; 512];
-        let len = objection.write(&mut out).unwrap();
+        let len = error.write(&mut out).unwrap();
         std::string::String::from_utf8(out[..len].to_vec()).unwrap()
     }
 
     #[test]
-    fn objections_have_the_texts_of_aws_and_are_read_back() {
+    fn errors_have_the_texts_of_aws_and_are_read_back() {
         assert_eq!(
             written(ApiError::InvalidStateTransition { from: "RuntimeResponseSentState", to: "InvocationResponse" }),
             "{\"errorMessage\":\"State transition from RuntimeResponseSentState to InvocationResponse failed for \

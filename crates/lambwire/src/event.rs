@@ -1,4 +1,4 @@
-//! What a connection gives back when bytes are put into it.
+//! What a connection returns when bytes are put into it.
 
 use crate::error::ReceiveError;
 use crate::field::HeaderIndex;

@@ -1,4 +1,4 @@
-//! Why a request came to nothing.
+//! Why a request failed.
 
 use core::{error, fmt};
 
@@ -6,7 +6,7 @@ use crate::api_error::Rejection;
 use crate::error::{ReceiveError, SendError};
 use crate::message::RequestKind;
 
-/// Why a request came to nothing, for a transport whose own errors are of type `E`, and a rejection whose body is kept in
+/// Why a request failed, for a transport whose own errors are of type `E`, and a rejection whose body is kept in
 /// `B`.
 ///
 /// As text, each says what happened to which request; what lies below is its [source](error::Error::source).
@@ -40,7 +40,7 @@ pub enum Error<E, B> {
 }
 
 impl<E, B> Error<E, B> {
-    /// The request that came to nothing.
+    /// The request that failed.
     pub fn request(&self) -> RequestKind {
         match self {
             Self::Transport { request, .. } | Self::Send { request, .. } | Self::Receive { request, .. } => *request,
@@ -50,7 +50,7 @@ impl<E, B> Error<E, B> {
 
     /// Whether the loop should end.
     ///
-    /// Any error of `next` is fatal: it was tried again as often as helps. One of a response or an error is about that
+    /// Any error of `next` is fatal: it was retried as often as helps. One of a response or an error is about that
     /// invocation alone, unless it [is a rejection](Rejection::is_fatal) which says that the execution environment is
     /// broken.
     pub fn is_fatal(&self) -> bool {

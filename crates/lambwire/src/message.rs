@@ -125,7 +125,7 @@ pub enum Reply<'a> {
     },
     /// An event for an extension; the body says which.
     ExtensionEvent,
-    /// It was not; the body says why, mostly as JSON. [`Rejection`](crate::Rejection) reads it. To a question, the statuses
+    /// It was not; the body says why, mostly as JSON. [`Rejection`](crate::Rejection) reads it. To `next`, the statuses
     /// 204 and 408 are received as [`NothingYet`](Self::NothingYet).
     Rejected {
         /// The status of the reply.

@@ -19,7 +19,7 @@ use crate::wire::headers::Headers;
 /// Read into [`space`](Self::space), say how much with [`filled`](Self::filled), and ask
 /// [`receive_reply`](Self::receive_reply) or [`receive_request`](Self::receive_request), until the message is whole.
 /// A body of known length stays where it was read; chunks are closed up in place. Bytes behind the message, which a
-/// request ahead brings, are kept for the next. The buffer may be moved and enlarged between calls; what is in it
+/// pipelined request brings, are kept for the next. The buffer may be moved and enlarged between calls; what is in it
 /// must not change.
 #[derive(Clone, Debug, Default)]
 pub struct MessageReader {
@@ -265,7 +265,7 @@ impl MessageReader {
     }
 
     /// Goes on with the next request to `server`. To be asked when the reply to the one before is wholly written: one that
-    /// was sent ahead is not looked at earlier.
+    /// was pipelined is not looked at earlier.
     ///
     /// # Errors
     ///

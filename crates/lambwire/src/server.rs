@@ -16,7 +16,7 @@ use crate::wire::writer::Writer;
 ///
 /// The same kinds as [`Client`](crate::Client), the other way round: [`receive`](Self::receive) gives a request, then
 /// [`send`](Self::send), [`frame`](Self::frame) and [`finish`](Self::finish) say what to write in reply. A request that
-/// was sent ahead waits in the input until the reply before it is wholly written.
+/// was pipelined waits in the input until the reply before it is wholly written.
 #[derive(Clone, Debug)]
 pub struct Server {
     prefix: Option<Endpoint>,

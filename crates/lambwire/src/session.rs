@@ -92,7 +92,7 @@ pub(crate) enum Outcome {
     Misused(SendError),
 }
 
-/// Why a request came to nothing.
+/// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
     /// The connection failed; the caller knows how.

@@ -225,7 +225,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>, E> Turn<'_, 'b, B, E> {
     ///
     /// # Errors
     ///
-    /// [`Error`], by which the turn came to nothing: [`Error::Transport`] with `None` if the other end spoke before all was
+    /// [`Error`], by which the turn failed: [`Error::Transport`] with `None` if the other end spoke before all was
     /// written and said nothing against it. [`SendError::InvalidState`] if the turn is not over, or has no reply.
     pub fn finish(self) -> Result<Message<'b, Reply<'b>>, Error<Option<E>, &'b [u8]>> {
         let buf: &'b B = self.buf;
@@ -249,7 +249,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>, E> Turn<'_, 'b, B, E> {
     }
 
     /// The invocation that came with an event larger than [`PAYLOAD_BYTES`](crate::limits::PAYLOAD_BYTES), which is why the
-    /// turn came to nothing: it can be answered with an error.
+    /// turn failed: it can be answered with an error.
     pub fn oversized(&self) -> Option<Context<'_>> {
         self.session.oversized(self.buf.as_ref())
     }
@@ -306,7 +306,7 @@ impl Session {
     }
 
     /// The invocation whose event, in `buf`, was larger than [`PAYLOAD_BYTES`](crate::limits::PAYLOAD_BYTES), which is why the last
-    /// turn came to nothing: it can be answered with an error.
+    /// turn failed: it can be answered with an error.
     pub fn oversized<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
         let Stage::Done(Outcome::Lost(Loss::Receive(ReceiveError::PayloadTooLarge { .. }))) = self.stage else {
             return None;

@@ -126,7 +126,7 @@ impl Head {
 
 /// What is wrong with an answer of so many bytes.
 pub(crate) fn too_large(len: usize) -> String {
-    format!("answer of {len} bytes, {BODY_BYTES} is the most")
+    format!("answer of {len} bytes, limit is {BODY_BYTES}")
 }
 
 fn decimal(digits: &[u8]) -> Option<usize> {

@@ -86,7 +86,7 @@ pub(crate) struct Fleet {
     is_stopped: Cell<bool>,
     /// Tells that an invocation is over.
     finished: Notify,
-    /// Events that wait to be tried again.
+    /// Events that wait for a retry.
     retrying: Cell<usize>,
     /// Most environments.
     most: usize,

@@ -103,7 +103,7 @@ fn client_context(encoded: &str) -> Result<String, Exception> {
     let refused = |why: &str| Exception::BadContent(format!("the client context given {why}"));
     if encoded.len() > limits::CLIENT_CONTEXT_BYTES {
         let limit = limits::CLIENT_CONTEXT_BYTES;
-        return Err(refused(&format!("has {} bytes, {limit} is the most", encoded.len())));
+        return Err(refused(&format!("has {} bytes, limit is {limit}", encoded.len())));
     }
     let decoded = BASE64_STANDARD.decode(encoded).map_err(|_| refused("is not base64"))?;
     let json = String::from_utf8(decoded).map_err(|_| refused("is not UTF-8"))?;
@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(client_context(&"e30g".repeat(fours)).is_ok(), fits, "{fours}");
         }
         let refused = client_context(&"e".repeat(limits::CLIENT_CONTEXT_BYTES + 1));
-        assert!(matches!(refused, Err(Exception::BadContent(why)) if why.contains("3583 is the most")));
+        assert!(matches!(refused, Err(Exception::BadContent(why)) if why.contains("limit is 3583")));
         let refused = client_context(&"e".repeat(limits::CLIENT_CONTEXT_BYTES));
         assert!(matches!(refused, Err(Exception::BadContent(why)) if why.contains("not base64")));
     }

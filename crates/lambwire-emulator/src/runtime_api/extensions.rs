@@ -3,7 +3,7 @@
 use lambwire::{ACCEPTED_BODY, ApiError, ExtensionId, Reply};
 
 use super::connection::{Collected, Connection, Lost};
-use super::{Waiter, collect, discard_body, lost, object};
+use super::{Waiter, collect, discard_body, lost, refuse};
 use crate::environment::{ConnectionId, Refusal};
 use crate::event::new_id;
 use crate::fleet::member::{Heard, Member, Unsubscribed};
@@ -17,7 +17,7 @@ pub(super) async fn register(
     wants_account: bool,
 ) -> Result<(), Lost> {
     let Collected::Whole { body: wish, .. } = collect(connection, limits::REGISTRATION_BYTES).await? else {
-        return object(connection, ApiError::RequestEntityTooLarge).await;
+        return refuse(connection, ApiError::RequestEntityTooLarge).await;
     };
     match member.register(name, &wish) {
         Ok(id) => {
@@ -25,7 +25,7 @@ pub(super) async fn register(
             let reply = Reply::Registered { id: ExtensionId::new(id.as_bytes())? };
             connection.reply(&reply, function.as_bytes()).await
         }
-        Err(refusal) => refuse(connection, &refusal).await,
+        Err(refusal) => refuse_extension(connection, &refusal).await,
     }
 }
 
@@ -49,10 +49,10 @@ pub(super) async fn extension_next(
             };
             match heard {
                 Ok(event) => event,
-                Err(_) => return object(connection, ApiError::InternalServerError).await,
+                Err(_) => return refuse(connection, ApiError::InternalServerError).await,
             }
         }
-        Err(refusal) => return refuse(connection, &refusal).await,
+        Err(refusal) => return refuse_extension(connection, &refusal).await,
     };
     connection.reply_with(&Reply::ExtensionEvent, ("Lambda-Extension-Event-Identifier", &new_id()), &event).await
 }
@@ -67,18 +67,18 @@ pub(super) async fn extension_error(
     collect(connection, limits::REGISTRATION_BYTES).await?;
     match member.fail_extension(id, error_type, is_init) {
         Ok(()) => connection.reply(&Reply::Accepted, ACCEPTED_BODY).await,
-        Err(refusal) => refuse(connection, &refusal).await,
+        Err(refusal) => refuse_extension(connection, &refusal).await,
     }
 }
 
 /// An extension subscribes to the Telemetry API.
 pub(super) async fn telemetry(connection: &mut Connection, member: &Member, id: &[u8]) -> Result<(), Lost> {
     let Collected::Whole { body, .. } = collect(connection, limits::REGISTRATION_BYTES).await? else {
-        return object(connection, ApiError::RequestEntityTooLarge).await;
+        return refuse(connection, ApiError::RequestEntityTooLarge).await;
     };
     match member.subscribe(id, &body).await {
         Ok(()) => connection.reply(&Reply::ExtensionEvent, b"\"OK\"").await,
-        Err(Unsubscribed::Refused(refusal)) => refuse(connection, &refusal).await,
+        Err(Unsubscribed::Refused(refusal)) => refuse_extension(connection, &refusal).await,
         Err(Unsubscribed::Invalid(reason)) => {
             log::warn!("a subscription to telemetry is refused: {reason}");
             let body = json::object(&[("errorType", "ValidationError"), ("errorMessage", &reason)]);
@@ -100,11 +100,11 @@ pub(super) async fn metadata(connection: &mut Connection, member: &Member, autho
     if !member.knows_token(authorization) {
         return connection.reply(&Reply::Rejected { status: 401 }, b"Unauthorized").await;
     }
-    let lasting = ("Cache-Control", "private, max-age=43200, immutable");
-    connection.reply_with(&Reply::ExtensionEvent, lasting, br#"{"AvailabilityZoneID":"use1-az1"}"#).await
+    let cached = ("Cache-Control", "private, max-age=43200, immutable");
+    connection.reply_with(&Reply::ExtensionEvent, cached, br#"{"AvailabilityZoneID":"use1-az1"}"#).await
 }
 
-async fn refuse(connection: &mut Connection, refusal: &Refusal) -> Result<(), Lost> {
+async fn refuse_extension(connection: &mut Connection, refusal: &Refusal) -> Result<(), Lost> {
     log::warn!("a request of an extension is refused: {}", refusal.message);
     let mut body = json::object(&[("errorMessage", &refusal.message), ("errorType", refusal.error_type)]);
     body.push('\n');

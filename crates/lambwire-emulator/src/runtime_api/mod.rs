@@ -24,8 +24,8 @@ use connection::{Collected, Connection, Lost};
 use extensions::{extension_error, extension_next, logs, metadata, register, telemetry};
 use request::{Asked, Kind};
 
-/// Longest body of an objection, in bytes.
-const OBJECTION_BYTES: usize = 512;
+/// Longest body of a refusal, in bytes.
+const REFUSAL_BYTES: usize = 512;
 
 /// The port of the Runtime API of one environment, with the connections that came in by it.
 pub(crate) struct RuntimeApi {
@@ -91,7 +91,7 @@ async fn serve(stream: TcpStream, member: &Member, id: ConnectionId) {
         Lost::Receive(error) => {
             log::warn!("a request of the runtime is not understood: {error}");
             let reply = Reply::Rejected { status: error.status_hint() };
-            let mut body = [0; OBJECTION_BYTES];
+            let mut body = [0; REFUSAL_BYTES];
             let report = ErrorReport::new("InvalidRequest", &error.to_string()).write(&mut body);
             let len = report.unwrap_or(0);
             // The connection may be gone.
@@ -111,13 +111,13 @@ async fn converse(connection: &mut Connection, member: &Member, id: ConnectionId
                 let begun = Begun { call: kind.call(), id: &id, nonce: nonce.as_deref(), mode };
                 match member.begin_answer(&begun) {
                     Ok(limit) => answer(connection, member, &begun, kind, limit).await?,
-                    Err(objection) => turn_down(connection, objection).await?,
+                    Err(error) => refuse_unread(connection, error).await?,
                 }
             }
             // AWS's emulator does not know these without a flag, either.
             Asked::InitError { call: Call::RestoreError, .. } | Asked::RestoreNext if !member.is_snap_start() => {
                 log::warn!("the runtime asks to be restored from a snapshot, and --snap-start is not on");
-                turn_down(connection, ApiError::NotFound).await?;
+                refuse_unread(connection, ApiError::NotFound).await?;
             }
             Asked::InitError { call, error_type } => init_error(connection, member, call, error_type).await?,
             Asked::RestoreNext => {
@@ -135,11 +135,11 @@ async fn converse(connection: &mut Connection, member: &Member, id: ConnectionId
             Asked::Metadata { authorization } => metadata(connection, member, &authorization).await?,
             Asked::WrongMethod { allowed } => {
                 log::warn!("the runtime asks by another method than {allowed}");
-                turn_down(connection, ApiError::MethodNotAllowed { allow: allowed }).await?;
+                refuse_unread(connection, ApiError::MethodNotAllowed { allow: allowed }).await?;
             }
             Asked::Other { what } => {
                 log::warn!("the runtime asks for something unknown: {what}");
-                turn_down(connection, ApiError::NotFound).await?;
+                refuse_unread(connection, ApiError::NotFound).await?;
             }
         }
     }
@@ -161,7 +161,7 @@ async fn next(connection: &mut Connection, member: &Member, id: ConnectionId) ->
         Ok(Handout::Given(given)) => given,
         Ok(Handout::Waits(mut given)) => match given.try_recv() {
             Ok(given) => given,
-            Err(TryRecvError::Closed) => return object(connection, ApiError::InternalServerError).await,
+            Err(TryRecvError::Closed) => return refuse(connection, ApiError::InternalServerError).await,
             Err(TryRecvError::Empty) => {
                 let _waiter = Waiter(member, id);
                 connection.flush().await?;
@@ -172,11 +172,11 @@ async fn next(connection: &mut Connection, member: &Member, id: ConnectionId) ->
                 };
                 match given {
                     Ok(given) => given,
-                    Err(_) => return object(connection, ApiError::InternalServerError).await,
+                    Err(_) => return refuse(connection, ApiError::InternalServerError).await,
                 }
             }
         },
-        Err(objection) => return object(connection, objection).await,
+        Err(error) => return refuse(connection, error).await,
     };
     let context = given.invocation.context(given.deadline_ms)?;
     connection.reply(&Reply::Invocation(context), given.invocation.payload()).await
@@ -203,13 +203,13 @@ async fn answer(
     match collected {
         Ok(Collected::TooLarge) => {
             member.refuse_size(begun);
-            object(connection, ApiError::RequestEntityTooLarge).await
+            refuse(connection, ApiError::RequestEntityTooLarge).await
         }
         Ok(Collected::Whole { body, failure }) => {
             let reported = failure.unwrap_or_else(|| kind.with(begun.mode, body, is_streamed));
             match member.end_answer(begun, reported) {
                 Ok(()) => connection.reply(&Reply::Accepted, ACCEPTED_BODY).await,
-                Err(objection) => object(connection, objection).await,
+                Err(error) => refuse(connection, error).await,
             }
         }
         Err(lost) => {
@@ -224,7 +224,7 @@ async fn restore_next(connection: &mut Connection, member: &Member, id: Connecti
     discard_body(connection).await?;
     let mut restored = match member.restore_next(id) {
         Ok(restored) => restored,
-        Err(objection) => return object(connection, objection).await.map(|()| false),
+        Err(error) => return refuse(connection, error).await.map(|()| false),
     };
     let _waiter = Waiter(member, id);
     connection.flush().await?;
@@ -235,7 +235,7 @@ async fn restore_next(connection: &mut Connection, member: &Member, id: Connecti
     };
     match restored {
         Ok(_) => connection.reply(&Reply::Restored, b"").await.map(|()| member.loses_connections()),
-        Err(_) => object(connection, ApiError::InternalServerError).await.map(|()| false),
+        Err(_) => refuse(connection, ApiError::InternalServerError).await.map(|()| false),
     }
 }
 
@@ -247,14 +247,14 @@ async fn init_error(
 ) -> Result<(), Lost> {
     let counts = match member.begin_init_error(call) {
         Ok(counts) => counts,
-        Err(objection) => return turn_down(connection, objection).await,
+        Err(error) => return refuse_unread(connection, error).await,
     };
     match collect(connection, PAYLOAD_BYTES).await? {
         Collected::TooLarge => {
             if counts {
                 member.end_init_error(Reported::Failed(Failure::TooLarge));
             }
-            object(connection, ApiError::RequestEntityTooLarge).await
+            refuse(connection, ApiError::RequestEntityTooLarge).await
         }
         Collected::Whole { body: report, .. } => {
             if counts {
@@ -284,9 +284,9 @@ async fn collect(connection: &mut Connection, limit: u64) -> Result<Collected, L
 
 /// Refuses a request whose body is still to come. It is received first, so that the connection goes on, unless the
 /// runtime waits for leave to send it.
-async fn turn_down(connection: &mut Connection, objection: ApiError<'_>) -> Result<(), Lost> {
+async fn refuse_unread(connection: &mut Connection, error: ApiError<'_>) -> Result<(), Lost> {
     discard_body(connection).await?;
-    object(connection, objection).await
+    refuse(connection, error).await
 }
 
 async fn discard_body(connection: &mut Connection) -> Result<(), Lost> {
@@ -296,9 +296,9 @@ async fn discard_body(connection: &mut Connection) -> Result<(), Lost> {
     Ok(())
 }
 
-async fn object(connection: &mut Connection, objection: ApiError<'_>) -> Result<(), Lost> {
-    log::warn!("a request of the runtime is refused: {objection:?}");
-    let mut body = [0; OBJECTION_BYTES];
-    let len = objection.write(&mut body)?;
-    connection.reply(&objection.reply(), body.get(..len).unwrap_or_default()).await
+async fn refuse(connection: &mut Connection, error: ApiError<'_>) -> Result<(), Lost> {
+    log::warn!("a request of the runtime is refused: {error:?}");
+    let mut body = [0; REFUSAL_BYTES];
+    let len = error.write(&mut body)?;
+    connection.reply(&error.reply(), body.get(..len).unwrap_or_default()).await
 }

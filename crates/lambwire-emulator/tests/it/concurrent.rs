@@ -20,7 +20,7 @@ fn start() -> Running {
     quiet().concurrency(2).start().unwrap()
 }
 
-/// Has `play` answer one invocation, in whichever way, and gives back what its caller gets.
+/// Has `play` answer one invocation, in whichever way, and returns what its caller gets.
 #[track_caller]
 fn check(emulator: &Running, outcome: Outcome, body: &str, play: impl FnOnce(&mut Peer, Given)) {
     let answer = crate::library::invoke_with(emulator, Event::new("e"), |peer| {

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Says that this process is to be a runtime, and which.
 const ROLE: &str = "LAMBWIRE_TEST_FREEZE";
 
-/// Loops over each transport: one by hand, and one that asks ahead.
+/// Loops over each transport: one by hand, and one that pipelines.
 pub(crate) const SUBJECTS: [&str; 4] = ["mio next", "mio serve", "smol next", "smol serve"];
 
 /// How a connection is lost: by an end, and by a reset.

@@ -228,7 +228,7 @@ fn what_is_no_invocation_is_refused_by_name() {
 #[test]
 fn a_client_context_too_long_for_aws_is_refused() {
     let header = format!("X-Amz-Client-Context: {}", "e".repeat(limits::CLIENT_CONTEXT_BYTES + 1));
-    check_refused(INVOKE, &[&header], 400, "InvalidRequestContentException", "3583 is the most");
+    check_refused(INVOKE, &[&header], 400, "InvalidRequestContentException", "limit is 3583");
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn start() -> (lambwire_emulator::Running, std::net::SocketAddr) {
     (emulator, address)
 }
 
-/// Begins to stream, and gives back the connection.
+/// Begins to stream, and returns the connection.
 fn begin_stream(emulator: &lambwire_emulator::Running, id: &str) -> Wire {
     let mut wire = Wire::connect(emulator.runtime_api());
     wire.write(format!(

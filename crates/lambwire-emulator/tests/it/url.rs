@@ -107,7 +107,7 @@ fn a_stream_that_fails_is_502_before_it_begins_and_cut_behind_that() {
     });
 }
 
-/// Sends a request while `play` answers it; gives back what the function and the caller got.
+/// Sends a request while `play` answers it; returns what the function and the caller got.
 fn ask(request: &str, play: impl FnOnce(&mut Peer, &str)) -> (Value, Answered) {
     let (emulator, address) = start();
     thread::scope(|scope| {

@@ -103,15 +103,14 @@ impl Peer {
     }
 
     /// Says no to whatever comes next.
-    pub(crate) fn refuse(&mut self, objection: ApiError<'_>) {
+    pub(crate) fn refuse(&mut self, error: ApiError<'_>) {
         let mut body = vec![0; 512];
-        let len = objection.write(&mut body).expect("room");
+        let len = error.write(&mut body).expect("room");
         self.request();
-        self.reply(&objection.reply(), &body[..len]);
+        self.reply(&error.reply(), &body[..len]);
     }
 
-    /// Says that the answer is taken which [`request`](Self::request) gave, and answers the question that has come behind
-    /// it, in one write.
+    /// Accepts the answer that [`request`](Self::request) returned, and replies to the pipelined `next`, in one write.
     pub(crate) fn accept_and_invoke(&mut self, event: &[u8]) {
         let mut replies = self.spoken(&Reply::Accepted, ACCEPTED_BODY);
         assert_eq!(self.request().0, "next");
@@ -121,7 +120,7 @@ impl Peer {
 
     /// Reads until the bytes that have come end with these, and an empty line somewhere behind them.
     pub(crate) fn read_until(&mut self, bytes: &[u8]) {
-        while !self.ahead().windows(bytes.len()).any(|window| window == bytes) {
+        while !self.pipelined().windows(bytes.len()).any(|window| window == bytes) {
             let len = self.stream.read(self.reader.space(&mut self.buf)).expect("bytes");
             assert!(len > 0, "the runtime hung up");
             self.reader.filled(len);
@@ -129,7 +128,7 @@ impl Peer {
     }
 
     /// What has come behind the last request.
-    fn ahead(&self) -> &[u8] {
+    fn pipelined(&self) -> &[u8] {
         self.reader.clone().take_rest(&self.buf).expect("its buffer")
     }
 
@@ -160,7 +159,7 @@ impl Peer {
 
     /// Reads until the runtime closes the connection, and gives how much has come behind the last request.
     pub(crate) fn read_rest(mut self) -> usize {
-        let mut rest = self.ahead().to_vec();
+        let mut rest = self.pipelined().to_vec();
         // A connection that was closed with bytes unread is reset.
         let _ = self.stream.read_to_end(&mut rest);
         rest.len()

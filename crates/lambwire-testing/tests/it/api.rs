@@ -47,7 +47,7 @@ fn a_test_waits_for_what_happens_and_sees_what_was_sent() {
     assert!(runtime.join().unwrap().is_fatal());
 }
 
-/// Faults of a reply to a question, each with the connections that a runtime takes then.
+/// Faults of a reply to `next`, each with the connections that a runtime takes then.
 #[test]
 fn a_runtime_gets_over_what_goes_wrong_with_a_question() {
     let interim = b"HTTP/1.1 204 No Content\r\n\r\n".to_vec();

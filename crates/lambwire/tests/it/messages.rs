@@ -78,8 +78,8 @@ fn an_error_of_a_transport_says_where_it_comes_from() {
 }
 
 #[test]
-fn an_objection_has_the_status_and_the_type_of_aws() {
-    for (objection, status, error_type) in [
+fn an_api_error_has_the_status_and_the_type_of_aws() {
+    for (error, status, error_type) in [
         (ApiError::InvalidRequestId, 400, "InvalidRequestID"),
         (ApiError::InvalidResponseMode, 400, "InvalidFunctionResponseMode"),
         (ApiError::InvalidStateTransition { from: "a", to: "b" }, 403, "InvalidStateTransition"),
@@ -92,13 +92,13 @@ fn an_objection_has_the_status_and_the_type_of_aws() {
         (ApiError::NotFound, 404, ""),
     ] {
         let mut out = [0; 256];
-        let len = objection.write(&mut out).unwrap();
+        let len = error.write(&mut out).unwrap();
         let rejection = Rejection::new(RequestKind::Response, status, &out[..len]);
         let found = rejection.error_type().map_or(String::new(), |found| found.to_string());
-        assert_eq!(objection.reply(), Reply::Rejected { status });
+        assert_eq!(error.reply(), Reply::Rejected { status });
         assert_eq!((rejection.kind(), rejection.status(), found.as_str()), (RequestKind::Response, status, error_type));
         let needed = len;
-        assert_eq!(objection.write(&mut out[..len - 1]), Err(SendError::BufferTooSmall { needed }));
+        assert_eq!(error.write(&mut out[..len - 1]), Err(SendError::BufferTooSmall { needed }));
     }
     let objection = ApiError::MethodNotAllowed { allow: "GET" };
     assert_eq!(objection.reply(), Reply::MethodNotAllowed { allow: "GET" });

@@ -90,5 +90,5 @@ fn a_program_out_of_time_is_ended() {
 #[test]
 fn an_endless_answer_is_too_large() {
     let root = Root::new().with_program("app", "#!/bin/sh\nexec yes\n");
-    expect_error(&root.serve(&["--exec", "app"]), "{}", "Function.ResponseSizeTooLarge", &["6291556 is the most"]);
+    expect_error(&root.serve(&["--exec", "app"]), "{}", "Function.ResponseSizeTooLarge", &["limit is 6291556"]);
 }

@@ -204,7 +204,7 @@ fn an_answer_that_is_too_large_fails_its_event_alone() {
     let running = serve(&root, &["--workers", "3", "--in-process", "3", "worker"]);
     let says =
         |kind: &str, id: &str, len: usize| format!("echo \"{kind} ${id} {len}\" >&9; head -c {len} /dev/zero >&9; ");
-    let too_large = ["Function.ResponseSizeTooLarge", "answer of 6291557 bytes, 6291556 is the most"];
+    let too_large = ["Function.ResponseSizeTooLarge", "answer of 6291557 bytes, limit is 6291556"];
     for len in [MOST - 1, MOST, MOST + 1] {
         let last = says("bytes", "id", len) + "each 'say result $id 1'";
         let answers = meet(&root, &running, &["keep", "keep"], &last);

@@ -85,7 +85,7 @@ fn whatever_ends_a_worker_is_named_and_the_next_event_is_answered() {
         ("echo Out of memory! >&2; exit 1", "Runtime.OutOfMemory", &["status 1", "Out of memory!"]),
         ("exec 9>&-; eval \"exec $LAMBWIRE_ANSWERS_FD>&-\"; sleep 60", "Runtime.BadFrame", &["closed its answers"]),
         ("echo Hello >&9", "Runtime.BadFrame", &["found 'Hello"]),
-        ("echo result $id 99999999 >&9", "Function.ResponseSizeTooLarge", &["99999999 bytes, 6291556 is the most"]),
+        ("echo result $id 99999999 >&9", "Function.ResponseSizeTooLarge", &["99999999 bytes, limit is 6291556"]),
         ("say ready ''", "Runtime.BadFrame", &["'ready' of the worker protocol is out of turn"]),
         ("say chunk a; say result 1", "Runtime.BadFrame", &["'result' of the worker protocol is out of turn"]),
         ("say chunk a; exit 5", "Runtime.ExitError", &["exited with status 5"]),

@@ -50,7 +50,7 @@ fn between() -> Vec<Case> {
     let good = || -> Action { Reply::invocation("a", "respond").into() };
     let accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
     let then = |end: Action| in_answer("respond", [acts([Reply::Accepted.into(), end, Action::Drain])]);
-    // What stands behind the 202 is the reply to what was asked ahead.
+    // What stands behind the 202 is the reply to the pipelined `next`.
     let ended_ahead = |why: &str| counted(&format!("`a` answered, ends: {why}, exits with 1"), 1, 1, 1);
     let twice = || {
         let reply = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 7\r\n\r\nrespond";

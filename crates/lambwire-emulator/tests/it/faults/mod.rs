@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 
-mod ahead;
 mod answers;
 mod events;
 mod heads;
 mod losses;
+mod pipelined;
 mod run;
 mod status;
 mod subject;
@@ -106,7 +106,10 @@ fn ended(why: &str, asks: usize, answers: usize, connections: usize) -> String {
 }
 
 fn cases() -> Vec<Case> {
-    [events::cases(), heads::cases(), losses::cases(), answers::cases(), ahead::cases()].into_iter().flatten().collect()
+    [events::cases(), heads::cases(), losses::cases(), answers::cases(), pipelined::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[test]
@@ -174,9 +177,9 @@ answer, the second `serve`, which asks in one write with an answer; what stands 
 lambwire-smol. Where it is empty, `serve` does what the loop does. *Is answering*: the answer has gone out, and its
 verdict has not come.
 
-With `serve`, the bytes behind a 202 are the reply to the question that stands behind the answer, whatever they are. A
-server that goes on behind a reply that cannot be read gives the next invocation to a connection that was given up;
-Lambda's gives it again to whoever asks again.
+`serve` pipelines `next` behind each response, so any bytes after the 202 are parsed as the reply to that `next`. A
+server that continues after a reply that cannot be parsed sends the next invocation to a connection that the runtime has
+closed; Lambda's sends it again to the next `next`.
 
 The table is generated from the cases in `crates/lambwire-emulator/tests/it/faults/`, where each runs in a process of
 its own against `lambwire_emulator::fault`. No case may end in a panic, in an invocation of which nothing is said, in a

@@ -152,7 +152,7 @@ fn heard(says: &[String], seen: &[RecordedRequest]) -> Result<String, String> {
     Ok(heard.join(", "))
 }
 
-/// Whether the server has heard the answer to the invocation that is written so, and the next question.
+/// Whether the server has heard the answer to the invocation that is written so, and the following `next`.
 fn answered_and_asked(seen: &[RecordedRequest], id: &str) -> bool {
     let mut rest = seen.iter();
     rest.any(|seen| is_answer(seen, id)) && rest.any(|seen| seen.kind == RequestKind::Next)

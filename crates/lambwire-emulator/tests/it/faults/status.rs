@@ -153,7 +153,7 @@ fn goes_on_without(did: &str) -> bool {
     did.starts_with("`a` lost: ") && did.contains(", `b` answered, waits")
 }
 
-/// Why a process may end, but for one that could not start: a row says so, or what came in reply to a question cannot be
+/// Why a process may end, but for one that could not start: a row says so, or what came in reply to `next` cannot be
 /// read.
 const ENDS: &[&str] = &[
     "next refused with status ",

@@ -69,7 +69,7 @@ enum Transport {
 pub(super) enum Way {
     /// A loop of `next` and an answer.
     Loop,
-    /// `serve`, one request ahead.
+    /// `serve`, which pipelines `next`.
     Serve,
 }
 
@@ -148,7 +148,7 @@ impl Display for Heard<'_> {
 const FAILURE: ErrorReport<'_> =
     ErrorReport { message: "asked to fail", error_type: "Function.AskedToFail", stack_trace: &[], written: None };
 
-/// What `serve` shows of the fate of invocations: a handler is called, or an error observed.
+/// What `serve` shows of the outcome of invocations: a handler is called, or an error observed.
 #[derive(Default)]
 struct Open(RefCell<Option<String>>);
 
@@ -174,7 +174,7 @@ impl Open {
         say(format_args!("`{id}` lost: {}", Heard(error)));
     }
 
-    /// `serve` has ended, with a refusal of the answer or with an error of the question behind it.
+    /// `serve` has ended, with a refusal of the answer or with an error of the `next` behind it.
     fn end(&self, error: Error) -> Error {
         if !matches!(&error, Error::Rejected(rejection) if matches!(rejection.kind(), RequestKind::Response | RequestKind::Error))
         {

@@ -11,7 +11,7 @@ use crate::peer::{ID, Peer};
 
 #[test]
 fn a_refused_answer_says_why_and_the_loop_goes_on() {
-    for (objection, status) in [
+    for (error, status) in [
         (ApiError::InvalidRequestId, 400),
         (ApiError::InvalidStateTransition { from: "A", to: "B" }, 403),
         (ApiError::InvokeTimeout, 410),
@@ -20,7 +20,7 @@ fn a_refused_answer_says_why_and_the_loop_goes_on() {
         let (mut runtime, peer) = with_peer(move |listener| {
             let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
-            peer.refuse(objection);
+            peer.refuse(error);
             peer.invoke(b"{}");
             peer.take_answer();
         });
@@ -37,8 +37,8 @@ fn a_refused_answer_says_why_and_the_loop_goes_on() {
 
 #[test]
 fn a_refused_next_ends_the_loop() {
-    for objection in [ApiError::InvalidStateTransition { from: "A", to: "B" }, ApiError::InternalServerError] {
-        let (mut runtime, peer) = with_peer(move |listener| Peer::accept(listener).refuse(objection));
+    for error in [ApiError::InvalidStateTransition { from: "A", to: "B" }, ApiError::InternalServerError] {
+        let (mut runtime, peer) = with_peer(move |listener| Peer::accept(listener).refuse(error));
         let Err(error) = wait!(runtime.next(&mut Vec::new())).map(|_| ()) else { panic!("not refused") };
         assert!(error.is_fatal() && error.to_string().starts_with("next refused with status"), "{error}");
         peer.join().unwrap();

@@ -1,4 +1,4 @@
-//! The loop around a handler: answers and the next question in one write, failures of every kind.
+//! The loop around a handler: responses and the following `next` in one write, failures of every kind.
 
 use std::cell::{Cell, RefCell};
 
@@ -13,7 +13,7 @@ pub(crate) fn failure(message: &str) -> Failure {
     Failure::new("Function.Test", message)
 }
 
-/// Serves until the API refuses the next question with 500, as every script here does in the end.
+/// Serves until the API refuses `next` with 500, as every script here does in the end.
 macro_rules! serve {
     ($runtime:expr, $handler:expr, $observe:expr $(,)?) => {{
         let error = wait!($runtime.serve_observed($handler, $observe));
@@ -57,7 +57,7 @@ fn the_next_question_waits_for_the_reply_if_told_so() {
             let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
             peer.request();
-            // The next question can come by this connection only if it did not wait for this.
+            // The following `next` can come by this connection only if it did not wait for this.
             peer.write(b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
             let rest = peer.read_rest();
             Peer::accept(listener).refuse(ApiError::InternalServerError);
@@ -71,7 +71,7 @@ fn the_next_question_waits_for_the_reply_if_told_so() {
 
 #[test]
 fn a_refused_answer_is_told_and_the_loop_goes_on() {
-    for objection in [
+    for error in [
         ApiError::InvalidRequestId,
         ApiError::InvalidStateTransition { from: "A", to: "B" },
         ApiError::InvokeTimeout,
@@ -80,7 +80,7 @@ fn a_refused_answer_is_told_and_the_loop_goes_on() {
         let (mut runtime, peer) = with_peer(move |listener| {
             let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
-            peer.refuse(objection);
+            peer.refuse(error);
             peer.invoke(b"{}");
             peer.take_answer();
             peer.refuse(ApiError::InternalServerError);
@@ -145,7 +145,7 @@ fn a_connection_that_dies_behind_an_answer_costs_nothing() {
         let mut peer = Peer::accept(listener);
         peer.invoke(b"first");
         let first = peer.take_answer();
-        // The question that came along is lost.
+        // The `next` that came along is lost.
         drop(peer);
         let mut peer = Peer::accept(listener);
         peer.invoke(b"second");

@@ -1,4 +1,4 @@
-//! Faults that meet the second question, which `serve` has asked ahead.
+//! Faults that meet the second `next`, which `serve` has pipelined.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ pub(super) fn cases() -> Vec<Case> {
     [replies(), events(), losses(), disorder()].into_iter().flatten().collect()
 }
 
-/// The second question meets something wrong, and all is well afterwards.
+/// The second `next` meets something wrong, and all is well afterwards.
 fn second(plans: impl IntoIterator<Item = Plan>) -> Script {
     let mut script = Script::new().next(Reply::invocation("a", "respond"));
     script.to_next.extend(plans);
     script.next(Reply::invocation("b", "respond"))
 }
 
-/// The loop ends with the second question.
+/// The loop ends with the second `next`.
 fn ended(why: &str, asks: usize, connections: usize) -> String {
     counted(&format!("`a` answered, ends: {why}, exits with 1"), asks, 1, connections)
 }
@@ -79,7 +79,7 @@ fn events() -> Vec<Case> {
     ]
 }
 
-/// Connections that are lost with the second question under way.
+/// Connections that are lost with the second `next` under way.
 fn losses() -> Vec<Case> {
     let part = |len: usize, end: Action| {
         let say = Reply::invocation("b", " ".repeat(500));
@@ -107,7 +107,7 @@ fn losses() -> Vec<Case> {
     ]
 }
 
-/// Replies to an answer that meet the question behind it.
+/// Replies to an answer that meet the `next` behind it.
 fn disorder() -> Vec<Case> {
     let swapped = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: b\r\nContent-Length: 7\r\n\r\nrespond";
     vec![
@@ -117,7 +117,7 @@ fn disorder() -> Vec<Case> {
             counted("`a` lost: response of 2 bytes refused with status 413, `b` answered, waits", 3, 2, 2),
         ),
         Case::new(
-            "the replies to an answer and to a question, the one in place of the other",
+            "the replies to an answer and to next, the one in place of the other",
             Script::new().next(Reply::invocation("a", "respond")).next(Reply::Accepted).answer(Reply::raw(swapped)),
             ended("next refused with status 202", 2, 1),
         ),

@@ -46,9 +46,9 @@ main() {
         perl | python3 | ruby) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         node) command -v node >/dev/null || packages+=(nodejs) ;;
         lua) command -v lua >/dev/null || packages+=(lua5.4) ;;
-        luas) mapfile -t -O ${#packages[@]} packages < <(lacking lua5.1 lua5.3 lua5.4 luajit) ;;
+        luas) mapfile -t -O ${#packages[@]} packages < <(lacking lua5.1 lua5.3 lua5.4 luajit lua-posix) ;;
         more-languages)
-            mapfile -t -O ${#packages[@]} packages < <(lacking tcl guile-3.0 r-base-core r-cran-jsonlite elixir)
+            mapfile -t -O ${#packages[@]} packages < <(lacking tcl tclx8.4 guile-3.0 r-base-core r-cran-jsonlite elixir)
             command -v npm >/dev/null || packages+=(npm)
             ;;
         shells) mapfile -t -O ${#packages[@]} packages < <(lacking bash busybox dash ksh mksh yash zsh) ;;

@@ -73,11 +73,27 @@ HANDLERS = {
 end
 """,
 }
-# Says goodbye, and takes a while for it.
-CAREFUL = """import process from "node:process";
+CAREFUL_TYPESCRIPT = """import process from "node:process";
 process.on("SIGTERM", () => { console.log("closing"); setTimeout(() => console.log("closed"), 100); });
 export const handler = (event: unknown) => event;
 """
+# Says goodbye at SIGTERM by its language's habit, and takes a while for it. R has none.
+CAREFUL = {
+    "bun": CAREFUL_TYPESCRIPT,
+    "deno": CAREFUL_TYPESCRIPT,
+    "tcl": """package require Tclx
+signal trap SIGTERM { puts closing; after 100; puts closed }
+proc handler {event context} { return $event }
+""",
+    "guile": r"""(sigaction SIGTERM (lambda (number) (display "closing\n") (usleep 100000) (display "closed\n")))
+(define (handler event context) event)
+""",
+    "elixir": """System.trap_signal(:sigterm, fn -> IO.puts("closing"); Process.sleep(100); IO.puts("closed"); :ok end)
+defmodule App do
+  def handler(event, _), do: event
+end
+""",
+}
 BROKEN = {"deno": "export const = 1", "bun": "export const = 1", "tcl": "proc handler {", "guile": "(define (handler", "r": "handler <- function(", "elixir": "defmodule App do"}
 # Those that read JSON themselves hand it back so; for the others it is text.
 EVENTS = ["1", "[]", "{}", '{"a":{"b":[1.5,null,true,"é\\u0001"]}}', '[{"k":"v"}]', " 7 "]
@@ -144,14 +160,23 @@ def pipes(language, root):
         running.ready()
         running.send('{"do":"exit"}')
         check(f"{language}: exit", running.process.wait(PATIENCE), 3)
-    if language in ("deno", "bun"):
-        for signals, said in (([signal.SIGTERM], ["closing", "closed"]), ([], [])):
-            with start(CAREFUL) as running:
-                check(f"{language}: SIGTERM is wanted", running.ready(), {"sigterm": True})
-                check(f"{language}: before the end", running.invoke("1"), ("result", b"1"))
-                for each in signals:
-                    running.process.send_signal(each)
-                check(f"{language}: the end, {signals}", (running.end(), running.logged().split()), (0, said))
+    for is_signalled in (True, False) if language in CAREFUL else ():
+        with start(CAREFUL[language]) as running:
+            check(f"{language}: SIGTERM is wanted", running.ready(), {"sigterm": True})
+            check(f"{language}: before the end", value(running.invoke("1")), 1)
+            if is_signalled:
+                running.process.send_signal(signal.SIGTERM)
+            said = (running.end(), [line for line in running.logged().split() if line in ("closing", "closed")])
+            check(f"{language}: the end", said, (0, ["closing", "closed"] if is_signalled else []))
+    if language in CAREFUL:
+        with start(CAREFUL[language]) as running:
+            running.ready()
+            running.process.send_signal(signal.SIGTERM)
+            running.wait_for_log("closed")
+    with start(HANDLERS[language]) as running:
+        check(f"{language}: SIGTERM is not wanted", running.ready(), {})
+        running.process.send_signal(signal.SIGTERM)
+        check(f"{language}: SIGTERM", running.end() in (0, -signal.SIGTERM), True)
     with start(HANDLERS[language], "none") as running:
         kind, request_id, body = running.hear()
         check(f"{language}: no function", (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", "Runtime.HandlerNotFound"))

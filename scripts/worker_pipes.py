@@ -85,6 +85,13 @@ class Worker:
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
 
+    def wait_for_log(self, text):
+        give_up_at = time.monotonic() + PATIENCE
+        while text not in self.logged():
+            if time.monotonic() > give_up_at:
+                raise TimeoutError(f"{text!r} is not in the log: {self.logged()}")
+            time.sleep(0.01)
+
     def hear(self):
         """The next frame: its kind, its id and its body."""
         head = self.take(lambda: self.unread.find(b"\n") + 1).decode()

@@ -10,8 +10,13 @@ defmodule Lambwire do
     Enum.each(@names, &System.delete_env/1)
     pipes = Port.open({:fd, String.to_integer(events), String.to_integer(answers)}, [:binary, :stream, :eof])
     handler = load(pipes, file, name)
-    write_frame(pipes, "ready", "-", "")
+    waits = handles_sigterm()
+    write_frame(pipes, "ready", "-", if(waits, do: ~s({"sigterm":true}), else: ""))
     loop(pipes, handler, "")
+    if waits, do: await_signal()
+    # As SIGTERM does: applications are stopped.
+    System.stop(0)
+    Process.sleep(:infinity)
   end
 
   # --- Frames
@@ -134,7 +139,29 @@ defmodule Lambwire do
         loop(pipes, handler, rest)
 
       nil ->
-        System.halt(0)
+        :ok
+    end
+  end
+
+  # --- The end
+
+  # How long a signal may be on its way when events have ended, in milliseconds.
+  @signal_ms 500
+
+  # Whether the file has set traps. The one that is set last runs first, and those of the file are run by the same process.
+  defp handles_sigterm do
+    traps = for {System.SignalHandler, _, {:sigterm, _}} <- :sys.get_state(:erl_signal_server), do: :trap
+    main = self()
+
+    traps != [] and
+      match?({:ok, _}, System.trap_signal(:sigterm, fn -> with(:sigterm <- send(main, :sigterm), do: :ok) end))
+  end
+
+  defp await_signal do
+    receive do
+      :sigterm -> :sys.get_state(:erl_signal_server, :infinity)
+    after
+      @signal_ms -> :ok
     end
   end
 end

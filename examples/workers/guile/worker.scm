@@ -119,14 +119,30 @@
     (force-output (current-output-port))
     (write-frame (car answer) id (cdr answer))))
 
+;; --- The end
+
+;; How long a signal may be on its way when events have ended, in milliseconds.
+(define signal-ms 500)
+(define is-signalled #f)
+
+;; Whether there is a handler of SIGTERM. When it has run, that is known here.
+(define (handles-sigterm)
+  (let ((own (car (sigaction SIGTERM))))
+    (and (procedure? own)
+         (sigaction SIGTERM (lambda (number) (own number) (set! is-signalled #t))))))
+
+(define (await-signal)
+  (do ((waited 0 (+ waited 10))) ((or is-signalled (>= waited signal-ms))) (usleep 10000)))
+
 ;; --- Main loop
 
 (setvbuf (current-output-port) 'line)
-(let ((handler (load-handler)))
-  (write-frame "ready" "-" "")
+(let* ((handler (load-handler)) (waits (handles-sigterm)))
+  (write-frame "ready" "-" (if waits "{\"sigterm\":true}" ""))
   (let loop ((frame (receive-frame)))
     (when frame
       (if (string=? (first frame) "event")
           (serve handler (second frame) (third frame) (fourth frame))
           (write-frame "done" "-" ""))
-      (loop (receive-frame)))))
+      (loop (receive-frame))))
+  (when waits (await-signal)))

@@ -7,6 +7,8 @@ namespace eval lambwire {
     variable events [open /proc/self/fd/$env(LAMBWIRE_EVENTS_FD) rb]
     variable answers [open /proc/self/fd/$env(LAMBWIRE_ANSWERS_FD) wb]
     variable file $env(LAMBWIRE_FILE) name $env(LAMBWIRE_FUNCTION)
+    # Whether SIGTERM has come, and how long it may be on its way when events have ended, in milliseconds.
+    variable is_signalled 0 signal_ms 500
     chan configure $events -buffersize 65536
     chan configure $answers -buffersize 65536
 }
@@ -95,13 +97,41 @@ proc lambwire::serve {id context event} {
     }
 }
 
+# --- The end
+
+# Whether there is a trap of SIGTERM, which Tcl has with TclX. That runs it in whichever interpreter is at work, and so
+# that both of them have to know what it calls.
+proc lambwire::handles_sigterm {} {
+    if {[catch { handler eval { package present Tclx; signal get SIGTERM } } found]} { return 0 }
+    lassign [lindex $found 0 1] action blocked code
+    if {$action ne "trap"} { return 0 }
+    interp alias {} lambwire_sigterm {} lambwire::run_trap $code
+    handler alias lambwire_sigterm lambwire_sigterm
+    handler eval { signal trap SIGTERM lambwire_sigterm }
+    return 1
+}
+
+proc lambwire::run_trap {code} {
+    variable is_signalled
+    handler eval $code
+    set is_signalled 1
+}
+
+proc lambwire::await_signal {} {
+    variable is_signalled
+    variable signal_ms
+    for {set waited 0} {!$is_signalled && $waited < $signal_ms} {incr waited 10} { after 10 }
+}
+
 # --- Main loop
 
 lambwire::load_handler
-lambwire::write_frame ready -
+set lambwire::traits [expr {[lambwire::handles_sigterm] ? {{"sigterm":true}} : ""}]
+lambwire::write_frame ready - $lambwire::traits
 while {[set frame [lambwire::receive]] ne {}} {
     lassign $frame kind id context event
     if {$kind eq "event"} { lambwire::serve $id $context $event } else { lambwire::write_frame done - }
     # Tcl keeps the text of an error, and with it what it was about.
     unset frame event context
 }
+if {$lambwire::traits ne ""} { lambwire::await_signal }

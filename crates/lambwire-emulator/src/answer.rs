@@ -74,8 +74,8 @@ pub(crate) enum Failure {
     Unavailable(Duration),
     /// What it does after it was restored from a snapshot took too long.
     RestoreTimedOut,
-    /// The response is too large.
-    TooLarge,
+    /// The response has more than this many bytes.
+    TooLarge { limit: u64 },
     /// The connection was lost in the middle of the response, and the runtime went on.
     Truncated,
     /// The response named a mode that there is not.
@@ -97,7 +97,7 @@ impl Failure {
             Self::TimedOut(_) => TIMED_OUT,
             Self::Unavailable(_) => "Runtime.Unavailable",
             Self::RestoreTimedOut => "Runtime.RestoreHookUserTimeout",
-            Self::TooLarge => "Function.ResponseSizeTooLarge",
+            Self::TooLarge { .. } => "Function.ResponseSizeTooLarge",
             Self::Truncated => "Runtime.TruncatedResponse",
             Self::BadMode => "Runtime.InvalidResponseModeHeader",
             Self::BadEntrypoint(_) => "Runtime.InvalidEntrypoint",
@@ -109,11 +109,8 @@ impl Failure {
     /// What has happened, for people.
     pub(crate) fn message(&self, id: &str) -> String {
         let reason = match self {
-            Self::TooLarge => {
-                return format!(
-                    "Response payload size exceeded maximum allowed payload size ({} bytes).",
-                    lambwire::limits::PAYLOAD_BYTES
-                );
+            Self::TooLarge { limit } => {
+                return format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).");
             }
             Self::Exited(exit) => exit.to_string(),
             Self::RestoreTimedOut => {
@@ -224,7 +221,7 @@ mod tests {
                 r#"{"errorType":"Runtime.Unavailable","errorMessage":"RequestId: i Error: Runtime has not asked for an event in 10.00 seconds"}"#,
             ),
             (
-                Failure::TooLarge,
+                Failure::TooLarge { limit: lambwire::limits::PAYLOAD_BYTES },
                 r#"{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes)."}"#,
             ),
         ] {

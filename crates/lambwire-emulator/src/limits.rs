@@ -114,8 +114,9 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a caller may pause within a body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Longest registration of an extension, in bytes: as with AWS's emulator in its mode for several invocations at a time.
-pub const REGISTRATION_BYTES: u64 = 1024 * 1024;
+/// Longest body of what an extension asks, in bytes: as with AWS's emulator in its mode for several invocations at a time
+/// (RIE, `rapi/server.go`).
+pub const EXTENSION_BODY_BYTES: u64 = 1024 * 1024;
 
 /// How long an invocation may take if nothing else is said: AWS's default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);

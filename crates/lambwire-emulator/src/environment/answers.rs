@@ -36,11 +36,16 @@ impl Environment {
             self.fail(begun.id, Failure::BadMode, now);
             return Err(ApiError::InvalidResponseMode);
         }
-        Ok(match begun.call {
-            Call::Error if is_many => ERROR_BYTES,
+        Ok(self.limit(begun))
+    }
+
+    /// How many bytes this answer may have.
+    fn limit(&self, begun: &Begun<'_>) -> u64 {
+        match begun.call {
+            Call::Error if self.is_many() => ERROR_BYTES,
             _ if begun.mode == Mode::Streaming => limits::STREAM_BYTES,
             _ => PAYLOAD_BYTES,
-        })
+        }
     }
 
     /// The answer that was begun is here, and its caller is to have it.
@@ -68,7 +73,8 @@ impl Environment {
             current.progress = Progress::Given;
             return;
         }
-        self.close_answer_with(at, Some(Failure::TooLarge), now);
+        let limit = self.limit(begun);
+        self.close_answer_with(at, Some(Failure::TooLarge { limit }), now);
     }
 
     /// The answer that was begun will never be whole. What the caller of a runtime that takes one at a time gets depends

@@ -3,7 +3,7 @@
 use lambwire::{ACCEPTED_BODY, ApiError, ExtensionId, Reply};
 
 use super::connection::{Collected, Connection, Lost};
-use super::{Waiter, collect, discard_body, lost, refuse};
+use super::{Waiter, collect, discard_body, lost, refuse, refuse_size};
 use crate::environment::{ConnectionId, Refusal};
 use crate::event::new_id;
 use crate::fleet::member::{Heard, Member, Unsubscribed};
@@ -16,9 +16,7 @@ pub(super) async fn register(
     name: &str,
     wants_account: bool,
 ) -> Result<(), Lost> {
-    let Collected::Whole { body: wish, .. } = collect(connection, limits::REGISTRATION_BYTES).await? else {
-        return refuse(connection, ApiError::RequestEntityTooLarge).await;
-    };
+    let Some(wish) = body(connection).await? else { return Ok(()) };
     match member.register(name, &wish) {
         Ok(id) => {
             let function = member.registration(wants_account);
@@ -64,7 +62,7 @@ pub(super) async fn extension_error(
     error_type: Option<&str>,
     is_init: bool,
 ) -> Result<(), Lost> {
-    collect(connection, limits::REGISTRATION_BYTES).await?;
+    let Some(_) = body(connection).await? else { return Ok(()) };
     match member.fail_extension(id, error_type, is_init) {
         Ok(()) => connection.reply(&Reply::Accepted, ACCEPTED_BODY).await,
         Err(refusal) => refuse_extension(connection, &refusal).await,
@@ -73,9 +71,7 @@ pub(super) async fn extension_error(
 
 /// An extension subscribes to the Telemetry API.
 pub(super) async fn telemetry(connection: &mut Connection, member: &Member, id: &[u8]) -> Result<(), Lost> {
-    let Collected::Whole { body, .. } = collect(connection, limits::REGISTRATION_BYTES).await? else {
-        return refuse(connection, ApiError::RequestEntityTooLarge).await;
-    };
+    let Some(body) = body(connection).await? else { return Ok(()) };
     match member.subscribe(id, &body).await {
         Ok(()) => connection.reply(&Reply::ExtensionEvent, b"\"OK\"").await,
         Err(Unsubscribed::Refused(refusal)) => refuse_extension(connection, &refusal).await,
@@ -89,7 +85,7 @@ pub(super) async fn telemetry(connection: &mut Connection, member: &Member, id: 
 
 /// The Logs API is one that AWS's emulator does not have, either; it says so in this way.
 pub(super) async fn logs(connection: &mut Connection) -> Result<(), Lost> {
-    collect(connection, limits::REGISTRATION_BYTES).await?;
+    let Some(_) = body(connection).await? else { return Ok(()) };
     let body = json::object(&[("errorMessage", "Logs API is not supported"), ("errorType", "Logs.NotSupported")]);
     connection.reply(&Reply::Accepted, (body + "\n").as_bytes()).await
 }
@@ -102,6 +98,14 @@ pub(super) async fn metadata(connection: &mut Connection, member: &Member, autho
     }
     let cached = ("Cache-Control", "private, max-age=43200, immutable");
     connection.reply_with(&Reply::ExtensionEvent, cached, br#"{"AvailabilityZoneID":"use1-az1"}"#).await
+}
+
+/// What an extension sends; `None` if it has been refused for its size.
+async fn body(connection: &mut Connection) -> Result<Option<Vec<u8>>, Lost> {
+    match collect(connection, limits::EXTENSION_BODY_BYTES).await? {
+        Collected::Whole { body, .. } => Ok(Some(body)),
+        Collected::TooLarge => refuse_size(connection, limits::EXTENSION_BODY_BYTES).await.map(|()| None),
+    }
 }
 
 async fn refuse_extension(connection: &mut Connection, refusal: &Refusal) -> Result<(), Lost> {

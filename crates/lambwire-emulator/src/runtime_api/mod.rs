@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use crate::answer::{Failure, Reported};
 use crate::environment::{Begun, Call, ConnectionId};
 use crate::fleet::member::{Handout, Member};
+use crate::json;
 use crate::limits;
 use crate::queue::{Outlet, Piece};
 
@@ -203,7 +204,8 @@ async fn answer(
     match collected {
         Ok(Collected::TooLarge) => {
             member.refuse_size(begun);
-            refuse(connection, ApiError::RequestEntityTooLarge).await
+            // AWS names the limit of a response in refusing the report of an error, too, which may be shorter.
+            refuse_size(connection, limit.max(PAYLOAD_BYTES)).await
         }
         Ok(Collected::Whole { body, failure }) => {
             let reported = failure.unwrap_or_else(|| kind.with(begun.mode, body, is_streamed));
@@ -252,9 +254,9 @@ async fn init_error(
     match collect(connection, PAYLOAD_BYTES).await? {
         Collected::TooLarge => {
             if counts {
-                member.end_init_error(Reported::Failed(Failure::TooLarge));
+                member.end_init_error(Reported::Failed(Failure::TooLarge { limit: PAYLOAD_BYTES }));
             }
-            refuse(connection, ApiError::RequestEntityTooLarge).await
+            refuse_size(connection, PAYLOAD_BYTES).await
         }
         Collected::Whole { body: report, .. } => {
             if counts {
@@ -301,4 +303,12 @@ async fn refuse(connection: &mut Connection, error: ApiError<'_>) -> Result<(), 
     let mut body = [0; REFUSAL_BYTES];
     let len = error.write(&mut body)?;
     connection.reply(&error.reply(), body.get(..len).unwrap_or_default()).await
+}
+
+/// Refuses a body of more than `limit` bytes, in the words that AWS has for that of a response.
+async fn refuse_size(connection: &mut Connection, limit: u64) -> Result<(), Lost> {
+    log::warn!("a request of the runtime is refused: its body is larger than {limit} bytes");
+    let message = format!("Exceeded maximum allowed payload size ({limit} bytes).");
+    let body = json::object(&[("errorMessage", &message), ("errorType", "RequestEntityTooLarge")]) + "\n";
+    connection.reply(&ApiError::RequestEntityTooLarge.reply(), body.as_bytes()).await
 }

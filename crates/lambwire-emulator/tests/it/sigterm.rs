@@ -8,7 +8,7 @@ use std::time::Duration;
 use std::{env, fs, thread};
 
 use lambwire::Context;
-use lambwire_emulator::limits::REGISTRATION_BYTES;
+use lambwire_emulator::limits::EXTENSION_BODY_BYTES;
 use lambwire_emulator::{Answer, Console, Emulator, Event, Running};
 use smol::future;
 
@@ -244,13 +244,29 @@ fn what_no_extension_inside_the_process_may_do_is_refused_in_the_words_of_aws() 
 }
 
 #[test]
-fn a_registration_at_the_limit_is_taken_and_one_byte_more_is_not() {
-    let limit = usize::try_from(REGISTRATION_BYTES).unwrap();
+fn what_an_extension_sends_is_taken_at_the_limit_and_one_byte_more_is_not() {
+    let limit = usize::try_from(EXTENSION_BODY_BYTES).unwrap();
+    let refused = "{\"errorMessage\":\"Exceeded maximum allowed payload size (1048576 bytes).\",\
+                   \"errorType\":\"RequestEntityTooLarge\"}\n";
     for len in [limit - 1, limit, limit + 1] {
         let emulator = start();
+        let mut wire = Wire::connect(emulator.runtime_api());
         let wish = r#"{"events":[]}"#;
-        let body = wish.to_owned() + &" ".repeat(len - wish.len());
-        let said = register(&mut Wire::connect(emulator.runtime_api()), &body);
-        assert_eq!(said.status, if len <= limit { 200 } else { 413 });
+        let id = register(&mut wire, wish).header("lambda-extension-identifier").unwrap().to_owned();
+        let padded = wish.to_owned() + &" ".repeat(len - wish.len());
+        for (asked, taken) in [
+            ("POST /2020-01-01/extension/register", 200),
+            ("PUT /2022-07-01/telemetry", 400),
+            ("PUT /2020-08-15/logs", 202),
+            ("POST /2020-01-01/extension/exit/error", 202),
+        ] {
+            let said = wire.exchange(format!(
+                "{asked} HTTP/1.1\r\nHost: x\r\nLambda-Extension-Identifier: {id}\r\nLambda-Extension-Name: x\r\n\
+                 Lambda-Extension-Function-Error-Type: Extension.X\r\nContent-Length: {len}\r\n\r\n{padded}"
+            ));
+            let expected = if len <= limit { taken } else { 413 };
+            assert_eq!(said.status, expected, "{asked} {len}: {}", said.text());
+            assert_eq!(said.text() == refused, len > limit, "{}", said.text());
+        }
     }
 }

@@ -245,9 +245,13 @@ fn a_stream_at_the_limit_passes_and_one_byte_more_does_not() {
         let piece = vec![b'x'; 1024 * 1024];
         let mut pieces: Vec<&[u8]> = (0..limit / piece.len()).map(|_| piece.as_slice()).collect();
         pieces.push(&piece[..excess]);
-        assert_eq!(peer.stream(&id, &pieces, None).status, if excess == 0 { 202 } else { 413 });
+        let said = peer.stream(&id, &pieces, None);
+        assert_eq!(said.status, if excess == 0 { 202 } else { 413 });
+        assert_eq!(said.body.contains("(209715200 bytes)"), excess == 1, "{}", said.body);
         let (total, answer) = received.join().unwrap();
         assert_eq!(total, limit, "{excess}");
         assert_eq!(answer.outcome, if excess == 0 { Outcome::Success } else { Outcome::Failure });
+        let report = String::from_utf8_lossy(&answer.body);
+        assert_eq!(report.contains("(209715200 bytes)"), excess == 1, "{report}");
     }
 }

@@ -79,7 +79,7 @@ fn reply(answer: Answer) -> Reply {
             let text = format!("Task timed out after {:.2} seconds", timeout.as_secs_f64());
             (StatusCode::OK, text.into_bytes())
         }
-        Status::Success | Status::Failed(Failure::TooLarge) => (StatusCode::OK, body),
+        Status::Success | Status::Failed(Failure::TooLarge { .. }) => (StatusCode::OK, body),
         Status::Reported(_) if was_given => (StatusCode::OK, body),
         Status::Failed(Failure::BadMode) => (StatusCode::BAD_GATEWAY, Vec::new()),
         Status::Failed(_) if !was_given => (StatusCode::BAD_GATEWAY, Vec::new()),

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::{self, Path};
 use std::process::Command;
 
+use crate::variables::Variables;
+
 /// The configuration of a function.
 #[derive(Clone, Debug)]
 pub(crate) struct Function {
@@ -29,6 +31,7 @@ pub(crate) struct Function {
     pub(crate) lambda: Option<SocketAddr>,
     /// Whether its process finds what it finds under AWS's emulator.
     pub(crate) is_rie: bool,
+    pub(crate) variables: Variables,
 }
 
 /// Where a program finds what it is to run. AWS's emulator, too, lets what it inherits go before the last argument.
@@ -41,8 +44,10 @@ const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 const TASK_ROOT: &str = "/var/task";
 
 impl Function {
-    /// Sets what AWS sets (AWS, "Defined runtime environment variables"), as far as it means something here.
-    pub(crate) fn set_environment(&self, command: &mut Command, runtime_api: SocketAddr) {
+    /// Sets its variables, and what AWS sets (AWS, "Defined runtime environment variables"), as far as it means something
+    /// here.
+    pub(crate) fn set_environment(&self, command: &mut Command, runtime_api: SocketAddr) -> Result<(), String> {
+        self.variables.set(command)?;
         let handler = self.handler(command);
         command
             .env(lambwire::ENV_RUNTIME_API, runtime_api.to_string())
@@ -95,18 +100,19 @@ impl Function {
                 command.env(key, value);
             }
         }
+        Ok(())
     }
 
     /// What somebody who starts a runtime for it has to export for that.
-    pub(crate) fn exports(&self, runtime_api: SocketAddr) -> String {
+    pub(crate) fn exports(&self, runtime_api: SocketAddr) -> Result<String, String> {
         let mut command = Command::new("");
-        self.set_environment(&mut command, runtime_api);
+        self.set_environment(&mut command, runtime_api)?;
         let mut exports = String::new();
         for (key, value) in command.get_envs() {
             let value = value.unwrap_or_default().to_string_lossy().replace('\'', r"'\''");
             exports += &format!("export {}='{value}'\n", key.to_string_lossy());
         }
-        exports
+        Ok(exports)
     }
 
     /// The handler: as configured, as the program would inherit it, else its last argument.
@@ -131,13 +137,9 @@ impl Function {
 /// The region of a function whose environment names none.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// The region of a function whose program is this, or is started by somebody else.
-pub(crate) fn region(command: Option<&Command>) -> String {
-    let named = match command {
-        Some(command) => variable(command, "AWS_REGION"),
-        None => env::var_os("AWS_REGION"),
-    };
-    let named = named.and_then(|region| region.into_string().ok());
+/// The region of a function whose program is this.
+pub(crate) fn region(command: &Command) -> String {
+    let named = variable(command, "AWS_REGION").and_then(|region| region.into_string().ok());
     named.unwrap_or_else(|| DEFAULT_REGION.to_owned())
 }
 
@@ -168,8 +170,9 @@ mod tests {
             has_json_log: false,
             lambda: None,
             is_rie: false,
+            variables: Variables::default(),
         };
-        function.set_environment(command, ([127, 0, 0, 1], 9001).into());
+        function.set_environment(command, ([127, 0, 0, 1], 9001).into()).unwrap();
         let set: Vec<(String, Option<String>)> = command
             .get_envs()
             .map(|(key, value)| {

@@ -55,6 +55,7 @@ mod running;
 mod runtime_api;
 mod telemetry;
 mod terminal;
+mod variables;
 mod watch;
 
 pub use answer::{Answer, Outcome};
@@ -68,3 +69,5 @@ pub use invoke::UrlFormat;
 pub use queue::{InvokeError, ResponseStream};
 pub use running::Running;
 pub use terminal::shown;
+#[doc(hidden)]
+pub use variables::pair;

@@ -6,14 +6,15 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, waitpid};
 use tokio::net::unix::pipe;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::timeout;
 
 use crate::event::new_id;
@@ -35,8 +36,9 @@ const STARTING_HUNTS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Program {
     command: Command,
-    /// Whether it may write its log in frames.
-    has_frames: bool,
+    function: Rc<Function>,
+    runtime_api: SocketAddr,
+    is_extension: bool,
 }
 
 /// What a process writes to standard output and standard error.
@@ -52,51 +54,53 @@ pub(crate) struct Outputs {
 const FRAMES: &str = "_LAMBDA_TELEMETRY_LOG_FD";
 
 impl Program {
-    /// Completes a copy of `command` with the environment that Lambda sets. Its own environment, and that of this
-    /// process, stay.
-    pub(crate) fn new(command: &std::process::Command, function: &Function, runtime_api: SocketAddr) -> Self {
-        let mut command = copy(command);
-        function.set_environment(&mut command, runtime_api);
-        // A group of its own: all of it can be killed, and a terminal's interrupt goes to the emulator alone.
-        command.process_group(0);
-        command.env_remove(FRAMES);
-        Self { command: Command::from(command), has_frames: function.has_frames }
+    pub(crate) fn new(command: &Command, function: &Rc<Function>, runtime_api: SocketAddr) -> Self {
+        Self { command: copy(command), function: Rc::clone(function), runtime_api, is_extension: false }
     }
 
-    /// An extension: it finds what the program finds, but for names that begin with `_`, as AWS has it.
-    pub(crate) fn extension(path: &Path, function: &Function, runtime_api: SocketAddr) -> Self {
-        let mut command = std::process::Command::new(path);
-        function.set_environment(&mut command, runtime_api);
-        let inherited = std::env::vars_os().map(|(name, _)| name);
-        let own = command.get_envs().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
-        for name in inherited.chain(own).filter(|name| name.as_encoded_bytes().starts_with(b"_")) {
-            command.env_remove(name);
-        }
-        command.process_group(0);
-        Self { command: Command::from(command), has_frames: false }
+    pub(crate) fn extension(path: &Path, function: &Rc<Function>, runtime_api: SocketAddr) -> Self {
+        Self { command: Command::new(path), function: Rc::clone(function), runtime_api, is_extension: true }
     }
 
     /// What the program is called.
     pub(crate) fn name(&self) -> String {
-        self.command.as_std().get_program().to_string_lossy().into_owned()
+        self.command.get_program().to_string_lossy().into_owned()
     }
 
-    pub(crate) fn start(&mut self) -> io::Result<(Process, Outputs)> {
+    /// The command with the environment that it has by now: its own and that of this process stay, and are completed with
+    /// what Lambda sets. An extension finds what the program finds, but for names that begin with `_`, as AWS has it.
+    fn command(&self) -> io::Result<Command> {
+        let mut command = copy(&self.command);
+        self.function.set_environment(&mut command, self.runtime_api).map_err(io::Error::other)?;
+        command.env_remove(FRAMES);
+        if self.is_extension {
+            let inherited = std::env::vars_os().map(|(name, _)| name);
+            let own = command.get_envs().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+            for name in inherited.chain(own).filter(|name| name.as_encoded_bytes().starts_with(b"_")) {
+                command.env_remove(name);
+            }
+        }
+        // A group of its own: all of it can be killed, and a terminal's interrupt goes to the emulator alone.
+        command.process_group(0);
+        Ok(command)
+    }
+
+    pub(crate) fn start(&self) -> io::Result<(Process, Outputs)> {
+        let mut command = self.command()?;
         let (stdout, stdout_reader) = pipe::pipe()?;
         let (stderr, stderr_reader) = pipe::pipe()?;
-        let frames = if self.has_frames { Some(inherited_pipe()?) } else { None };
+        let has_frames = self.function.has_frames && !self.is_extension;
+        let frames = if has_frames { Some(inherited_pipe()?) } else { None };
         if let Some((_, writer)) = &frames {
-            self.command.env(FRAMES, writer.as_raw_fd().to_string());
+            command.env(FRAMES, writer.as_raw_fd().to_string());
         }
         let mark = format!("{}/{}", family_mark(), new_id());
-        self.command.env(MARK, &mark).stdin(Stdio::null());
-        self.command.stdout(stdout.into_blocking_fd()?).stderr(stderr.into_blocking_fd()?);
+        command.env(MARK, &mark).stdin(Stdio::null());
+        command.stdout(stdout.into_blocking_fd()?).stderr(stderr.into_blocking_fd()?);
         // Nobody takes it for an orphan in between.
         let mut known = started();
-        let child = self.command.spawn();
-        // The command holds its copies of the other ends, which are to close with the process.
-        self.command.stdout(Stdio::null()).stderr(Stdio::null());
-        let child = child?;
+        // The command goes with its copies of the other ends, which are to close with the process.
+        let child = tokio::process::Command::from(command).spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
         known.extend(pid);
         drop(known);
@@ -126,8 +130,8 @@ fn started() -> MutexGuard<'static, Vec<Pid>> {
 }
 
 /// Commands cannot be cloned.
-fn copy(command: &std::process::Command) -> std::process::Command {
-    let mut copy = std::process::Command::new(command.get_program());
+pub(crate) fn copy(command: &Command) -> Command {
+    let mut copy = Command::new(command.get_program());
     copy.args(command.get_args());
     for (key, value) in command.get_envs() {
         match value {

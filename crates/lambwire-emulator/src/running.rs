@@ -219,8 +219,12 @@ impl Parts {
         let Self { settings, environments, command, function, extensions, runtime_api, front, url, addresses, .. } =
             self;
         let (is_announced, owns_process) = (self.is_announced, self.owns_process);
-        let exports = if command.is_some() { String::new() } else { function.exports(addresses.runtime_api) };
-        let factory = Factory { command, function: function.clone(), extensions, address: addresses.runtime_api };
+        let exports = if command.is_some() { Ok(String::new()) } else { function.exports(addresses.runtime_api) };
+        let exports = match exports {
+            Ok(exports) => exports,
+            Err(reason) => return started(Err(io::Error::other(reason))),
+        };
+        let factory = Factory { command, function: Rc::new(function), extensions, address: addresses.runtime_api };
         let fleet = Fleet::new(settings, environments, move |fleet, listener| factory.another(fleet, listener));
         if is_announced {
             let ready = ready_line(addresses, &self.others, fleet.settings.printer.is_json());
@@ -342,7 +346,7 @@ fn ready_line(addresses: Addresses, others: &[(String, Addresses)], is_json: boo
 /// What environments are made from.
 struct Factory {
     command: Option<Command>,
-    function: Function,
+    function: Rc<Function>,
     extensions: Vec<PathBuf>,
     address: SocketAddr,
 }

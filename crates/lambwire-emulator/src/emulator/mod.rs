@@ -17,6 +17,7 @@ use crate::function::Function;
 use crate::invoke::Options;
 use crate::limits;
 use crate::running::Addresses;
+use crate::variables::Variables;
 
 mod callers;
 mod start;
@@ -77,6 +78,7 @@ impl Emulator {
                 has_json_log: false,
                 lambda: None,
                 is_rie: false,
+                variables: Variables::default(),
             },
             timeout: Some(limits::DEFAULT_TIMEOUT),
             init_timeout: None,
@@ -142,6 +144,21 @@ impl Emulator {
     #[must_use]
     pub fn runtime_dir(mut self, directory: impl Into<String>) -> Self {
         self.function.runtime_dir = Some(directory.into());
+        self
+    }
+
+    /// Sets a variable for the program and its extensions, over one of the command.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.function.variables.add(name.into(), value.into());
+        self
+    }
+
+    /// Sets the variables of this file for the program and its extensions, each `NAME=VALUE` on a line of its own, taken as
+    /// it is. The file is read whenever they are started, and is [watched](Self::watch) if anything is.
+    #[must_use]
+    pub fn env_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.function.variables.add_file(path.into());
         self
     }
 

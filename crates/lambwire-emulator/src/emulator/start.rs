@@ -18,6 +18,7 @@ use crate::function::{self, Function};
 use crate::invoke::RieMode;
 use crate::limits;
 use crate::page::Feed;
+use crate::process;
 use crate::running::{Addresses, Parts, Running};
 
 impl Emulator {
@@ -29,6 +30,11 @@ impl Emulator {
     pub fn start(mut self) -> Result<Running, StartError> {
         if self.function.concurrency.is_none() {
             self.timeout = self.timeout.map(|timeout| timeout.min(limits::MAX_TIMEOUT));
+        }
+        let mut command = self.command.as_ref().map_or_else(|| Command::new(""), process::copy);
+        self.function.variables.set(&mut command).map_err(StartError::Variables)?;
+        if !self.watched.is_empty() {
+            self.watched.extend_from_slice(self.function.variables.files());
         }
         let runtime_api = bind(self.runtime_api)?;
         let front = self.listen.map(bind).transpose()?;
@@ -59,7 +65,7 @@ impl Emulator {
         let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
         let (lines, are_lines_open) = watch::channel(!self.is_held);
         let parts = Parts {
-            region: function::region(self.command.as_ref()),
+            region: function::region(&command),
             settings: Settings {
                 capacity: self.function.concurrency.map_or(Capacity::One, Capacity::Many),
                 start: self.start,
@@ -69,7 +75,7 @@ impl Emulator {
                     init: self.timeout.map(|timeout| self.init_timeout.unwrap_or(usual_init).max(timeout)),
                 },
                 end_grace: self.end_grace,
-                registration: registration(&self.function, self.command.as_ref()),
+                registration: registration(&self.function, &command),
                 metadata_token: self.function.metadata_token.clone(),
                 memory_mb: self.function.memory_mb,
                 printer: Printer::new(self.console, self.log_format, are_lines_open),
@@ -98,9 +104,8 @@ impl Emulator {
 }
 
 /// What an extension learns of the function.
-fn registration(function: &Function, command: Option<&Command>) -> Registration {
-    let handler = command.map(|command| function.handler(command)).unwrap_or_default();
-    let handler = handler.to_string_lossy().into_owned();
+fn registration(function: &Function, command: &Command) -> Registration {
+    let handler = function.handler(command).to_string_lossy().into_owned();
     Registration { name: function.name.clone(), version: function.version.clone(), handler }
 }
 
@@ -140,6 +145,8 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
+    /// A file of variables cannot be read, or has none on one of its lines; says which.
+    Variables(String),
     /// There is no thread to be had.
     Thread(io::Error),
 }
@@ -149,6 +156,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Listen { address, error } => write!(f, "cannot listen at {address}: {error}"),
             Self::Program { name, error } => write!(f, "cannot start {name}: {error}"),
+            Self::Variables(reason) => f.write_str(reason),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
         }
     }
@@ -158,6 +166,7 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Listen { error, .. } | Self::Program { error, .. } | Self::Thread(error) => Some(error),
+            Self::Variables(_) => None,
         }
     }
 }

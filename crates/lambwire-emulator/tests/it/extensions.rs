@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::exit;
 use std::time::Duration;
 use std::{env, fs};
@@ -96,19 +96,19 @@ impl Drop for Directory {
 }
 
 /// The emulator is a process of its own, so that its extensions have an environment of their own.
-fn run(directory: &Directory, options: &[&str], variables: &[(&str, &Path)], event: &str) -> std::process::Output {
+fn run(directory: &Directory, options: &[&str], event: &str) -> std::process::Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
     command.args(["--extensions", directory.0.join("bin").to_str().unwrap(), "--init-timeout", "300"]);
     command.args(options).args(["--event-json", event, "--"]).arg(env::current_exe().unwrap()).args(child::arguments());
     let (key, value) = child::variable();
-    command.env(key, value).env(HEARD, directory.heard()).envs(variables.iter().copied());
+    command.env(key, value).env(HEARD, directory.heard());
     command.output().unwrap()
 }
 
 #[test]
 fn an_extension_hears_of_every_invocation_and_of_the_end() {
     let directory = Directory::new("heard");
-    let output = run(&directory, &["--timeout", "300"], &[], "hello");
+    let output = run(&directory, &["--timeout", "300"], "hello");
     assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"hello"[..]), "{output:?}");
     let log = String::from_utf8(output.stderr).unwrap();
     let id = log.split("START RequestId: ").nth(1).unwrap().split(' ').next().unwrap();
@@ -118,7 +118,7 @@ fn an_extension_hears_of_every_invocation_and_of_the_end() {
 #[test]
 fn an_extension_hears_of_a_time_out() {
     let directory = Directory::new("timeout");
-    let output = run(&directory, &["--timeout", "2"], &[], "hang");
+    let output = run(&directory, &["--timeout", "2"], "hang");
     assert_eq!(output.status.code(), Some(1));
     assert!(directory.read().ends_with("SHUTDOWN timeout\n"), "{}", directory.read());
 }
@@ -126,7 +126,8 @@ fn an_extension_hears_of_a_time_out() {
 #[test]
 fn an_extension_that_ends_fails_the_caller() {
     let directory = Directory::new("crash");
-    let output = run(&directory, &["--timeout", "300"], &[("LAMBWIRE_TEST_EXTENSION_CRASHES", Path::new("1"))], "hang");
+    let options = ["--timeout", "300", "--env", "LAMBWIRE_TEST_EXTENSION_CRASHES=1"];
+    let output = run(&directory, &options, "hang");
     assert_eq!(output.status.code(), Some(1));
     let answer = String::from_utf8(output.stdout).unwrap();
     assert!(answer.starts_with(r#"{"errorType":"Extension.Crash","errorMessage":"RequestId: "#), "{answer}");
@@ -138,7 +139,8 @@ fn an_extension_in_the_process_hears_of_invocations() {
     let emulator = quiet().name("mine").handler("app.handler").start().unwrap();
     let mut wire = Wire::connect(emulator.runtime_api());
     let registered = register(&mut wire, "inside", r#"{"events":["INVOKE"]}"#);
-    let function = r#"{"accountId":"012345678912","functionName":"mine","functionVersion":"$LATEST","handler":""}"#;
+    let function =
+        r#"{"accountId":"012345678912","functionName":"mine","functionVersion":"$LATEST","handler":"app.handler"}"#;
     assert_eq!((registered.status, registered.text()), (200, function));
     let id = registered.header("lambda-extension-identifier").unwrap().to_owned();
     wire.write(ask_for_event(&id));

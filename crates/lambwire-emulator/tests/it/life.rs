@@ -139,6 +139,38 @@ fn a_program_that_has_changed_is_started_again() {
 }
 
 #[test]
+fn a_program_is_started_again_with_the_variables_that_a_file_has_by_then() {
+    let file = env::temp_dir().join(format!("lambwire-variables-changed-{}", std::process::id()));
+    fs::write(&file, "A=before\nB=1\n").unwrap();
+    // What is watched beside it never changes.
+    let emulator = emulator(child::runtime()).env_file(&file).env("C", "named").watch("/dev/null").start().unwrap();
+    let variable = |name: &str| {
+        let answer = emulator.invoke_blocking(Event::new(format!("variable {name}"))).unwrap();
+        text(&answer).to_owned()
+    };
+    assert_eq!(["A", "B", "C"].map(variable), ["before", "1", "named"]);
+    for count in 0.. {
+        // The first look may come later than the first change.
+        fs::write(&file, format!("A=after\nC=file\n#{count}")).unwrap();
+        thread::sleep(2 * std::time::Duration::from_millis(750));
+        if variable("A") == "after" {
+            break;
+        }
+    }
+    assert_eq!(["B", "C"].map(variable), ["", "named"]);
+    // A mistake is for whoever calls next to see, and for the next change to mend.
+    fs::write(&file, "A\n").unwrap();
+    while !variable("A").contains("line 1 of ") {
+        thread::sleep(std::time::Duration::from_millis(100));
+    }
+    fs::write(&file, "A=mended\n").unwrap();
+    while variable("A") != "mended" {
+        thread::sleep(std::time::Duration::from_millis(100));
+    }
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
 fn a_program_may_be_started_for_the_first_caller() {
     let nowhere = || emulator(Command::new("/nonexistent/bootstrap"));
     assert!(nowhere().start().is_err());
@@ -165,7 +197,18 @@ fn program(options: &[&str]) -> Command {
 
 #[test]
 fn without_a_program_it_says_what_to_export_and_serves_who_comes() {
-    let options = ["--listen", "127.0.0.1:0", "--runtime-api", "127.0.0.1:0", "--timeout", "off", "--name", "it's"];
+    let options = [
+        "--listen",
+        "127.0.0.1:0",
+        "--runtime-api",
+        "127.0.0.1:0",
+        "--timeout",
+        "off",
+        "--name",
+        "it's",
+        "--env",
+        "A=b",
+    ];
     let mut emulator = program(&options).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(emulator.stdout.take().unwrap()).lines();
     let ready = lines.next().unwrap().unwrap();
@@ -173,6 +216,7 @@ fn without_a_program_it_says_what_to_export_and_serves_who_comes() {
     let api = ready["runtime_api"].as_str().unwrap().to_owned();
     let mut expected =
         vec![format!("export AWS_LAMBDA_RUNTIME_API='{api}'"), r"export AWS_LAMBDA_FUNCTION_NAME='it'\''s'".to_owned()];
+    expected.push("export A='b'".to_owned());
     while !expected.is_empty() {
         let line = lines.next().unwrap().unwrap();
         expected.retain(|expected| *expected != line);

@@ -2,14 +2,13 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
-use lambwire_emulator::{Emulator, Freeze, UrlFormat, limits};
+use lambwire_emulator::{Emulator, Freeze, UrlFormat, limits, pair};
 
 use super::values::{
     Begin, Form, Frozen, Timeout, concurrency, environments, read_variable, seconds, timeout, variable,
@@ -111,16 +110,17 @@ pub(crate) struct FunctionArgs {
     #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "processes", conflicts_with = "concurrency")]
     freeze: Option<Frozen>,
 
-    /// Start the program again when this file, or one in this directory, has changed; without PATH, the directory in which
-    /// the emulator is started
+    /// Start the program again when this file, one in this directory, or one of --env-file has changed; without PATH, the
+    /// directory in which the emulator is started
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = ".")]
     watch: Vec<PathBuf>,
 
-    /// Set a variable for the program
+    /// Set a variable for the program and its extensions
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
 
-    /// Set the variables of this file for the program, each NAME=VALUE on a line of its own, taken as it is
+    /// Set the variables of this file for the program and its extensions, each NAME=VALUE on a line of its own, taken as it
+    /// is; it is read whenever they are started
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
 
@@ -148,7 +148,7 @@ impl FunctionArgs {
         let mut emulator = match self.program.split_first() {
             Some((program, arguments)) => {
                 let mut command = Command::new(program);
-                command.args(arguments).envs(self.environment()?);
+                command.args(arguments);
                 if let Some(directory) = &self.directory {
                     command.current_dir(directory);
                 }
@@ -157,6 +157,12 @@ impl FunctionArgs {
             // Somebody has to start one by hand first.
             None => Emulator::without_program().init_timeout(limits::MAX_TIMEOUT).runtime_api(ATTACH),
         };
+        for path in &self.env_file {
+            emulator = emulator.env_file(path);
+        }
+        for (name, value) in &self.env {
+            emulator = emulator.env(name, value);
+        }
         if let Some(address) = self.runtime_api {
             emulator = emulator.runtime_api(address);
         }
@@ -259,45 +265,5 @@ impl FunctionArgs {
             emulator = emulator.runtime_dir(directory);
         }
         Ok(emulator)
-    }
-
-    /// Variables that are said: those of files first, the last of a name counting.
-    fn environment(&self) -> Result<Vec<(String, String)>, String> {
-        let mut environment = Vec::new();
-        for path in &self.env_file {
-            let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-            for (number, line) in text.lines().enumerate() {
-                let line = line.trim();
-                if line.is_empty() || line.starts_with('#') {
-                    continue;
-                }
-                let place = || format!("line {} of {}", number + 1, path.display());
-                environment.push(pair(line).map_err(|error| format!("{} is {line:?}, {error}", place()))?);
-            }
-        }
-        environment.extend(self.env.iter().cloned());
-        Ok(environment)
-    }
-}
-
-/// `NAME=VALUE`, taken as it is.
-fn pair(text: &str) -> Result<(String, String), String> {
-    let pair =
-        text.split_once('=').filter(|(name, value)| !name.is_empty() && !name.contains('\0') && !value.contains('\0'));
-    let (name, value) = pair.ok_or("not NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_variable_has_a_name_and_its_value_is_taken_as_it_is() {
-        assert_eq!(pair("A=b=\"c\" "), Ok(("A".to_owned(), "b=\"c\" ".to_owned())));
-        assert_eq!(pair("A="), Ok(("A".to_owned(), String::new())));
-        for odd in ["", "A", "=b", "A=\0"] {
-            assert!(pair(odd).is_err(), "{odd:?}");
-        }
     }
 }

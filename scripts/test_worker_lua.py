@@ -1,7 +1,6 @@
 """The worker for Lua over two pipes: `test_worker_lua.py [LUA]...`."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -222,18 +221,6 @@ def lives(root):
     with root.serve(finalizer) as running:
         running.invoke("{}")
         check("end", (running.end(), running.logged()), (0, "ended"))
-        passed += 1
-
-    hooks = """lambwire.before_snapshot(function() print('before 1') end) lambwire.before_snapshot(function() print('before 2') end)
-    lambwire.after_restore(function() print('after') if os.getenv('FAILS') then error('no network') end end)
-    function handler() return math.random(1, 2^30) end"""
-    with root.start(hooks, FAILS="1") as running:
-        check("hooks", running.ready(), {"snapshot": True})
-        check("hooks", running.hooks("before-snapshot"), ("done", "-", b""))
-        kind, request_id, body = running.hooks("after-restore")
-        check("hooks", (kind, request_id, "no network" in json.loads(body)["errorMessage"]), ("error", "-", True))
-        running.invoke("{}")
-        check("hooks", running.logged(), "before 2\nbefore 1\nafter\n")
         passed += 1
     return passed
 

@@ -3,7 +3,6 @@
 """
 
 import json
-import signal
 import sys
 import time
 from pathlib import Path
@@ -67,22 +66,6 @@ exports.writes = globalThis.awslambda?.streamifyResponse(async ({ count, size },
 exports.context = async (event, context) =>
   event === 'names' ? [context.function_name, context.deadline_ms > 0, context.aws_request_id === context.awsRequestId] : context;
 """
-TERM = r"""
-process.on('SIGTERM', () => { console.log('flushed'); process.exit(0); });
-exports.handler = async () => 'served';
-"""
-CAREFUL = r"""
-process.on('SIGTERM', () => { console.log('closing'); setTimeout(() => { console.log('closed'); %s }, 100); });
-exports.handler = async () => 'served';
-"""
-HOOKS = r"""
-const ran = [];
-awslambda.registerBeforeSnapshot(() => { ran.push('before 1'); });
-awslambda.registerBeforeSnapshot(async () => { ran.push('before 2'); });
-awslambda.registerAfterRestore(() => { ran.push('after 1'); });
-awslambda.registerAfterRestore(() => { if (process.env.FAIL) throw new TypeError('no restoring'); ran.push('after 2'); });
-exports.handler = async () => ran;
-"""
 MODULE = r"""
 const name = await Promise.resolve('awaited');
 export const handler = async () => ({ name, require: typeof require, dirname: typeof __dirname, fs: typeof fs });
@@ -90,8 +73,6 @@ export const handler = async () => ({ name, require: typeof require, dirname: ty
 FILES = {
     "app.js": HANDLERS,
     "child.js": "process.send(Object.keys(process.env).filter((name) => name.startsWith('LAMBWIRE_')).concat(process.execArgv))",
-    "term.js": TERM,
-    "hooks.js": HOOKS,
     "module.mjs": MODULE,
     "typed/app.js": MODULE,
     "typed/package.json": '{"type":"module"}',
@@ -125,32 +106,6 @@ def ends(root):
         worker.send("{}")
         check("status of who exits", worker.process.wait(PATIENCE), 3)
         check("the log of who exits is whole", worker.logged().count("x"), LOG_BYTES)
-    with root.start("term.js", "handler") as worker:
-        check("SIGTERM is wanted", worker.ready(), {"sigterm": True})
-        check("before SIGTERM", worker.invoke("{}"), ("result", b'"served"'))
-        worker.process.send_signal(signal.SIGTERM)
-        check("SIGTERM while waiting", worker.process.wait(PATIENCE), 0)
-        check("SIGTERM is handled", "flushed" in worker.logged(), True)
-    # As the bootstrap has it: the signal, and then the end of the events, of which the process may see both at once.
-    for then, status in (("process.exit(5);", 5), ("", 0)):
-        root.write("careful.js", CAREFUL % then)
-        for kinds in ([signal.SIGTERM], [signal.SIGSTOP, signal.SIGTERM, signal.SIGCONT]):
-            with root.serve("careful.js", "handler") as worker:
-                check("before the end", worker.invoke("{}"), ("result", b'"served"'))
-                for kind in kinds[:2]:
-                    worker.process.send_signal(kind)
-                worker.close_events()
-                for kind in kinds[2:]:
-                    worker.process.send_signal(kind)
-                check(f"the end, {kinds}", worker.process.wait(PATIENCE), status)
-                heard = [line.split("\t")[-1] for line in worker.logged().splitlines()]
-                check(f"all that a listener does, {kinds}", heard, ["closing", "closed"])
-    with root.serve("careful.js", "handler") as worker:
-        check("the end of the events alone", (worker.end(), worker.logged()), (0, ""))
-    with root.start("app.js", "echo") as worker:
-        check("SIGTERM is not wanted", worker.ready(), {})
-        worker.process.send_signal(signal.SIGTERM)
-        check("SIGTERM without a handler", worker.process.wait(PATIENCE), -signal.SIGTERM)
     with root.serve("app.js", "rejects") as worker:
         for at in range(3):
             check("a rejection behind the answer", worker.invoke("{}"), ("result", b'"answered"'))
@@ -218,18 +173,6 @@ def concurrent(root):
         check("each line has its id", sorted((fields[1], fields[3]) for fields in logged), [(each, each) for each in ids])
 
 
-def hooks(root):
-    with root.start("hooks.js", "handler") as worker:
-        check("hooks", worker.ready(), {"snapshot": True})
-        for kind in ("before-snapshot", "after-restore"):
-            check(kind, worker.hooks(kind), ("done", "-", b""))
-        check("order of hooks", json.loads(worker.invoke("{}")[1]), ["before 2", "before 1", "after 1", "after 2"])
-    with root.serve("hooks.js", "handler", FAIL="1") as worker:
-        check("a hook that fails", is_error(worker.hooks("after-restore"), "TypeError"), True)
-    with root.serve("app.js", "echo") as worker:
-        check("no hooks", worker.hooks("before-snapshot"), ("done", "-", b""))
-
-
 def contexts(root):
     with root.serve("app.js", "context") as worker:
         deep = "[" * 1300 + "]" * 1300
@@ -240,7 +183,7 @@ def contexts(root):
         check("names that all languages share", named, ["pipes", True, True])
 
 
-TESTS = [surroundings, ends, reports, streams, concurrent, hooks, contexts]
+TESTS = [surroundings, ends, reports, streams, concurrent, contexts]
 
 
 class Node(Root):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from worker_pipes import PERL, Ended, Root, check, try_all
+from worker_pipes import PATIENCE, PERL, Ended, Root, check, try_all
 
 SAME = "sub handler { return $_[0] } 1;"
 
@@ -96,28 +96,6 @@ sub handler {
 """
 SLURPS = 'sub handler { $/ = undef; open my $file, "<", "/proc/self/comm"; my $text = <$file>; return { ok => 1 } } 1;'
 SIGNAL = '$SIG{TERM} = sub { print "flushed\\n"; %s }; END { print "at the end\\n" } sub handler { "well" } 1;'
-FORKS = r"""END { print "at the end\n" }
-sub handler {
-    my ($event) = @_;
-    return system('for fd in 3 4 5 6 7 8 9; do echo result x 0 2>/dev/null >&$fd; done; exit 0') if $event eq 'raw';
-    if (!(my $child = fork)) {
-        select undef, undef, undef, 0.1;
-        die "of a child\n" if $event eq 'die';
-        exit 0 if $event eq 'exit';
-        return sub { $_[0]->('of a child') } if $event eq 'pieces';
-        return "of a child";
-    }
-    wait if $event ne 'late';
-    return "of the parent";
-}
-1;
-"""
-HOOKS = """Lambwire::register_before_snapshot(sub { print "first registered, last run\\n" });
-Lambwire::register_before_snapshot(sub { print "before\\n" });
-Lambwire::register_after_restore(sub { print "after\\n"; die "not restored\\n" if $ENV{FAIL} });
-srand 7;
-sub handler { return rand } 1;
-"""
 LOGS = "use warnings; sub handler { warn $_[0]; warn 'two', ' parts'; return 'well' } 1;"
 # In the order in which the worker looks for them.
 CODECS = ["JSON::XS", "Cpanel::JSON::XS", "JSON::PP"]
@@ -262,53 +240,19 @@ def spoiled(root):
     return 2
 
 
-def children(root):
-    kinds = ("return", "die", "exit", "pieces", "late", "late", "raw")
-    with root.serve(FORKS) as running:
-        for kind in kinds:
-            check(kind, running.invoke(json.dumps(kind))[1], b"0" if kind == "raw" else b"of the parent")
-        time.sleep(0.4)
-        check("after all", running.invoke('"return"'), ("text", b"of the parent"))
-        check("reported", "in a process that the handler has forked: of a child" in running.logged(), True)
-        check("ends", running.end(), 0)
-        # That of the child that exits, and the parent's.
-        check("at the end", running.logged().count("at the end"), 2)
-    return len(kinds)
-
-
 def signals(root):
-    for ending, status in (("exit 7", 7), ('die "at last"', 1)):
-        with root.serve(SIGNAL % ending) as running:
-            check("traits", running.asked, {"sigterm": True})
-            running.invoke("{}")
-            running.process.send_signal(signal.SIGTERM)
-            check("status", running.process.wait(20), status)
-            check("log", running.logged(), "flushed\nat the end\n")
-            if status == 1:
-                check("reported", running.hear()[:2], ("fatal", "-"))
+    with root.serve(SIGNAL % 'die "at last"') as running:
+        running.invoke("{}")
+        running.process.send_signal(signal.SIGTERM)
+        check("status", running.process.wait(PATIENCE), 1)
+        check("log", running.logged(), "flushed\nat the end\n")
+        check("reported", running.hear()[:2], ("fatal", "-"))
     with root.serve(SIGNAL % "1") as running:
         for _ in range(3):
             running.process.send_signal(signal.SIGTERM)
             time.sleep(0.2)
             check("goes on", running.invoke("{}"), ("text", b"well"))
-    with root.serve(SAME) as running:
-        running.process.terminate()
-        check("without a handler", running.process.wait(20), -signal.SIGTERM)
-    return 4
-
-
-def snapshots(root):
-    with root.serve(HOOKS) as running:
-        check("traits", running.asked, {"snapshot": True})
-        check("before", running.hooks("before-snapshot"), ("done", "-", b""))
-        check("after", running.hooks("after-restore"), ("done", "-", b""))
-        check("order", running.logged(), "before\nfirst registered, last run\nafter\n")
-        drawn = running.invoke("{}")
-    with root.serve(HOOKS, FAIL="1") as running:
-        check("another seed", running.invoke("{}") == drawn, False)
-        kind, request_id, body = running.hooks("after-restore")
-        check("fails", (kind, request_id, "not restored" in body.decode()), ("error", "-", True))
-    return 3
+    return 2
 
 
 def logs(root):
@@ -340,7 +284,7 @@ def ends(root):
     return 1
 
 
-TESTS = [values, results, handlers, errors, contexts, spoiled, children, signals, snapshots, logs, ends]
+TESTS = [values, results, handlers, errors, contexts, spoiled, signals, logs, ends]
 
 if __name__ == "__main__":
     for codec in CODECS:

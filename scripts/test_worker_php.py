@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from worker_pipes import PHP, Ended, Root, check, try_all
+from worker_pipes import PATIENCE, PHP, Ended, Root, check, try_all
 
 SAME = "<?php function handler(stdClass|array|string|int|float|bool|null $event) { return $event; }"
 OBJECTS = "<?php function handler(object $event) { return $event; }"
@@ -170,28 +170,6 @@ pcntl_signal(SIGTERM, function () { echo "flushed\\n"; %s });
 register_shutdown_function(function () { echo "shut down\\n"; });
 function handler() { return 'well'; }
 """
-FORKS = """<?php
-register_shutdown_function(function () { echo "shut down\\n"; });
-function handler($event) {
-    if ($event === 'raw') { return exec('for fd in 3 4 5 6 7 8 9; do echo result x 0 2>/dev/null >&$fd; done; echo $?'); }
-    if (pcntl_fork() === 0) {
-        usleep(100000);
-        if ($event === 'throw') { throw new Exception('of a child'); }
-        if ($event === 'exit') { exit(0); }
-        if ($event === 'memory') { ini_set('memory_limit', '16M'); return str_repeat('x', 1 << 30); }
-        return 'of a child';
-    }
-    if ($event !== 'late') { pcntl_wait($status); }
-    return 'of the parent';
-}
-"""
-HOOKS = """<?php
-Lambwire\\register_before_snapshot(function () { echo "first registered, last run\\n"; });
-Lambwire\\register_before_snapshot(function () { echo "before\\n"; });
-Lambwire\\register_after_restore(function () { echo "after\\n"; if (getenv('FAIL')) throw new Exception('not restored'); });
-mt_srand(7);
-function handler() { return mt_rand(); }
-"""
 LOGS = """<?php function handler($event) { trigger_error($event, E_USER_WARNING); trigger_error('a notice', E_USER_NOTICE); @strlen($none);
     error_log("two\nlines \\xff"); error_log('to the server', 4); error_log("kept\n", 3, __DIR__ . '/errors'); return 'well'; }"""
 
@@ -320,58 +298,21 @@ def buffers(root):
     return 8
 
 
-def children(root):
-    if not {"pcntl", "posix"} <= root.extensions:
-        return 0
-    with root.serve(FORKS) as running:
-        kinds = ["return", "throw", "exit", "memory", "late", "late"] + (["raw"] if "ffi" in root.extensions else [])
-        for kind in kinds:
-            expected = b"of the parent" if kind != "raw" else b"2"
-            check(kind, running.invoke(json.dumps(kind))[1], expected)
-        time.sleep(0.5)
-        check("after all", running.invoke('"return"'), ("text", b"of the parent"))
-        check("reported", "in a process that the handler has forked: Exception: of a child" in running.logged(), True)
-        check("ends", running.end(), 0)
-        # That of the child that exits, that whose memory ran out, and the parent's.
-        check("shut down", running.logged().count("shut down"), 3)
-    return len(kinds)
-
-
 def signals(root):
     if "pcntl" not in root.extensions:
         return 0
-    for ending, status in (("exit(7);", 7), ("throw new Exception('at the end');", 1)):
-        with root.serve(SIGNAL % ending) as running:
-            check("traits", running.asked, {"sigterm": True})
-            running.invoke("{}")
-            running.process.send_signal(signal.SIGTERM)
-            check("status", running.process.wait(20), status)
-            check("log", running.logged(), "flushed\nshut down\n")
-            if status == 1:
-                check("reported", running.hear()[:2], ("fatal", "-"))
+    with root.serve(SIGNAL % "throw new Exception('at the end');") as running:
+        running.invoke("{}")
+        running.process.send_signal(signal.SIGTERM)
+        check("status", running.process.wait(PATIENCE), 1)
+        check("log", running.logged(), "flushed\nshut down\n")
+        check("reported", running.hear()[:2], ("fatal", "-"))
     with root.serve(SIGNAL % "") as running:
         for _ in range(3):
             running.process.send_signal(signal.SIGTERM)
             time.sleep(0.2)
             check("goes on", running.invoke("{}"), ("text", b"well"))
-    with root.serve(ARRAYS) as running:
-        running.process.terminate()
-        check("without a handler", running.process.wait(20), -signal.SIGTERM)
-    return 4
-
-
-def snapshots(root):
-    with root.serve(HOOKS) as running:
-        check("traits", running.asked, {"snapshot": True})
-        check("before", running.hooks("before-snapshot"), ("done", "-", b""))
-        check("after", running.hooks("after-restore"), ("done", "-", b""))
-        check("order", running.logged(), "before\nfirst registered, last run\nafter\n")
-        drawn = running.invoke("{}")
-    with root.serve(HOOKS, FAIL="1") as running:
-        check("another seed", running.invoke("{}") == drawn, False)
-        kind, request_id, body = running.hooks("after-restore")
-        check("fails", (kind, request_id, "not restored" in body.decode()), ("error", "-", True))
-    return 3
+    return 2
 
 
 def logs(root):
@@ -416,7 +357,7 @@ def ends(root):
     return 1
 
 
-TESTS = [values, results, handlers, causes, contexts, spoiled, buffers, children, signals, snapshots, logs, ends]
+TESTS = [values, results, handlers, causes, contexts, spoiled, buffers, signals, logs, ends]
 
 if __name__ == "__main__":
     try_all(Php(*sys.argv[1:]), TESTS)

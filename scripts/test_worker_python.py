@@ -3,35 +3,17 @@
 import ast
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 
+from test_worker_lives import SNAPSHOT_RESTORE_PY
 from worker_pipes import PYTHON, Root, check, try_all
 
 HANDLERS = r'''
 import asyncio, atexit, contextvars, ctypes, gc, logging, os, random, signal, subprocess, sys, threading, time
 
 def echo(event, context): return event
-
-def forking(event, context):
-    if event == "return" and os.fork() == 0:
-        return "of a child"
-    if event == "raise" and os.fork() == 0:
-        raise RuntimeError("of a child")
-    if event == "exit" and os.fork() == 0:
-        sys.exit(0)
-    if event == "late" and os.fork() == 0:
-        time.sleep(0.2)
-        return "of a late child"
-    if event == "raw" and ctypes.CDLL(None).fork() == 0:
-        return "of a child that Python does not know of"
-    try:
-        os.waitpid(-1, os.WNOHANG if event == "late" else 0)
-    except ChildProcessError:
-        pass
-    return "of the parent"
 
 def spoiling(event, context):
     """Changes all that is within reach."""
@@ -179,50 +161,6 @@ def fails_between(event, context):
 '''
 
 PLAIN = "def handler(event, context): return event"
-SIGTERM = '''
-import signal, sys
-def bye(number, frame):
-    print("flushed", flush=True)
-    sys.exit(0)
-signal.signal(signal.SIGTERM, bye)
-def handler(event, context): return "well"
-async def in_loop(event, context):
-    import asyncio
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: (print("flushed", flush=True), sys.exit(0)))
-    return "well"
-async def in_task(event, context):
-    import asyncio
-    loop = asyncio.get_running_loop()
-    in_task.ticking = loop.create_task(asyncio.sleep(1000))
-    async def close():
-        print("closing", flush=True)
-        await asyncio.sleep(0.1)
-        print("flushed", flush=True)
-        sys.exit(0)
-    loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(close()))
-    return "well"
-'''
-
-HOOKS = '''
-import random
-from snapshot_restore_py import register_after_restore, register_before_snapshot
-random.seed(7)
-seen = []
-register_before_snapshot(seen.append, "first registered, last run")
-register_before_snapshot(seen.append, "before")
-register_after_restore(seen.append, "after")
-def handler(event, context): return [seen, random.random()]
-'''
-# What AWS's package of that name does, as far as a handler sees.
-SNAPSHOT_RESTORE_PY = '''
-before, after = [], []
-def register_before_snapshot(function, *arguments, **named):
-    before.append((function, arguments, named)); return function
-def register_after_restore(function, *arguments, **named):
-    after.append((function, arguments, named)); return function
-def get_before_snapshot(): return before
-def get_after_restore(): return after
-'''
 
 
 class Python(Root):
@@ -230,7 +168,7 @@ class Python(Root):
 
     def __init__(self, *interpreter):
         super().__init__(PYTHON, *interpreter)
-        for name, text in {"app": HANDLERS, "plain": PLAIN, "term": SIGTERM, "hooks": HOOKS, "snapshot_restore_py": SNAPSHOT_RESTORE_PY}.items():
+        for name, text in {"app": HANDLERS, "plain": PLAIN}.items():
             self.write(name + ".py", text)
 
     def start(self, handler, **variables):
@@ -247,13 +185,7 @@ def type_of(frame):
     return kind, json.loads(body)["errorType"]
 
 
-def children_stay_silent(root):
-    with root.serve("app.forking") as running:
-        for kind in ("return", "raise", "exit", "late", "raw", "none"):
-            check(kind, running.invoke(json.dumps(kind)), answer("of the parent"))
-        time.sleep(0.4)
-        check("after all", running.invoke('"none"'), answer("of the parent"))
-        check("reported", 'in a process that the handler has forked: {"errorType": "' in running.logged(), True)
+def programs_inherit_no_pipes(root):
     with root.serve("app.inherited") as running:
         check("descriptors", running.invoke("1"), answer(0))
         check("after that", running.invoke("1"), answer(0))
@@ -300,32 +232,6 @@ def streams_come_in_pieces(root):
         with root.serve("app." + name) as running:
             frames = running.stream("1")
             check(name, [frames[0], type_of(frames[-1])], [("chunk", b"a"), ("error", error_type)])
-
-
-def sigterm_reaches_its_handler(root):
-    with root.serve("app.echo") as running:
-        check("without one", running.asked, {})
-        running.process.send_signal(signal.SIGTERM)
-        check("it ends", running.process.wait(60), -signal.SIGTERM)
-    for handler in ("term.handler", "term.in_loop"):
-        with root.serve(handler) as running:
-            check("said", running.asked, {"sigterm": True})
-            check("answered", running.invoke("1"), answer("well"))
-            running.process.send_signal(signal.SIGTERM)
-            check("it ends", running.process.wait(60), 0)
-            check("handler ran", "flushed" in running.logged(), True)
-    # As the bootstrap has it: the signal, and then the end of the events, of which the process may see both at once.
-    for variables in ({}, {"LAMBWIRE_CONCURRENCY": "3"}):
-        for kinds in ([signal.SIGTERM], [signal.SIGSTOP, signal.SIGTERM, signal.SIGCONT], []):
-            with root.serve("term.in_task", **variables) as running:
-                check("answered", running.invoke("1"), answer("well"))
-                for kind in kinds[:2]:
-                    running.process.send_signal(kind)
-                running.close_events()
-                for kind in kinds[2:]:
-                    running.process.send_signal(kind)
-                check(f"it ends, {kinds}", running.process.wait(60), 0)
-                check(f"all that it does, {kinds}", running.logged().split(), ["closing", "flushed"] if kinds else [])
 
 
 def what_is_raised_between_events_is_reported(root):
@@ -386,19 +292,10 @@ def contexts_that_are_deep(root):
             check("the next", running.invoke("2"), answer(2))
 
 
-def hooks_run(root):
-    with root.serve("hooks.handler") as running:
-        check("said", running.asked, {"snapshot": True})
-        check("before", running.hooks("before-snapshot"), ("done", "-", b""))
-        check("after", running.hooks("after-restore"), ("done", "-", b""))
-        seen, number = json.loads(running.invoke("1")[1])
-        check("in this order", seen, ["before", "first registered, last run", "after"])
-    with root.serve("hooks.handler") as running:
-        running.hooks("before-snapshot")
-        running.hooks("after-restore")
-        check("other numbers", json.loads(running.invoke("1")[1])[1] != number, True)
-    root.write("bad_hooks.py", HOOKS.replace("seen.append", "seen.no_such"))
-    root.write("bad_hooks.py", HOOKS + "\nregister_before_snapshot(lambda: 1 / 0)\nregister_after_restore(lambda: {}['x'])\n")
+def hooks_fail(root):
+    root.write("snapshot_restore_py.py", SNAPSHOT_RESTORE_PY)
+    hooks = "from snapshot_restore_py import *\nregister_before_snapshot(lambda: 1 / 0)\nregister_after_restore(lambda: {}['x'])\n"
+    root.write("bad_hooks.py", hooks + PLAIN)
     with root.serve("bad_hooks.handler") as running:
         for kind, error_type in (("before-snapshot", "ZeroDivisionError"), ("after-restore", "KeyError")):
             frame, request_id, body = running.hooks(kind)
@@ -443,9 +340,9 @@ def what_is_no_json_is_described_as_python_does(root):
 
 
 TESTS = [
-    children_stay_silent, what_a_handler_changes_does_no_harm, one_loop_is_kept,
-    streams_come_in_pieces, sigterm_reaches_its_handler, what_is_raised_between_events_is_reported, several_events_at_a_time,
-    causes_are_reported, contexts_that_are_deep, hooks_run, it_ends_as_python_does, nothing_is_imported_that_a_handler_may_not_need,
+    programs_inherit_no_pipes, what_a_handler_changes_does_no_harm, one_loop_is_kept,
+    streams_come_in_pieces, what_is_raised_between_events_is_reported, several_events_at_a_time,
+    causes_are_reported, contexts_that_are_deep, hooks_fail, it_ends_as_python_does, nothing_is_imported_that_a_handler_may_not_need,
     what_is_no_json_is_described_as_python_does,
 ]  # fmt: skip
 

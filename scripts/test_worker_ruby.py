@@ -1,7 +1,6 @@
 """The worker for Ruby over two pipes: `test_worker_ruby.py [RUBY]...`."""
 
 import json
-import signal
 import sys
 
 from worker_pipes import RUBY, Root, check, is_reported, try_all
@@ -206,60 +205,9 @@ def streams(root):
     return passed
 
 
-def children(root):
-    """Forked children."""
-    passed = 0
-    fork = """def handler(event:, context:)
-      if event['fork']
-        if fork.nil? then sleep 0.2; event['fork'] == 'raise' ? raise('child') : (return 'of caller A') end
-        return 'first'
-      end
-      Process.waitall
-      `ls -l /proc/self/fd`.lines.size.to_s + 'of caller B'
-    end
-    at_exit { $stderr.puts "ended #{$$ == PARENT}" }
-    PARENT = $$"""
-    with root.serve(fork) as running:
-        for do in ("return", "raise"):
-            check("fork", running.invoke(json.dumps({"fork": do})), ("result", b'"first"'))
-            kind, body = running.invoke("{}")
-            # The total, 0, 1, 2, and the directory.
-            check("fork", (kind, body), ("result", b'"5of caller B"'))
-        check("end", (running.end(), running.logged().count("ended true"), running.logged().count("ended false")), (0, 1, 0))
-        passed += 2
-    return passed
-
-
 def ends(root):
-    """Signals, and errors between events."""
+    """Errors between events."""
     passed = 0
-    term = "trap('TERM') { $stderr.puts 'flushed'; exit 0 }\ndef handler(event:, context:) = 1"
-    with root.start(term) as running:
-        check("sigterm", running.ready(), {"sigterm": True})
-        running.invoke("{}")
-        running.process.send_signal(signal.SIGTERM)
-        check("sigterm", (running.process.wait(60), "flushed" in running.logged()), (0, True))
-        passed += 1
-    # As the bootstrap has it: the signal, and then the end of the events. A trap may not lock a thing, as a logger does.
-    careful = """Thread.new { sleep }
-trap('TERM') { Thread.new { Logger.new($stderr).info('closing'); sleep 0.1; $stderr.puts 'flushed' } }
-def handler(event:, context:) = $kept ||= Thread.new { sleep } && 1"""
-    for kinds in ([signal.SIGTERM], [signal.SIGSTOP, signal.SIGTERM, signal.SIGCONT], []):
-        with root.serve(careful) as running:
-            running.invoke("{}")
-            for kind in kinds[:2]:
-                running.process.send_signal(kind)
-            running.close_events()
-            for kind in kinds[2:]:
-                running.process.send_signal(kind)
-            check(f"the end, {kinds}", running.process.wait(60), 0)
-            seen = [word in running.logged() for word in ("closing", "flushed")]
-            check(f"all that a trap does, {kinds}", seen, [bool(kinds)] * 2)
-        passed += 1
-    with root.serve("def handler(event:, context:) = 1") as running:
-        running.process.send_signal(signal.SIGTERM)
-        check("sigterm by default", running.process.wait(60), -signal.SIGTERM)
-        passed += 1
     late = "def handler(event:, context:) = Thread.new { sleep 0.1; Thread.main.raise(IOError, 'late') } && 1"
     with root.serve(late) as running:
         running.invoke("{}")
@@ -283,28 +231,6 @@ def loads(root):
     return passed
 
 
-def hooks(root):
-    """Around snapshots."""
-    passed = 0
-    hooks = """Lambwire.before_snapshot { puts 'before 1' }
-    Lambwire.before_snapshot { puts 'before 2' }
-    Lambwire.after_restore { puts 'after' }
-    Lambwire.after_restore { raise 'no network' if ENV['FAILS'] }
-    srand(1)
-    def handler(event:, context:) = rand"""
-    with root.start(hooks) as running:
-        check("hooks", running.ready(), {"snapshot": True})
-        check("hooks", [running.hooks("before-snapshot"), running.hooks("after-restore")], [("done", "-", b"")] * 2)
-        check("hooks", running.logged(), "before 2\nbefore 1\nafter\n")
-        check("seed", running.invoke("{}")[1] != b"0.417022004702574", True)
-        passed += 1
-    with root.serve(hooks, FAILS="1") as running:
-        kind, request_id, body = running.hooks("after-restore")
-        check("hook fails", (kind, request_id, json.loads(body)["errorMessage"]), ("error", "-", "no network"))
-        passed += 1
-    return passed
-
-
 def logs(root):
     """The standard logger."""
     passed = 0
@@ -323,7 +249,7 @@ def logs(root):
     return passed
 
 
-TESTS = [shapes, faults, changes, values, contexts, streams, children, ends, loads, hooks, logs]
+TESTS = [shapes, faults, changes, values, contexts, streams, ends, loads, logs]
 
 if __name__ == "__main__":
     for ruby in sys.argv[1:] or ["ruby"]:

@@ -3,7 +3,6 @@ own is tried by `test_worker_LANGUAGE.py`.
 """
 
 import json
-import os
 import resource
 import signal
 import sys
@@ -11,7 +10,7 @@ import threading
 import time
 
 import worker_pipes as pipes
-from worker_pipes import LIMIT, LUAS, SHELLS, SIZES, Root, check, try_all
+from worker_pipes import LANGUAGES, LIMIT, SIZES, Root, check, try_all, value
 
 # In each language: a file that closes its standard streams or lets a signal pass when it is loaded, if `DOES` says so, and
 # these functions: `same` answers with its event, `sized` with an event's length or a text of the length that it asks for,
@@ -263,10 +262,6 @@ FILES = 64
 
 
 HANDLERS = {"py": PYTHON, "js": NODE, "php": PHP, "pl": PERL, "rb": RUBY, "lua": LUA, "sh": SH}
-LANGUAGES = {
-    "python": pipes.PYTHON, "node": pipes.NODE, "php": pipes.PHP, "perl": pipes.PERL, "ruby": pipes.RUBY,
-    **dict.fromkeys(LUAS, pipes.LUA), **dict.fromkeys(SHELLS, pipes.SH),
-}  # fmt: skip
 
 
 class Bench(Root):
@@ -274,16 +269,6 @@ class Bench(Root):
 
     def start(self, function, does="none"):
         return super().start(HANDLERS[self.language.extension], function, DOES=does)
-
-
-def value(answer):
-    """What an answer is: JSON, or a text."""
-    kind, body = answer
-    check(f"kind of {body[:200]}", kind in ("result", "text", "bytes"), True)
-    try:
-        return json.loads(body)
-    except ValueError:
-        return body.decode()
 
 
 def sizes(bench):

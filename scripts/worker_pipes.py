@@ -191,6 +191,10 @@ LUA = Language(["lua", "-e"], "lua", ["lua/json.lua", "lua/worker.lua"])
 SH = Language(["sh", "-c"], "sh", ["sh/worker.sh"], UTF_8)
 LUAS = ["lua5.1", "lua5.3", "lua5.4", "luajit"]
 SHELLS = ["dash", "bash", "busybox sh", "ksh", "mksh", "yash", "zsh"]
+# What tests try that are for all.
+LANGUAGES = {
+    "python": PYTHON, "node": NODE, "php": PHP, "perl": PERL, "ruby": RUBY, **dict.fromkeys(LUAS, LUA), **dict.fromkeys(SHELLS, SH),
+}  # fmt: skip
 
 
 class Root:
@@ -235,6 +239,16 @@ class Root:
         worker = self.start(*what, **variables)
         worker.asked = worker.ready()
         return worker
+
+
+def value(answer):
+    """What an answer is: JSON, or a text."""
+    kind, body = answer
+    check(f"kind of {body[:200]}", kind in ("result", "text", "bytes"), True)
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode()
 
 
 def is_reported(what, answer, kind, error_type, message):

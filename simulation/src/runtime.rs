@@ -153,8 +153,8 @@ fn failed(world: &World, retries: &RetryOracle, error: &Error<Option<Broken>, &[
             assert_eq!(said(world), Said::Garbage, "{error}");
         }
         Error::Receive { .. } | Error::Transport { .. } => retries.judge_loss(),
-        error => unreachable!("{error}"),
+        error => unreachable!("{error:?}"),
     }
-    world.scene.log(|| format!("runtime: gives up, {error}"));
+    world.scene.log(|| format!("runtime: gives up, {error:?}"));
     Ended::Lost
 }

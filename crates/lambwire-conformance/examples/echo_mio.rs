@@ -5,12 +5,12 @@ mod function;
 use std::process::ExitCode;
 
 use function::Order;
-use lambwire_mio::lambwire::{Chain, Context, ENV_RUNTIME_API};
+use lambwire_mio::lambwire::{Context, ENV_RUNTIME_API};
 use lambwire_mio::{Error, Failure, Response, Runtime, is_snap_start, on_sigterm, remaining};
 
 fn main() -> ExitCode {
     let error = run().unwrap_or_else(|error| error);
-    eprintln!("echo_mio: {}", Chain(&error));
+    eprintln!("echo_mio: {error:#}");
     ExitCode::FAILURE
 }
 
@@ -24,7 +24,7 @@ fn run() -> Result<Error, Error> {
     if is_snap_start() {
         runtime.restore(|| Ok(()), || Ok(()))?;
     }
-    Ok(runtime.serve_observed(answer, |_, error| eprintln!("echo_mio: {}", Chain(error))))
+    Ok(runtime.serve_observed(answer, |_, error| eprintln!("echo_mio: {error:#}")))
 }
 
 fn answer<'e>(event: &'e [u8], context: &Context<'e>) -> Result<Response<'e>, Failure> {

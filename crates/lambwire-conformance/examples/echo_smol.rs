@@ -5,7 +5,7 @@ mod function;
 use std::process::ExitCode;
 
 use function::Order;
-use lambwire_smol::lambwire::{Chain, Context, ENV_RUNTIME_API};
+use lambwire_smol::lambwire::{Context, ENV_RUNTIME_API};
 use lambwire_smol::{
     Error, Failure, Response, Runtime, Sigterm, is_snap_start, max_concurrency, remaining, serve_concurrent,
 };
@@ -13,13 +13,13 @@ use smol::stream;
 
 fn main() -> ExitCode {
     let error = smol::block_on(run()).unwrap_or_else(|error| error);
-    eprintln!("echo_smol: {}", Chain(&error));
+    eprintln!("echo_smol: {error:#}");
     ExitCode::FAILURE
 }
 
 /// Serves until an error ends it.
 async fn run() -> Result<Error, Error> {
-    let observe = |_: &Context<'_>, error: &Error| eprintln!("echo_smol: {}", Chain(error));
+    let observe = |_: &Context<'_>, error: &Error| eprintln!("echo_smol: {error:#}");
     if max_concurrency() > 1 {
         let api = std::env::var(ENV_RUNTIME_API).unwrap_or_default();
         return Ok(

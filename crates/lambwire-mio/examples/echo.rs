@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 
-use lambwire_mio::lambwire::{Chain, ENV_RUNTIME_API, ErrorReport, Prelude, limits};
+use lambwire_mio::lambwire::{ENV_RUNTIME_API, ErrorReport, Prelude, limits};
 use lambwire_mio::{Error, Failure, Invocation, Response, Runtime, Stream, on_sigterm};
 
 /// Bytes of a response that is too large.
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     match run(&handler) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo: {}", Chain(&error));
+            eprintln!("echo: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -42,7 +42,7 @@ fn run(handler: &str) -> Result<(), Error> {
     loop {
         match answer(handler, runtime.next(&mut buf)?) {
             Err(error) if error.is_fatal() => return Err(error),
-            Err(error) => eprintln!("echo: {}", Chain(&error)),
+            Err(error) => eprintln!("echo: {error:#}"),
             Ok(()) => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use std::process::exit;
 
-use lambwire::{Chain, Context, ErrorReport, Pipelining, Request, RequestKind};
+use lambwire::{Context, ErrorReport, Pipelining, Request, RequestKind};
 use lambwire_runtime::{Conversation, Duty, ResponseBody, Streaming, catch};
 
 use crate::socket::{Socket, drive, send};
@@ -106,7 +106,7 @@ impl Runtime {
         &mut self,
         handler: impl for<'e> FnMut(&'e [u8], &Context<'e>) -> Result<Response<'e>, Failure>,
     ) -> Error {
-        self.serve_observed(handler, |context, error| eprintln!("{}: {}", context.request_id, Chain(error)))
+        self.serve_observed(handler, |context, error| eprintln!("{}: {error:#}", context.request_id))
     }
 
     /// [`serve`](Self::serve), which calls `observe` when a response could not be delivered, and continues.
@@ -170,7 +170,7 @@ impl Runtime {
             Err(failure) => failure,
         };
         if let Err(error) = send(&mut self.socket, self.conversation.give_up(&failure, request)) {
-            eprintln!("lambwire: {}", Chain(&error));
+            eprintln!("lambwire: {error:#}");
         }
         exit(1)
     }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
-use lambwire::{Chain, Context, Endpoint, InvocationId, Pipelining, Request, RequestId, RequestKind, SendError};
+use lambwire::{Context, Endpoint, InvocationId, Pipelining, Request, RequestId, RequestKind, SendError};
 
 use crate::conversation::unsendable;
 use crate::{Conversation, Error, Exchange, Failure};
@@ -109,7 +109,7 @@ fn failure(info: &PanicHookInfo<'_>) -> Failure {
 fn report_and_exit() {
     let (Some(failure), Some(duty)) = (SAID.take(), DUTY.take()) else { return };
     if let Err(error) = duty.report(&failure) {
-        eprintln!("lambwire: {}", Chain(&error));
+        eprintln!("lambwire: {error:#}");
     }
     std::process::exit(101);
 }

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 
-use lambwire::{Chain, ErrorReport, HTTP_INTEGRATION, Prelude, SendError};
+use lambwire::{ErrorReport, HTTP_INTEGRATION, Prelude, SendError};
 
 use crate::stream::opening;
 
@@ -113,6 +114,8 @@ impl Failure {
 
 impl<E: Into<Box<dyn Error>>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::new("Function.HandlerError", Chain(&*error.into()).to_string())
+        let error = error.into();
+        let chain: Vec<String> = successors(Some(&*error), |&error| error.source()).map(ToString::to_string).collect();
+        Self::new("Function.HandlerError", chain.join(": "))
     }
 }

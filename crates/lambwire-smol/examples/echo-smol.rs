@@ -7,7 +7,7 @@
 
 use std::process::{ExitCode, exit};
 
-use lambwire_smol::lambwire::{Chain, Context, ENV_RUNTIME_API, ErrorReport, Prelude, limits};
+use lambwire_smol::lambwire::{Context, ENV_RUNTIME_API, ErrorReport, Prelude, limits};
 use lambwire_smol::{
     Error, Failure, Invocation, Response, Runtime, Sigterm, Stream, max_concurrency, serve_concurrent,
 };
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match smol::block_on(run(&handler)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo: {}", Chain(&error));
+            eprintln!("echo: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 async fn run(handler: &str) -> Result<(), Error> {
     let api = std::env::var(ENV_RUNTIME_API).unwrap_or_default();
     let meeting = Barrier::new(max_concurrency());
-    let tell = |_: &Context<'_>, error: &Error| eprintln!("echo: {}", Chain(error));
+    let tell = |_: &Context<'_>, error: &Error| eprintln!("echo: {error:#}");
     if handler == "serve-concurrent" {
         return Err(serve_concurrent(&api, max_concurrency(), async |event, _| obey(event, &meeting).await, tell).await);
     }
@@ -59,7 +59,7 @@ async fn run(handler: &str) -> Result<(), Error> {
     loop {
         match answer(handler, runtime.next(&mut buf).await?).await {
             Err(error) if error.is_fatal() => return Err(error),
-            Err(error) => eprintln!("echo: {}", Chain(&error)),
+            Err(error) => eprintln!("echo: {error:#}"),
             Ok(()) => {}
         }
     }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::process::exit;
 use std::task::Poll;
 
-use lambwire::{Chain, Context, ErrorReport, Pipelining, Request, RequestKind};
+use lambwire::{Context, ErrorReport, Pipelining, Request, RequestKind};
 use lambwire_runtime::{Conversation, Duty, ResponseBody, Streaming, catch};
 use smol::stream::{Stream, StreamExt, iter};
 
@@ -99,7 +99,7 @@ impl Runtime {
         &mut self,
         handler: impl for<'e> AsyncFnMut(&'e [u8], &Context<'e>) -> Result<Response<'e>, Failure>,
     ) -> Error {
-        self.serve_observed(handler, |context, error| eprintln!("{}: {}", context.request_id, Chain(error))).await
+        self.serve_observed(handler, |context, error| eprintln!("{}: {error:#}", context.request_id)).await
     }
 
     /// [`serve`](Self::serve), which calls `observe` when a response could not be delivered, and continues.
@@ -203,7 +203,7 @@ impl Runtime {
             Err(failure) => failure,
         };
         if let Err(error) = send(&mut self.socket, self.conversation.give_up(&failure, request)).await {
-            eprintln!("lambwire: {}", Chain(&error));
+            eprintln!("lambwire: {error:#}");
         }
         exit(1)
     }

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::thread::sleep;
 
 use lambwire::{
-    Action, Body, Chain, Context, ENV_RUNTIME_API, Error, ErrorReport, Mode, Pipelining, Reply, Request, Session, Turn,
+    Action, Body, Context, ENV_RUNTIME_API, Error, ErrorReport, Mode, Pipelining, Reply, Request, Session, Turn,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,7 +27,7 @@ pub(crate) fn run(api: &str) -> Result<String, Box<dyn std::error::Error>> {
         drive(&mut runtime.socket, &mut turn);
         let message = match turn.finish() {
             Ok(message) => message,
-            Err(error) => return Ok(Chain(&own(error)).to_string()),
+            Err(error) => return Ok(format!("{:#}", own(error))),
         };
         let Reply::Invocation(context) = message.head else { continue };
         if message.body == b"\"fail\"" {

@@ -9,8 +9,8 @@ use crate::message::RequestKind;
 /// Why a request failed, for a transport whose own errors are of type `E`, and a rejection whose body is kept in
 /// `B`.
 ///
-/// As text, each says what happened to which request; what lies below is its [source](error::Error::source).
-/// [`Chain`] writes both.
+/// As text, each says what happened to which request; what lies below is its [source](error::Error::source). `{:#}` writes
+/// both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<E, B> {
@@ -71,14 +71,24 @@ impl<E, B> Error<E, B> {
     }
 }
 
-impl<E, B: AsRef<[u8]>> fmt::Display for Error<E, B> {
+impl<E: fmt::Display, B: AsRef<[u8]>> fmt::Display for Error<E, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Transport { request, .. } => write!(f, "{request}: connection to the Runtime API failed"),
-            Self::Send { request, .. } => write!(f, "{request} cannot be sent"),
-            Self::Receive { request, .. } => write!(f, "reply to {request} cannot be understood"),
-            Self::Rejected(rejection) => rejection.fmt(f),
-        }
+        let cause: &dyn fmt::Display = match self {
+            Self::Transport { request, error } => {
+                write!(f, "{request}: connection to the Runtime API failed")?;
+                error
+            }
+            Self::Send { request, error } => {
+                write!(f, "{request} cannot be sent")?;
+                error
+            }
+            Self::Receive { request, error } => {
+                write!(f, "reply to {request} cannot be understood")?;
+                error
+            }
+            Self::Rejected(rejection) => return rejection.fmt(f),
+        };
+        if f.alternate() { write!(f, ": {cause:#}") } else { Ok(()) }
     }
 }
 
@@ -90,21 +100,5 @@ impl<E: error::Error + 'static, B: AsRef<[u8]> + fmt::Debug> error::Error for Er
             Self::Receive { error, .. } => Some(error),
             Self::Rejected(_) => None,
         }
-    }
-}
-
-/// An error and what lies below it, as one line: each [source](error::Error::source) behind a colon.
-#[derive(Clone, Copy, Debug)]
-pub struct Chain<'e>(pub &'e dyn error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.0, f)?;
-        let mut below = self.0.source();
-        while let Some(error) = below {
-            write!(f, ": {error}")?;
-            below = error.source();
-        }
-        Ok(())
     }
 }

@@ -152,7 +152,7 @@ pub use {
     endpoint::{ENV_INITIALIZATION_TYPE, ENV_MAX_CONCURRENCY, ENV_RUNTIME_API, ENV_TRACE_ID, Endpoint, SNAP_START},
     event::{Event, Received},
     extension::{ExtensionId, NO_EVENTS},
-    failure::{Chain, Error},
+    failure::Error,
     http::{Field, Frame, Header, HeaderIter, Headers},
     json::{Text, TextChars, Value},
     message::{ErrorHeaders, RequestKind},

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lambwire_mio::lambwire::{Chain, Context, ENV_RUNTIME_API, RequestId, RequestKind, limits};
+use lambwire_mio::lambwire::{Context, ENV_RUNTIME_API, RequestId, RequestKind, limits};
 use lambwire_mio::{Error, Runtime, is_snap_start};
 use rustix::stdio::{stdin, stdout};
 
@@ -102,7 +102,7 @@ fn serve(options: &Options) -> ExitCode {
             console::say_failure(None, &failure);
             return match runtime.and_then(|mut runtime| failure.report(|report| runtime.init_error(report))) {
                 Ok(()) => ExitCode::from(HANDLER_FAILED),
-                Err(error) => complain(HANDLER_FAILED, format_args!("cannot report that to Lambda: {}", Chain(&error))),
+                Err(error) => complain(HANDLER_FAILED, format_args!("cannot report that to Lambda: {error:#}")),
             };
         }
         (_, Err(error)) => Err(error),
@@ -157,7 +157,7 @@ fn status_of(served: Result<(), Error>) -> u8 {
     match served {
         Ok(()) => 0,
         Err(error) => {
-            console::say(Level::Error, None, Chain(&error));
+            console::say(Level::Error, None, format_args!("{error:#}"));
             HANDLER_FAILED
         }
     }
@@ -171,7 +171,7 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
     };
     match load(options, 1, true) {
         Ok(mut server) => {
-            answer_once(&mut server, &event).unwrap_or_else(|error| complain(HANDLER_FAILED, Chain(&error)))
+            answer_once(&mut server, &event).unwrap_or_else(|error| complain(HANDLER_FAILED, format_args!("{error:#}")))
         }
         Err(failure) => {
             console::say_failure(None, &failure);

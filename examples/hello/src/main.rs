@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::process::ExitCode;
 
-use lambwire_mio::lambwire::{Chain, Context, ErrorReport};
+use lambwire_mio::lambwire::{Context, ErrorReport};
 use lambwire_mio::{Error, Runtime};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("hello: {}", Chain(&error));
+            eprintln!("hello: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -52,7 +52,7 @@ fn run() -> Result<(), Error> {
         };
         match answered {
             Err(error) if error.is_fatal() => return Err(error),
-            Err(error) => eprintln!("hello: {}", Chain(&error)),
+            Err(error) => eprintln!("hello: {error:#}"),
             Ok(()) => {}
         }
     }

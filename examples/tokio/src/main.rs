@@ -1,7 +1,6 @@
 //! A function on tokio: it shouts.
 
 use lambwire_runtime::Error;
-use lambwire_runtime::lambwire::Chain;
 use tokio_adapter::Runtime;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,7 +12,7 @@ async fn serve() -> Result<Error, Error> {
     let mut runtime = Runtime::from_env().await?;
     let served = runtime.serve(
         async |event, _| Ok(event.to_ascii_uppercase().into()),
-        |context, error| eprintln!("{}: {}", context.request_id, Chain(error)),
+        |context, error| eprintln!("{}: {error:#}", context.request_id),
     );
     Ok(served.await)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use lambwire::limits::BACK_OFF;
-use lambwire::{Action, Body, Chain, Error, Pipelining, Reply, Request, RequestKind, Session, Turn};
+use lambwire::{Action, Body, Error, Pipelining, Reply, Request, RequestKind, Session, Turn};
 
 use crate::cuts::plain_request;
 
@@ -114,7 +114,7 @@ pub(crate) fn end(turn: Turn<'_, '_, Vec<u8>, Failure>) -> String {
 
 /// An error of a turn with its causes.
 pub(crate) fn text(error: Error<Option<Failure>, &[u8]>) -> String {
-    Chain(&error.map(|failure| failure.unwrap_or(Failure("silent")), <[u8]>::to_vec)).to_string()
+    format!("{:#}", error.map(|failure| failure.unwrap_or(Failure("silent")), <[u8]>::to_vec))
 }
 
 /// Carries out a request to its end, as fate has it, and compares that end in a line.

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use lambwire::{
-    ApiError, Body, Chain, Client, ClientContext, CognitoIdentity, CompleteReply, Context, Error, ErrorReport, Field,
+    ApiError, Body, Client, ClientContext, CognitoIdentity, CompleteReply, Context, Error, ErrorReport, Field,
     InvocationId, MessageReader, Mode, Progress, ReceiveError, Rejection, Reply, Request, RequestId, RequestKind,
     SendError, Server, Value,
 };
@@ -69,7 +69,7 @@ fn an_error_of_a_transport_says_where_it_comes_from() {
         ] {
             let display = error.to_string();
             assert!(display.contains(&request.to_string()) && display.ends_with(text), "{display}");
-            assert_eq!(Chain(&error).to_string(), display + chain);
+            assert_eq!(format!("{error:#}"), display + chain);
             assert_eq!((error.source().is_some(), error.is_fatal()), (!chain.is_empty(), is_fatal));
             assert_eq!(error.request(), request);
         }

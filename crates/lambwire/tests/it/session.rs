@@ -177,7 +177,7 @@ fn a_turn_that_is_not_taken_as_it_was_started_is_refused() {
     session.start_next(&mut heads).unwrap();
     assert_eq!(session.turn::<_, Failure>(&heads, &[], &mut buf).err(), out_of_turn);
     let turn = session.turn_next::<_, Failure>(&heads, &[], &mut buf).unwrap();
-    assert!(turn.accepted().unwrap_err().to_string().contains("cannot be sent"));
+    assert!(text(turn.accepted().unwrap_err()).contains("cannot be sent"));
 }
 
 #[test]

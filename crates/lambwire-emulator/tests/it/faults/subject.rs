@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::process::{Command, exit};
 
-use lambwire::{Chain, Context, ErrorReport, ReceiveError, RequestKind};
+use lambwire::{Context, ErrorReport, ReceiveError, RequestKind};
 use lambwire_mio::Error;
 
 /// Says that this process is to be a runtime, and which.
@@ -140,7 +140,7 @@ impl Display for Heard<'_> {
             Error::Transport { .. } | Error::Receive { error: ReceiveError::NoReply | ReceiveError::CutShort, .. } => {
                 f.write_str("connection lost")
             }
-            error => Chain(error).fmt(f),
+            error => write!(f, "{error:#}"),
         }
     }
 }

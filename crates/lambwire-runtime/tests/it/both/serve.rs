@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use lambwire_runtime::lambwire::{ApiError, Chain, Error};
+use lambwire_runtime::lambwire::{ApiError, Error};
 
 use super::adapter::{Failure, Response};
 use super::with_peer;
@@ -182,7 +182,7 @@ fn failures_and_panics_are_reported_and_the_loop_goes_on() {
             b"too large" => Ok(vec![0; 7 << 20].into()),
             event => Ok(Response::new("text/plain", event)),
         }),
-        |_, error| observed.borrow_mut().push(Chain(error).to_string()),
+        |_, error| observed.borrow_mut().push(format!("{error:#}")),
     );
     let [fail, error, panic, too_large, fine] = peer.join().unwrap();
     assert_eq!(fail.0, "error Function.Test");
@@ -212,9 +212,7 @@ pub(crate) fn streams_are_sent_in_pieces_and_end_as_their_pieces_do(
         answers
     });
     let observed = RefCell::new(Vec::new());
-    serve!(runtime, handler!(|event, _| stream(event)), |_, error| observed
-        .borrow_mut()
-        .push(Chain(error).to_string()));
+    serve!(runtime, handler!(|event, _| stream(event)), |_, error| observed.borrow_mut().push(format!("{error:#}")));
     let [whole, http, fail, panic, unsendable] = peer.join().unwrap();
     assert_eq!(whole, ("response Streaming a/b".into(), b"whole".to_vec()));
     assert!(http.1.starts_with(b"{\"statusCode\":201") && http.1.ends_with(b"\0\0\0\0\0\0\0\0http"));

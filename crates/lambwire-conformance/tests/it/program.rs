@@ -55,19 +55,8 @@ fn a_runtime_that_hangs_is_reported() {
 
 #[test]
 fn a_runtime_that_misses_a_must_is_reported() {
-    // It echoes, and knows nothing of nonces.
-    let script = "import os, http.client as h\n\
-        c = h.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])\n\
-        b = '/2018-06-01/runtime/invocation/'\n\
-        while 1:\n  \
-          c.request('GET', b + 'next'); r = c.getresponse(); e = r.read(); pass\n  \
-          c.request('POST', b + r.getheader('Lambda-Runtime-Aws-Request-Id') + '/response', e)\n  \
-          c.getresponse().read()\n";
-    check(
-        &["runtime", "--only", "2-24", "--", "python3", "-c", script],
-        1,
-        "header Lambda-Runtime-Invocation-Id is missing",
-    );
+    let (echo, missing) = (example("faulty"), "header Lambda-Runtime-Invocation-Id is missing");
+    check(&["runtime", "--only", "2-24", "--", &echo], 1, missing);
 }
 
 #[test]
@@ -87,11 +76,8 @@ fn a_server_that_is_none_is_reported() {
 
 #[test]
 fn a_server_that_misses_a_must_is_reported() {
-    // It hands out no event to anybody.
-    let nobody = "import http.server as h, sys\n\
-        h.HTTPServer(('127.0.0.1', int(sys.argv[1])), h.BaseHTTPRequestHandler).serve_forever()\n";
-    let args =
-        ["server", "--api", "http://127.0.0.1:{port}", "--only", "21-1", "--", "python3", "-c", nobody, "{port}"];
+    let nobody = example("faulty");
+    let args = ["server", "--api", "http://127.0.0.1:{port}", "--only", "21-1", "--", &nobody, "{port}"];
     check(&args, 1, "the status is 501, not 200");
 }
 

@@ -185,7 +185,7 @@ impl FunctionArgs {
             Some(Timeout::After(timeout)) if timeout > limits::MAX_TIMEOUT && self.concurrency.is_none() => {
                 let most = limits::MAX_TIMEOUT.as_secs();
                 return Err(format!(
-                    "a time-out of {} s is more than {most} s, and there is no --concurrency",
+                    "a time-out of {} s is more than {most} s, and there is no concurrency",
                     timeout.as_secs_f64()
                 )
                 .into());
@@ -247,7 +247,7 @@ impl FunctionArgs {
             emulator = emulator.url_streaming();
         }
         if let Some(json) = &self.url_cors {
-            emulator = emulator.url_cors(json).map_err(|error| format!("--url-cors is {json:?}, {error}"))?;
+            emulator = emulator.url_cors(json).map_err(|error| format!("url-cors is {json:?}, {error}"))?;
         }
         if let Some(reserved) = self.reserved {
             emulator = emulator.reserved_concurrency(reserved);

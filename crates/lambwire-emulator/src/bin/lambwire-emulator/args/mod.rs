@@ -65,7 +65,7 @@ default), info, debug or off.";
 #[derive(Debug, Parser)]
 #[command(version, after_long_help = EXAMPLES, after_help = "See more, with examples and exit status, with --help.")]
 pub(crate) struct Args {
-    /// Where to listen for callers; port 0 picks a free one
+    /// Where to listen for callers; port 0 picks a free one; not with --event or --event-json, where nobody else calls
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
 
@@ -114,21 +114,27 @@ impl Args {
         if self.compat.is_some() {
             return Err("--compat rie has to be the first option".into());
         }
-        let configured = match &self.config {
-            Some(path) => config::functions(path)?,
-            None => Vec::new(),
-        };
-        let Some((front, others)) = configured.split_last() else {
+        let Some(path) = &self.config else {
             return Ok(vec![self.front(&self.function)?.start()?]);
         };
+        let configured = config::functions(path)?;
         let mut running = Vec::new();
-        for function in others {
-            let emulator = self.with_common(function)?;
-            running.push(emulator.hold_lines().start()?);
+        for (position, function) in configured.iter().enumerate() {
+            let is_front = position + 1 == configured.len();
+            let started = if is_front { self.last(function, &running) } else { self.behind(function) };
+            running.push(started.map_err(|error| config::of_function(path, function, &error))?);
         }
-        let front = running.iter().fold(self.front(front)?, Emulator::also);
-        running.push(front.start()?);
         Ok(running)
+    }
+
+    /// A function that is called by the port of another.
+    fn behind(&self, function: &FunctionArgs) -> Result<Running, Box<dyn Error>> {
+        Ok(self.with_common(function)?.hold_lines().start()?)
+    }
+
+    /// The function by whose port the others are called.
+    fn last(&self, function: &FunctionArgs, others: &[Running]) -> Result<Running, Box<dyn Error>> {
+        Ok(others.iter().fold(self.front(function)?, Emulator::also).start()?)
     }
 
     /// The function that is called, or behind whose port others are.

@@ -1,8 +1,10 @@
 //! What a caller gets, and the reports that the platform itself makes of a failure.
 
+use std::fmt;
 use std::time::Duration;
 
 use lambwire::Mode;
+use serde_json::Value;
 
 use crate::environment::Status;
 use crate::exit::Exit;
@@ -173,6 +175,14 @@ impl Reported {
         }
     }
 
+    /// The error that the function has reported, for people.
+    pub(crate) fn complaint(&self) -> Option<Complaint> {
+        match self {
+            Self::Error { error_type, report } => Some(Complaint::new(error_type.as_deref(), report)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn into_answer(self, request_id: String, version: &str) -> Answer {
         let mode = if let Self::Response { mode, .. } = self { mode } else { Mode::Buffered };
         let is_silent = matches!(&self, Self::Error { report, .. } if report.is_empty());
@@ -197,6 +207,40 @@ impl Reported {
             log_tail: None,
             end: None,
         }
+    }
+}
+
+/// An error that a program has reported, for whoever runs it.
+#[derive(Debug)]
+pub(crate) struct Complaint {
+    error_type: String,
+    /// One line.
+    message: String,
+}
+
+impl Complaint {
+    fn new(error_type: Option<&str>, report: &[u8]) -> Self {
+        let json: Value = serde_json::from_slice(report).unwrap_or_default();
+        let member = |name: &str| json.get(name).and_then(Value::as_str);
+        let text = String::from_utf8_lossy(report);
+        let message = member("errorMessage").unwrap_or(&text);
+        let message = message.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        Self {
+            error_type: error_type.or(member("errorType")).unwrap_or("Runtime.Unknown").to_owned(),
+            message: message.chars().take(limits::COMPLAINT_CHARS).collect(),
+        }
+    }
+
+    /// Whether these lines tell of it.
+    pub(crate) fn is_in(&self, log: &[u8]) -> bool {
+        !self.message.is_empty() && String::from_utf8_lossy(log).contains(&self.message)
+    }
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { error_type, message } = self;
+        if message.is_empty() { f.write_str(error_type) } else { write!(f, "{error_type}: {message}") }
     }
 }
 
@@ -227,6 +271,33 @@ mod tests {
         ] {
             assert_eq!(failure.body("i"), expected.as_bytes());
         }
+    }
+
+    #[test]
+    fn what_a_program_complains_of_is_one_line_of_a_bounded_length() {
+        for (error_type, report, expected) in [
+            (
+                Some("Function.X"),
+                r#"{"errorType":"X","errorMessage":"\nno such order\nat all"}"#,
+                "Function.X: no such order",
+            ),
+            (None, r#"{"errorType":"X","errorMessage":"why"}"#, "X: why"),
+            (None, "not found", "Runtime.Unknown: not found"),
+            (Some("X"), "", "X"),
+        ] {
+            assert_eq!(Complaint::new(error_type, report.as_bytes()).to_string(), expected);
+        }
+        for len in [limits::COMPLAINT_CHARS - 1, limits::COMPLAINT_CHARS, limits::COMPLAINT_CHARS + 1] {
+            let complaint = Complaint::new(None, "é".repeat(len).as_bytes());
+            assert_eq!(complaint.message.chars().count(), len.min(limits::COMPLAINT_CHARS));
+        }
+    }
+
+    #[test]
+    fn a_program_that_has_told_of_its_error_itself_is_not_told_of() {
+        let complaint = Complaint::new(None, br#"{"errorType":"X","errorMessage":"why"}"#);
+        assert!(complaint.is_in(b"starting\nX: why\n") && !complaint.is_in(b"starting\n"));
+        assert!(!Complaint::new(Some("X"), b"").is_in(b"X"));
     }
 
     #[test]

@@ -121,6 +121,13 @@ impl Printer {
         }
     }
 
+    /// Hands over what has been collected before something else is said, if anything may be printed by now.
+    pub(crate) fn catch_up(&self) {
+        if *self.is_open.borrow() {
+            self.flush();
+        }
+    }
+
     pub(crate) fn flush(&self) {
         self.is_due.set(false);
         for Piece { sink, text } in self.pending.take() {

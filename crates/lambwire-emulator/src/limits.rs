@@ -38,6 +38,9 @@ pub(crate) const STREAM_EVENT_BYTES: usize = 256 * 1024;
 /// Connections that the kernel keeps until they are accepted; more begin anew a second later.
 pub(crate) const BACKLOG: i32 = 4096;
 
+/// How much of the message of an error is shown to whoever runs the program, in characters. Ours: ten lines of a terminal.
+pub const COMPLAINT_CHARS: usize = 800;
+
 /// What of the log of an invocation its caller may have, in bytes from its end (AWS, Invoke).
 pub const TAIL_BYTES: usize = 4096;
 

@@ -138,6 +138,10 @@ impl Tail {
         self.0.drain(..excess);
     }
 
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
     }

@@ -92,6 +92,8 @@ impl Driver {
     /// Says that the program has not asked for anything, if that is so.
     fn tell_slow(&mut self) {
         self.slow_at = None;
+        // It may have reported an error, and stayed.
+        self.member.tell_init_complaint();
         let environment = self.member.environment.borrow();
         if environment.started_at().is_some() || environment.has_init_error() {
             return;
@@ -322,6 +324,7 @@ impl Driver {
     /// Makes everything ready for another process.
     fn reset(&mut self) {
         let member = &self.member;
+        member.tell_init_complaint();
         self.process = None;
         self.is_started = false;
         self.slow_at = None;
@@ -349,6 +352,7 @@ impl Driver {
         // Last words.
         yield_now().await;
         member.drain_outputs();
+        member.tell_init_complaint();
         member.runtime_api.disconnect();
         member.life.set(Life::Stopped);
         member.ended.notify_waiters();

@@ -260,7 +260,6 @@ async fn init_error(
         }
         Collected::Whole { body: report, .. } => {
             if counts {
-                log::error!("the runtime cannot start: {}", String::from_utf8_lossy(&report));
                 member.end_init_error(Reported::Error { error_type, report });
             }
             connection.reply(&Reply::Accepted, ACCEPTED_BODY).await

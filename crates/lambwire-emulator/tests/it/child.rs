@@ -113,6 +113,10 @@ fn serve(peer: &mut Peer) {
                 peer.stream.write_all(format!("{head}Content-Length: 9\r\n\r\nhalf").as_bytes()).unwrap();
                 exit(1);
             }
+            "complain" => {
+                eprintln!("{rest}");
+                peer.fail(&given.id, rest.as_bytes());
+            }
             "fail" => drop(peer.fail(&given.id, rest.as_bytes())),
             "variable" => drop(peer.respond(&given.id, env::var(rest).unwrap_or_default().as_bytes())),
             "print" => {

@@ -51,6 +51,36 @@ fn one_shot_prints_the_answer_alone_and_exits_with_0() {
     assert!(lines.contains("\tInit Duration: ") && lines.contains("\tMemory Size: 128 MB\t"));
 }
 
+/// How often the emulator says this of itself.
+fn said(output: &Output, what: &str) -> usize {
+    stderr(output).lines().filter(|line| line.starts_with("lambwire-emulator: ") && line.contains(what)).count()
+}
+
+#[test]
+fn an_error_that_the_function_reports_is_told_of_once() {
+    let run = |event: &str| {
+        let output = emulator(&["--timeout", "300", "--event-json", event]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        output
+    };
+    let silent = run(r#"fail {"errorType":"Function.BadEvent","errorMessage":"no such order"}"#);
+    assert_eq!(said(&silent, " Error: Function.BadEvent: no such order"), 1, "{}", stderr(&silent));
+    let told = run(r#"complain {"errorType":"Function.BadEvent","errorMessage":"no such order"}"#);
+    assert_eq!(said(&told, "no such order"), 0, "{}", stderr(&told));
+    assert_eq!(stderr(&told).matches("no such order").count(), 1, "{}", stderr(&told));
+}
+
+#[test]
+fn why_a_program_has_not_started_is_told_of_once() {
+    for role in ["init-error", "init-error-stay"] {
+        let mut command = emulator(&["--timeout", "300", "--event-json", "{}"]);
+        let output = command.env(child::variable().0, role).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert_eq!(said(&output, "the runtime cannot start: "), 1, "{role}: {}", stderr(&output));
+        assert_eq!(stderr(&output).matches("nothing here").count(), 1, "{role}: {}", stderr(&output));
+    }
+}
+
 /// Whether a process is dead, waited for or not.
 fn is_dead(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

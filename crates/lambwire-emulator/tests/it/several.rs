@@ -106,7 +106,10 @@ fn a_file_that_is_wrong_is_refused_with_its_place() {
     let file = directory.join("functions.toml");
     fs::write(&file, "[functions.a]\nmemory = 1\n").unwrap();
     let (status, text) = run(&["--config", file.to_str().unwrap()]);
-    assert!(status == Some(2) && text.contains("functions.toml: functions.a: ") && text.contains("--memory"), "{text}");
+    assert!(
+        status == Some(2) && text.contains("functions.toml: line 2: functions.a: ") && text.contains(" memory: "),
+        "{text}"
+    );
     let (status, text) = run(&["--config", "/nonexistent.toml"]);
     assert!(status == Some(2) && text.contains("cannot read /nonexistent.toml"), "{text}");
     let variables = directory.join("bad.env");

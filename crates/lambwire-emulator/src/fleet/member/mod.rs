@@ -11,7 +11,7 @@ use rustix::process::Pid;
 use tokio::sync::{Notify, oneshot};
 
 use super::{Fleet, Settings, records};
-use crate::answer::Answer;
+use crate::answer::{Answer, Complaint};
 use crate::environment::{ConnectionId, Environment, Id, Next, Refusal};
 use crate::event::Invocation;
 use crate::limits;
@@ -54,6 +54,12 @@ pub(crate) struct Member {
     pub(in crate::fleet) started_at: Cell<Option<Instant>>,
     /// How the start ended has been reported.
     pub(in crate::fleet) is_start_reported: Cell<bool>,
+    /// The error that the program has reported instead of starting, until that has been told.
+    pub(in crate::fleet) init_complaint: RefCell<Option<Complaint>>,
+    /// What has been told of the start before, if that failed as well.
+    pub(in crate::fleet) told_complaint: RefCell<Option<String>>,
+    /// The end of what the program has printed since its start, until its first invocation is over.
+    pub(in crate::fleet) printed: RefCell<Tail>,
     /// Processes that are stopped.
     frozen: RefCell<Vec<Pid>>,
     /// The program has changed: another process is to follow this one.
@@ -92,6 +98,10 @@ struct Held {
     deadline_ms: u64,
     /// The end of the log, if the caller wants it.
     tail: Option<Tail>,
+    /// The end of what the program has printed meanwhile.
+    printed: Tail,
+    /// The error that it has reported.
+    complaint: Option<Complaint>,
     /// The answer that waits for the rest of that.
     answer: Option<Answer>,
     /// Whoever hands on the body of its response hears by the loss of this that the caller takes no more.
@@ -146,6 +156,9 @@ impl Member {
             extension_pids: RefCell::default(),
             started_at: Cell::default(),
             is_start_reported: Cell::default(),
+            init_complaint: RefCell::default(),
+            told_complaint: RefCell::default(),
+            printed: RefCell::default(),
             frozen: RefCell::default(),
             is_stale: Cell::default(),
             memory: Cell::default(),
@@ -216,7 +229,18 @@ impl Member {
         let tail = invocation.event().wants_tail.then(Tail::default);
         let (invocation, caller) = (Rc::new(invocation), Some(caller));
         let shown = self.settings.feed.is_on().then(|| self.begin_showing(&invocation));
-        let held = Held { invocation, caller, place, deadline_ms: 0, tail, answer: None, streaming: None, shown };
+        let held = Held {
+            invocation,
+            caller,
+            place,
+            deadline_ms: 0,
+            tail,
+            printed: Tail::default(),
+            complaint: None,
+            answer: None,
+            streaming: None,
+            shown,
+        };
         self.held.borrow_mut().insert(Arc::clone(&id), held);
         self.say(Some(&id), || report::start(&id));
         id

@@ -31,6 +31,9 @@ impl Member {
         self.drain_outputs();
         let status = reported.status();
         self.environment.borrow_mut().end_answer(begun.id, status, Instant::now())?;
+        if let Some(held) = self.held.borrow_mut().get_mut(begun.id) {
+            held.complaint = reported.complaint();
+        }
         self.answer(begun.id, reported);
         self.act();
         Ok(())
@@ -52,6 +55,7 @@ impl Member {
 
     /// The report of a runtime that cannot start is here.
     pub(crate) fn end_init_error(&self, reported: Reported) {
+        self.init_complaint.replace(reported.complaint());
         self.tell_init_failure(reported.error_type().as_deref().unwrap_or("Runtime.Unknown"));
         let claimed = self.environment.borrow_mut().end_init_error(reported.error_type());
         if let Some(id) = claimed {
@@ -150,6 +154,7 @@ impl Member {
             match action {
                 None => return,
                 Some(Action::Fail(id, failure)) => {
+                    self.settings.printer.catch_up();
                     log::error!("{}", failure.message(&id));
                     self.answer(&id, Reported::Failed(failure));
                 }
@@ -174,6 +179,7 @@ impl Member {
         for output in self.outputs.borrow().iter() {
             output.end_line(&mut |source, line: &[u8]| self.log(source, line));
         }
+        self.tell_complaint(&finished.id);
         let (init, restore) = self.take_start_durations();
         self.read_memory(finished.duration);
         let report = Report {
@@ -202,6 +208,16 @@ impl Member {
         if let Some(fleet) = self.fleet.upgrade() {
             fleet.tell_finished();
             fleet.place();
+        }
+    }
+
+    /// Tells whoever runs the program of an error that it has reported, unless it has done so itself.
+    fn tell_complaint(&self, id: &str) {
+        let held = self.held.borrow();
+        let Some(held) = held.get(id) else { return };
+        if let Some(complaint) = held.complaint.as_ref().filter(|complaint| !complaint.is_in(held.printed.bytes())) {
+            self.settings.printer.catch_up();
+            log::error!("RequestId: {id} Error: {complaint}");
         }
     }
 
@@ -261,11 +277,15 @@ impl Member {
             Source::Stderr => self.settings.printer.print_error(line),
             Source::Extension => return self.settings.printer.print(line),
         }
+        if self.started_at.get().is_some() {
+            self.printed.borrow_mut().push(line);
+        }
         // Whose it is is not known where there are several.
         for held in self.held.borrow_mut().values_mut() {
             if let Some(tail) = &mut held.tail {
                 tail.push(line);
             }
+            held.printed.push(line);
             if let Some(shown) = &mut held.shown {
                 shown.log(line);
             }

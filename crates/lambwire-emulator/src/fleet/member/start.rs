@@ -28,6 +28,7 @@ impl Member {
     pub(in crate::fleet) fn begin_start(&self) {
         self.started_at.set(Some(Instant::now()));
         self.is_start_reported.set(false);
+        self.printed.take();
         let Settings { registration, memory_mb, .. } = &*self.settings;
         self.record("initStart", None, || records::init_start(self.init_type(), registration, *memory_mb));
     }
@@ -38,6 +39,7 @@ impl Member {
         if self.telemetry.is_closed() || environment.started_at().is_none() || !environment.extensions.are_ready() {
             return;
         }
+        self.told_complaint.take();
         self.record_init_end(&environment, None);
         self.telemetry.close();
     }
@@ -51,6 +53,22 @@ impl Member {
         self.say(None, || report::init(self.start_duration(), Some(error_type)));
         self.record_init_end(&environment, Some(error_type));
         self.telemetry.close();
+    }
+
+    /// Tells whoever runs the program why it has not started, unless it has done so itself, or that is what had kept it from
+    /// starting before.
+    pub(in crate::fleet) fn tell_init_complaint(&self) {
+        let complaint = self.init_complaint.take();
+        let Some(complaint) = complaint.filter(|complaint| !complaint.is_in(self.printed.borrow().bytes())) else {
+            return;
+        };
+        let text = complaint.to_string();
+        let mut told = self.told_complaint.borrow_mut();
+        if told.as_ref() != Some(&text) {
+            self.settings.printer.catch_up();
+            log::error!("the runtime cannot start: {text}");
+            *told = Some(text);
+        }
     }
 
     fn start_duration(&self) -> Duration {

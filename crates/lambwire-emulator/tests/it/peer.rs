@@ -1,7 +1,7 @@
 //! A runtime in this process, over [`lambwire::Client`].
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use lambwire::{Body, Client, ErrorHeaders, Event, InvocationId, Mode, Reply, Request, RequestId};
 
@@ -68,6 +68,13 @@ impl Stream<'_> {
         };
         self.0.stream.write_all(&out[..len.unwrap()]).unwrap();
         self.0.said()
+    }
+}
+
+impl Drop for Peer {
+    /// The connection ends now: a process that another test is just starting may hold it as well, for a moment.
+    fn drop(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
 

@@ -13,7 +13,7 @@ use lambwire_emulator::{Console, Emulator, Running};
 
 use crate::child;
 use crate::peer::Peer;
-use crate::wire::{Answered, Wire, post};
+use crate::wire::{Answered, Wire, free_port, post};
 
 pub(crate) fn capture(name: &str) -> Vec<u8> {
     let file = format!("{}/tests/rie/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -226,7 +226,7 @@ fn called_by_its_name_it_takes_its_command_line() {
         (&["--log-level", "error"], &[&*bootstrap, "--no-lazy", "--expose-gc", "/var/runtime/index.mjs"], &SAM),
         (&["--log-level", "debug"], &[], &managed),
     ] {
-        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut command = Command::new(&name);
         command.args(options).args(["--runtime-api-address", "127.0.0.1:0", "--runtime-interface-emulator-address"]);
         command.arg(format!(":{port}")).args(program).current_dir(&directory);

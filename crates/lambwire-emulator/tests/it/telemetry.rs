@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::library::{AMPLE, invoke_with, quiet};
 use crate::peer::Peer;
-use crate::wire::{Answered, Wire, post};
+use crate::wire::{Answered, Wire, free_port, post};
 
 /// An extension in the process of the runtime.
 fn register(emulator: &Running) -> (Wire, String) {
@@ -247,7 +247,7 @@ fn what_cannot_be_subscribed_to_is_refused_by_name() {
     assert_eq!(refused.status, 400);
     let body: Value = serde_json::from_slice(&refused.body).unwrap();
     assert_eq!(body["errorType"], "ValidationError");
-    let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let nobody = free_port();
     let refused = subscribe(&mut wire, &id, &wish("2025-01-29", &json!({ "protocol": "TCP", "port": nobody })));
     assert!(refused.text().contains("could not TCP dial"), "{}", refused.text());
     assert_eq!(subscribe(&mut wire, "nobody", "{}").status, 403);

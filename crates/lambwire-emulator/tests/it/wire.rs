@@ -1,7 +1,9 @@
 //! Bytes to a port, and what comes back.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A reply, as far as tests look at it.
 #[derive(Debug)]
@@ -27,6 +29,13 @@ impl Answered {
 
 /// A connection on which requests are written out.
 pub(crate) struct Wire(pub(crate) TcpStream);
+
+impl Drop for Wire {
+    /// As of a [`Peer`](crate::peer::Peer).
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
 
 impl Wire {
     pub(crate) fn connect(address: SocketAddr) -> Self {
@@ -73,6 +82,18 @@ impl Wire {
     /// Whether the other end has closed the connection.
     pub(crate) fn is_closed(&mut self) -> bool {
         matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
+    }
+}
+
+/// A port at which nobody listens, and which no other test gets: it is below those that Linux gives out by itself.
+pub(crate) fn free_port() -> u16 {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let tried = process::id().wrapping_mul(31).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        let port = 20_000 + u16::try_from(tried % 10_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

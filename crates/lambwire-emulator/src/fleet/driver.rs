@@ -70,6 +70,7 @@ impl Driver {
     /// Starts the extensions, and the program, if it has none to wait for.
     pub(crate) fn start(&mut self) -> io::Result<()> {
         self.member.memory.take();
+        self.member.is_stale.set(false);
         // An extension in the process of the runtime may subscribe as well.
         self.member.telemetry.reset(true);
         self.member.begin_start();
@@ -185,7 +186,7 @@ impl Driver {
             self.fail_to_start(&error);
         }
         // Somebody else may start the program at any time.
-        let mut is_wanted = is_claimed() || member.program.borrow().is_none() || member.is_stale.take();
+        let mut is_wanted = is_claimed() || member.program.borrow().is_none() || member.is_stale.get();
         while member.life.get() != Life::Stopping && is_wanted && !self.is_started {
             if let Err(error) = self.start() {
                 self.fail_to_start(&error);

@@ -139,6 +139,33 @@ fn a_program_that_has_changed_is_started_again() {
 }
 
 #[test]
+fn a_program_that_changes_while_it_has_an_event_is_started_again_afterwards() {
+    let directory = env::temp_dir().join(format!("lambwire-changed-amid-{}", std::process::id()));
+    let (watched, met) = (directory.join("watched"), directory.join("met"));
+    fs::create_dir_all(&watched).unwrap();
+    let emulator = emulator(child::runtime()).watch(&watched).start().unwrap();
+    let pid = |event: String| text(&emulator.invoke_blocking(Event::new(event)).unwrap()).to_owned();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| pid(format!("meet {}", met.display())));
+        while !met.exists() {
+            thread::yield_now();
+        }
+        // Time for the first look, and for the change to be seen; with less, this proves less.
+        for text in ["1", "2"] {
+            thread::sleep(2 * std::time::Duration::from_millis(750));
+            fs::write(watched.join("app.py"), text).unwrap();
+        }
+        thread::sleep(2 * std::time::Duration::from_millis(750));
+        fs::write(directory.join("go"), "").unwrap();
+        let first = first.join().unwrap();
+        while pid("pid".to_owned()) == first {
+            thread::sleep(std::time::Duration::from_millis(100));
+        }
+    });
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn a_program_is_started_again_with_the_variables_that_a_file_has_by_then() {
     let file = env::temp_dir().join(format!("lambwire-variables-changed-{}", std::process::id()));
     fs::write(&file, "A=before\nB=1\n").unwrap();

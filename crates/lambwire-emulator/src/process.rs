@@ -177,25 +177,18 @@ impl Process {
     /// Kills the program and all that it has started.
     pub(crate) fn kill(&mut self) {
         let Some(pid) = self.pid.take() else { return };
-        for hunt in 0..HUNTS {
+        hunt(|| {
             // Found before their parent is killed, who is then not theirs any more.
-            let mut found = family(pid);
+            let family = self::family(pid);
             // Who adopts orphans need not look further than its own.
-            let candidates = if adopts_orphans() { family(getpid()) } else { processes() };
-            let others = marked(candidates, |mark| mark == self.mark);
-            found.extend(others.found);
-            let may_be_more = others.may_be_more && hunt < STARTING_HUNTS;
-            let is_over = !may_be_more && found.iter().all(|member| is_dead(*member));
+            let candidates = if adopts_orphans() { self::family(getpid()) } else { processes() };
+            let mut prey = marked(candidates, |mark| mark == self.mark);
+            prey.found.extend(family);
+            prey.found.retain(|member| !is_dead(*member));
             // Fails if nothing is left of the group.
             let _ = kill_process_group(pid, Signal::KILL);
-            if is_over {
-                return;
-            }
-            for member in found {
-                let _ = kill_process(member, Signal::KILL);
-            }
-            std::thread::yield_now();
-        }
+            prey
+        });
     }
 
     /// Kills all, and waits for the end of the program itself.
@@ -301,13 +294,20 @@ pub(crate) fn family_mark() -> &'static str {
 /// Kills all processes whose marks begin so, and what they have started.
 pub(crate) fn kill_family(mark: &str) {
     let is_of_it = |other: &str| other.strip_prefix(mark).is_some_and(|rest| rest.starts_with('/'));
-    for hunt in 0..HUNTS {
+    hunt(|| {
         let Marked { found, may_be_more } = marked(processes(), is_of_it);
-        if found.is_empty() && !(may_be_more && hunt < STARTING_HUNTS) {
+        Marked { found: found.into_iter().flat_map(family).collect(), may_be_more }
+    });
+}
+
+/// Kills what is found, again and again, until there is nothing more.
+fn hunt(mut look: impl FnMut() -> Marked) {
+    for round in 0..HUNTS {
+        let Marked { found, may_be_more } = look();
+        if found.is_empty() && !(may_be_more && round < STARTING_HUNTS) {
             return;
         }
-        let found: Vec<Pid> = found.into_iter().flat_map(family).collect();
-        for &pid in &found {
+        for pid in found {
             let _ = kill_process(pid, Signal::KILL);
         }
         std::thread::yield_now();
@@ -359,5 +359,53 @@ pub(crate) fn kill_children() {
             }
             let _ = waitpid(Some(pid), WaitOptions::empty());
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    const MINE: &str = "lambwire-test";
+
+    fn sleeper(mark: Option<&str>) -> (std::process::Child, Pid) {
+        let mut command = std::process::Command::new("sleep");
+        command.arg("300").env_clear().envs(mark.map(|mark| (MARK, mark)));
+        let child = command.spawn().expect("sleep");
+        let pid = Pid::from_child(&child);
+        (child, pid)
+    }
+
+    fn is_mine(mark: &str) -> bool {
+        mark == MINE
+    }
+
+    #[test]
+    fn a_process_without_an_environment_may_be_about_to_start_a_program() {
+        for (mark, is_found, may_be_more) in
+            [(Some(MINE), true, false), (Some("other"), false, false), (None, false, true)]
+        {
+            let (mut child, pid) = sleeper(mark);
+            let marked = marked(vec![pid], is_mine);
+            assert_eq!((marked.found.contains(&pid), marked.may_be_more), (is_found, may_be_more), "{mark:?}");
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_just_starting_a_program_is_killed_when_it_shows_its_mark() {
+        let (mut child, pid) = sleeper(Some(MINE));
+        let mut rounds = 0;
+        hunt(|| {
+            rounds += 1;
+            match rounds {
+                STARTING_HUNTS => marked(vec![pid], is_mine),
+                // Nothing but one that shows no environment.
+                _ => Marked { found: Vec::new(), may_be_more: true },
+            }
+        });
+        assert_eq!(rounds, STARTING_HUNTS + 1);
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap()), Some(9));
     }
 }

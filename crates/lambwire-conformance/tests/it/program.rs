@@ -2,6 +2,9 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+/// Long enough for whatever a program is waited for.
+const AMPLE: &str = "--timeout=300";
+
 /// The directory of the examples, which are built beside the tests.
 fn example(name: &str) -> String {
     let test = std::env::current_exe().unwrap();
@@ -23,29 +26,29 @@ fn check(args: &[&str], status: i32, expected: &str) {
 
 #[test]
 fn our_runtime_holds_what_is_tried() {
-    check(&["runtime", "--only", "1,4,5,9", "--", &example("echo_mio")], 0, "50/50     20/20");
+    check(&["runtime", AMPLE, "--only", "1,4,5,9", "--", &example("echo_mio")], 0, "50/50     20/20");
 }
 
 #[test]
 fn our_concurrent_runtime_holds_what_is_tried() {
-    check(&["runtime", "--only", "8", "--with", "concurrency", "--", &example("echo_smol")], 0, "8/8       2/2");
+    check(&["runtime", AMPLE, "--only", "8", "--with", "concurrency", "--", &example("echo_smol")], 0, "8/8       2/2");
 }
 
 #[test]
 fn what_cannot_be_tried_is_skipped() {
-    check(&["runtime", "--only", "8-1", "--", &example("echo_mio")], 0, "       1\n");
+    check(&["runtime", AMPLE, "--only", "8-1", "--", &example("echo_mio")], 0, "       1\n");
 }
 
 #[test]
 fn a_requirement_is_explained() {
     let echo = example("echo_mio");
-    check(&["runtime", "--explain", "1-2", "--", &echo], 0, "POST /2018-06-01/runtime/invocation/");
-    check(&["runtime", "--explain", "1-2", "--", &echo], 0, "held:");
+    check(&["runtime", AMPLE, "--explain", "1-2", "--", &echo], 0, "POST /2018-06-01/runtime/invocation/");
+    check(&["runtime", AMPLE, "--explain", "1-2", "--", &echo], 0, "held:");
 }
 
 #[test]
 fn a_runtime_that_ends_is_reported() {
-    check(&["runtime", "--", "sh", "-c", "exit 3"], 1, "does not answer an event: ended");
+    check(&["runtime", AMPLE, "--", "sh", "-c", "exit 3"], 1, "does not answer an event: ended");
 }
 
 #[test]
@@ -56,13 +59,13 @@ fn a_runtime_that_hangs_is_reported() {
 #[test]
 fn a_runtime_that_misses_a_must_is_reported() {
     let (echo, missing) = (example("faulty"), "header Lambda-Runtime-Invocation-Id is missing");
-    check(&["runtime", "--only", "2-24", "--", &echo], 1, missing);
+    check(&["runtime", AMPLE, "--only", "2-24", "--", &echo], 1, missing);
 }
 
 #[test]
 fn wrong_usage_is_reported() {
     check(&["runtime"], 2, "required");
-    check(&["runtime", "--only", "99-1", "--", "true"], 2, "no requirement and no suite is 99-1");
+    check(&["runtime", AMPLE, "--only", "99-1", "--", "true"], 2, "no requirement and no suite is 99-1");
     check(&["runtime", "--", "/nowhere/program"], 2, "/nowhere/program cannot be started");
     check(&["runtime", "--junit", "/nowhere/file", "--only", "1-1", "--", &example("echo_mio")], 2, "/nowhere/file");
 }
@@ -71,13 +74,13 @@ fn wrong_usage_is_reported() {
 fn a_server_that_is_none_is_reported() {
     check(&["server"], 2, "neither the address of a server nor a program");
     check(&["server", "ftp://127.0.0.1"], 2, "ftp://127.0.0.1 is no address");
-    check(&["server", "--timeout", "5", "--", "sh", "-c", "exit 3"], 2, "the server has ended with exit status: 3");
+    check(&["server", AMPLE, "--", "sh", "-c", "exit 3"], 2, "the server has ended with exit status: 3");
 }
 
 #[test]
 fn a_server_that_misses_a_must_is_reported() {
     let nobody = example("faulty");
-    let args = ["server", "--api", "http://127.0.0.1:{port}", "--only", "21-1", "--", &nobody, "{port}"];
+    let args = ["server", AMPLE, "--api", "http://127.0.0.1:{port}", "--only", "21-1", "--", &nobody, "{port}"];
     check(&args, 1, "the status is 501, not 200");
 }
 
@@ -87,8 +90,9 @@ fn outcomes_are_written_for_programs() {
     let [xml, lines] = ["out.xml", "out.jsonl"].map(|name| dir.path().join(name));
     let (xml_name, lines_name) = (xml.to_str().unwrap(), lines.to_str().unwrap());
     let echo = example("echo_mio");
-    let output =
-        kit(&["runtime", "--json", "--junit", xml_name, "--record", lines_name, "--only", "1-2,8-1", "--", &echo]);
+    let output = kit(&[
+        "runtime", AMPLE, "--json", "--junit", xml_name, "--record", lines_name, "--only", "1-2,8-1", "--", &echo,
+    ]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["requirements"][0]["verdict"], "held");
     assert_eq!(json["requirements"][1]["verdict"], "skipped");
@@ -105,16 +109,16 @@ fn what_was_recorded_is_played_again() {
     let file = file.to_str().unwrap();
     let (kit, echo) = (env!("CARGO_BIN_EXE_lambwire-conformance"), example("echo_mio"));
     // The kit stands between itself and a runtime.
-    check(&["runtime", "--only", "1-3", "--", kit, "record", "--output", file, "--", &echo], 0, "1/1");
+    check(&["runtime", AMPLE, "--only", "1-3", "--", kit, "record", "--output", file, "--", &echo], 0, "1/1");
     let text = std::fs::read_to_string(file).unwrap();
     let exchanges = lambwire_conformance::exchange::read(&text).unwrap();
     // The last answer may have been on its way when the kit ended the runtime.
     assert!(exchanges.len() >= 4 && exchanges[1].request.ends_with("/response"), "{text}");
-    check(&["replay", file, "--", &echo], 0, "0 differences");
+    check(&["replay", AMPLE, file, "--", &echo], 0, "0 differences");
     let other = text.replacen(r#"{\"n\":2}"#, r#"{\"n\":3}"#, 1);
     std::fs::write(file, other).unwrap();
-    check(&["replay", file, "--", &echo], 1, "the body is");
-    check(&["replay", file, "--", "sh", "-c", "exit 4"], 1, "ended: the process ended with exit status: 4");
+    check(&["replay", AMPLE, file, "--", &echo], 1, "the body is");
+    check(&["replay", AMPLE, file, "--", "sh", "-c", "exit 4"], 1, "ended: the process ended with exit status: 4");
 }
 
 /// Starts a program in a recording, sends the recording SIGTERM once the program has said that it is ready, and returns the
@@ -145,12 +149,12 @@ fn a_recording_masks_secrets() {
     let file = file.to_str().unwrap();
     let (kit, echo) = (env!("CARGO_BIN_EXE_lambwire-conformance"), example("echo_mio"));
     // A client context comes with the event.
-    check(&["runtime", "--only", "2-13", "--", kit, "record", "--output", file, "--", &echo], 0, "1/1");
+    check(&["runtime", AMPLE, "--only", "2-13", "--", kit, "record", "--output", file, "--", &echo], 0, "1/1");
     let text = std::fs::read_to_string(file).unwrap();
     let context = text.split_once(r#""Lambda-Runtime-Client-Context",""#).unwrap().1;
     assert!(context.starts_with('*'), "{text}");
     check(
-        &["runtime", "--only", "1-3", "--", kit, "record", "--mask-payloads", "--output", file, "--", &echo],
+        &["runtime", AMPLE, "--only", "1-3", "--", kit, "record", "--mask-payloads", "--output", file, "--", &echo],
         0,
         "1/1",
     );

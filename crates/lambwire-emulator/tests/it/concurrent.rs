@@ -9,7 +9,7 @@ use lambwire_emulator::{Console, Emulator, Event, Outcome, Running, limits};
 use smol::future::poll_once;
 
 use crate::child;
-use crate::library::quiet;
+use crate::library::{quiet, with_more_time};
 use crate::peer::{Given, Peer, accepted, said};
 use crate::runtime_api::{INVALID_ID, INVALID_MODE, response_path, transition};
 use crate::wire::{Wire, post_bytes};
@@ -225,12 +225,15 @@ fn a_program_that_dies_fails_all_that_it_has_and_is_started_again() {
 
 #[test]
 fn a_time_out_does_not_end_the_program() {
-    let emulator = start_program(2, Duration::from_secs(2));
-    let pid = || emulator.invoke_blocking(Event::new("pid")).unwrap();
-    let before = pid();
-    let answer = emulator.invoke_blocking(Event::new("hang")).unwrap();
-    assert!(String::from_utf8(answer.body).unwrap().contains("Task timed out after 2.00 seconds"));
-    assert_eq!(pid().body, before.body);
+    with_more_time(|time| {
+        let emulator = start_program(2, time);
+        let pid = || emulator.invoke_blocking(Event::new("pid")).unwrap();
+        let before = pid();
+        let answer = emulator.invoke_blocking(Event::new("hang")).unwrap();
+        let late = format!("Task timed out after {}.00 seconds", time.as_secs());
+        assert!(String::from_utf8(answer.body).unwrap().contains(&late));
+        assert_eq!(pid().body, before.body);
+    });
 }
 
 #[test]

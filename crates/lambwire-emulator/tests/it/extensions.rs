@@ -4,20 +4,16 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::exit;
-use std::time::Duration;
 use std::{env, fs};
 
 use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
 
 use crate::child;
-use crate::library::{invoke_with, quiet};
+use crate::library::{AMPLE, invoke_with, quiet};
 use crate::wire::{Answered, Wire};
 
 /// The file for what an extension hears; its place says that this process is to be one.
 const HEARD: &str = "LAMBWIRE_TEST_EXTENSION_HEARD";
-
-/// Long enough for whatever a test waits for that does come.
-const AMPLE: Duration = Duration::from_secs(300);
 
 fn register(wire: &mut Wire, name: &str, body: &str) -> Answered {
     wire.exchange(format!(

@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::process::{Child, Command, Stdio, exit};
-use std::time::Duration;
 use std::{env, fs, thread};
 
 use lambwire::{Context, RequestKind};
 use lambwire_emulator::fault::{Action, FaultServer, Plan, Reply, Script};
 use lambwire_mio::Error;
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::library::AMPLE;
 
 /// Says that this process is to be a runtime, and which.
 const ROLE: &str = "LAMBWIRE_TEST_FREEZE";
@@ -18,9 +19,6 @@ pub(crate) const SUBJECTS: [&str; 4] = ["mio next", "mio serve", "smol next", "s
 
 /// How a connection is lost: by an end, and by a reset.
 const LOSSES: [Action; 2] = [Action::Close, Action::Reset];
-
-/// Long enough for whatever a test waits for that does come.
-const AMPLE: Duration = Duration::from_secs(300);
 
 #[test]
 fn plays_the_frozen_when_asked() {

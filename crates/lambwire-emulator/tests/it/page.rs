@@ -1,9 +1,9 @@
 //! The page, and what it is sent, as bytes; `just page` drives it in a browser.
 
-use lambwire_emulator::Event;
+use lambwire_emulator::{Event, Outcome, limits};
 use serde_json::Value;
 
-use crate::library::{invoke_with, quiet};
+use crate::library::{echo, invoke_with, quiet};
 use crate::wire::Wire;
 
 const LOOK: &str = "GET /page/invocations HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -41,6 +41,29 @@ fn who_looks_hears_of_invocations_as_they_happen_and_of_those_before() {
     late.write(LOOK);
     late.read();
     assert_eq!(message(&mut late), over);
+}
+
+#[test]
+fn who_looks_and_reads_nothing_holds_nobody_up() {
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).start().unwrap();
+    let look = || {
+        let mut wire = Wire::connect(emulator.listens().unwrap());
+        wire.write(LOOK);
+        assert_eq!(wire.read().status, 200);
+        wire
+    };
+    let _silent = look();
+    let runtime = echo(&emulator);
+    let invoke = || emulator.invoke_blocking(Event::new(vec![b'x'; limits::PAGE_PAYLOAD_BYTES])).unwrap();
+    // More than there is room for on the way: of each, the event is shown twice and the answer once.
+    for _ in 0..200 {
+        assert_eq!(invoke().outcome, Outcome::Success);
+    }
+    let mut other = look();
+    let last = invoke().request_id;
+    while message(&mut other)["id"] != *last {}
+    drop(emulator);
+    runtime.join().unwrap();
 }
 
 #[test]

@@ -7,9 +7,7 @@ use std::time::Duration;
 use lambwire_emulator::{Answer, Console, Emulator, Event, Outcome, Running, StartError};
 
 use crate::child;
-
-/// Long enough for whatever a test waits for that does come.
-const AMPLE: Duration = Duration::from_secs(300);
+use crate::library::{AMPLE, with_more_time};
 
 fn start(command: Command) -> Running {
     let emulator = Emulator::new(command).console(Console::Silent);
@@ -121,22 +119,27 @@ fn an_init_error_goes_to_every_caller_whether_the_program_ends_or_not() {
 
 #[test]
 fn a_program_that_takes_too_long_is_killed_and_started_again() {
-    let emulator = Emulator::new(child::runtime())
-        .console(Console::Silent)
-        .timeout(Duration::from_secs(3))
-        .init_timeout(AMPLE)
-        .start()
-        .unwrap();
-    let first = String::from_utf8(invoke(&emulator, "pid").body).unwrap();
-    let expected =
-        r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: ID Error: Task timed out after 3.00 seconds"}"#;
-    check(&emulator, "hang", Outcome::Failure, expected);
-    let second = String::from_utf8(invoke(&emulator, "pid").body).unwrap();
-    assert_ne!(first, second);
-    assert!(!is_alive(&first));
-    // What comes behind the answer is part of the invocation, too.
-    check(&emulator, "stay here", Outcome::Success, "here");
-    assert_ne!(String::from_utf8(invoke(&emulator, "pid").body).unwrap(), second);
+    with_more_time(|time| {
+        let emulator = Emulator::new(child::runtime()).console(Console::Silent);
+        let emulator = emulator.timeout(time).init_timeout(AMPLE).start().unwrap();
+        let pid = || {
+            let answer = invoke(&emulator, "pid");
+            assert_eq!(answer.outcome, Outcome::Success);
+            String::from_utf8(answer.body).unwrap()
+        };
+        let first = pid();
+        let seconds = time.as_secs();
+        let expected = format!(
+            r#"{{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: ID Error: Task timed out after {seconds}.00 seconds"}}"#
+        );
+        check(&emulator, "hang", Outcome::Failure, &expected);
+        let second = pid();
+        assert_ne!(first, second);
+        assert!(!is_alive(&first));
+        // What comes behind the answer is part of the invocation, too.
+        check(&emulator, "stay here", Outcome::Success, "here");
+        assert_ne!(pid(), second);
+    });
 }
 
 #[test]

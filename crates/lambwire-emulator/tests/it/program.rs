@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::pty::OpenptFlags;
 
 use crate::child;
+use crate::library::AMPLE;
 use crate::wire::post;
 
 const INVOKE: &str = "/2015-03-31/functions/function/invocations";
@@ -100,7 +101,7 @@ fn an_emulator_that_is_killed_leaves_nothing_running() {
     let since = Instant::now();
     for pid in line.split(' ').skip(1) {
         while !is_dead(pid) {
-            assert!(since.elapsed() < Duration::from_secs(60), "process {pid} lives");
+            assert!(since.elapsed() < AMPLE, "process {pid} lives");
             sleep(Duration::from_millis(10));
         }
     }
@@ -185,7 +186,7 @@ fn one_shot_exits_with_1_if_the_function_fails_in_whichever_way() {
         assert!(stdout(&output).contains(expected), "{}", stdout(&output));
     }
     for script in ["exit 3", "kill -9 $$"] {
-        assert_eq!(shell(&["--event-json", "{}"], script).status.code(), Some(1));
+        assert_eq!(shell(&["--timeout", "300", "--event-json", "{}"], script).status.code(), Some(1));
     }
     let output = shell(&["--timeout", "0.01", "--init-timeout", "0.02", "--event-json", "{}"], "sleep 1000");
     assert_eq!(output.status.code(), Some(1));
@@ -194,7 +195,7 @@ fn one_shot_exits_with_1_if_the_function_fails_in_whichever_way() {
 
 #[test]
 fn one_shot_keeps_what_the_program_prints_out_of_the_answer() {
-    let output = shell(&["--event-json", "{}"], "echo hello; exit 3");
+    let output = shell(&["--timeout", "300", "--event-json", "{}"], "echo hello; exit 3");
     assert!(stdout(&output).starts_with(r#"{"errorType":"Runtime.ExitError""#));
     assert!(stderr(&output).contains("hello\n"));
 }

@@ -9,6 +9,7 @@ use lambwire::{ErrorHeaders, Request, RequestId};
 use lambwire_emulator::{Console, Emulator, Running};
 
 use crate::child;
+use crate::library::AMPLE;
 use crate::peer::{Peer, accepted};
 use crate::rie::{capture, essence, essence_of};
 use crate::wire::{Answered, Wire, post};
@@ -121,8 +122,8 @@ fn what_fails_has_its_type_in_a_header() {
 #[test]
 fn what_takes_too_long_has_a_message() {
     let second = Duration::from_secs(1);
-    let emulator = Emulator::without_program().as_rie().timeout(second).concurrency(1).console(Console::Silent);
-    let emulator = emulator.listen(([127, 0, 0, 1], 0).into()).start().unwrap();
+    let emulator = Emulator::without_program().as_rie().timeout(second).init_timeout(AMPLE).concurrency(1);
+    let emulator = emulator.console(Console::Silent).listen(([127, 0, 0, 1], 0).into()).start().unwrap();
     let address = emulator.listens().unwrap();
     thread::scope(|scope| {
         let caller = scope.spawn(|| Wire::connect(address).exchange(capture("mifront-31-timeout.req.bin")));
@@ -132,6 +133,22 @@ fn what_takes_too_long_has_a_message() {
         compare(&caller.join().unwrap(), "mifront-31-timeout");
         assert_eq!(peer.respond(&given.id, b"late").status, 410);
     });
+}
+
+#[test]
+fn a_runtime_that_asks_for_no_more_is_unavailable() {
+    let emulator = Emulator::without_program().as_rie().concurrency(1).console(Console::Silent);
+    let emulator = emulator.timeout(Duration::from_millis(10)).init_timeout(Duration::from_millis(20));
+    let emulator = emulator.listen(([127, 0, 0, 1], 0).into()).start().unwrap();
+    let address = emulator.listens().unwrap();
+    let mut peer = Peer::connect(emulator.runtime_api());
+    peer.ask_next();
+    // That another exchange is over means that the request has arrived.
+    assert_eq!(Peer::connect(emulator.runtime_api()).respond("none", b"").status, 400);
+    let late = post(address, INVOKE, &[], b"{}");
+    assert!(late.text().contains("Task timed out"), "{}", late.text());
+    let unavailable = post(address, INVOKE, &[], b"{}");
+    assert_eq!((unavailable.status, unavailable.text()), (400, r#"{"errorType":"Runtime.Unavailable"}"#));
 }
 
 #[test]

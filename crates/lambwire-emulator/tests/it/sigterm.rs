@@ -12,7 +12,7 @@ use lambwire_emulator::limits::EXTENSION_BODY_BYTES;
 use lambwire_emulator::{Answer, Console, Emulator, Event, Running};
 use smol::future;
 
-use crate::library::start;
+use crate::library::{AMPLE, start, with_more_time};
 use crate::wire::{Answered, Wire};
 
 /// Says that this process is to be a runtime, and which.
@@ -22,9 +22,6 @@ const ROLE: &str = "LAMBWIRE_TEST_SIGTERM";
 const LAST_WORDS: &str = "LAMBWIRE_TEST_LAST_WORDS";
 
 const TRANSPORTS: [&str; 2] = ["mio", "smol"];
-
-/// Long enough for whatever a test waits for that does come.
-const AMPLE: Duration = Duration::from_secs(300);
 
 /// A program that plays `role`, with a place for what it says at SIGTERM, and behind that its status.
 struct Program {
@@ -145,27 +142,32 @@ fn the_last_word_is_had_at_the_end_of_the_emulator_and_the_program_ends_well() {
 #[test]
 fn the_last_word_is_had_when_a_program_takes_too_long_and_it_is_started_again() {
     for role in TRANSPORTS {
-        let program = Program::new(role, "timeout");
-        let emulator = program.emulator().timeout(Duration::from_secs(3)).start().unwrap();
-        let late = invoke(&emulator, "hang");
-        assert!(String::from_utf8(late.body).unwrap().contains("Task timed out after 3.00 seconds"));
-        assert_eq!(invoke(&emulator, "hello").body, b"hello");
-        assert_eq!(program.said(), "last word, 0\n", "{role}");
-        drop(emulator);
-        assert_eq!(program.said(), "last word, 0\nlast word, 0\n", "{role}");
+        with_more_time(|time| {
+            let program = Program::new(role, "timeout");
+            let emulator = program.emulator().timeout(time).start().unwrap();
+            let late = invoke(&emulator, "hang");
+            let timed_out = format!("Task timed out after {}.00 seconds", time.as_secs());
+            assert!(String::from_utf8(late.body).unwrap().contains(&timed_out));
+            assert_eq!(invoke(&emulator, "hello").body, b"hello");
+            assert_eq!(program.said(), "last word, 0\n", "{role}");
+            drop(emulator);
+            assert_eq!(program.said(), "last word, 0\nlast word, 0\n", "{role}");
+        });
     }
 }
 
 #[test]
 fn a_program_that_registers_behind_its_first_invocation_is_killed_without_a_word() {
-    let program = Program::new("late", "late");
-    let emulator = program.emulator().timeout(Duration::from_secs(3)).start().unwrap();
-    invoke(&emulator, "first");
-    invoke(&emulator, "hang");
-    assert_eq!(invoke(&emulator, "first of another").body, b"");
-    assert_eq!(program.said(), "");
-    // Until it has this one, it might not hear the signal that ends it.
-    assert_eq!(invoke(&emulator, "second").body, b"second");
+    with_more_time(|time| {
+        let program = Program::new("late", "late");
+        let emulator = program.emulator().timeout(time).start().unwrap();
+        invoke(&emulator, "first");
+        invoke(&emulator, "hang");
+        assert_eq!(invoke(&emulator, "first of another").body, b"");
+        assert_eq!(program.said(), "");
+        // Until it has this one, it might not hear the signal that ends it.
+        assert_eq!(invoke(&emulator, "second").body, b"second");
+    });
 }
 
 /// The child says so if it gets the signal. It ends when the program has got it, and by then it would have it, too.

@@ -4,8 +4,10 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::child;
+use crate::library::AMPLE;
 use crate::wire::{Answered, Wire, post_bytes};
 
 const INVOKE: &str = "/2015-03-31/functions/function/invocations";
@@ -69,19 +71,22 @@ fn every_caller_has_the_right_outcome_and_nothing_is_left() {
 
     call_all(address);
     // What a connection or a process takes that has just ended is given back when that is seen.
-    let settled = || {
-        (0..1000).find(|_| {
-            thread::sleep(std::time::Duration::from_millis(10));
-            !children(pid).iter().any(|state| state == "Z")
-        })
+    let is_true_in_time = |holds: &dyn Fn() -> bool| {
+        let since = Instant::now();
+        while !holds() && since.elapsed() < AMPLE {
+            thread::sleep(Duration::from_millis(10));
+        }
+        holds()
     };
-    assert!(settled().is_some(), "{:?}", children(pid));
+    let are_waited_for = || !children(pid).iter().any(|state| state == "Z");
+    assert!(is_true_in_time(&are_waited_for), "{:?}", children(pid));
     let before = descriptors(pid);
     call_all(address);
-    assert!(settled().is_some(), "{:?}", children(pid));
+    assert!(is_true_in_time(&are_waited_for), "{:?}", children(pid));
     // Each environment has as many at most as it had, and callers have gone.
     let room = 4 * 4;
-    assert!(descriptors(pid) <= before + room, "{before} descriptors, then {}", descriptors(pid));
+    let are_closed = || descriptors(pid) <= before + room;
+    assert!(is_true_in_time(&are_closed), "{before} descriptors, then {}", descriptors(pid));
 
     rustix::process::kill_process(rustix::process::Pid::from_child(&emulator), rustix::process::Signal::TERM).unwrap();
     assert_eq!(emulator.wait().unwrap().code(), Some(143));

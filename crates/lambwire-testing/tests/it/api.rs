@@ -183,7 +183,10 @@ fn a_wait_that_comes_to_nothing_says_what_came() {
     assert!(error.to_string().ends_with("until a runtime asks for an invocation; there came nothing"), "{error}");
 
     let api = Api::with_patience(Duration::from_millis(300)).unwrap();
-    api.connect().unwrap().write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut connection = api.connect().unwrap();
+    connection.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    // It is closed when it has not been understood.
+    connection.read_to_end(&mut Vec::new()).unwrap();
     let error = api.invoke("1").answered().unwrap_err();
     assert!(error.to_string().contains("a request was not understood: "), "{error}");
     assert!(error.requests.is_empty());

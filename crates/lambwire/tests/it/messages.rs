@@ -100,9 +100,9 @@ fn an_api_error_has_the_status_and_the_type_of_aws() {
         let needed = len;
         assert_eq!(error.write(&mut out[..len - 1]), Err(SendError::BufferTooSmall { needed }));
     }
-    let objection = ApiError::MethodNotAllowed { allow: "GET" };
-    assert_eq!(objection.reply(), Reply::MethodNotAllowed { allow: "GET" });
-    assert_eq!(objection.write(&mut []), Ok(0));
+    let error = ApiError::MethodNotAllowed { allow: "GET" };
+    assert_eq!(error.reply(), Reply::MethodNotAllowed { allow: "GET" });
+    assert_eq!(error.write(&mut []), Ok(0));
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! Several events at a time in one process.
 
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
 use std::thread::{scope, sleep};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambwire_emulator::{Answer, Event, Outcome, Running};
 use rustix::process::{Pid, Signal, kill_process};
 use smol::block_on;
 
-use crate::root::{Root, expect_answer, expect_error, wait_for};
+use crate::root::{
+    NEXT, PATIENCE, Root, expect_answer, expect_error, expect_request, leaving, wait_for, with_more_time,
+};
 
 /// A worker that takes three events at a time, and does what each says, in shell. What `keep` has kept is answered later.
 const WORKER: &str = r#"#!/bin/sh
@@ -25,6 +29,10 @@ while read -r _ id _ length <&8 && read -r context <&8; do
 done
 echo ended >> ended
 "#;
+
+/// Has the worker say more than there is room for on the way.
+const LARGE_STREAM: &str =
+    "for _ in $(seq 32); do echo \"chunk $id 1000000\" >&9; head -c 1000000 /dev/zero >&9; done; say end $id ''";
 
 /// How many events there are at a time.
 const CONCURRENCY: usize = 4;
@@ -144,44 +152,65 @@ fn errors_and_late_answers_are_those_of_one_event() {
 
 #[test]
 fn an_event_whose_time_is_over_is_one_alone_unless_the_process_says_nothing() {
-    let root = root();
-    let arguments = ["--workers", "3", "--in-process", "3", "--deadline-margin", "11000", "worker"];
-    let running = serve(&root, &arguments);
-    // About a second is left for each.
-    let heard = scope(|scope| {
-        let kept = scope.spawn(|| running.invoke_blocking(Event::new("keep")).unwrap());
-        wait_for("an event that is kept", || root.path("kept-1").exists());
-        while !kept.is_finished() {
-            expect_answer(&running, "say result $id 1", "1");
-        }
-        kept.join().unwrap()
+    with_more_time(|time| {
+        let root = root();
+        let running = serve(&root, &["--workers", "3", "--in-process", "3", &leaving(time), "worker"]);
+        let heard = scope(|scope| {
+            let kept = scope.spawn(|| running.invoke_blocking(Event::new("keep")).unwrap());
+            wait_for("an event that is kept", || root.path("kept-1").exists());
+            while !kept.is_finished() {
+                expect_answer(&running, "say result $id 1", "1");
+            }
+            kept.join().unwrap()
+        });
+        assert!(texts(&[heard])[0].contains("Function.TimedOut"));
+        assert_eq!(started(&root), 1);
+        expect_error(&running, "sleep 1000", "Function.TimedOut", &["no answer in the time that there was"]);
+        expect_answer(&running, "say result $id 1", "1");
+        assert_eq!(started(&root), 2);
     });
-    assert!(texts(&[heard])[0].contains("Function.TimedOut"));
-    assert_eq!(started(&root), 1);
-    expect_error(&running, "sleep 60", "Function.TimedOut", &["no answer in the time that there was"]);
-    expect_answer(&running, "say result $id 1", "1");
-    assert_eq!(started(&root), 2);
 }
 
 #[test]
 fn a_caller_who_takes_nothing_holds_a_process_up_until_his_time_is_over_and_not_longer() {
-    const TIMEOUT: Duration = Duration::from_secs(2);
+    with_more_time(|time| {
+        let root = root();
+        let emulator = root.emulator(&["--workers", "2", "--in-process", "2", "worker"]);
+        let running = emulator.concurrency(CONCURRENCY).timeout(time).start().unwrap();
+        let mut stream = running.invoke_stream(Event::new(LARGE_STREAM)).unwrap();
+        block_on(stream.piece()).unwrap();
+        sleep(time);
+        expect_answer(&running, "say result $id 1", "1");
+        assert_eq!(started(&root), 1);
+        assert_eq!(block_on(stream.answer()).unwrap().outcome, Outcome::Failure);
+    });
+}
+
+/// Where the Runtime API goes on taking nothing, it is for the bootstrap alone to see to that.
+#[test]
+fn an_api_that_takes_nothing_holds_no_other_event_up_when_the_time_is_over() {
     let root = root();
-    let running = root
-        .emulator(&["--workers", "2", "--in-process", "2", "worker"])
-        .concurrency(CONCURRENCY)
-        .timeout(TIMEOUT)
-        .start()
-        .unwrap();
-    // More than there is room for on the way.
-    let event =
-        "for _ in $(seq 32); do echo \"chunk $id 1000000\" >&9; head -c 1000000 /dev/zero >&9; done; say end $id ''";
-    let mut stream = running.invoke_stream(Event::new(event)).unwrap();
-    block_on(stream.piece()).unwrap();
-    sleep(TIMEOUT);
-    expect_answer(&running, "say result $id 1", "1");
+    let (mut child, api) = root.start(&["--workers", "2", "--in-process", "2", "worker"], false);
+    let [mut slow, mut other] = [(); 2].map(|()| api.accept().unwrap().0);
+    expect_request(&mut slow, NEXT);
+    expect_request(&mut other, NEXT);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    give(&mut slow, "slow", now + Duration::from_secs(2), LARGE_STREAM);
+    // The worker says more than may wait, and is not listened to.
+    expect_request(&mut slow, "POST /2018-06-01/runtime/invocation/slow/");
+    give(&mut other, "other", now + PATIENCE, "say result $id 1");
+    other.set_read_timeout(Some(PATIENCE)).unwrap();
+    expect_request(&mut other, "POST /2018-06-01/runtime/invocation/other/response");
     assert_eq!(started(&root), 1);
-    assert_eq!(block_on(stream.answer()).unwrap().outcome, Outcome::Failure);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Gives an event to whoever has asked for one.
+fn give(connection: &mut TcpStream, id: &str, deadline: Duration, event: &str) {
+    let (deadline_ms, len) = (deadline.as_millis(), event.len());
+    let head = format!("Lambda-Runtime-Aws-Request-Id: {id}\r\nLambda-Runtime-Deadline-Ms: {deadline_ms}");
+    write!(connection, "HTTP/1.1 200 OK\r\n{head}\r\nContent-Length: {len}\r\n\r\n{event}").unwrap();
 }
 
 #[test]

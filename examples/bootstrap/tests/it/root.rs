@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,11 +13,8 @@ use std::time::{Duration, Instant};
 
 use lambwire_emulator::{Answer, Console, Emulator, Event, Outcome, Running};
 
-/// How long the function may take. Tests of deadlines wait for a part of it, and no other answer takes as long as that.
-const TIMEOUT: Duration = Duration::from_secs(12);
-
 /// How long anything may take that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a runtime asks for an event with.
 pub(crate) const NEXT: &str = "GET /2018-06-01/runtime/invocation/next";
@@ -64,7 +62,7 @@ impl Root {
         let mut command = Command::new(BOOTSTRAP);
         command.args(arguments).env_remove("_HANDLER");
         let root = self.0.to_str().unwrap();
-        Emulator::new(command).handler("").task_root(root).timeout(TIMEOUT).console(Console::Silent)
+        Emulator::new(command).handler("").task_root(root).timeout(PATIENCE).console(Console::Silent)
     }
 
     /// The bootstrap with a Runtime API that answers as the test does.
@@ -114,6 +112,21 @@ impl AsRef<Path> for Root {
 impl Drop for Root {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The option by which so much of [`PATIENCE`] is left for an event.
+pub(crate) fn leaving(time: Duration) -> String {
+    format!("--deadline-margin={}", (PATIENCE - time).as_millis())
+}
+
+/// Runs a test of a time limit with a longer and longer one, until it holds: on a busy machine, what has to come within a
+/// short one may be late.
+#[track_caller]
+pub(crate) fn with_more_time(test: impl Fn(Duration)) {
+    let is_in_time = |seconds| catch_unwind(AssertUnwindSafe(|| test(Duration::from_secs(seconds)))).is_ok();
+    if ![2, 20].into_iter().any(is_in_time) {
+        test(Duration::from_secs(200));
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use lambwire_emulator::{Event, Outcome};
 
-use crate::root::{Root, expect_answer, expect_error};
+use crate::root::{Root, expect_answer, expect_error, leaving, with_more_time};
 
 #[test]
 fn a_function_answers_with_what_it_prints() {
@@ -110,12 +110,14 @@ fn a_large_event_and_a_large_answer_pass() {
 
 #[test]
 fn a_handler_out_of_time_is_reported_with_its_log_and_replaced() {
-    let root =
-        Root::new().with("app.sh", "handler() { [ \"$1\" = 0 ] && { echo stuck in here >&2; sleep 60; }; echo 1; }\n");
-    let running = root.serve(&["--deadline-margin", "10000", "app.handler"]);
-    expect_answer(&running, "1", "1");
-    expect_error(&running, "0", "Function.TimedOut", &["stuck in here"]);
-    expect_answer(&running, "1", "1");
+    let root = Root::new()
+        .with("app.sh", "handler() { [ \"$1\" = 0 ] && { echo stuck in here >&2; sleep 1000; }; echo 1; }\n");
+    with_more_time(|time| {
+        let running = root.serve(&[&leaving(time), "app.handler"]);
+        expect_answer(&running, "1", "1");
+        expect_error(&running, "0", "Function.TimedOut", &["stuck in here"]);
+        expect_answer(&running, "1", "1");
+    });
 }
 
 #[test]
@@ -151,6 +153,6 @@ fn a_script_for_another_shell_than_the_one_that_runs_it_is_named() {
 #[test]
 fn a_margin_that_leaves_no_time_is_named() {
     let root = Root::new().with("app.sh", "handler() { echo 1; }\n");
-    let running = root.serve(&["--deadline-margin", "60000", "app.handler"]);
-    expect_error(&running, "1", "Function.TimedOut", &["ms are left, less than the 60000 ms of --deadline-margin"]);
+    let running = root.serve(&["--deadline-margin", "600000", "app.handler"]);
+    expect_error(&running, "1", "Function.TimedOut", &["ms are left, less than the 600000 ms of --deadline-margin"]);
 }

@@ -2,12 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use lambwire_emulator::{Event, Outcome};
 
-use crate::root::{Root, expect_answer, expect_error};
+use crate::root::{Root, expect_answer, expect_error, wait_for};
 
 /// The beginning of a worker: how it reads and writes.
 const WORKER: &str = r#"#!/bin/sh
@@ -114,7 +112,7 @@ fn a_worker_that_has_ended_between_events_is_replaced() {
     let pid = running.invoke_blocking(Event::new("say result $$; exit")).unwrap().body;
     let status = Path::new("/proc").join(str::from_utf8(&pid).unwrap()).join("stat");
     // It is not waited for before there is another event.
-    wait_until(|| fs::read_to_string(&status).is_ok_and(|status| status.contains(") Z ")));
+    wait_for("its end", || fs::read_to_string(&status).is_ok_and(|status| status.contains(") Z ")));
     expect_answer(&running, "say result 3", "3");
 }
 
@@ -152,16 +150,8 @@ fn a_worker_that_has_spoken_between_events_is_replaced() {
     let root = obedient();
     let running = root.serve(&["bin/worker"]);
     expect_answer(&running, "say result 1; say result 2; : > done", "1");
-    wait_until(|| root.path("done").exists());
+    wait_for("the second answer", || root.path("done").exists());
     expect_answer(&running, "say result 3", "3");
-}
-
-fn wait_until(holds: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < patience, "this never came about");
-        sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]

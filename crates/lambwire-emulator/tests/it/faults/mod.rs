@@ -183,7 +183,7 @@ closed; Lambda's sends it again to the next `next`.
 
 The table is generated from the cases in `crates/lambwire-emulator/tests/it/faults/`, where each runs in a process of
 its own against `lambwire_emulator::fault`. No case may end in a panic, in an invocation of which nothing is said, in a
-process that is busy while it waits, or in one that is neither waiting nor at its end after 30 seconds, or has used more
+process that is busy while it waits, or in one that is neither waiting nor at its end after 300 seconds, or has used more
 than one second of CPU time. A server that says nothing is waited for: the Runtime API may be silent for hours.
 ";
 

@@ -14,7 +14,7 @@ use super::{Case, counted};
 
 /// In which a subject has to come to its end, or to rest. The longest that one may take is the sum of its waits, two
 /// seconds; the rest is for machines that are busy.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The most CPU time that a subject may take, in ticks of the kernel, of which there are 100 a second.
 const CPU_TICKS: u64 = 100;

@@ -73,38 +73,77 @@ def handler(event, context):
 
 INVOKE = "$AT/2015-03-31/functions/$NAME/invocations"
 STREAM = "$AT/2021-11-15/functions/$NAME/response-streaming-invocations"
-STATUS = "curl -sm 9 -o /dev/null -w '%{http_code}'"
-HEAD = "curl -sm 9 -o /dev/null -D -"
 
-# What is asked, how, what of the output counts as its being there, and what the sources of the others say: SAM (1.170.0,
-# `samcli/local`), lambda-simulator (0.1.6) and LocalStack (its tests, `tests/aws/services/lambda_/test_lambda.py`, and issues; it
-# takes Docker and an account).
-ROWS = [
-    ("an `Event` is taken at once", f"{STATUS} -H 'X-Amz-Invocation-Type: Event' -d '{{\"hang\":1}}' {INVOKE}", "202",
-     "yes: `local_lambda_http_service.py`", "no callers: a library", "`test_invocation_type_event`"),
-    ("a `DryRun` runs nothing", f"{STATUS} -X POST -H 'X-Amz-Invocation-Type: DryRun' {INVOKE}", "204",
-     "501: `local_lambda_http_service.py`", "no callers: a library", "skipped: `test_invocation_type_dry_run`"),
-    ("a failure is named in a header", f"{HEAD} -d '{{\"fail\":\"x\"}}' {INVOKE}", "x-amz-function-error: ",
-     "yes, of what looks like one", "no callers: a library", "not looked up"),
-    ("the log comes along", f"{HEAD} -H 'X-Amz-Log-Type: Tail' -d '{{}}' {INVOKE}", "x-amz-log-result: ",
-     "501: `local_lambda_http_service.py`", "no callers: a library", "not looked up"),
-    ("what is no JSON is refused", f"{STATUS} -d 'no JSON' {INVOKE}", "400",
-     "yes: `local_lambda_http_service.py`", "no callers: a library", "`test_lambda_invoke_payload_encoding_error`"),
-    ("a response is streamed to its caller", f"curl -sm 9 -d '{{\"stream\":1}}' {STREAM} | strings", "InvokeComplete",
-     "no such route", "no callers: a library", "by the URL: localstack#10751"),
-    ("plain HTTP becomes events", "curl -sm 9 $URL/path?a=1", "/path",
-     "`sam local start-api`", "no callers: a library", "`test_lambda_url_invocation`"),
-    ("a time-out is named", f"curl -sm 9 -d '{{\"hang\":1}}' {INVOKE}", "Sandbox.Timedout",
-     "as RIE", "`timeout_ms`", "not looked up"),
-    ("callers at a time are all answered", f"for n in 1 2 3 4; do {STATUS} -d '{{}}' {INVOKE} & done; wait", "200200200200",
-     "yes, in turns", "yes: a queue", "not looked up"),
-    ("after a crash the next is answered", f"curl -sm 9 -d '{{\"exit\":1}}' {INVOKE}; {STATUS} -d '{{}}' {INVOKE}", "200",
-     "as RIE", "no: it starts no process", "not looked up"),
-    ("extensions may register", f"curl -sm 9 -d '{{\"register\":1}}' {INVOKE}", "200",
-     "as RIE", "yes: `extensions_api`", "not looked up"),
-    ("the Telemetry API has records", f"curl -sm 9 -d '{{\"telemetry\":1}}' {INVOKE}", '"200 ',
-     "as RIE", "yes: `telemetry_api`", "no: localstack#9617"),
-]
+
+def ask(options="", data=None, at=INVOKE, shows=""):
+    """A command for curl that shows the body, or what these options make of it."""
+    return " ".join(filter(None, ["curl -sm 9", shows, options, data and f"-d '{data}'", at]))
+
+
+STATUS = "-o /dev/null -w '%{http_code}'"
+HEAD = "-o /dev/null -D -"
+PLAIN = ask(data="{}", shows=STATUS)
+
+# What is asked, how, and what of the output counts as its being there.
+ROWS = {
+    "an `Event` is taken at once": (ask("-H 'X-Amz-Invocation-Type: Event'", '{"hang":1}', shows=STATUS), "202"),
+    "a `DryRun` runs nothing": (ask("-X POST -H 'X-Amz-Invocation-Type: DryRun'", shows=STATUS), "204"),
+    "a failure is named in a header": (ask(data='{"fail":"x"}', shows=HEAD), "x-amz-function-error: "),
+    "the log comes along": (ask("-H 'X-Amz-Log-Type: Tail'", "{}", shows=HEAD), "x-amz-log-result: "),
+    "what is no JSON is refused": (ask(data="no JSON", shows=STATUS), "400"),
+    "a response is streamed to its caller": (ask(data='{"stream":1}', at=STREAM) + " | strings", "InvokeComplete"),
+    "plain HTTP becomes events": (ask(at="$URL/path?a=1"), "/path"),
+    "a time-out is named": (ask(data='{"hang":1}'), "Sandbox.Timedout"),
+    "callers at a time are all answered": (f"for n in 1 2 3 4; do {PLAIN} & done; wait", "200200200200"),
+    "after a crash the next is answered": (f"""{ask(data='{"exit":1}')}; {PLAIN}""", "200"),
+    "extensions may register": (ask(data='{"register":1}'), "200"),
+    "the Telemetry API has records": (ask(data='{"telemetry":1}'), '"200 '),
+}
+
+RIE_INSIDE = "as RIE, which it runs"
+NOT_TRIED = "not tried: its runtime is in no registry"
+
+# What the packages of others say that take Docker, or are no programs, row by row: the place in the source is named. SAM is
+# aws-sam-cli 1.170.0 (`samcli/local`), whose service was asked with something in place of Docker as well; lambda-simulator is 0.1.6
+# (`src`), and LocalStack localstack-core 2026.3.0 (`localstack/services/lambda_`).
+SOURCES = {
+    "SAM": [
+        "yes: `_invoke_request_handler`",
+        "501: `UnsupportedInvocationType`",
+        "yes, of any answer that has the members of an error: `is_lambda_error_response`",
+        "501: `_validate_invoke_request`",
+        "yes: `_validate_invoke_request`",
+        "404: `LocalLambdaHttpService.create`",
+        "`sam local start-api`",
+        "in its own log: `_configure_interrupt`",
+        "yes, in containers: `LambdaRuntime.invoke`",
+        "yes, in another container: `_on_invoke_done`",
+        RIE_INSIDE,
+        RIE_INSIDE,
+    ],
+    "lambda-simulator": [
+        *["no callers: a library"] * 7,
+        "no: a deadline that nobody keeps (`invocation.rs`)",
+        "yes: a queue (`Simulator::enqueue`)",
+        "no: nothing starts it again (`process.rs`)",
+        "yes: `extensions_api.rs`",
+        "yes: `telemetry_api.rs`",
+    ],
+    "LocalStack": [
+        "yes: `LambdaProvider.invoke`",
+        "yes: `LambdaService.invoke`",
+        "yes: `LambdaProvider.invoke`",
+        "yes: `LambdaProvider.invoke`",
+        "only what is no UTF-8: `LambdaService.invoke`",
+        "no: `LambdaProvider` has no such operation",
+        "yes: `urlrouter.py`",
+        NOT_TRIED,
+        "yes: `AssignmentService.get_environment`",
+        NOT_TRIED,
+        NOT_TRIED,
+        "no: localstack#9617",
+    ],
+}
 
 
 @contextmanager
@@ -147,14 +186,19 @@ def said(output, expected):
     return f"`{line[:40]}`" if line and line != "000" and "000" not in line else "no answer"
 
 
+def row(cells):
+    return "| " + " | ".join(cells).lstrip() + " |"
+
+
 def compare(programs):
-    lines = ["| | command | here | RIE | cargo-lambda | SAM | lambda-simulator | LocalStack |", "|---|---|---|---|---|---|---|---|"]
+    heads = ["", "command", "here", "RIE", "cargo-lambda", *SOURCES]
+    lines = [row(heads), "|---" * len(heads) + "|"]
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, "app.py").write_text(FUNCTION)
         os.makedirs(f"{directory}/src")
         Path(directory, "src/main.rs").write_text("fn main() {}\n")
         Path(directory, "Cargo.toml").write_text('[package]\nname = "hello"\nversion = "0.0.0"\n')
-        for name, command, expected, *sources in ROWS:
+        for (name, (command, expected)), *sources in zip(ROWS.items(), *SOURCES.values(), strict=True):
             cells = []
             port, kinds = servers(*programs, directory)
             for name_there, commands, url in kinds:
@@ -164,7 +208,7 @@ def compare(programs):
                     done = subprocess.run(["bash", "-c", command], env=variables, capture_output=True, timeout=PATIENCE_S * 2)
                     cells.append(said(done.stdout.decode(errors="replace"), expected))
             shown = command.replace("|", "\\|")
-            lines.append("| " + " | ".join([name, f"`{shown}`", *cells, *sources]) + " |")
+            lines.append(row([name, f"`{shown}`", *cells, *sources]))
             print(f"compare: {name}: {', '.join(cells)}", flush=True)
     return "\n".join(lines)
 

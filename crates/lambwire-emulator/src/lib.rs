@@ -71,3 +71,5 @@ pub use running::Running;
 pub use terminal::shown;
 #[doc(hidden)]
 pub use variables::pair;
+#[doc(hidden)]
+pub use watch::watch;

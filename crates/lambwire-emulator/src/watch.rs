@@ -16,7 +16,7 @@ use crate::limits;
 const PASSED_OVER: [&str; 3] = ["node_modules", "target", "__pycache__"];
 
 /// Calls `changed` whenever something in one of these has changed, and stays as it is then. Goes on for ever.
-pub(crate) async fn watch(paths: Vec<PathBuf>, changed: impl Fn()) {
+pub async fn watch(paths: Vec<PathBuf>, changed: impl Fn()) {
     let paths = Arc::new(paths);
     let look = || {
         let paths = Arc::clone(&paths);

@@ -1,7 +1,8 @@
 //! Several functions behind one port, described by a file, and AWS's emulator's command line.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -97,6 +98,54 @@ fn a_file_describes_functions_with_what_they_find() {
 }
 
 #[test]
+fn functions_are_started_anew_when_their_file_has_changed() {
+    let directory = directory("rewritten");
+    let (role, value) = child::variable();
+    let runtime = std::env::current_exe().unwrap();
+    let command = format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let file = directory.join("functions.toml");
+    // What is watched beside it never changes.
+    let write = |name: &str, value_of_a: &str| {
+        let env = format!("env = {{ {role} = \"{value}\", A = \"{value_of_a}\" }}");
+        let watch = "watch = \"/dev/null\"\ntimeout = 300";
+        fs::write(&file, format!("[functions.{name}]\ncommand = {command}\n{env}\n{watch}\n")).unwrap();
+    };
+    write("before", "1");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file).stderr(Stdio::piped());
+    let (mut program, line) = start(&mut command);
+    let mut errors = BufReader::new(program.0.stderr.take().unwrap()).lines();
+    let refused = std::thread::spawn(move || errors.next().unwrap().unwrap());
+    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
+    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    // Nobody listens for a while in between.
+    let ask = |name: &str| -> Option<String> {
+        let mut stream = TcpStream::connect::<SocketAddr>(address).ok()?;
+        let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", path(name));
+        stream.write_all(format!("{head}Content-Length: 12\r\n\r\n\"variable A\"").as_bytes()).ok()?;
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).ok()?;
+        Some(reply.split_once("\r\n\r\n")?.1.to_owned())
+    };
+    assert_eq!(ask("before").as_deref(), Some("1"));
+    // The first look may come later than the first change.
+    let mut count = 0;
+    while !refused.is_finished() {
+        count += 1;
+        fs::write(&file, format!("[functions.wrong]\nbogus = {count}\n")).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        assert_eq!(ask("before").as_deref(), Some("1"));
+    }
+    let refused = refused.join().unwrap();
+    assert!(refused.contains("functions.toml: line 2: functions.wrong: unexpected key bogus"), "{refused}");
+    write("after", "2");
+    while ask("after").as_deref() != Some("2") {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn a_file_that_is_wrong_is_refused_with_its_place() {
     let directory = directory("wrong");
     let run = |options: &[&str]| {
@@ -116,7 +165,9 @@ fn a_file_that_is_wrong_is_refused_with_its_place() {
     fs::write(&variables, "A=1\n\nB\n").unwrap();
     let (status, text) = run(&["--env-file", variables.to_str().unwrap(), "--event-json", "{}", "--", "true"]);
     assert!(status == Some(2) && text.contains("line 3 of ") && text.contains("not NAME=VALUE"), "{text}");
-    let (status, text) = run(&["--config", file.to_str().unwrap(), "--", "true"]);
-    assert!(status == Some(2) && text.contains("cannot be used with"), "{text}");
+    for options in [&["--", "true"][..], &["--timeout", "3"], &["--env-file", "x"], &["--watch"], &["--url"]] {
+        let (status, text) = run(&[&["--config", file.to_str().unwrap()], options].concat());
+        assert!(status == Some(2) && text.contains("cannot be used with"), "{options:?} {text}");
+    }
     fs::remove_dir_all(directory).unwrap();
 }

@@ -4,14 +4,17 @@
 
 use std::error::Error;
 use std::fs;
+use std::future;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use lambwire_emulator::{Event, Guard, InvokeError, Outcome, Running, Stderr, shown};
+use lambwire_emulator::{Event, Guard, InvokeError, Outcome, Running, Stderr, shown, watch};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 mod args;
 
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
             }
         })
         .init();
-    match run(args.as_ref(), rie.as_ref()) {
+    match run(args, rie.as_ref()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             // Not to be filtered out, as a log would be.
@@ -55,9 +58,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: Option<&Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> {
+fn run(args: Option<Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> {
     // Before signals are caught: this waits for standard input, and is to be interruptible.
-    let event = args.map(event).transpose()?.flatten();
+    let event = args.as_ref().map(event).transpose()?.flatten();
     // Without one, all is well as long as nobody kills this process; and nothing outlives the first of all.
     let _guard = (std::process::id() != 1).then(Guard::start);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -65,14 +68,13 @@ fn run(args: Option<&Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>>
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let work = async {
-            let mut running = match (args, rie) {
-                (_, Some(rie)) => vec![rie.emulator()?.start()?],
-                (Some(args), None) => args.start()?,
-                (None, None) => Vec::new(),
-            };
-            match event {
-                Some(event) => send(running.pop().ok_or(InvokeError::Stopped)?, event).await,
-                None => serve(&running).await,
+            match (args, event) {
+                (Some(args), Some(event)) => send(args.start()?.pop().ok_or(InvokeError::Stopped)?, event).await,
+                (Some(args), None) => serve_anew(args).await,
+                (None, _) => match rie {
+                    Some(rie) => serve(&[rie.emulator()?.start()?]).await,
+                    None => Err(InvokeError::Stopped.into()),
+                },
             }
         };
         tokio::select! {
@@ -134,6 +136,44 @@ fn is_shared() -> bool {
     };
     let (stdout, stderr) = (place(io::stdout().as_fd()), place(io::stderr().as_fd()));
     stdout.is_some() && stdout == stderr
+}
+
+/// Serves until a signal comes; anew, whenever the file of functions has changed, if one of them is watched.
+async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
+    let mut running = args.start()?;
+    let watched = args.watched()?.map(Path::to_owned);
+    let changed = Notify::new();
+    let watching = async {
+        match watched {
+            Some(path) => watch(vec![path], || changed.notify_one()).await,
+            None => future::pending().await,
+        }
+    };
+    let serving = async {
+        loop {
+            args.stay_with(&running);
+            tokio::select! {
+                result = serve(&running), if !running.is_empty() => return result,
+                () = changed.notified() => {}
+            }
+            if let Err(error) = args.watched() {
+                log::error!("{error}");
+                continue;
+            }
+            // The last is the one by whose port the others are called.
+            for function in running.drain(..) {
+                function.finish().await;
+            }
+            match args.start() {
+                Ok(functions) => running = functions,
+                Err(error) => log::error!("{error}"),
+            }
+        }
+    };
+    tokio::select! {
+        result = serving => result,
+        () = watching => Err(InvokeError::Stopped.into()),
+    }
 }
 
 /// Serves until a signal comes.

@@ -198,6 +198,10 @@ impl FunctionArgs {
         Ok(self.with_callers(emulator)?)
     }
 
+    pub(super) fn is_watched(&self) -> bool {
+        !self.watch.is_empty()
+    }
+
     /// When its processes begin and end.
     fn with_life(&self, mut emulator: Emulator) -> Result<Emulator, Box<dyn Error>> {
         if self.start == Begin::Call {

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use lambwire_emulator::{Console, Emulator, LogFormat, Running};
@@ -91,8 +91,8 @@ pub(crate) struct Args {
     pub(crate) log_format: Format,
 
     /// Serve the functions of this file, each by its name: a table functions.NAME in TOML has the options below as keys, and
-    /// the program as `command`
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["event", "event_json", "program", "name"])]
+    /// the program as `command`; with `watch` in one of them, this file is watched, too
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["event", "event_json", "FunctionArgs"])]
     config: Option<PathBuf>,
 
     /// Be in place of AWS's Runtime Interface Emulator; has to be the first option, and its own follow
@@ -109,6 +109,21 @@ impl Args {
         self.event.is_some() || self.event_json.is_some()
     }
 
+    /// The file of functions, if one of them is watched.
+    pub(crate) fn watched(&self) -> Result<Option<&Path>, String> {
+        let is_watched = self.configured()?.iter().any(FunctionArgs::is_watched);
+        Ok(self.config.as_deref().filter(|_| is_watched))
+    }
+
+    /// Has those that are started from here on listen for callers where these do.
+    pub(crate) fn stay_with(&mut self, running: &[Running]) {
+        self.listen = running.last().and_then(Running::listens).unwrap_or(self.listen);
+    }
+
+    fn configured(&self) -> Result<Vec<FunctionArgs>, String> {
+        self.config.as_deref().map_or(Ok(Vec::new()), config::functions)
+    }
+
     /// Starts what is asked for: the last of these is the one that is called.
     pub(crate) fn start(&self) -> Result<Vec<Running>, Box<dyn Error>> {
         if self.compat.is_some() {
@@ -117,7 +132,7 @@ impl Args {
         let Some(path) = &self.config else {
             return Ok(vec![self.front(&self.function)?.start()?]);
         };
-        let configured = config::functions(path)?;
+        let configured = self.configured()?;
         let mut running = Vec::new();
         for (position, function) in configured.iter().enumerate() {
             let is_front = position + 1 == configured.len();

@@ -10,7 +10,7 @@ use crate::environment::Status;
 use crate::exit::Exit;
 use crate::json;
 use crate::limits;
-use crate::report::TIMED_OUT;
+use crate::report::{RESTORE_TIMED_OUT, TIMED_OUT};
 
 /// Media type of an answer whose function named none.
 pub(crate) const JSON: &str = "application/json";
@@ -98,7 +98,7 @@ impl Failure {
             Self::Exited(_) => "Runtime.ExitError",
             Self::TimedOut(_) => TIMED_OUT,
             Self::Unavailable(_) => "Runtime.Unavailable",
-            Self::RestoreTimedOut => "Runtime.RestoreHookUserTimeout",
+            Self::RestoreTimedOut => RESTORE_TIMED_OUT,
             Self::TooLarge { .. } => "Function.ResponseSizeTooLarge",
             Self::Truncated => "Runtime.TruncatedResponse",
             Self::BadMode => "Runtime.InvalidResponseModeHeader",

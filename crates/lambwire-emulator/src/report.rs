@@ -28,20 +28,26 @@ pub(crate) fn start(request_id: &str) -> String {
 
 /// The line about a start that has failed, or whose result is a snapshot.
 pub(crate) fn init(duration: Duration, error_type: Option<&str>) -> String {
-    let status = match error_type {
+    format!("INIT_REPORT Init Duration: {:.2} ms\tPhase: init{}\n", ms(duration), status(error_type))
+}
+
+fn status(error_type: Option<&str>) -> String {
+    match error_type {
         None => String::new(),
-        Some(TIMED_OUT) => "\tStatus: timeout".to_owned(),
+        Some(TIMED_OUT | RESTORE_TIMED_OUT) => "\tStatus: timeout".to_owned(),
         Some(error_type) => format!("\tStatus: error\tError Type: {error_type}"),
-    };
-    format!("INIT_REPORT Init Duration: {:.2} ms\tPhase: init{status}\n", ms(duration))
+    }
 }
 
 /// The type of a failure that is a time-out.
 pub(crate) const TIMED_OUT: &str = "Sandbox.Timedout";
 
-/// The line about a program that has gone on from its snapshot.
-pub(crate) fn restore(duration: Duration) -> String {
-    format!("RESTORE_REPORT Restore Duration: {:.2} ms\n", ms(duration))
+/// That of one that is a time-out after a snapshot was restored (RIE, `interop/model.go`).
+pub(crate) const RESTORE_TIMED_OUT: &str = "Runtime.RestoreHookUserTimeout";
+
+/// The line about a program that has gone on from its snapshot, or has failed to.
+pub(crate) fn restore(duration: Duration, error_type: Option<&str>) -> String {
+    format!("RESTORE_REPORT Restore Duration: {:.2} ms{}\n", ms(duration), status(error_type))
 }
 
 impl Report<'_> {
@@ -128,6 +134,9 @@ mod tests {
         assert!(init(duration, Some(TIMED_OUT)).ends_with("\tPhase: init\tStatus: timeout\n"));
         let crashed = init(duration, Some("Runtime.ExitError"));
         assert!(crashed.ends_with("\tStatus: error\tError Type: Runtime.ExitError\n"), "{crashed}");
-        assert_eq!(restore(duration), "RESTORE_REPORT Restore Duration: 1.25 ms\n");
+        assert_eq!(restore(duration, None), "RESTORE_REPORT Restore Duration: 1.25 ms\n");
+        assert!(restore(duration, Some(RESTORE_TIMED_OUT)).ends_with(" 1.25 ms\tStatus: timeout\n"));
+        let failed = restore(duration, Some("Runtime.AfterRestoreError"));
+        assert!(failed.ends_with("\tStatus: error\tError Type: Runtime.AfterRestoreError\n"), "{failed}");
     }
 }

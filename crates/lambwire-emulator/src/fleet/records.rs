@@ -8,7 +8,7 @@ use super::Registration;
 use crate::answer::Failure;
 use crate::environment::{Spans, Status};
 use crate::event::Invocation;
-use crate::report::{Report, ms};
+use crate::report::{RESTORE_TIMED_OUT, Report, TIMED_OUT, ms};
 use crate::telemetry::time;
 
 pub(super) fn init_start(init_type: &str, function: &Registration, memory_mb: u32) -> Value {
@@ -33,19 +33,24 @@ pub(super) fn restore_start(function: &Registration, memory_mb: u32) -> Value {
     record
 }
 
-/// The runtime has gone on from its snapshot, and with a duration the report of it.
-pub(super) fn restore_end(duration: Option<Duration>) -> Value {
-    let mut record = json!({ "status": "success" });
-    if let Some(duration) = duration {
-        record["metrics"] = json!({ "durationMs": rounded(duration) });
-    }
-    record
+/// The runtime has gone on from its snapshot, or has failed to, and with a duration the report of it.
+pub(super) fn restore_end(error_type: Option<&str>, duration: Option<Duration>) -> Value {
+    begun(json!({}), error_type, duration)
 }
 
 /// The end of a start, and with a duration the report of it.
 pub(super) fn init_end(init_type: &str, error_type: Option<&str>, duration: Option<Duration>) -> Value {
-    let status = if error_type.is_some() { "error" } else { "success" };
-    let mut record = json!({ "initializationType": init_type, "phase": "init", "status": status });
+    begun(json!({ "initializationType": init_type, "phase": "init" }), error_type, duration)
+}
+
+/// What has begun, and how.
+fn begun(mut record: Value, error_type: Option<&str>, duration: Option<Duration>) -> Value {
+    record["status"] = match error_type {
+        None => "success",
+        Some(TIMED_OUT | RESTORE_TIMED_OUT) => "timeout",
+        Some(_) => "error",
+    }
+    .into();
     if let Some(error_type) = error_type {
         record["errorType"] = error_type.into();
     }

@@ -74,6 +74,15 @@ fn plays_the_runtime_when_asked() {
             assert_eq!(peer.restore_next().status, 200);
             serve(&mut Peer::connect(api.parse().unwrap()));
         }
+        "restore-error" => {
+            assert_eq!(peer.restore_next().status, 200);
+            peer.fail_to_restore(INIT_REPORT.as_bytes());
+            exit(1)
+        }
+        "restore-exit" => {
+            assert_eq!(peer.restore_next().status, 200);
+            exit(1)
+        }
         "serve-concurrent" => {
             let n = env::var("AWS_LAMBDA_MAX_CONCURRENCY").unwrap().parse().unwrap();
             thread::scope(|scope| {

@@ -82,6 +82,29 @@ fn why_a_program_has_not_started_is_told_of_once() {
     }
 }
 
+#[test]
+fn a_restore_that_fails_is_reported() {
+    let failed = "RESTORE_REPORT Restore Duration: ";
+    for (role, status) in [
+        ("restore-error", "\tStatus: error\tError Type: Runtime.AfterRestoreError"),
+        ("restore-exit", "\tStatus: error\tError Type: Runtime.ExitError"),
+    ] {
+        let mut command = emulator(&["--timeout", "300", "--snap-start", "--event-json", "{}"]);
+        let output = command.env(child::variable().0, role).output().unwrap();
+        let lines = stderr(&output);
+        let reports: Vec<_> = lines.lines().filter(|line| line.starts_with(failed)).collect();
+        assert!(reports.len() == 1 && reports[0].ends_with(status), "{role}: {lines}");
+    }
+    let mut command = emulator(&["--timeout", "300", "--snap-start", "--log-format", "json", "--event-json", "{}"]);
+    let output = command.env(child::variable().0, "restore-error").output().unwrap();
+    let lines = stderr(&output).lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let of_restore: Vec<_> = lines.filter(|line| line["type"].as_str().unwrap().contains(".restore")).collect();
+    let types: Vec<_> = of_restore.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["platform.restoreStart", "platform.restoreRuntimeDone", "platform.restoreReport"]);
+    assert!(of_restore[1..].iter().all(|line| line["record"]["status"] == "error"), "{of_restore:?}");
+    assert!(of_restore[1..].iter().all(|line| line["record"]["errorType"] == "Runtime.AfterRestoreError"));
+}
+
 /// Whether a process is dead, waited for or not.
 fn is_dead(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

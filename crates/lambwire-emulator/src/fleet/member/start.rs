@@ -47,7 +47,10 @@ impl Member {
     /// Tells that the start has failed, unless it is over.
     pub(in crate::fleet) fn tell_init_failure(&self, error_type: &str) {
         let environment = self.environment.borrow();
-        if environment.started_at().is_some() || self.is_start_reported.replace(true) {
+        if environment.started_at().is_some() {
+            return self.tell_restore_failure(&environment, error_type);
+        }
+        if self.is_start_reported.replace(true) {
             return;
         }
         self.say(None, || report::init(self.start_duration(), Some(error_type)));
@@ -66,7 +69,9 @@ impl Member {
         let mut told = self.told_complaint.borrow_mut();
         if told.as_ref() != Some(&text) {
             self.settings.printer.catch_up();
-            log::error!("the runtime cannot start: {text}");
+            let what =
+                if self.environment.borrow().restored_at().is_some() { "go on from its snapshot" } else { "start" };
+            log::error!("the runtime cannot {what}: {text}");
             *told = Some(text);
         }
     }
@@ -128,15 +133,28 @@ impl Member {
     /// The runtime asks for its first invocation: tells that it has gone on from its snapshot, or has taken no part.
     pub(super) fn tell_restored(&self) {
         match self.environment.borrow().restored_at() {
-            Some(restored_at) => {
-                let duration = restored_at.elapsed();
-                self.say(None, || report::restore(duration));
-                self.record("restoreRuntimeDone", None, || records::restore_end(None));
-                self.record("restoreReport", None, || records::restore_end(Some(duration)));
-            }
+            Some(restored_at) => self.tell_restore_end(restored_at.elapsed(), None),
             None if self.is_snap_start() => log::warn!("{NO_PART}"),
             None => {}
         }
+    }
+}
+
+impl Member {
+    /// Tells that the runtime has not gone on from its snapshot, if it was to.
+    fn tell_restore_failure(&self, environment: &Environment, error_type: &str) {
+        let Some(restored_at) = environment.restored_at().filter(|_| environment.ready_at().is_none()) else { return };
+        if !self.is_start_reported.replace(true) {
+            // Whatever runs out of its time here is a hook.
+            let error_type = if error_type == report::TIMED_OUT { report::RESTORE_TIMED_OUT } else { error_type };
+            self.tell_restore_end(restored_at.elapsed(), Some(error_type));
+        }
+    }
+
+    fn tell_restore_end(&self, duration: Duration, error_type: Option<&str>) {
+        self.say(None, || report::restore(duration, error_type));
+        self.record("restoreRuntimeDone", None, || records::restore_end(error_type, None));
+        self.record("restoreReport", None, || records::restore_end(error_type, Some(duration)));
     }
 }
 

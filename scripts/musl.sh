@@ -5,7 +5,7 @@
 # Where rustup has the target, that is all. Elsewhere Debian's rustc gets a standard library built from Debian's source
 # package, in .tools/musl: the libraries, and beside them in self-contained/ what a static program is linked with. It is
 # one for programs that abort when they panic, and without tables to unwind by, it has no backtraces and needs none of
-# what reads them. It is made for size.
+# what reads them. It is made for size: the places of its panics are named by short paths.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +15,7 @@ HOST=x86_64-unknown-linux-gnu
 RUSTC=/usr/bin/rustc
 CARGO=/usr/bin/cargo
 SYSROOT=$PWD/.tools/musl
+SOURCE=/usr/lib/rustlib/src/rust/library
 MUSL=/usr/lib/x86_64-linux-musl
 CC=gcc
 
@@ -131,7 +132,8 @@ standard_library() {
     printf '#![no_std]\n' >"$work/src/lib.rs"
     printf '[package]\nname = "only_std"\nedition = "2024"\n[workspace]\n' >"$work/Cargo.toml"
     env -u RUSTUP_TOOLCHAIN -u CARGO_ENCODED_RUSTFLAGS -u RUSTC_WRAPPER -u RUSTC_WORKSPACE_WRAPPER \
-        RUSTC=$RUSTC RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Cembed-bitcode=yes -Cforce-unwind-tables=no" \
+        RUSTC=$RUSTC RUSTC_BOOTSTRAP=1 \
+        RUSTFLAGS="-Cembed-bitcode=yes -Cforce-unwind-tables=no --remap-path-prefix=$SOURCE/=" \
         CARGO_PROFILE_RELEASE_PANIC=abort CARGO_PROFILE_RELEASE_OPT_LEVEL=z CARGO_TARGET_DIR="$work/target" \
         $CARGO build -q --release -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size --target $TARGET \
         --manifest-path "$work/Cargo.toml" >&2

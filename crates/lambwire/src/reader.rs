@@ -366,11 +366,12 @@ impl MessageReader {
 
 /// Moves `buf[from..to]` down to `at`.
 fn close_up(buf: &mut [u8], at: usize, from: usize, to: usize) {
-    let region = buf.get_mut(at..to).unwrap_or_default();
-    let gap = from.saturating_sub(at);
-    if (1..=region.len()).contains(&gap) {
-        region.copy_within(gap.., 0);
+    if at == from {
+        return;
     }
+    let region = buf.get_mut(at..to).unwrap_or_default();
+    let gap = from.saturating_sub(at).min(region.len());
+    region.copy_within(gap.., 0);
 }
 
 /// How long a message is in all, if that is known and more than there is space for.

@@ -87,17 +87,12 @@ pub(crate) enum Outcome {
     Rejected,
     /// What was to be done is done, and there is no reply to it.
     Sent,
-    Lost(Loss),
+    /// The connection failed; the caller knows how.
+    Disconnected,
+    /// What was received cannot be understood.
+    Unreadable(ReceiveError),
     /// The session was not used as it is meant to be.
     Misused(SendError),
-}
-
-/// Why a request failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Loss {
-    /// The connection failed; the caller knows how.
-    Transport,
-    Receive(ReceiveError),
 }
 
 /// What the buffer for the reply needs.
@@ -334,7 +329,7 @@ impl Session {
 
     /// No connection came about.
     pub(crate) fn not_connected(&mut self) {
-        self.lose(Extent::Nothing, Loss::Transport);
+        self.lose(Extent::Nothing, Outcome::Disconnected);
     }
 
     /// Bytes of the reply were read, 0 at the end of the connection.
@@ -342,7 +337,7 @@ impl Session {
         if len > 0 {
             self.reader.filled(len);
         } else if let Err(error) = self.client.receive_eof() {
-            self.lost(Loss::Receive(error));
+            self.lost(Outcome::Unreadable(error));
         }
     }
 
@@ -369,7 +364,7 @@ impl Session {
 
     fn unreadable(&mut self, error: ReceiveError) {
         self.client.close();
-        self.stage = Stage::Done(Outcome::Lost(Loss::Receive(error)));
+        self.stage = Stage::Done(Outcome::Unreadable(error));
     }
 
     /// Decides what a whole reply means.
@@ -385,7 +380,7 @@ impl Session {
             Stage::Done(if had_arrived { Outcome::Accepted } else { Outcome::Rejected })
         } else if self.is_cut() {
             // What says yes to half a request is not to be believed.
-            return self.lose(self.extent_of_cut(), Loss::Transport);
+            return self.lost(Outcome::Disconnected);
         } else if Reply::is_nothing_yet(kind, status) {
             self.retries.start_over();
             Stage::Pausing(limits::NOTHING_YET_PAUSE)
@@ -396,25 +391,22 @@ impl Session {
 
     /// The connection was lost. If not all was written, the reason for that counts.
     #[cold]
-    pub(crate) fn lost(&mut self, why: Loss) {
+    pub(crate) fn lost(&mut self, why: Outcome) {
         if self.is_cut() {
-            self.lose(self.extent_of_cut(), Loss::Transport);
+            // A later piece of a stream has no head before it.
+            let is_unsent = self.written == 0 && self.head_len > 0;
+            self.lose(if is_unsent { Extent::Nothing } else { Extent::Part }, Outcome::Disconnected);
         } else {
             self.lose(if self.reader.is_empty() { Extent::All } else { Extent::Answered }, why);
         }
     }
 
-    fn extent_of_cut(&self) -> Extent {
-        // A later piece of a stream has no head before it.
-        if self.written == 0 && self.head_len > 0 { Extent::Nothing } else { Extent::Part }
-    }
-
     /// Decides whether the request is sent again, and when.
     #[cold]
-    fn lose(&mut self, extent: Extent, why: Loss) {
+    fn lose(&mut self, extent: Extent, why: Outcome) {
         self.client.close();
         self.stage = match self.retries.lose(&self.request, extent) {
-            None => Stage::Done(Outcome::Lost(why)),
+            None => Stage::Done(why),
             Some(Duration::ZERO) => Stage::Start,
             Some(pause) => Stage::Pausing(pause),
         };

@@ -9,7 +9,7 @@ use crate::error::{ReceiveError, SendError};
 use crate::failure::Error;
 use crate::message::{Reply, RequestKind};
 use crate::reader::Message;
-use crate::session::{Loss, Need, Outcome, Session, Stage};
+use crate::session::{Need, Outcome, Session, Stage};
 use crate::wire::body::Body;
 
 /// One turn of a [`Session`]: a request, or a piece of a streamed one, and the reply if one is due.
@@ -210,7 +210,7 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>, E> Turn<'_, 'b, B, E> {
             (Stage::Reading, Ok(len)) if space > 0 && len <= space => self.session.read(len),
             (Stage::Reading, Err(error)) => {
                 self.failure.get_or_insert(error);
-                self.session.lost(Loss::Transport);
+                self.session.lost(Outcome::Disconnected);
             }
             _ => self.session.misused(SendError::InvalidState),
         }
@@ -279,8 +279,8 @@ impl Session {
     fn error<'b>(&self, outcome: Outcome, buf: &'b [u8]) -> Error<(), &'b [u8]> {
         let request = self.request.kind;
         match outcome {
-            Outcome::Lost(Loss::Transport) => Error::Transport { request, error: () },
-            Outcome::Lost(Loss::Receive(error)) => Error::Receive { request, error },
+            Outcome::Disconnected => Error::Transport { request, error: () },
+            Outcome::Unreadable(error) => Error::Receive { request, error },
             Outcome::Misused(error) => Error::Send { request, error },
             Outcome::Rejected => match self.reader.body(buf) {
                 Some(body) => Error::Rejected(self.rejection(body)),
@@ -308,7 +308,7 @@ impl Session {
     /// The invocation whose event, in `buf`, was larger than [`PAYLOAD_BYTES`](crate::limits::PAYLOAD_BYTES), which is why the last
     /// turn failed: it can be answered with an error.
     pub fn oversized<'b>(&self, buf: &'b [u8]) -> Option<Context<'b>> {
-        let Stage::Done(Outcome::Lost(Loss::Receive(ReceiveError::PayloadTooLarge { .. }))) = self.stage else {
+        let Stage::Done(Outcome::Unreadable(ReceiveError::PayloadTooLarge { .. })) = self.stage else {
             return None;
         };
         self.reader.context(buf)

@@ -1,6 +1,6 @@
 //! An event, and the response to it.
 
-use lambwire::{Context, ErrorReport, Headers, Message, Pipelining, Prelude, Reply};
+use lambwire::{Context, ErrorReport, Headers, Pipelining, Prelude};
 use lambwire_runtime::Streaming;
 
 use crate::socket::send;
@@ -11,7 +11,7 @@ use crate::{Error, Runtime};
 #[must_use = "an invocation without a response times out"]
 pub struct Invocation<'r, 'b> {
     pub(crate) runtime: &'r mut Runtime,
-    pipelining: Pipelining,
+    pub(crate) pipelining: Pipelining,
     /// Who asks, until when, on whose behalf.
     pub context: Context<'b>,
     /// The event, as it came.
@@ -21,10 +21,6 @@ pub struct Invocation<'r, 'b> {
 }
 
 impl<'r, 'b> Invocation<'r, 'b> {
-    pub(crate) fn new(runtime: &'r mut Runtime, context: Context<'b>, message: &Message<'b, Reply<'b>>) -> Self {
-        Self { runtime, pipelining: Pipelining::Off, context, payload: message.body, headers: message.headers }
-    }
-
     /// Has the response, or the error, take the request for the next event along in the same write, as
     /// [`Runtime::serve`] does. [`Runtime::next`] then reads what came. Streams are sent as they are.
     pub fn pipelined(mut self) -> Self {
@@ -93,8 +89,8 @@ impl Stream<'_, '_> {
     ///
     /// # Errors
     ///
-    /// [`Error`], after which the stream is over; but after [`Error::Send`], for a media type that fits no header,
-    /// [`fail`](Self::fail) still answers the invocation.
+    /// [`Error`], after which the stream is over. It is [`Error::Send`] for a media type that fits no header: the invocation
+    /// has then been answered with an error that says so.
     pub fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = &mut *self.runtime;
         send(socket, self.streaming.piece(conversation, piece))

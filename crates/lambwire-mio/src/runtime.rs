@@ -2,7 +2,7 @@
 
 use std::process::exit;
 
-use lambwire::{Context, ErrorReport, Pipelining, Request, RequestKind};
+use lambwire::{Context, ErrorReport, Message, Pipelining, Request, RequestKind};
 use lambwire_runtime::{Conversation, Duty, ResponseBody, Streaming, catch};
 
 use crate::socket::{Socket, drive, send};
@@ -57,8 +57,8 @@ impl Runtime {
             let mut exchange = self.conversation.next(buf)?;
             drive(&mut self.socket, &mut exchange);
             if exchange.turn.oversized().is_none() {
-                let (context, message) = exchange.invocation()?;
-                return Ok(Invocation::new(self, context, &message));
+                let (context, Message { body: payload, headers, .. }) = exchange.invocation()?;
+                return Ok(Invocation { runtime: self, pipelining: Pipelining::Off, context, payload, headers });
             }
             buf = exchange.turn.into_buffer();
             match send(&mut self.socket, self.conversation.refuse_event(buf)) {

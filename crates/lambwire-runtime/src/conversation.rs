@@ -104,7 +104,8 @@ impl Conversation {
     ///
     /// [`Error::Send`].
     pub fn request<'c>(&'c mut self, request: &Request<'_>, body: &'c [u8]) -> Result<Exchange<'c, 'c>, Error> {
-        self.start(request, Body::Exact(body.len() as u64), Pipelining::Off)?;
+        let started = self.start(request, Body::Exact(body.len() as u64), Pipelining::Off);
+        started.map_err(unsendable(request.kind()))?;
         self.exchange(request.kind(), body)
     }
 
@@ -123,8 +124,7 @@ impl Conversation {
         let request = Request::response(context, content_type, Mode::Buffered);
         match self.start(&request, Body::Exact(body.len() as u64), pipelining) {
             Ok(()) => self.exchange(RequestKind::Response, body),
-            Err(Error::Send { error, .. }) => self.fail_with(context, error, pipelining),
-            Err(error) => Err(error),
+            Err(error) => self.fail_with(context, error, pipelining),
         }
     }
 
@@ -167,8 +167,9 @@ impl Conversation {
     ) -> Result<Exchange<'_, '_>, Error> {
         let report = report.fit(limits::ERROR_BYTES);
         let request = request(report.error_headers());
-        fill(&mut self.out, |json| report.write(json)).map_err(unsendable(request.kind()))?;
-        self.start(&request, Body::Exact(self.out.len() as u64), pipelining)?;
+        let written = fill(&mut self.out, |json| report.write(json));
+        let started = written.and_then(|()| self.start(&request, Body::Exact(self.out.len() as u64), pipelining));
+        started.map_err(unsendable(request.kind()))?;
         self.exchange_out(request.kind())
     }
 
@@ -192,9 +193,10 @@ impl Conversation {
     ///
     /// [`Error::Send`].
     pub fn register<'c, 'b>(&'c mut self, buf: &'b mut Vec<u8>) -> Result<Exchange<'c, 'b>, Error> {
-        self.start(&Request::Register { name: "lambwire" }, Body::Exact(NO_EVENTS.len() as u64), Pipelining::Off)?;
-        let turn = self.session.turn(&self.heads, NO_EVENTS, buf);
-        turn.map(Exchange::new).map_err(unsendable(RequestKind::Register))
+        let request = Request::Register { name: "lambwire" };
+        let started = self.start(&request, Body::Exact(NO_EVENTS.len() as u64), Pipelining::Off);
+        let turn = started.and_then(|()| self.session.turn(&self.heads, NO_EVENTS, buf));
+        turn.map(Exchange::new).map_err(unsendable(request.kind()))
     }
 
     /// Asks for the event of the extension that `registered` is. None ever comes, but while this connection stands, the
@@ -210,10 +212,9 @@ impl Conversation {
         self.request(&Request::ExtensionNext { id }, b"")
     }
 
-    pub(crate) fn start(&mut self, request: &Request<'_>, body: Body, pipelining: Pipelining) -> Result<(), Error> {
+    pub(crate) fn start(&mut self, request: &Request<'_>, body: Body, pipelining: Pipelining) -> Result<(), SendError> {
         let Self { session, heads, .. } = self;
-        let started = fill(heads, |heads| session.start(request, body, pipelining, heads).map(|()| heads.len()));
-        started.map_err(unsendable(request.kind()))
+        fill(heads, |heads| session.start(request, body, pipelining, heads).map(|()| heads.len()))
     }
 
     pub(crate) fn exchange<'c>(&'c mut self, kind: RequestKind, body: &'c [u8]) -> Result<Exchange<'c, 'c>, Error> {

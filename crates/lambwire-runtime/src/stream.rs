@@ -8,7 +8,8 @@ use lambwire::{
 use crate::conversation::{fill, unsendable};
 use crate::{Conversation, Error, Exchange, Failure};
 
-/// A streamed response under way. Nothing is sent before its first piece.
+/// A streamed response under way. Nothing is sent before its first piece. One that cannot be sent, since its media type fits no
+/// header, is replaced by an error that says so.
 ///
 /// One that was rejected or lost, or whose exchange was given up, is over: [`SendError::Closed`].
 #[derive(Debug)]
@@ -36,17 +37,17 @@ impl<'b> Streaming<'b> {
         conversation: &'c mut Conversation,
     ) -> Result<(Self, Exchange<'c, 'c>), Error> {
         let mut streaming = Self::new(context, HTTP_INTEGRATION);
-        let opening = match opening(prelude) {
-            Ok(opening) => opening,
-            Err(error) => return Ok((streaming, conversation.fail_with(&context, error, Pipelining::Off)?)),
+        let exchange = match opening(prelude) {
+            Ok(opening) => {
+                conversation.out = opening;
+                streaming.send(conversation, |conversation| conversation.exchange_out(RequestKind::Response))?
+            }
+            Err(error) => conversation.fail_with(&context, error, Pipelining::Off)?,
         };
-        streaming.begin(conversation)?;
-        conversation.out = opening;
-        Ok((streaming, conversation.exchange_out(RequestKind::Response)?))
+        Ok((streaming, exchange))
     }
 
-    /// Sends what comes next of a response: a piece, its end, or an error on the way. If the first piece cannot be sent, it
-    /// sends the error that says so.
+    /// Sends what comes next of a response: a piece, its end, or an error on the way.
     ///
     /// # Errors
     ///
@@ -57,8 +58,8 @@ impl<'b> Streaming<'b> {
         next: &'c Result<Option<Vec<u8>>, Failure>,
     ) -> Result<Exchange<'c, 'c>, Error> {
         match next {
-            Ok(Some(piece)) if self.begin(conversation).is_ok() => conversation.exchange(RequestKind::Response, piece),
-            Ok(_) => self.finish(conversation),
+            Ok(Some(piece)) => self.piece(conversation, piece),
+            Ok(None) => self.finish(conversation),
             Err(failure) => self.fail(conversation, &failure.report()),
         }
     }
@@ -67,29 +68,22 @@ impl<'b> Streaming<'b> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`]. A response that has not begun may still be [ended with an error](Self::fail).
+    /// [`Error::Send`].
     pub fn piece<'c>(
         &mut self,
         conversation: &'c mut Conversation,
         piece: &'c [u8],
     ) -> Result<Exchange<'c, 'c>, Error> {
-        self.begin(conversation)?;
-        conversation.exchange(RequestKind::Response, piece)
+        self.send(conversation, |conversation| conversation.exchange(RequestKind::Response, piece))
     }
 
-    /// Ends the response. One that cannot be sent is replaced by an error that says so.
+    /// Ends the response.
     ///
     /// # Errors
     ///
     /// [`Error::Send`].
     pub fn finish<'c>(&mut self, conversation: &'c mut Conversation) -> Result<Exchange<'c, 'c>, Error> {
-        match self.begin(conversation) {
-            Ok(()) => end(conversation, None),
-            Err(Error::Send { error, .. }) if !self.is_begun => {
-                conversation.fail_with(&self.context, error, Pipelining::Off)
-            }
-            Err(error) => Err(error),
-        }
+        self.send(conversation, |conversation| end(conversation, None))
     }
 
     /// Ends the response with an error, and what was sent before is void. If nothing was, the invocation is answered with an
@@ -106,20 +100,25 @@ impl<'b> Streaming<'b> {
         if !self.is_begun {
             return conversation.fail(&self.context, report, Pipelining::Off);
         }
-        self.begin(conversation)?;
-        end(conversation, Some(report.fit(limits::STREAM_ERROR_BYTES)))
+        self.send(conversation, |conversation| end(conversation, Some(report.fit(limits::STREAM_ERROR_BYTES))))
     }
 
-    /// Starts the response, if it has not been.
-    fn begin(&mut self, conversation: &mut Conversation) -> Result<(), Error> {
-        if !self.is_begun {
+    /// Starts the response, if it has not been, and sends `part` of it. One that cannot be started is replaced by an error
+    /// that says so.
+    fn send<'c>(
+        &mut self,
+        conversation: &'c mut Conversation,
+        part: impl FnOnce(&'c mut Conversation) -> Result<Exchange<'c, 'c>, Error>,
+    ) -> Result<Exchange<'c, 'c>, Error> {
+        if !std::mem::replace(&mut self.is_begun, true) {
             let request = Request::response(&self.context, &self.content_type, Mode::Streaming);
-            conversation.start(&request, Body::Chunked, Pipelining::Off)?;
-            self.is_begun = true;
+            if let Err(error) = conversation.start(&request, Body::Chunked, Pipelining::Off) {
+                return conversation.fail_with(&self.context, error, Pipelining::Off);
+            }
         } else if !conversation.session.is_streaming() {
             return Err(Error::Send { request: RequestKind::Response, error: SendError::Closed });
         }
-        Ok(())
+        part(conversation)
     }
 }
 

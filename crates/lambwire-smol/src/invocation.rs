@@ -1,6 +1,6 @@
 //! An event, and the response to it.
 
-use lambwire::{Context, ErrorReport, Headers, Message, Pipelining, Prelude, Reply};
+use lambwire::{Context, ErrorReport, Headers, Pipelining, Prelude};
 use lambwire_runtime::Streaming;
 
 use crate::socket::send;
@@ -20,10 +20,6 @@ pub struct Invocation<'r, 'b> {
 }
 
 impl<'r, 'b> Invocation<'r, 'b> {
-    pub(crate) fn new(runtime: &'r mut Runtime, context: Context<'b>, message: &Message<'b, Reply<'b>>) -> Self {
-        Self { runtime, context, payload: message.body, headers: message.headers }
-    }
-
     /// Responds with JSON.
     ///
     /// # Errors
@@ -86,8 +82,8 @@ impl Stream<'_, '_> {
     ///
     /// # Errors
     ///
-    /// [`Error`], after which the stream is over; but after [`Error::Send`], for a media type that fits no header,
-    /// [`fail`](Self::fail) still answers the invocation.
+    /// [`Error`], after which the stream is over. It is [`Error::Send`] for a media type that fits no header: the invocation
+    /// has then been answered with an error that says so.
     pub async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = &mut *self.runtime;
         send(socket, self.streaming.piece(conversation, piece)).await

@@ -1,11 +1,12 @@
 //! The loop: wait for an invocation, have a handler respond, again and again.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::process::exit;
 use std::task::Poll;
 
-use lambwire::{Context, ErrorReport, Pipelining, Request, RequestKind};
+use lambwire::{Context, ErrorReport, Message, Pipelining, Request, RequestKind};
 use lambwire_runtime::{Conversation, Duty, ResponseBody, Streaming, catch};
 use smol::stream::{Stream, StreamExt, iter};
 
@@ -62,8 +63,8 @@ impl Runtime {
             let mut exchange = self.conversation.next(buf)?;
             drive(&mut self.socket, &mut exchange).await;
             if exchange.turn.oversized().is_none() {
-                let (context, message) = exchange.invocation()?;
-                return Ok(Invocation::new(self, context, &message));
+                let (context, Message { body: payload, headers, .. }) = exchange.invocation()?;
+                return Ok(Invocation { runtime: self, context, payload, headers });
             }
             buf = exchange.turn.into_buffer();
             match send(&mut self.socket, self.conversation.refuse_event(buf)).await {
@@ -109,19 +110,16 @@ impl Runtime {
         mut observe: impl FnMut(&Context<'_>, &Error),
     ) -> Error {
         let mut buf = Vec::new();
-        loop {
-            let handled = match self.next(&mut buf).await {
-                Ok(Invocation { runtime, context, payload, .. }) => {
-                    let response = runtime.handled(&context, handler(payload, &context)).await;
-                    let pipelining = runtime.pipelining;
-                    runtime.answer(context, response, pipelining, &mut observe).await
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = handled {
-                return error;
+        let served: Result<Infallible, Error> = async {
+            loop {
+                let Invocation { runtime, context, payload, .. } = self.next(&mut buf).await?;
+                let response = runtime.handled(&context, handler(payload, &context)).await;
+                runtime.answer(context, response, runtime.pipelining, &mut observe).await?;
             }
         }
+        .await;
+        let Err(error) = served;
+        error
     }
 
     /// [`serve_observed`](Self::serve_observed), with a future that is `Send`: for an executor of several threads. The handler
@@ -146,20 +144,16 @@ impl Runtime {
         mut observe: impl FnMut(&Context<'_>, &Error) + Send,
     ) -> Error {
         let mut buf = Vec::new();
-        loop {
-            let handled = match self.next(&mut buf).await {
-                Ok(Invocation { runtime, context, payload, .. }) => {
-                    let act = async { handler(payload, &context).await };
-                    let response = runtime.handled(&context, act).await;
-                    let pipelining = runtime.pipelining;
-                    runtime.answer(context, response, pipelining, &mut observe).await
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = handled {
-                return error;
+        let served: Result<Infallible, Error> = async {
+            loop {
+                let Invocation { runtime, context, payload, .. } = self.next(&mut buf).await?;
+                let response = runtime.handled(&context, async { handler(payload, &context).await }).await;
+                runtime.answer(context, response, runtime.pipelining, &mut observe).await?;
             }
         }
+        .await;
+        let Err(error) = served;
+        error
     }
 
     /// Does what has to be done before the first event. If that fails, or panics, it is reported to the Runtime API and

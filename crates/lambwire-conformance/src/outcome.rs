@@ -52,7 +52,7 @@ impl Verdict {
 /// Who wrote bytes.
 #[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub enum From {
+pub enum Origin {
     /// The kit.
     Kit,
     /// The program under test.
@@ -65,7 +65,7 @@ pub struct Entry {
     /// The connection's number, or its name.
     pub connection: String,
     /// Who wrote it.
-    pub from: From,
+    pub from: Origin,
     /// What was expected, if it is the program's.
     pub expected: Vec<String>,
     /// What was not as expected.

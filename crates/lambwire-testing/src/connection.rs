@@ -15,7 +15,7 @@ use rustix::net::{RecvFlags, recv, sockopt::set_socket_linger};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::request::RecordedRequest;
-use crate::state::{Handout, Shared};
+use crate::state::{NextReply, Shared};
 
 /// Bytes that a buffer has at first; it grows.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -156,15 +156,15 @@ impl Connection<'_> {
             return self.send(Ok(Vec::new()), fault);
         }
         match self.shared.hand_out(|| self.stream.has_ended()) {
-            Handout::Event(event) => {
+            NextReply::Event(event) => {
                 let reply = self.invocation(&event);
                 if matches!(fault, Some(Fault::CloseAfter(_))) {
                     self.shared.take_back(*event);
                 }
                 self.send(reply, fault)
             }
-            Handout::Gone => Ok(false),
-            Handout::End => self.send(Ok(Vec::new()), Some(Fault::Reject(ApiError::InternalServerError))),
+            NextReply::Gone => Ok(false),
+            NextReply::End => self.send(Ok(Vec::new()), Some(Fault::Reject(ApiError::InternalServerError))),
         }
     }
 

@@ -42,7 +42,7 @@ struct State {
 }
 
 /// What a connection that waits for an event comes to.
-pub(crate) enum Handout {
+pub(crate) enum NextReply {
     Event(Box<Event>),
     /// The runtime has closed it.
     Gone,
@@ -101,19 +101,19 @@ impl Shared {
     }
 
     /// Waits for an event.
-    pub(crate) fn hand_out(&self, has_ended: impl Fn() -> bool) -> Handout {
+    pub(crate) fn hand_out(&self, has_ended: impl Fn() -> bool) -> NextReply {
         self.change(|state| state.waiting += 1);
         let mut state = self.state();
         let handout = loop {
             if state.is_over {
-                break Handout::End;
+                break NextReply::End;
             }
             if has_ended() {
-                break Handout::Gone;
+                break NextReply::Gone;
             }
             if let Some(event) = state.events.pop_front() {
                 state.out.push(event.id().to_owned());
-                break Handout::Event(Box::new(event));
+                break NextReply::Event(Box::new(event));
             }
             state = self.wait(state);
         };

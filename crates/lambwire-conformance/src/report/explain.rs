@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::outcome::{Entry, From, Outcome};
+use crate::outcome::{Entry, Origin, Outcome};
 use crate::requirement::Requirement;
 use crate::show;
 
@@ -32,8 +32,8 @@ fn exchange(out: &mut String, entry: &Entry) {
     let bytes = show::lines(&entry.bytes);
     let header = format!("[connection {}]", entry.connection);
     let (left, right) = match entry.from {
-        From::Kit => ([vec![format!("{header} the kit sends")], bytes, non_empty(&entry.note)].concat(), Vec::new()),
-        From::Program => (
+        Origin::Kit => ([vec![format!("{header} the kit sends")], bytes, non_empty(&entry.note)].concat(), Vec::new()),
+        Origin::Program => (
             [vec![format!("{header} expected")], entry.expected.clone()].concat(),
             [non_empty(&entry.note), bytes, entry.misses.iter().map(|miss| format!("!! {miss}")).collect()].concat(),
         ),

@@ -3,12 +3,12 @@
 use std::process::ExitStatus;
 
 use super::check;
-use super::stage::{Arrived, Stage, Stop};
+use super::stage::{Arrived, Stage};
 use crate::outcome::Verdict;
 use crate::play::{ExitStatus as Status, Expected, Reply, Turn};
 
 impl Stage<'_> {
-    pub(super) fn expect_exit(&mut self, turn: &Turn) -> Result<(), Stop> {
+    pub(super) fn expect_exit(&mut self, turn: &Turn) -> Result<(), Verdict> {
         let status = self.until_exit().map_err(|stop| unmet(stop, "the end of the process"))?;
         let fits = match (turn.status, status.code()) {
             (Some(Status::Zero), code) => code == Some(0),
@@ -22,7 +22,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn until_exit(&mut self) -> Result<ExitStatus, Stop> {
+    fn until_exit(&mut self) -> Result<ExitStatus, Verdict> {
         match self.request(false) {
             Err(Verdict::Ended(_)) => self.exit.ok_or_else(|| Verdict::Missed("no exit".into())),
             Err(other) => Err(other),
@@ -38,7 +38,7 @@ impl Stage<'_> {
     }
 
     /// Whatever it does about what has happened, it ends with a status or answers another event at last.
-    pub(super) fn expect_recovery(&mut self) -> Result<(), Stop> {
+    pub(super) fn expect_recovery(&mut self) -> Result<(), Verdict> {
         let mut healthy = None;
         loop {
             let arrived = match self.request(false) {
@@ -75,7 +75,7 @@ impl Stage<'_> {
         }
     }
 
-    pub(super) fn expect_next_or_exit(&mut self) -> Result<(), Stop> {
+    pub(super) fn expect_next_or_exit(&mut self) -> Result<(), Verdict> {
         let turn = Turn { expect: Some(Expected::Next), ..Turn::default() };
         match self.request(false) {
             Ok(arrived) => self.take(&turn, Expected::Next, arrived),
@@ -85,7 +85,7 @@ impl Stage<'_> {
     }
 }
 
-pub(super) fn unmet(stop: Stop, expected: &str) -> Stop {
+pub(super) fn unmet(stop: Verdict, expected: &str) -> Verdict {
     match stop {
         Verdict::Hung(_) => Verdict::Hung(format!("nothing came in place of {expected}")),
         Verdict::Ended(what) => Verdict::Ended(format!("{what} in place of {expected}")),

@@ -13,7 +13,7 @@ use super::ends::unmet;
 use super::setting::{environment, expectation, is_about_extensions, variables};
 use super::wire::{self, Event};
 use crate::message::{Head, Message, ReadError};
-use crate::outcome::{Entry, From, Verdict};
+use crate::outcome::{Entry, Origin, Verdict};
 use crate::pattern::{Variables, expand};
 use crate::play::{Closing, Connection, Expected, Reply, Turn};
 use crate::process::Process;
@@ -70,9 +70,6 @@ pub(crate) struct Stage<'s> {
     pub(super) misses: Vec<String>,
     pub(crate) transcript: Vec<Entry>,
 }
-
-/// Why a play ends before its last step.
-pub(crate) type Stop = Verdict;
 
 impl<'s> Stage<'s> {
     /// Starts the program.
@@ -136,7 +133,7 @@ impl<'s> Stage<'s> {
     }
 
     /// The latest event that was handed out has been answered by this body and kind.
-    pub(crate) fn probe(&mut self, event: &str) -> Result<(Expected, Message), Stop> {
+    pub(crate) fn probe(&mut self, event: &str) -> Result<(Expected, Message), Verdict> {
         let next = self.request(false)?;
         self.reply(&Reply { event: Some(event.to_owned()), ..Reply::default() }, next.connection, false)?;
         let answer = self.request(false)?;
@@ -148,7 +145,7 @@ impl<'s> Stage<'s> {
     }
 
     /// The next request, and the number of its connection.
-    pub(crate) fn next_request(&mut self) -> Result<(usize, Message), Stop> {
+    pub(crate) fn next_request(&mut self) -> Result<(usize, Message), Verdict> {
         let arrived = self.request(false)?;
         let message = arrived.message.ok_or_else(|| Verdict::Missed("its body is missing".into()))?;
         Ok((arrived.connection, message))
@@ -163,7 +160,7 @@ impl<'s> Stage<'s> {
     }
 
     /// What the runtime asks for first.
-    pub(crate) fn first(&mut self) -> Result<Option<Expected>, Stop> {
+    pub(crate) fn first(&mut self) -> Result<Option<Expected>, Verdict> {
         let first = self.request(false)?;
         Ok(check::kind(&first.head.method, &first.head.path).map(|(kind, _)| kind))
     }
@@ -173,7 +170,7 @@ impl<'s> Stage<'s> {
         self.request(false).is_ok() && self.has_registered
     }
 
-    fn step(&mut self, turn: &Turn) -> Result<(), Stop> {
+    fn step(&mut self, turn: &Turn) -> Result<(), Verdict> {
         if let Some(closing) = turn.close {
             self.end(self.latest, closing);
         }
@@ -199,7 +196,7 @@ impl<'s> Stage<'s> {
     }
 
     /// Takes as many requests as there are turns, each for the first turn that it fits.
-    fn in_any_order(&mut self, group: &[Turn]) -> Result<(), Stop> {
+    fn in_any_order(&mut self, group: &[Turn]) -> Result<(), Verdict> {
         let mut left: Vec<&Turn> = group.iter().collect();
         while !left.is_empty() {
             let arrived = self.request(false)?;
@@ -228,7 +225,7 @@ impl<'s> Stage<'s> {
         }
     }
 
-    pub(super) fn take(&mut self, turn: &Turn, expected: Expected, arrived: Arrived) -> Result<(), Stop> {
+    pub(super) fn take(&mut self, turn: &Turn, expected: Expected, arrived: Arrived) -> Result<(), Verdict> {
         let Arrived { connection, head, message, .. } = arrived;
         let lines = expectation(turn, expected);
         if !self.is_of(turn, expected, &head) {
@@ -269,7 +266,7 @@ impl<'s> Stage<'s> {
         }
     }
 
-    pub(super) fn reply(&mut self, reply: &Reply, connection: usize, post: bool) -> Result<(), Stop> {
+    pub(super) fn reply(&mut self, reply: &Reply, connection: usize, post: bool) -> Result<(), Verdict> {
         if reply.hold {
             return Ok(());
         }
@@ -289,7 +286,7 @@ impl<'s> Stage<'s> {
         let connection_name = connection.to_string();
         self.transcript.push(Entry {
             connection: connection_name,
-            from: From::Kit,
+            from: Origin::Kit,
             expected: Vec::new(),
             misses: Vec::new(),
             bytes,
@@ -325,7 +322,7 @@ impl<'s> Stage<'s> {
     }
 
     /// The next request that is not about an extension; or its head, if that is enough.
-    pub(super) fn request(&mut self, early: bool) -> Result<Arrived, Stop> {
+    pub(super) fn request(&mut self, early: bool) -> Result<Arrived, Verdict> {
         let start = Instant::now();
         loop {
             let wait =
@@ -384,12 +381,12 @@ impl<'s> Stage<'s> {
         }
     }
 
-    fn broken(&mut self, connection: usize, error: &ReadError) -> Result<(), Stop> {
+    fn broken(&mut self, connection: usize, error: &ReadError) -> Result<(), Verdict> {
         let ReadError::Malformed(_, bytes) = error else { return Ok(()) };
         let bytes = bytes.get(..self.settings.keep).unwrap_or(bytes).to_vec();
         self.transcript.push(Entry {
             connection: connection.to_string(),
-            from: From::Program,
+            from: Origin::Program,
             expected: vec!["HTTP/1.1".into()],
             misses: vec![error.to_string()],
             bytes,
@@ -427,7 +424,7 @@ impl<'s> Stage<'s> {
         let note = if message.is_none() { "its head alone" } else { "" };
         self.transcript.push(Entry {
             connection: connection.to_string(),
-            from: From::Program,
+            from: Origin::Program,
             expected,
             misses,
             bytes,

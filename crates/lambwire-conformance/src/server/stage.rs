@@ -13,7 +13,7 @@ use super::wire::{self, To};
 use super::{Settings, check};
 use crate::address::authority;
 use crate::message::{Kind, Message, ReadError, Reader};
-use crate::outcome::{Entry, From, Verdict};
+use crate::outcome::{Entry, Origin, Verdict};
 use crate::pattern::{Variables, matches};
 use crate::play::{ExpectedReply, Sent, ServerStep};
 use crate::process::Process;
@@ -226,7 +226,7 @@ impl<'s> Stage<'s> {
             }
         }
         bytes.truncate(self.settings.keep);
-        self.note(&line, From::Kit, Vec::new(), Vec::new(), bytes, "");
+        self.note(&line, Origin::Kit, Vec::new(), Vec::new(), bytes, "");
         Ok(name)
     }
 
@@ -255,13 +255,13 @@ impl<'s> Stage<'s> {
                     }
                     self.misses.extend(misses.clone());
                     let bytes = message.raw.get(..self.settings.keep).unwrap_or(&message.raw).to_vec();
-                    self.note(&key, From::Program, lines, misses.clone(), bytes, "");
+                    self.note(&key, Origin::Program, lines, misses.clone(), bytes, "");
                     // What follows an unexpected status would be taken for what it is not.
                     let unexpected = misses.iter().any(|miss| miss.starts_with("the status"));
                     return if unexpected { Err(Verdict::Missed(String::new())) } else { Ok(()) };
                 }
                 Ok(None) if expected.anything || expected.closed => {
-                    self.note(&key, From::Program, lines, Vec::new(), Vec::new(), "the connection ended");
+                    self.note(&key, Origin::Program, lines, Vec::new(), Vec::new(), "the connection ended");
                     self.lines.remove(&key);
                     return Ok(());
                 }
@@ -279,7 +279,7 @@ impl<'s> Stage<'s> {
 
     fn silent(&mut self, key: &str, lines: Vec<String>, name: &str) -> Verdict {
         let what = format!("no reply came to {name}");
-        self.note(key, From::Program, lines, vec![what.clone()], Vec::new(), "");
+        self.note(key, Origin::Program, lines, vec![what.clone()], Vec::new(), "");
         let answered = self.lines.values().find(|line| line.has_come());
         match answered.and_then(|line| line.pending.front()) {
             Some((other, ..)) => Verdict::Missed(format!("{what}, and one to {other}")),
@@ -289,7 +289,7 @@ impl<'s> Stage<'s> {
 
     fn gone(&mut self, key: &str, lines: Vec<String>, name: &str, why: &str) -> Verdict {
         let what = format!("{why} to {name}");
-        self.note(key, From::Program, lines, vec![what.clone()], Vec::new(), "");
+        self.note(key, Origin::Program, lines, vec![what.clone()], Vec::new(), "");
         // The end of a process may be known a little later than that of its connections.
         thread::sleep(RETRY);
         match self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone() {
@@ -366,7 +366,15 @@ impl<'s> Stage<'s> {
         }
     }
 
-    fn note(&mut self, line: &str, from: From, expected: Vec<String>, misses: Vec<String>, bytes: Vec<u8>, note: &str) {
+    fn note(
+        &mut self,
+        line: &str,
+        from: Origin,
+        expected: Vec<String>,
+        misses: Vec<String>,
+        bytes: Vec<u8>,
+        note: &str,
+    ) {
         let (connection, note) = (line.to_owned(), note.to_owned());
         self.transcript.push(Entry { connection, from, expected, misses, bytes, note });
     }

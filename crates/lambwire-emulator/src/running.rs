@@ -287,7 +287,7 @@ fn open(fleet: &Rc<Fleet>, runtime_api: TcpListener, owns_process: bool) -> io::
         platform::raise_file_limit();
         spawn_local(reap(signal(SignalKind::child())?));
     }
-    let mut driver = fleet.create(runtime_api)?;
+    let mut driver = fleet.add(Some(runtime_api))?;
     if !fleet.settings.start.is_lazy {
         driver.start()?;
     }

@@ -144,25 +144,13 @@ impl Driver {
     async fn wait(&mut self) -> Woken {
         let deadline = self.member.environment.borrow().deadline();
         self.member.armed.set(deadline);
-        let late = async {
-            match deadline {
-                Some(deadline) => sleep_until(deadline.into()).await,
-                None => future::pending().await,
-            }
-        };
-        let slow = async {
-            match self.slow_at {
-                Some(slow_at) => sleep_until(slow_at.into()).await,
-                None => future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             exit = exited(&mut self.process) => Woken::Exited(exit),
             (name, exit) = any_exited(&mut self.extension_processes) => Woken::ExtensionExited(name, exit),
             () = self.member.wake.notified() => Woken::Called,
-            () = late => Woken::Late,
-            () = slow => Woken::Slow,
+            () = at(deadline) => Woken::Late,
+            () = at(self.slow_at) => Woken::Slow,
         }
     }
 
@@ -175,7 +163,7 @@ impl Driver {
             if is_spent {
                 self.reason = ShutdownReason::Failure;
             }
-            self.clear_away().await;
+            self.restart().await;
         }
         self.rest().await;
         let has_registered = member.environment.borrow().extensions.have_registered();
@@ -200,7 +188,7 @@ impl Driver {
         let member = Rc::clone(&self.member);
         if member.is_stale.get() && member.life.get() == Life::Open && self.is_started && member.is_idle() {
             log::info!("the program has changed, and is started again");
-            self.clear_away().await;
+            self.restart().await;
         }
         if member.is_at_rest() {
             // What has been said to it is to be sent first.
@@ -233,7 +221,7 @@ impl Driver {
         if let Some(process) = &mut self.process {
             process.kill();
         }
-        self.settle().await;
+        self.drain().await;
         self.member.tell_init_failure("Runtime.ExitError");
         let is_idle = self.member.is_idle();
         if is_idle && !self.member.environment.borrow().has_init_error() {
@@ -243,7 +231,7 @@ impl Driver {
         self.member.act();
         self.process = None;
         self.member.pid.set(None);
-        self.clear_away().await;
+        self.restart().await;
     }
 
     /// Without one of its extensions an environment is of no use.
@@ -254,11 +242,11 @@ impl Driver {
         let failure = self.member.environment.borrow().extensions.failure(name, exit);
         self.member.environment.borrow_mut().fail_all(&failure, Instant::now());
         self.member.act();
-        self.clear_away().await;
+        self.restart().await;
     }
 
-    /// Ends the program, by asking it to only if it has an extension, and parts with its connections.
-    async fn clear_away(&mut self) {
+    /// Ends the program, by asking it to only if it has an extension, and makes everything ready for another process.
+    async fn restart(&mut self) {
         self.member.begin_end();
         self.end_processes(self.member.has_extension()).await;
         self.reset();
@@ -273,7 +261,7 @@ impl Driver {
                 process.ask_to_end(member.settings.end_grace).await;
             }
             process.end().await;
-            self.settle_program().await;
+            self.drain_program().await;
         }
         self.process = None;
         if !self.extension_processes.is_empty() {
@@ -295,15 +283,15 @@ impl Driver {
                 process.end().await;
             }
             member.extension_pids.borrow_mut().clear();
-            self.settle().await;
+            self.drain().await;
         }
         self.reason = ShutdownReason::Spindown;
     }
 
     /// Receives what the program sent before it ended, as far as extensions do not hold connections of their own.
-    async fn settle_program(&self) {
+    async fn drain_program(&self) {
         if self.extension_processes.is_empty() {
-            self.settle().await;
+            self.drain().await;
         } else {
             yield_now().await;
             self.member.drain_outputs();
@@ -311,13 +299,13 @@ impl Driver {
     }
 
     /// Receives what processes sent before they ended.
-    async fn settle(&self) {
+    async fn drain(&self) {
         // The kernel may have reported connections that nobody has looked at.
         for _ in 0..3 {
             yield_now().await;
         }
         if self.extension_processes.is_empty() {
-            self.member.runtime_api.settle().await;
+            self.member.runtime_api.drain().await;
         }
         self.member.drain_outputs();
     }
@@ -371,6 +359,14 @@ fn read(member: &Rc<Member>, outputs: Outputs, sources: [Source; 2]) {
         spawn_local(async move {
             reader.run(|source, line: &[u8]| member.log(source, line)).await;
         });
+    }
+}
+
+/// Waits until then, for ever if that is never.
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant.into()).await,
+        None => future::pending().await,
     }
 }
 

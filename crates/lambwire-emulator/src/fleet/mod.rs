@@ -116,12 +116,8 @@ impl Fleet {
         })
     }
 
-    /// Makes the first environment. Its driver is the caller's to run.
-    pub(crate) fn create(&self, listener: TcpListener) -> io::Result<Driver> {
-        self.add(Some(listener))
-    }
-
-    fn add(&self, listener: Option<TcpListener>) -> io::Result<Driver> {
+    /// Makes an environment, whose Runtime API is at this listener or at any. Its driver is the caller's to run.
+    pub(crate) fn add(&self, listener: Option<TcpListener>) -> io::Result<Driver> {
         let this = self.this.upgrade().ok_or(io::ErrorKind::Other)?;
         let driver = (self.factory)(&this, listener)?;
         self.members.borrow_mut().push(driver.member());

@@ -3,10 +3,10 @@
 use lambwire::{ACCEPTED_BODY, ApiError, ExtensionId, Reply};
 
 use super::connection::{Collected, Connection, Lost};
-use super::{Waiter, collect, discard_body, lost, refuse, refuse_size};
+use super::{collect, discard_body, refuse, refuse_size, wait};
 use crate::environment::{ConnectionId, Refusal};
 use crate::event::new_id;
-use crate::fleet::member::{Heard, Member, Unsubscribed};
+use crate::fleet::member::{Due, Member, Unsubscribed};
 use crate::json;
 use crate::limits;
 
@@ -36,22 +36,11 @@ pub(super) async fn extension_next(
 ) -> Result<(), Lost> {
     discard_body(connection).await?;
     let event = match member.extension_next(extension, id) {
-        Ok(Heard::At(event)) => event,
-        Ok(Heard::Waits(mut heard)) => {
-            let _waiter = Waiter(member, id);
-            connection.flush().await?;
-            let heard = tokio::select! {
-                biased;
-                heard = &mut heard => heard,
-                lost = lost(connection) => return lost,
-            };
-            match heard {
-                Ok(event) => event,
-                Err(_) => return refuse(connection, ApiError::InternalServerError).await,
-            }
-        }
+        Ok(Due::Now(event)) => Some(event),
+        Ok(Due::Later(event)) => wait(connection, member, id, event).await?,
         Err(refusal) => return refuse_extension(connection, &refusal).await,
     };
+    let Some(event) = event else { return refuse(connection, ApiError::InternalServerError).await };
     connection.reply_with(&Reply::ExtensionEvent, ("Lambda-Extension-Event-Identifier", &new_id()), &event).await
 }
 

@@ -6,13 +6,13 @@ use std::rc::Rc;
 use lambwire::limits::PAYLOAD_BYTES;
 use lambwire::{ACCEPTED_BODY, ApiError, ErrorReport, Reply};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::answer::{Failure, Reported};
 use crate::environment::{Begun, Call, ConnectionId};
-use crate::fleet::member::{Handout, Member};
+use crate::fleet::member::{Due, Member};
 use crate::json;
 use crate::limits;
 use crate::queue::{Outlet, Piece};
@@ -42,11 +42,11 @@ impl RuntimeApi {
     }
 
     /// Receives what a program that has ended left behind, and parts with its connections.
-    pub(crate) async fn settle(&self) {
+    pub(crate) async fn drain(&self) {
         let mut connections = self.connections.take();
-        let settled = async { while connections.join_next().await.is_some() {} };
+        let drained = async { while connections.join_next().await.is_some() {} };
         // Another process may hold a connection.
-        let _ = timeout(limits::SETTLE_GRACE, settled).await;
+        let _ = timeout(limits::SETTLE_GRACE, drained).await;
     }
 
     /// Parts with all connections at once.
@@ -159,26 +159,11 @@ impl Drop for Waiter<'_> {
 async fn next(connection: &mut Connection, member: &Member, id: ConnectionId) -> Result<(), Lost> {
     discard_body(connection).await?;
     let given = match member.next(id) {
-        Ok(Handout::Given(given)) => given,
-        Ok(Handout::Waits(mut given)) => match given.try_recv() {
-            Ok(given) => given,
-            Err(TryRecvError::Closed) => return refuse(connection, ApiError::InternalServerError).await,
-            Err(TryRecvError::Empty) => {
-                let _waiter = Waiter(member, id);
-                connection.flush().await?;
-                let given = tokio::select! {
-                    biased;
-                    given = &mut given => given,
-                    lost = lost(connection) => return lost,
-                };
-                match given {
-                    Ok(given) => given,
-                    Err(_) => return refuse(connection, ApiError::InternalServerError).await,
-                }
-            }
-        },
+        Ok(Due::Now(given)) => Some(given),
+        Ok(Due::Later(given)) => wait(connection, member, id, given).await?,
         Err(error) => return refuse(connection, error).await,
     };
+    let Some(given) = given else { return refuse(connection, ApiError::InternalServerError).await };
     let context = given.invocation.context(given.deadline_ms)?;
     connection.reply(&Reply::Invocation(context), given.invocation.payload()).await
 }
@@ -224,20 +209,13 @@ async fn answer(
 /// The runtime waits to be restored from its snapshot. Returns whether its connection has not outlived that.
 async fn restore_next(connection: &mut Connection, member: &Member, id: ConnectionId) -> Result<bool, Lost> {
     discard_body(connection).await?;
-    let mut restored = match member.restore_next(id) {
+    let restored = match member.restore_next(id) {
         Ok(restored) => restored,
         Err(error) => return refuse(connection, error).await.map(|()| false),
     };
-    let _waiter = Waiter(member, id);
-    connection.flush().await?;
-    let restored = tokio::select! {
-        biased;
-        restored = &mut restored => restored,
-        lost = lost(connection) => return lost,
-    };
-    match restored {
-        Ok(_) => connection.reply(&Reply::Restored, b"").await.map(|()| member.loses_connections()),
-        Err(_) => refuse(connection, ApiError::InternalServerError).await.map(|()| false),
+    match wait(connection, member, id, restored).await? {
+        Some(_) => connection.reply(&Reply::Restored, b"").await.map(|()| member.loses_connections()),
+        None => refuse(connection, ApiError::InternalServerError).await.map(|()| false),
     }
 }
 
@@ -267,10 +245,24 @@ async fn init_error(
     }
 }
 
-/// Waits until the runtime has closed the connection, on which it waits for a reply.
-async fn lost<T>(connection: &mut Connection) -> Result<T, Lost> {
-    connection.closed().await;
-    Err(Lost::Io(std::io::ErrorKind::ConnectionAborted.into()))
+/// Waits for what comes to whoever has asked on this connection; `None` if nothing will.
+async fn wait<T>(
+    connection: &mut Connection,
+    member: &Member,
+    id: ConnectionId,
+    mut awaited: oneshot::Receiver<T>,
+) -> Result<Option<T>, Lost> {
+    match awaited.try_recv() {
+        Err(TryRecvError::Empty) => {}
+        come => return Ok(come.ok()),
+    }
+    let _waiter = Waiter(member, id);
+    connection.flush().await?;
+    tokio::select! {
+        biased;
+        come = &mut awaited => Ok(come.ok()),
+        () = connection.closed() => Err(Lost::Io(std::io::ErrorKind::ConnectionAborted.into())),
+    }
 }
 
 async fn stream_body(connection: &mut Connection, limit: u64, to: &mut Outlet) -> Result<Collected, Lost> {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::{Heard, Member, Unsubscribed};
+use super::{Due, Member, Unsubscribed};
 use crate::arn;
 use crate::environment::{Capacity, ConnectionId, Notice, Refusal};
 use crate::json;
@@ -20,14 +20,14 @@ impl Member {
     }
 
     /// An extension asks for an event.
-    pub(crate) fn extension_next(&self, id: &[u8], connection: ConnectionId) -> Result<Heard, Refusal> {
+    pub(crate) fn extension_next(&self, id: &[u8], connection: ConnectionId) -> Result<Due<Vec<u8>>, Refusal> {
         let notice = self.environment.borrow_mut().extension_next(id, connection, Instant::now())?;
         let heard = match notice {
-            Some(notice) => Heard::At(self.event(&notice)),
+            Some(notice) => Due::Now(self.event(&notice)),
             None => {
                 let (listener, heard) = oneshot::channel();
                 self.listeners.borrow_mut().insert(connection, listener);
-                Heard::Waits(heard)
+                Due::Later(heard)
             }
         };
         self.tell_init();

@@ -122,18 +122,11 @@ pub(crate) enum Unsubscribed {
     Invalid(String),
 }
 
-/// What an extension gets that asks for an event.
-pub(crate) enum Heard {
-    At(Vec<u8>),
+/// What a runtime gets that asks for an invocation, or an extension that asks for an event.
+pub(crate) enum Due<T> {
+    Now(T),
     /// It gets one by this, or is sent away when this ends.
-    Waits(oneshot::Receiver<Vec<u8>>),
-}
-
-/// What a runtime gets that asks for an invocation.
-pub(crate) enum Handout {
-    Given(Rc<Assignment>),
-    /// It gets one by this, or is sent away when this ends.
-    Waits(oneshot::Receiver<Rc<Assignment>>),
+    Later(oneshot::Receiver<T>),
 }
 
 impl Member {
@@ -279,7 +272,7 @@ impl Member {
     }
 
     /// The runtime asks for an invocation, on this connection.
-    pub(crate) fn next(&self, connection: ConnectionId) -> Result<Handout, ApiError<'static>> {
+    pub(crate) fn next(&self, connection: ConnectionId) -> Result<Due<Rc<Assignment>>, ApiError<'static>> {
         let is_first = self.environment.borrow().ready_at().is_none();
         let next = self.environment.borrow_mut().next(connection, Instant::now())?;
         if is_first {
@@ -288,14 +281,14 @@ impl Member {
         if let Next::Again(id) = next
             && let Some(held) = self.held.borrow().get(&id)
         {
-            return Ok(Handout::Given(Rc::new(held.assignment())));
+            return Ok(Due::Now(Rc::new(held.assignment())));
         }
         let (waiter, given) = oneshot::channel();
         self.waiters.borrow_mut().insert(connection, waiter);
         self.tell_init();
         self.act();
         self.fill();
-        Ok(Handout::Waits(given))
+        Ok(Due::Later(given))
     }
 
     /// Gives what waits, as long as the runtime is ready.

@@ -287,8 +287,8 @@ def contexts_that_are_deep(root):
     for deep in ("[" * 1300 + "]" * 1300, '{"custom":' + "[" * 1300 + "]" * 1300 + "}"):
         with root.serve("app.echo") as running:
             kind, body = running.invoke("1", client_context=deep)
-            told_of = kind == "bytes" or "Client Context" in json.loads(body)["errorMessage"]
-            check(f"the caller himself: {body}", told_of, True)
+            is_named = kind == "bytes" or "Client Context" in json.loads(body)["errorMessage"]
+            check(f"the caller himself: {body}", is_named, True)
             check("the next", running.invoke("2"), answer(2))
 
 

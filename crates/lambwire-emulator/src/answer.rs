@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_has_told_of_its_error_itself_is_not_told_of() {
+    fn an_error_that_a_program_has_logged_itself_is_not_logged_again() {
         let complaint = Complaint::new(None, br#"{"errorType":"X","errorMessage":"why"}"#);
         assert!(complaint.is_in(b"starting\nX: why\n") && !complaint.is_in(b"starting\n"));
         assert!(!Complaint::new(Some("X"), b"").is_in(b"X"));

@@ -58,7 +58,7 @@ fn said(output: &Output, what: &str) -> usize {
 }
 
 #[test]
-fn an_error_that_the_function_reports_is_told_of_once() {
+fn an_error_that_the_function_reports_is_logged_once() {
     let run = |event: &str| {
         let output = emulator(&["--timeout", "300", "--event-json", event]).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
@@ -66,13 +66,13 @@ fn an_error_that_the_function_reports_is_told_of_once() {
     };
     let silent = run(r#"fail {"errorType":"Function.BadEvent","errorMessage":"no such order"}"#);
     assert_eq!(said(&silent, " Error: Function.BadEvent: no such order"), 1, "{}", stderr(&silent));
-    let told = run(r#"complain {"errorType":"Function.BadEvent","errorMessage":"no such order"}"#);
-    assert_eq!(said(&told, "no such order"), 0, "{}", stderr(&told));
-    assert_eq!(stderr(&told).matches("no such order").count(), 1, "{}", stderr(&told));
+    let complained = run(r#"complain {"errorType":"Function.BadEvent","errorMessage":"no such order"}"#);
+    assert_eq!(said(&complained, "no such order"), 0, "{}", stderr(&complained));
+    assert_eq!(stderr(&complained).matches("no such order").count(), 1, "{}", stderr(&complained));
 }
 
 #[test]
-fn why_a_program_has_not_started_is_told_of_once() {
+fn why_a_program_has_not_started_is_logged_once() {
     for role in ["init-error", "init-error-stay"] {
         let mut command = emulator(&["--timeout", "300", "--event-json", "{}"]);
         let output = command.env(child::variable().0, role).output().unwrap();

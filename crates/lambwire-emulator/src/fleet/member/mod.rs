@@ -54,10 +54,10 @@ pub(crate) struct Member {
     pub(in crate::fleet) started_at: Cell<Option<Instant>>,
     /// How the start ended has been reported.
     pub(in crate::fleet) is_start_reported: Cell<bool>,
-    /// The error that the program has reported instead of starting, until that has been told.
+    /// The error that the program has reported instead of starting, until that has been logged.
     pub(in crate::fleet) init_complaint: RefCell<Option<Complaint>>,
-    /// What has been told of the start before, if that failed as well.
-    pub(in crate::fleet) told_complaint: RefCell<Option<String>>,
+    /// What has been logged of the start before, if that failed as well.
+    pub(in crate::fleet) reported_complaint: RefCell<Option<String>>,
     /// The end of what the program has printed since its start, until its first invocation is over.
     pub(in crate::fleet) printed: RefCell<Tail>,
     /// Processes that are stopped.
@@ -150,7 +150,7 @@ impl Member {
             started_at: Cell::default(),
             is_start_reported: Cell::default(),
             init_complaint: RefCell::default(),
-            told_complaint: RefCell::default(),
+            reported_complaint: RefCell::default(),
             printed: RefCell::default(),
             frozen: RefCell::default(),
             is_stale: Cell::default(),

@@ -39,7 +39,7 @@ impl Member {
         if self.telemetry.is_closed() || environment.started_at().is_none() || !environment.extensions.are_ready() {
             return;
         }
-        self.told_complaint.take();
+        self.reported_complaint.take();
         self.record_init_end(&environment, None);
         self.telemetry.close();
     }
@@ -66,13 +66,13 @@ impl Member {
             return;
         };
         let text = complaint.to_string();
-        let mut told = self.told_complaint.borrow_mut();
-        if told.as_ref() != Some(&text) {
+        let mut reported = self.reported_complaint.borrow_mut();
+        if reported.as_ref() != Some(&text) {
             self.settings.printer.catch_up();
             let what =
                 if self.environment.borrow().restored_at().is_some() { "go on from its snapshot" } else { "start" };
             log::error!("the runtime cannot {what}: {text}");
-            *told = Some(text);
+            *reported = Some(text);
         }
     }
 

@@ -248,15 +248,15 @@ impl Session {
 
     /// Whether the `next` that is due was sent behind a response, on this connection.
     pub(crate) fn is_pipelined(&self) -> bool {
-        self.head_len > 0
-            && self.request.kind == RequestKind::Next
-            && self.client.is_open()
-            && self.client.in_flight() == Some(RequestKind::Next)
+        let is_in_flight = self.client.in_flight() == Some(RequestKind::Next);
+        is_in_flight && self.request.kind == RequestKind::Next && self.client.is_open()
     }
 
     /// Decides how the request goes out. `last` begins the reply to one that was pipelined.
     pub(crate) fn depart(&mut self, body_len: usize, last: &[u8], buf: &mut [u8]) -> Need {
-        if self.is_pipelined() {
+        if self.head_len == 0 && self.client.is_open() {
+            self.stage = Stage::Done(Outcome::Sent);
+        } else if self.is_pipelined() {
             let Some(front) = buf.get_mut(..last.len()) else {
                 return Need::Space(last.len());
             };
@@ -267,8 +267,6 @@ impl Session {
         } else if !self.client.is_ready() {
             self.client.close();
             self.stage = Stage::Connecting;
-        } else if self.head_len == 0 {
-            self.stage = Stage::Done(Outcome::Sent);
         } else {
             self.stage = Stage::Writing;
             self.reader = MessageReader::new();

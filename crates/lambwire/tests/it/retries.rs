@@ -194,6 +194,20 @@ fn a_pipelined_next_is_not_sent_again() {
 }
 
 #[test]
+fn a_connection_with_a_pipelined_next_is_one() {
+    let (mut session, _, last) = pipelined(&[Opens, Goes], &[ACCEPTED, &EVENT[..9]].concat());
+    let (mut heads, mut event) = ([0; 512], vec![0; 512]);
+    session.start_connect();
+    let mut turn = session.turn(&[], &[], &mut event).unwrap();
+    drive(&mut turn, &[]);
+    turn.accepted().unwrap();
+    session.start_next(&mut heads).unwrap();
+    let mut turn = session.turn_next(&heads, &last, &mut event).unwrap();
+    drive(&mut turn, &[Comes(&EVENT[9..])]);
+    assert_eq!(end(turn), "invocation id");
+}
+
+#[test]
 fn a_pipelined_next_that_was_lost_is_sent_again_and_the_response_is_not() {
     let closing = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let (again, refused) = ([Opens, Goes, Comes(EVENT)], "response of 6 bytes refused with status 413");

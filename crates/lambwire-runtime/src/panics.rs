@@ -40,24 +40,21 @@ impl Duty {
 
     fn report(&self, failure: &Failure) -> Result<(), Error> {
         let mut conversation = Conversation::at(self.endpoint.clone());
-        (self.send)(match self.context() {
+        (self.send)(match &self.invocation {
             None => conversation.report(&failure.report(), Request::InitError, Pipelining::Off),
-            Some(context) => {
-                let context = context.map_err(unsendable(RequestKind::Error))?;
+            Some((request_id, nonce)) => {
+                let context = context(request_id, nonce.as_deref()).map_err(unsendable(RequestKind::Error))?;
                 conversation.fail(&context, &failure.report(), Pipelining::Off)
             }
         })
     }
+}
 
-    fn context(&self) -> Option<Result<Context<'_>, SendError>> {
-        let (request_id, nonce) = self.invocation.as_ref()?;
-        Some(RequestId::new(request_id).and_then(|request_id| {
-            let invocation_id = nonce.as_deref().map(InvocationId::new).transpose()?;
-            let mut context = Context::new(request_id);
-            context.invocation_id = invocation_id;
-            Ok(context)
-        }))
-    }
+/// The context of the invocation with these ids.
+fn context<'a>(request_id: &'a str, nonce: Option<&'a [u8]>) -> Result<Context<'a>, SendError> {
+    let mut context = Context::new(RequestId::new(request_id)?);
+    context.invocation_id = nonce.map(InvocationId::new).transpose()?;
+    Ok(context)
 }
 
 /// Does what `act` says, and takes a panic on the way for a failure.

@@ -14,7 +14,7 @@ main() {
     cargo build -q -p bootstrap -p lambwire-conformance -p lambwire-emulator
     target=$(realpath "${CARGO_TARGET_DIR:-target}")/debug
     cargo run -q -p lambwire-emulator --example manual "$directory"
-    cargo run -q -p lambwire-conformance --example manual "$directory"
+    cargo run -q -p lambwire-conformance --example conformance-manual "$directory"
     python3 scripts/bootstrap_manual.py "$target/bootstrap" "$directory"
     local program
     for program in "${PROGRAMS[@]}"; do

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
+use std::ops::Range;
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -23,6 +26,9 @@ use crate::runtime::write;
 const RETRY: Duration = Duration::from_millis(20);
 /// Seconds that a function may take, where a requirement says nothing.
 const FUNCTION_SECONDS: &str = "60";
+/// Ports that a server is told. They are below those that systems give out by themselves (Linux from 32768, others from
+/// 49152), so that nobody gets one before the server binds it.
+const PORTS: Range<u16> = 20_000..30_000;
 const TIMEOUT_VARIABLE: &str = "AWS_LAMBDA_FUNCTION_TIMEOUT";
 
 /// A connection, and the names of the requests on it that wait for a reply.
@@ -89,7 +95,7 @@ impl<'s> Stage<'s> {
     pub(crate) fn start(settings: &'s Settings, env: &BTreeMap<String, String>) -> Result<Self, String> {
         let files = tempfile::tempdir().map_err(|error| format!("no place for files: {error}"))?;
         let bootstrap = files.path().join("bootstrap");
-        let ports = free_ports().map_err(|error| format!("no port: {error}"))?;
+        let ports = free_ports()?;
         let seconds = env.get(TIMEOUT_VARIABLE).map_or(FUNCTION_SECONDS, String::as_str);
         let filled = |text: &str| {
             text.replace("{port}", &ports[0].to_string())
@@ -392,7 +398,13 @@ fn reply(reader: &mut Reader<TcpStream>, to_head: bool) -> Result<Option<Message
     }
 }
 
-fn free_ports() -> std::io::Result<[u16; 2]> {
-    let listeners = [TcpListener::bind(("127.0.0.1", 0))?, TcpListener::bind(("127.0.0.1", 0))?];
-    Ok([listeners[0].local_addr()?.port(), listeners[1].local_addr()?.port()])
+/// Two ports for a server to bind, at which nobody listens now.
+fn free_ports() -> Result<[u16; 2], String> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let count = PORTS.end - PORTS.start;
+    let own = u16::try_from(process::id() % u32::from(count)).unwrap_or(0);
+    let mut free = (0..count)
+        .map(|_| PORTS.start + own.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % count)
+        .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().zip(free.next()).map(|(one, other)| [one, other]).ok_or_else(|| format!("no port is free of {PORTS:?}"))
 }

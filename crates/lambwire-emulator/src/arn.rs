@@ -11,12 +11,12 @@ pub(crate) fn of(region: &str, name: &str) -> String {
     format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}")
 }
 
-/// The version that is executed under this ARN: the one that it names, or the latest; an alias stands for that.
-pub(crate) fn version(arn: &str) -> &str {
+/// The version that this ARN names; an alias is none.
+pub(crate) fn version(arn: &str) -> Option<&str> {
     // arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:QUALIFIER
-    let qualifier = arn.splitn(8, ':').nth(7).unwrap_or(LATEST);
+    let qualifier = arn.splitn(8, ':').nth(7)?;
     let is_number = !qualifier.is_empty() && qualifier.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number || qualifier.starts_with(LATEST) { qualifier } else { LATEST }
+    (is_number || qualifier.starts_with(LATEST)).then_some(qualifier)
 }
 
 /// The name of the function of this ARN.
@@ -24,8 +24,8 @@ pub(crate) fn name(arn: &str) -> &str {
     arn.split(':').nth(6).unwrap_or_default()
 }
 
-/// The version that a function without a qualifier has.
-const LATEST: &str = "$LATEST";
+/// The version that a function has which is not published.
+pub(crate) const LATEST: &str = "$LATEST";
 
 /// The ARN by which a function is invoked that the caller calls `text`: a name, an ARN or the end of one, each with or
 /// without a qualifier behind it. `None` if it is none of these, or `qualifier` says another.
@@ -113,11 +113,11 @@ mod tests {
     fn the_version_is_the_one_that_was_asked_for() {
         let ours = of("eu-west-1", "f");
         for (qualifier, version_of_it) in [
-            ("", "$LATEST"),
-            (":7", "7"),
-            (":$LATEST", "$LATEST"),
-            (":$LATEST.PUBLISHED", "$LATEST.PUBLISHED"),
-            (":prod", "$LATEST"),
+            ("", None),
+            (":7", Some("7")),
+            (":$LATEST", Some("$LATEST")),
+            (":$LATEST.PUBLISHED", Some("$LATEST.PUBLISHED")),
+            (":prod", None),
         ] {
             assert_eq!(version(&format!("{ours}{qualifier}")), version_of_it);
         }

@@ -78,15 +78,17 @@ pub(crate) struct Invocation {
     /// Nonce of the attempt.
     nonce: Arc<str>,
     created_at: Instant,
+    /// The version of the function, if the event names none.
+    version: Arc<str>,
 }
 
 impl Invocation {
-    /// Makes an invocation of an event, with `function_arn` if it names none.
+    /// Makes an invocation of an event, with `function_arn` and `version` if it names none.
     ///
     /// # Errors
     ///
     /// What of the event cannot be sent to a runtime.
-    pub(crate) fn new(mut event: Event, function_arn: &str, now_ms: u64) -> Result<Self, SendError> {
+    pub(crate) fn new(mut event: Event, function_arn: &str, version: Arc<str>, now_ms: u64) -> Result<Self, SendError> {
         // What the emulator has made itself can be sent.
         let is_bare = [&event.function_arn, &event.trace_id, &event.client_context, &event.cognito_identity]
             .into_iter()
@@ -96,7 +98,7 @@ impl Invocation {
         event.trace_id.get_or_insert_with(|| new_trace_id(now_ms / 1000));
         let wished = event.request_id.take().filter(|id| RequestId::new(id).is_ok());
         let id = wished.unwrap_or_else(new_id).into();
-        let invocation = Self { id, event, nonce: new_id().into(), created_at: Instant::now() };
+        let invocation = Self { id, event, nonce: new_id().into(), created_at: Instant::now(), version };
         if !is_bare {
             invocation.context(u64::MAX)?.validate()?;
         }
@@ -105,12 +107,13 @@ impl Invocation {
 
     /// The same for another try.
     pub(crate) fn again(&self) -> Self {
-        Self { id: Arc::clone(&self.id), event: self.event.clone(), nonce: new_id().into(), created_at: Instant::now() }
+        let (id, version) = (Arc::clone(&self.id), Arc::clone(&self.version));
+        Self { id, event: self.event.clone(), nonce: new_id().into(), created_at: Instant::now(), version }
     }
 
     /// The version of the function that is executed.
     pub(crate) fn version(&self) -> &str {
-        arn::version(self.event.function_arn.as_deref().unwrap_or_default())
+        self.event.function_arn.as_deref().and_then(arn::version).unwrap_or(&self.version)
     }
 
     pub(crate) fn created_at(&self) -> Instant {
@@ -170,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_invocation_has_an_id_an_arn_and_a_trace() {
-        let invocation = Invocation::new(Event::new("{}"), ARN, 1_700_000_000_000).unwrap();
+        let invocation = Invocation::new(Event::new("{}"), ARN, arn::LATEST.into(), 1_700_000_000_000).unwrap();
         let context = invocation.context(0).unwrap();
         assert_eq!(context.request_id.as_str().len(), 36);
         assert_eq!(context.invoked_function_arn, Some(ARN));
@@ -184,9 +187,9 @@ mod tests {
     fn an_id_that_is_wished_for_is_had_if_it_can_be_sent() {
         let mut event = Event::new("");
         event.request_id = Some("11111111-2222".to_owned());
-        assert_eq!(&**Invocation::new(event.clone(), ARN, 0).unwrap().id(), "11111111-2222");
+        assert_eq!(&**Invocation::new(event.clone(), ARN, arn::LATEST.into(), 0).unwrap().id(), "11111111-2222");
         event.request_id = Some("a/b".to_owned());
-        assert_eq!(Invocation::new(event, ARN, 0).unwrap().id().len(), 36);
+        assert_eq!(Invocation::new(event, ARN, arn::LATEST.into(), 0).unwrap().id().len(), 36);
     }
 
     #[test]
@@ -198,9 +201,15 @@ mod tests {
             (Event::new("").function_arn(""), Field::InvokedFunctionArn),
             (Event::new("").cognito_identity("\0"), Field::CognitoIdentity),
         ] {
-            assert_eq!(Invocation::new(event, ARN, 0).err(), Some(SendError::InvalidValue(field.label())));
+            assert_eq!(
+                Invocation::new(event, ARN, arn::LATEST.into(), 0).err(),
+                Some(SendError::InvalidValue(field.label()))
+            );
         }
         let long = "x".repeat(lambwire::limits::REPLY_HEAD_BYTES);
-        assert!(matches!(Invocation::new(Event::new("").tenant_id(long), ARN, 0), Err(SendError::HeadTooLong { .. })));
+        assert!(matches!(
+            Invocation::new(Event::new("").tenant_id(long), ARN, arn::LATEST.into(), 0),
+            Err(SendError::HeadTooLong { .. })
+        ));
     }
 }

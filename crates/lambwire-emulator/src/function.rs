@@ -109,8 +109,11 @@ impl Function {
         self.set_environment(&mut command, runtime_api)?;
         let mut exports = String::new();
         for (key, value) in command.get_envs() {
-            let value = value.unwrap_or_default().to_string_lossy().replace('\'', r"'\''");
-            exports += &format!("export {}='{value}'\n", key.to_string_lossy());
+            let key = key.to_string_lossy();
+            exports += &match value.map(|value| value.to_string_lossy().replace('\'', r"'\''")) {
+                Some(value) => format!("export {key}='{value}'\n"),
+                None => format!("unset {key}\n"),
+            };
         }
         Ok(exports)
     }

@@ -64,6 +64,8 @@ pub(crate) struct Callers {
     jobs: mpsc::UnboundedSender<Job>,
     taken: Arc<AtomicUsize>,
     region: Arc<str>,
+    /// The version of the function.
+    version: Arc<str>,
     function: Arc<str>,
     function_arn: Arc<str>,
     /// Most invocations whose callers wait.
@@ -164,12 +166,18 @@ impl Submitted {
 
 impl Callers {
     /// A way in, and the end at which the invocations come out. Events that name no function go to `function`.
-    pub(crate) fn new(region: &str, function: &str, reserved: Option<usize>) -> (Self, mpsc::UnboundedReceiver<Job>) {
+    pub(crate) fn new(
+        region: &str,
+        function: &str,
+        version: &str,
+        reserved: Option<usize>,
+    ) -> (Self, mpsc::UnboundedReceiver<Job>) {
         // The places bound it.
         let (jobs, received) = mpsc::unbounded_channel();
         let taken = Arc::default();
         let function_arn = arn::of(region, function).into();
-        (Self { jobs, taken, region: region.into(), function: function.into(), function_arn, reserved }, received)
+        let (region, version, function) = (region.into(), version.into(), function.into());
+        (Self { jobs, taken, region, version, function, function_arn, reserved }, received)
     }
 
     /// Makes a job of an event, if there is a place for it.
@@ -198,7 +206,9 @@ impl Callers {
         if u64::try_from(bytes).is_ok_and(|bytes| bytes > PAYLOAD_BYTES) {
             return Err(InvokeError::EventTooLarge { bytes });
         }
-        let invocation = Invocation::new(event, &self.function_arn, now_ms()).map_err(InvokeError::InvalidValue)?;
+        let version = Arc::clone(&self.version);
+        let invocation = Invocation::new(event, &self.function_arn, version, now_ms());
+        let invocation = invocation.map_err(InvokeError::InvalidValue)?;
         // An event may wait for reserved concurrency; a caller may not.
         let reserved = self.reserved.filter(|_| !matches!(caller, Caller::Nobody { .. }));
         let most = reserved.map_or(limits::CALLERS, |reserved| reserved.min(limits::CALLERS));
@@ -241,6 +251,11 @@ impl Callers {
     }
 
     /// The region in which functions are that are named without one.
+    /// The version that is executed under an ARN of the function.
+    pub(crate) fn version<'v>(&'v self, function_arn: &'v str) -> &'v str {
+        arn::version(function_arn).unwrap_or(&self.version)
+    }
+
     pub(crate) fn region(&self) -> &str {
         &self.region
     }

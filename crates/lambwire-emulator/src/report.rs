@@ -22,8 +22,8 @@ pub(crate) struct Report<'a> {
 }
 
 /// The line that tells that an invocation begins.
-pub(crate) fn start(request_id: &str) -> String {
-    format!("START RequestId: {request_id} Version: $LATEST\n")
+pub(crate) fn start(request_id: &str, version: &str) -> String {
+    format!("START RequestId: {request_id} Version: {version}\n")
 }
 
 /// The line about a start that has failed, or whose result is a snapshot.

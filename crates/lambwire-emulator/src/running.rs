@@ -73,7 +73,8 @@ impl Running {
     ) -> io::Result<io::Result<Self>> {
         let (phase, phases) = watch::channel(Phase::Open);
         let (end, ended) = mpsc::channel(1);
-        let (callers, jobs) = Callers::new(&parts.region, &parts.function.name, parts.reserved);
+        let (callers, jobs) =
+            Callers::new(&parts.region, &parts.function.name, &parts.function.version, parts.reserved);
         let (started, start) = sync_channel(1);
         let seen = callers.clone();
         let feed = Arc::clone(&parts.settings.feed);

@@ -244,6 +244,7 @@ fn without_a_program_it_says_what_to_export_and_serves_who_comes() {
     let mut expected =
         vec![format!("export AWS_LAMBDA_RUNTIME_API='{api}'"), r"export AWS_LAMBDA_FUNCTION_NAME='it'\''s'".to_owned()];
     expected.push("export A='b'".to_owned());
+    expected.push("unset AWS_LAMBDA_MAX_CONCURRENCY".to_owned());
     while !expected.is_empty() {
         let line = lines.next().unwrap().unwrap();
         expected.retain(|expected| *expected != line);

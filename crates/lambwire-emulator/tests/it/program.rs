@@ -52,6 +52,15 @@ fn one_shot_prints_the_answer_alone_and_exits_with_0() {
     assert!(lines.contains("\tInit Duration: ") && lines.contains("\tMemory Size: 128 MB\t"));
 }
 
+#[test]
+fn a_start_names_the_version_that_the_program_finds() {
+    let event = r#""variable AWS_LAMBDA_FUNCTION_VERSION""#;
+    let mut command = emulator(&["--timeout", "300", "--event-json", event]);
+    let output = command.env("AWS_LAMBDA_FUNCTION_VERSION", "7").output().unwrap();
+    assert_eq!(stdout(&output), "7");
+    assert!(stderr(&output).lines().any(|line| line.ends_with(" Version: 7")), "{}", stderr(&output));
+}
+
 /// How often the emulator says this of itself.
 fn said(output: &Output, what: &str) -> usize {
     stderr(output).lines().filter(|line| line.starts_with("lambwire-emulator: ") && line.contains(what)).count()
@@ -260,6 +269,13 @@ fn wrong_usage_and_programs_that_cannot_be_started_exit_with_2() {
     let output = run(&["--event-json", "{}"], "/nonexistent/bootstrap");
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).starts_with("lambwire-emulator: cannot start /nonexistent/bootstrap: "));
+    let output = run(&["--event-json", "{}", "--directory", "/nonexistent/code"], "true");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).starts_with("lambwire-emulator: cannot start in /nonexistent/code: "),
+        "{}",
+        stderr(&output)
+    );
     let output = run(&["--event", "/nonexistent/event"], "true");
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("cannot read the event from /nonexistent/event: "));

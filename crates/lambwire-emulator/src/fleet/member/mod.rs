@@ -221,6 +221,7 @@ impl Member {
         let id = Arc::clone(invocation.id());
         let tail = invocation.event().wants_tail.then(Tail::default);
         let (invocation, caller) = (Rc::new(invocation), Some(caller));
+        let started = Rc::clone(&invocation);
         let shown = self.settings.feed.is_on().then(|| self.begin_showing(&invocation));
         let held = Held {
             invocation,
@@ -235,7 +236,7 @@ impl Member {
             shown,
         };
         self.held.borrow_mut().insert(Arc::clone(&id), held);
-        self.say(Some(&id), || report::start(&id));
+        self.say(Some(&id), || report::start(&id, started.version()));
         id
     }
 

@@ -150,6 +150,9 @@ impl FunctionArgs {
                 let mut command = Command::new(program);
                 command.args(arguments);
                 if let Some(directory) = &self.directory {
+                    // What the kernel says of it would be taken for the program.
+                    let missing = |error| format!("cannot start in {}: {error}", directory.display());
+                    directory.metadata().map_err(missing)?;
                     command.current_dir(directory);
                 }
                 Emulator::new(command)

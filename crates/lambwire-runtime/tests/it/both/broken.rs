@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::mpsc;
 
-use lambwire_runtime::lambwire::{self, ApiError, Error, Prelude, ReceiveError, Reply};
+use lambwire_runtime::lambwire::{self, ApiError, Error, Prelude, ReceiveError, Reply, SendError};
 
 use super::adapter::Runtime;
 use super::with_peer;
@@ -308,14 +308,18 @@ fn an_answer_of_which_nothing_went_out_is_given_again_and_its_refusal_told() {
 fn a_stream_that_cannot_be_sent_is_reported() {
     let (mut runtime, peer) = with_peer(|listener| {
         let mut peer = Peer::accept(listener);
-        peer.invoke(b"{}");
-        peer.take_answer().0
+        [(); 2].map(|()| {
+            peer.invoke(b"{}");
+            peer.take_answer().0
+        })
     });
     let mut buf = Vec::new();
     let invocation = wait!(runtime.next(&mut buf)).unwrap();
-    let verdict = wait!(invocation.stream("a\nb").finish());
-    assert!(matches!(verdict, Err(Error::Send { .. })));
-    assert_eq!(peer.join().unwrap(), "error Function.UnsendableResponse");
+    assert!(matches!(wait!(invocation.stream("a\nb").finish()), Err(Error::Send { .. })));
+    let mut stream = wait!(runtime.next(&mut buf)).unwrap().stream("a\nb");
+    assert!(matches!(wait!(stream.write(b"piece")), Err(Error::Send { .. })));
+    assert!(matches!(wait!(stream.finish()), Err(Error::Send { error: SendError::Closed, .. })));
+    assert_eq!(peer.join().unwrap(), ["error Function.UnsendableResponse"; 2]);
 }
 
 #[test]

@@ -30,11 +30,14 @@ impl Conversation {
     ///
     /// [`Error::Transport`] if the variable is not set, [`Error::Send`] if it is no address.
     pub fn from_env() -> Result<Self, Error> {
-        let api = std::env::var(ENV_RUNTIME_API).map_err(|_| {
-            let what = format!("{ENV_RUNTIME_API} is not set: Lambda sets it, and so does lambwire-emulator");
-            Error::Transport { request: RequestKind::Next, error: io::Error::new(ErrorKind::NotFound, what) }
-        });
-        Self::new(&api?)
+        let missing = |_| {
+            io::Error::new(
+                ErrorKind::NotFound,
+                format!("{ENV_RUNTIME_API} is not set: Lambda sets it, and so does lambwire-emulator"),
+            )
+        };
+        let api = std::env::var(ENV_RUNTIME_API).map_err(missing);
+        Self::new(&api.map_err(|error| Error::Transport { request: RequestKind::Next, error })?)
     }
 
     /// A conversation with the Runtime API at `api`: `host:port`, or a URL.

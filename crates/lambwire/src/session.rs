@@ -321,7 +321,6 @@ impl Session {
 
     pub(crate) fn connected(&mut self) {
         self.client = self.client.reconnected();
-        self.reader = MessageReader::new();
         self.stage = Stage::Start;
     }
 

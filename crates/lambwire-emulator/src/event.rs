@@ -158,7 +158,7 @@ pub(crate) fn new_id() -> String {
 }
 
 /// A trace header as X-Ray has it: version, seconds since the Unix epoch, and chance.
-fn new_trace_id(now_s: u64) -> String {
+pub(crate) fn new_trace_id(now_s: u64) -> String {
     let root = fastrand::u128(..) >> 32;
     let parent = fastrand::u64(..);
     format!("Root=1-{now_s:08x}-{root:024x};Parent={parent:016x};Sampled=0")

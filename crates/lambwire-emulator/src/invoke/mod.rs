@@ -256,7 +256,10 @@ async fn invoke(request: Request<Incoming>, service: &Service) -> Result<Reply, 
         .zip(headers::qualifier(request.uri().query()))
         .map(|(function, qualifier)| (service.callers.name_of(function), qualifier))
         .and_then(|(function, qualifier)| arn::invoked(&function, qualifier.as_deref(), service.callers.region()))
-        .ok_or_else(|| Exception::BadParameter(format!("no name of a function: {function}")))?;
+        .ok_or_else(|| {
+            let function = headers::decoded(function).unwrap_or(function.into());
+            Exception::BadParameter(format!("no name of a function: {function}"))
+        })?;
     if request.method() != Method::POST {
         return Err(Exception::MethodNotAllowed);
     }

@@ -33,6 +33,32 @@ fn ask_of(emulator: Emulator, request: &str, play: impl FnOnce(&mut Peer, &str))
 const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[test]
+fn an_event_has_the_trace_header_of_its_invocation() {
+    let own = "Root=1-6b0c0030-7dca63a5fc2b1125e5a3823f;Parent=1dd499308a63c585;Sampled=1";
+    for header in [String::new(), format!("X-Amzn-Trace-Id: {own}\r\n")] {
+        for format in [UrlFormat::V2, UrlFormat::V1, UrlFormat::Alb] {
+            let emulator = quiet().url_format(format).url(([127, 0, 0, 1], 0).into()).start().unwrap();
+            let address = emulator.url().unwrap();
+            let request = format!("GET /a HTTP/1.1\r\nHost: localhost\r\n{header}\r\n");
+            thread::scope(|scope| {
+                let caller = scope.spawn(|| Wire::connect(address).exchange(request));
+                let mut peer = Peer::connect(emulator.runtime_api());
+                let given = peer.next();
+                let event: Value = serde_json::from_slice(&given.event).unwrap();
+                let trace_id = given.trace_id.unwrap();
+                assert_eq!(event["headers"]["x-amzn-trace-id"], *trace_id);
+                assert!(
+                    if header.is_empty() { trace_id.starts_with("Root=1-") } else { trace_id == own },
+                    "{trace_id}"
+                );
+                peer.respond(&given.id, b"1");
+                caller.join().unwrap();
+            });
+        }
+    }
+}
+
+#[test]
 fn a_load_balancer_wants_a_status() {
     for (answer, status) in [("{}", 502), (r#"{"statusCode":201,"body":"x"}"#, 201)] {
         let reply = ask_of(quiet().url_format(UrlFormat::Alb), GET, |peer, id| {

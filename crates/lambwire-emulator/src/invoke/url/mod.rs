@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::ORIGIN;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
 use super::Service;
 use super::reply::{Exception, Reply};
-use crate::event::Event;
+use crate::event::{Event, new_trace_id};
+use crate::queue::now_ms;
 
 mod cors;
 mod event;
@@ -43,12 +44,16 @@ pub(crate) struct UrlConfig {
 /// Has the function answer a request of plain HTTP.
 pub(super) async fn answer(request: Request<Incoming>, caller: IpAddr, service: &Service) -> Result<Reply, Exception> {
     let UrlConfig { format, is_streaming, cors } = &service.options.url;
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     if let Some(reply) = cors.as_ref().and_then(|cors| cors.preflight(&head.method, &head.headers)) {
         return Ok(reply);
     }
     let body = super::collect(body).await?;
-    let event = Event::new(event::event(*format, &head, &body, caller));
+    let trace_id = trace_id(&mut head.headers);
+    let mut event = Event::new(event::event(*format, &head, &body, caller));
+    if let Some(trace_id) = trace_id {
+        event = event.trace_id(trace_id);
+    }
     let refused = |error| Exception::new(error, service.callers.is_reserved());
     let mut reply = if *is_streaming {
         let (job, response) = service.callers.streaming_job(event).map_err(refused)?;
@@ -63,4 +68,13 @@ pub(super) async fn answer(request: Request<Incoming>, caller: IpAddr, service: 
         cors.complete(head.headers.get(ORIGIN), &mut reply);
     }
     Ok(reply)
+}
+
+/// The trace header of a request, which gets one if it has none, as from AWS; the invocation has the same.
+fn trace_id(headers: &mut HeaderMap) -> Option<String> {
+    const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+    if !headers.contains_key(TRACE_ID) {
+        headers.insert(TRACE_ID, HeaderValue::try_from(new_trace_id(now_ms() / 1000)).ok()?);
+    }
+    headers.get(TRACE_ID)?.to_str().ok().map(str::to_owned)
 }

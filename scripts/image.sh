@@ -6,10 +6,10 @@ cd "$(dirname "$0")/.."
 target=$1-unknown-linux-musl
 environment=$(scripts/musl.sh "$1")
 [ "$1" != aarch64 ] || export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=aarch64-linux-gnu-gcc
-# A panic aborts, so that nobody unwinds. A program at a fixed address has no list of places to put right. A page saved
-# between sections is a page that is not read in when the program starts. Code that repeats becomes a
-# function.
-export RUSTFLAGS="-Cforce-unwind-tables=no -Crelocation-model=static -Clink-args=-Wl,-z,noseparate-code,--build-id=none \
+# A panic aborts, so that nobody unwinds. A program at a fixed address has no list of places to put right, and nothing that
+# could be protected once that is done. A page saved between sections is a page that is not read in when the program starts.
+# Code that repeats becomes a function.
+export RUSTFLAGS="-Cforce-unwind-tables=no -Crelocation-model=static -Clink-args=-Wl,-z,noseparate-code,-z,norelro,--build-id=none \
     -Cllvm-args=-enable-machine-outliner=always"
 env "$environment" cargo build -q --profile bootstrap --target "$target" -p "$2"
 echo "${CARGO_TARGET_DIR:-target}/$target/bootstrap/$2"

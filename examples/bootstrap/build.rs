@@ -1,5 +1,5 @@
-//! Packs the workers, which the program carries in itself: without lines that are comments and without indentation, where
-//! the language does not care, and deflated.
+//! Packs the workers, which the program carries in itself: without lines that are comments or docstrings and without
+//! indentation, where the language does not care, and deflated.
 
 #![expect(clippy::unwrap_used, reason = "a build that cannot go on ends")]
 
@@ -19,6 +19,10 @@ const WORKERS: [(&str, &[&str], &str); 7] = [
     ("lua", &["lua/json.lua", "lua/worker.lua"], "--"),
     ("sh", &["sh/worker.sh"], "#"),
 ];
+
+/// What a line begins and ends with in Python that says what a function or a class is for. It may be all that there is of
+/// that, so that something has to stand in its place.
+const DOCSTRING: &str = "\"\"\"";
 
 /// Where the space before a line counts, or may be part of a text.
 const INDENTED: [&str; 2] = ["python", "sh"];
@@ -41,13 +45,16 @@ fn main() {
 fn without_comments(text: &str, comment: &str, is_indented: bool) -> String {
     let kept = text.lines().map(|line| {
         let bare = line.trim_start();
+        let (indentation, _) = line.split_at(line.len() - bare.len());
         if bare.starts_with(comment) {
-            ""
+            ["", ""]
+        } else if bare.strip_prefix(DOCSTRING).is_some_and(|rest| rest.ends_with(DOCSTRING)) {
+            [indentation, "0"]
         } else if is_indented {
-            line
+            [indentation, bare]
         } else {
-            bare
+            ["", bare]
         }
     });
-    kept.flat_map(|line| [line, "\n"]).collect()
+    kept.flat_map(|[indentation, rest]| [indentation, rest, "\n"]).collect()
 }

@@ -1,10 +1,12 @@
 //! The signal that comes before the end.
 
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::process::exit;
 
 use lambwire::RequestKind;
 use signal_hook::consts::SIGTERM;
-use signal_hook::iterator::Signals;
+use signal_hook::low_level;
 
 use crate::socket::{drive, send};
 use crate::{Error, Runtime};
@@ -19,8 +21,9 @@ use crate::{Error, Runtime};
 ///
 /// [`Error`]; it is [`Error::Transport`] if the signal cannot be had.
 pub fn on_sigterm(api: &str, finish: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-    let mut signals =
-        Signals::new([SIGTERM]).map_err(|error| Error::Transport { request: RequestKind::Register, error })?;
+    let cannot = |error| Error::Transport { request: RequestKind::Register, error };
+    let (mut heard, bell) = UnixStream::pair().map_err(cannot)?;
+    low_level::pipe::register(SIGTERM, bell).map_err(cannot)?;
     // Its connection is good for nothing else.
     let mut runtime = Runtime::connect(api)?;
     let mut buf = Vec::new();
@@ -31,7 +34,8 @@ pub fn on_sigterm(api: &str, finish: impl FnOnce() + Send + 'static) -> Result<(
         registered => send(&mut runtime.socket, runtime.conversation.extension_next(&registered?))?,
     }
     std::thread::spawn(move || {
-        signals.forever().next();
+        // The signal writes a byte. The other end stays open.
+        let _ = heard.read_exact(&mut [0]);
         finish();
         // The request for an event, which gets no reply, has to stand till here.
         drop(runtime);

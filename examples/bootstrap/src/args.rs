@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use lexopt::Error;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
 use crate::server::Mode;
@@ -113,7 +114,23 @@ impl Options {
 }
 
 /// Reads the command line, without the name of the program.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt::Error> {
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
+    read(arguments).map_err(text_of)
+}
+
+/// What is wrong with it. The smallest build knows no values as they are debugged, which is how lexopt names some.
+fn text_of(error: Error) -> String {
+    match error {
+        Error::UnexpectedArgument(value) => format!("unexpected argument '{}'", value.display()),
+        Error::UnexpectedValue { option, value } => {
+            format!("unexpected argument for option '{option}': '{}'", value.display())
+        }
+        Error::NonUnicodeValue(value) => format!("argument '{}' is invalid unicode", value.display()),
+        error => error.to_string(),
+    }
+}
+
+fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Error> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut options = Options::default();
     let mut values = Vec::new();
@@ -149,18 +166,20 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Req
 const COUNT: &str = "a number from 1 to 65535";
 
 /// The value of an option that is a number.
-fn number<T: FromStr>(parser: &mut lexopt::Parser, option: &str, expected: &str) -> Result<T, lexopt::Error> {
+fn number<T: FromStr>(parser: &mut lexopt::Parser, option: &str, expected: &str) -> Result<T, Error> {
     let value = parser.value()?;
     let number = value.to_str().and_then(|text| text.parse().ok());
-    number.ok_or_else(|| format!("{option} takes {expected}, not {value:?}").into())
+    number.ok_or_else(|| format!("{option} takes {expected}, not '{}'", value.display()).into())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     fn parsed(line: &str) -> Result<Request, String> {
-        parse(line.split_ascii_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+        parse(line.split_ascii_whitespace().map(OsString::from))
     }
 
     fn options(handler: &str) -> Options {
@@ -195,15 +214,18 @@ mod tests {
 
     #[test]
     fn what_means_nothing_is_refused_by_name() {
-        assert_eq!(parsed("a b"), Err("unexpected argument \"b\"".to_owned()));
-        assert_eq!(parsed("invoke a b c"), Err("unexpected argument \"c\"".to_owned()));
+        assert_eq!(parsed("a b"), Err("unexpected argument 'b'".to_owned()));
+        assert_eq!(parsed("invoke a b c"), Err("unexpected argument 'c'".to_owned()));
+        assert_eq!(parsed("--exec=b"), Err("unexpected argument for option '--exec': 'b'".to_owned()));
+        let no_text = OsString::from_vec(b"\xff".to_vec());
+        assert_eq!(parse([no_text]), Err("argument '\u{fffd}' is invalid unicode".to_owned()));
         assert_eq!(parsed("--fast"), Err("invalid option '--fast'".to_owned()));
         assert_eq!(parsed("-c app.handler"), Err("invalid option '-c'".to_owned()));
-        let expected = "--deadline-margin takes a number of milliseconds, not \"soon\"";
+        let expected = "--deadline-margin takes a number of milliseconds, not 'soon'";
         assert_eq!(parsed("--deadline-margin soon"), Err(expected.to_owned()));
         for option in ["--workers", "--in-process"] {
             for none in ["0", "65536", "-1", "x"] {
-                let expected = format!("{option} takes a number from 1 to 65535, not {none:?}");
+                let expected = format!("{option} takes a number from 1 to 65535, not '{none}'");
                 assert_eq!(parsed(&format!("{option} {none}")), Err(expected));
             }
             assert_eq!(parsed(option), Err(format!("missing argument for option '{option}'")));

@@ -3,15 +3,18 @@
 //! has left running is kept apart from what another has.
 
 use std::env;
+use std::io::pipe;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::spawn::PosixSpawnFileActions;
 use nix::unistd::close;
+use rustix::io::{Errno, read};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use signal_hook::consts::{SIGCHLD, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
+use signal_hook::{flag, low_level};
 
 use crate::console::{self, Level};
 use crate::exit::Exit;
@@ -34,7 +37,11 @@ pub(crate) fn run() -> Option<ExitCode> {
 }
 
 fn keep(descriptors: &str) -> std::io::Result<ExitCode> {
-    let mut signals = Signals::new([SIGTERM, SIGCHLD])?;
+    let (heard, bell) = pipe()?;
+    let is_to_end = Arc::new(AtomicBool::new(false));
+    flag::register(SIGTERM, Arc::clone(&is_to_end))?;
+    low_level::pipe::register(SIGTERM, bell.try_clone()?)?;
+    low_level::pipe::register(SIGCHLD, bell)?;
     process::adopt()?;
     let mut arguments = env::args_os().skip(1);
     let mut program = Program::new(arguments.next().map(PathBuf::from).unwrap_or_default());
@@ -44,19 +51,19 @@ fn keep(descriptors: &str) -> std::io::Result<ExitCode> {
     for number in descriptors.split(' ').filter_map(|number| number.parse::<i32>().ok()) {
         let _ = close(number);
     }
-    for signal in signals.forever() {
-        if signal == SIGTERM {
+    loop {
+        while read(&heard, &mut [0; 64]) == Err(Errno::INTR) {}
+        if is_to_end.swap(false, Ordering::Relaxed) {
             let _ = kill_process(pid, Signal::TERM);
         }
         if let Some(exit) = reap(pid) {
             process::end_descendants(&[]);
             if let Some(signal) = exit.signal() {
-                let _ = emulate_default_handler(signal);
+                let _ = low_level::emulate_default_handler(signal);
             }
             return Ok(ExitCode::from(exit.code().unwrap_or(1)));
         }
     }
-    Ok(ExitCode::FAILURE)
 }
 
 /// How the worker has ended, if it has.

@@ -1,16 +1,17 @@
 //! Programs that run handlers: which there are, so that nobody takes one for what another has left running; and the end of
 //! this process by SIGTERM, before which they are sent it, and end.
 
-use std::io;
+use std::io::{self, pipe};
 use std::process::exit;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, read};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
 use signal_hook::consts::SIGTERM;
-use signal_hook::iterator::Signals;
+use signal_hook::low_level;
 
 use crate::console::{self, Level};
 use crate::log::Log;
@@ -48,10 +49,11 @@ static ANSWERED: Condvar = Condvar::new();
 
 /// Sees to it that SIGTERM ends the programs that run the handler, and then this one.
 pub(crate) fn watch() -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM])?;
+    let (heard, bell) = pipe()?;
+    low_level::pipe::register(SIGTERM, bell)?;
     thread::Builder::new().spawn(move || {
-        signals.forever().next();
-        end(0);
+        while read(&heard, &mut [0; 1]) == Err(Errno::INTR) {}
+        end(0)
     })?;
     Ok(())
 }

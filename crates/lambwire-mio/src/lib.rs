@@ -44,7 +44,7 @@
 //!   is too large is not sent: the invocation is answered with an error that names its size.
 //! - [`Runtime::next`] waits without a time-out, and replaces a dead connection, as one is after a freeze.
 //! - [`Runtime::init`], [`Runtime::restore`] and [`on_sigterm`] are for what comes before the first event and after the last,
-//!   [`remaining`] for the time in between, [`Runtime::on_trace_id`] for X-Ray.
+//!   [`remaining`] for the time in between, [`on_trace_id`](Runtime::on_trace_id) for X-Ray.
 //!
 //! An invocation costs four system calls, two that write and two that read, and none that waits besides; with `serve`, which
 //! pipelines, three, or two where both replies come together. `TCP_NODELAY` is set. Linux and other Unix.

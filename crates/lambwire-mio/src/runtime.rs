@@ -13,8 +13,15 @@ use crate::{Error, Failure, Invocation, Response};
 pub struct Runtime {
     pub(crate) conversation: Conversation,
     pub(crate) socket: Option<Socket>,
-    pipelining: Pipelining,
-    on_trace_id: fn(Option<&str>),
+    /// Whether [`serve`](Self::serve) sends `next` behind each response, in the same write. It does at first; there are servers
+    /// that take no request before they have replied to the last.
+    pub pipelining: Pipelining,
+    /// What [`serve`](Self::serve) calls with the X-Ray trace header of each invocation before its handler; nothing at first.
+    ///
+    /// AWS's runtimes put that into the variable [`_X_AMZN_TRACE_ID`](lambwire::ENV_TRACE_ID), where X-Ray's clients look for
+    /// it. Changing the environment is `unsafe` in Rust, since another thread may read it meanwhile, and only the program
+    /// knows whether one does: so it is the program that does it, here, or nobody.
+    pub on_trace_id: fn(Option<&str>),
 }
 
 impl Runtime {
@@ -66,21 +73,6 @@ impl Runtime {
                 _ => {}
             }
         }
-    }
-
-    /// Whether [`serve`](Self::serve) pipelines: sends `next` behind each response, in the same write. It does at first; there
-    /// are servers that take no request before they have replied to the last.
-    pub fn set_pipelining(&mut self, is_on: bool) {
-        self.pipelining = if is_on { Pipelining::Next } else { Pipelining::Off };
-    }
-
-    /// Has [`serve`](Self::serve) call `set` with the X-Ray trace header of each invocation before its handler.
-    ///
-    /// AWS's runtimes put that into the variable [`_X_AMZN_TRACE_ID`](lambwire::ENV_TRACE_ID), where X-Ray's clients look for
-    /// it. Changing the environment is `unsafe` in Rust, since another thread may read it meanwhile, and only the program
-    /// knows whether one does: so it is the program that does it, in `set`, or nobody.
-    pub fn on_trace_id(&mut self, set: fn(Option<&str>)) {
-        self.on_trace_id = set;
     }
 
     /// Handles one invocation after another, until an error ends it, which it returns.

@@ -48,7 +48,7 @@
 //! - A future that is dropped half way takes its connection along. What comes next has a new one, and nothing is ever sent
 //!   behind half a message.
 //! - [`Runtime::init`], [`Runtime::restore`] and [`Sigterm`] are for what comes before the first event and after the last,
-//!   [`remaining`] for the time in between, [`Runtime::on_trace_id`] for X-Ray.
+//!   [`remaining`] for the time in between, [`on_trace_id`](Runtime::on_trace_id) for X-Ray.
 //!
 //! [`serve_concurrent`] is the same loop [`max_concurrency`] times over, on one thread, as AWS's managed instances want it.
 //!

@@ -1,6 +1,6 @@
 //! What lambwire-mio adds: calls that block, and pieces from iterators.
 
-use lambwire_mio::lambwire::{ApiError, ErrorReport, Prelude};
+use lambwire_mio::lambwire::{ApiError, ErrorReport, Pipelining, Prelude};
 use lambwire_mio::{Response, Runtime};
 
 use crate::over_mio::serve::{failure, streams_are_sent_in_pieces_and_end_as_their_pieces_do};
@@ -31,7 +31,7 @@ fn every_call_blocks_until_it_is_done() {
     let mut stream = runtime.next(&mut buf).unwrap().stream("a/b");
     stream.write(b"c").unwrap();
     stream.fail(&report).unwrap();
-    runtime.set_pipelining(false);
+    runtime.pipelining = Pipelining::Off;
     let mut served = Vec::new();
     let handler = |event: &[u8]| served.push(event.to_vec());
     let error = handle_all(&mut runtime, handler);

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use lambwire_runtime::lambwire::{ApiError, Error};
+use lambwire_runtime::lambwire::{ApiError, Error, Pipelining};
 
 use super::adapter::{Failure, Response};
 use super::with_peer;
@@ -52,7 +52,7 @@ fn an_answer_and_the_next_question_go_out_together() {
 
 #[test]
 fn the_next_question_waits_for_the_reply_if_told_so() {
-    for is_ahead in [true, false] {
+    for (pipelining, is_ahead) in [(Pipelining::Next, true), (Pipelining::Off, false)] {
         let (mut runtime, peer) = with_peer(|listener| {
             let mut peer = Peer::accept(listener);
             peer.invoke(b"{}");
@@ -63,7 +63,7 @@ fn the_next_question_waits_for_the_reply_if_told_so() {
             Peer::accept(listener).refuse(ApiError::InternalServerError);
             rest
         });
-        runtime.set_pipelining(is_ahead);
+        runtime.pipelining = pipelining;
         serve!(runtime, handler!(|event, _| Ok(event.into())), |_, error| panic!("{error}"));
         assert_eq!(peer.join().unwrap() > 0, is_ahead);
     }
@@ -124,7 +124,7 @@ fn a_trace_id_is_known_before_its_handler_runs() {
         }
         peer.refuse(ApiError::InternalServerError);
     });
-    runtime.on_trace_id(|id| TRACE_IDS.with_borrow_mut(|ids| ids.push(id.map(str::to_owned))));
+    runtime.on_trace_id = |id| TRACE_IDS.with_borrow_mut(|ids| ids.push(id.map(str::to_owned)));
     let known = RefCell::new(Vec::new());
     serve!(
         runtime,

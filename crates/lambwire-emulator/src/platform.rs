@@ -4,7 +4,6 @@ pub(crate) use system::{adopt_orphans, adopts_orphans, raise_file_limit, restore
 
 #[cfg(target_os = "linux")]
 mod system {
-    use std::io;
     use std::sync::OnceLock;
 
     use rustix::process::{
@@ -16,9 +15,11 @@ mod system {
         getpid().is_init() || child_subreaper().is_ok_and(|subreaper| subreaper.is_some())
     }
 
-    /// Has this process be given them.
-    pub(crate) fn adopt_orphans() -> io::Result<()> {
-        Ok(set_child_subreaper(Some(getpid()))?)
+    /// Has this process be given them. What runs programs for other processors, such as qemu, may not know of that.
+    pub(crate) fn adopt_orphans() {
+        if let Err(error) = set_child_subreaper(Some(getpid())) {
+            log::info!("what a program leaves running goes to the system when the program ends: {error}");
+        }
     }
 
     /// Lets this process hold as many files as it may ever: each connection is one.
@@ -44,17 +45,13 @@ mod system {
 /// for nobody can give a child another than its own.
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use std::io;
-
     use rustix::process::{Pid, getpid};
 
     pub(crate) fn adopts_orphans() -> bool {
         getpid().is_init()
     }
 
-    pub(crate) fn adopt_orphans() -> io::Result<()> {
-        Ok(())
-    }
+    pub(crate) fn adopt_orphans() {}
 
     pub(crate) fn raise_file_limit() {}
 

@@ -284,7 +284,7 @@ impl Parts {
 /// Starts the first environment, and what looks after orphans.
 fn open(fleet: &Rc<Fleet>, runtime_api: TcpListener, owns_process: bool) -> io::Result<()> {
     if owns_process {
-        platform::adopt_orphans()?;
+        platform::adopt_orphans();
         platform::raise_file_limit();
         spawn_local(reap(signal(SignalKind::child())?));
     }

@@ -231,9 +231,12 @@ impl Complaint {
         }
     }
 
-    /// Whether these lines tell of it.
+    /// Whether these lines tell of it, as text or as JSON.
     pub(crate) fn is_in(&self, log: &[u8]) -> bool {
-        !self.message.is_empty() && String::from_utf8_lossy(log).contains(&self.message)
+        let log = String::from_utf8_lossy(log);
+        let json = Value::from(&*self.message).to_string();
+        let escaped = json.get(1..json.len() - 1).unwrap_or_default();
+        !self.message.is_empty() && (log.contains(&self.message) || log.contains(escaped))
     }
 }
 
@@ -298,6 +301,8 @@ mod tests {
         let complaint = Complaint::new(None, br#"{"errorType":"X","errorMessage":"why"}"#);
         assert!(complaint.is_in(b"starting\nX: why\n") && !complaint.is_in(b"starting\n"));
         assert!(!Complaint::new(Some("X"), b"").is_in(b"X"));
+        let quoting = Complaint::new(None, br#"{"errorType":"X","errorMessage":"no \"a\""}"#);
+        assert!(quoting.is_in(br#"X: no "a""#) && quoting.is_in(br#"{"level":"ERROR","errorMessage":"no \"a\""}"#));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
@@ -51,6 +52,8 @@ static ANSWERED: Condvar = Condvar::new();
 pub(crate) fn watch() -> io::Result<()> {
     let (heard, bell) = pipe()?;
     low_level::pipe::register(SIGTERM, bell)?;
+    // Whoever has started this process may hold it back, which is inherited.
+    SigSet::from_iter([nix::sys::signal::SIGTERM]).thread_unblock()?;
     thread::Builder::new().spawn(move || {
         while read(&heard, &mut [0; 1]) == Err(Errno::INTR) {}
         end(0)

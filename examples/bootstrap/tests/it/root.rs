@@ -67,9 +67,13 @@ impl Root {
 
     /// The bootstrap with a Runtime API that answers as the test does.
     pub(crate) fn start(&self, arguments: &[&str], is_snap_start: bool) -> (Child, TcpListener) {
+        self.start_by(Command::new(BOOTSTRAP).args(arguments), is_snap_start)
+    }
+
+    /// The same by a command that runs it.
+    pub(crate) fn start_by(&self, command: &mut Command, is_snap_start: bool) -> (Child, TcpListener) {
         let api = TcpListener::bind("127.0.0.1:0").unwrap();
-        let child = Command::new(BOOTSTRAP)
-            .args(arguments)
+        let child = command
             .env("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string())
             .env("AWS_LAMBDA_INITIALIZATION_TYPE", if is_snap_start { "snap-start" } else { "on-demand" })
             .env("LAMBDA_TASK_ROOT", &self.0)

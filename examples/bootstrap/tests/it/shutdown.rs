@@ -4,11 +4,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::root::{NEXT, Root, expect_request, wait_for};
+use crate::root::{BOOTSTRAP, NEXT, Root, expect_request, wait_for};
 
 /// A worker whose handler hears of it by a signal, and says so in a file.
 const CAREFUL: &str = r#"#!/bin/sh
@@ -64,13 +65,17 @@ fn what_ends_by_it_after_its_time_is_over_is_no_crash() {
 
 #[test]
 fn a_worker_that_waits_for_no_signal_ends_by_it() {
-    let root = Root::new().with("app.sh", "echo $$ > pid\nhandler() { echo 1; }\n");
-    let (mut child, api) = root.start(&["app.handler"], false);
-    let _asking = api.accept().unwrap();
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
-    let pid = fs::read_to_string(root.path("pid")).unwrap();
-    assert!(!Path::new("/proc").join(pid.trim()).exists());
+    // Whoever starts a process may hold signals back, or ignore them, which is inherited.
+    for inherited in ["--block-signal=TERM", "--ignore-signal=TERM", "--default-signal=TERM"] {
+        let root = Root::new().with("app.sh", "echo $$ > pid\nhandler() { echo 1; }\n");
+        let mut command = Command::new("env");
+        let (mut child, api) = root.start_by(command.args([inherited, BOOTSTRAP, "app.handler"]), false);
+        let _asking = api.accept().unwrap();
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        assert!(child.wait().unwrap().success());
+        let pid = fs::read_to_string(root.path("pid")).unwrap();
+        assert!(!Path::new("/proc").join(pid.trim()).exists());
+    }
 }
 
 #[test]

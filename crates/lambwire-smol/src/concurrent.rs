@@ -68,8 +68,8 @@ pub async fn serve_concurrent(
             let Invocation { runtime, context, payload, .. } = invocation?;
             let response = runtime.handled(&context, handler(payload, &context)).await;
             is_asked = !end.is_closed();
-            let pipelining = if is_asked { Pipelining::Next } else { Pipelining::Off };
-            runtime.answer(context, response, pipelining, &mut &observe).await?;
+            runtime.pipelining = if is_asked { Pipelining::Next } else { Pipelining::Off };
+            runtime.answer(context, response, &mut &observe).await?;
         }
         Ok(())
     };

@@ -106,7 +106,7 @@ impl Runtime {
             loop {
                 let Invocation { runtime, context, payload, .. } = self.next(&mut buf).await?;
                 let response = runtime.handled(&context, handler(payload, &context)).await;
-                runtime.answer(context, response, runtime.pipelining, &mut observe).await?;
+                runtime.answer(context, response, &mut observe).await?;
             }
         }
         .await;
@@ -140,7 +140,7 @@ impl Runtime {
             loop {
                 let Invocation { runtime, context, payload, .. } = self.next(&mut buf).await?;
                 let response = runtime.handled(&context, async { handler(payload, &context).await }).await;
-                runtime.answer(context, response, runtime.pipelining, &mut observe).await?;
+                runtime.answer(context, response, &mut observe).await?;
             }
         }
         .await;
@@ -214,19 +214,18 @@ impl Runtime {
         &mut self,
         context: Context<'_>,
         response: Result<Response<'_>, Failure>,
-        pipelining: Pipelining,
         observe: &mut impl FnMut(&Context<'_>, &Error),
     ) -> Result<(), Error> {
-        let Self { conversation, socket, .. } = self;
+        let Self { conversation, socket, pipelining, .. } = self;
         let sent = match response {
             Ok(Response { content_type, body: ResponseBody::Buffered(body) }) => {
-                send(socket, conversation.respond(&context, &content_type, &body, pipelining)).await
+                send(socket, conversation.respond(&context, &content_type, &body, *pipelining)).await
             }
             Ok(Response { content_type, body: ResponseBody::Pieces { opening, pieces } }) => {
                 let pieces = iter(opening.map(Ok)).chain(pieces);
                 self.send_stream(Streaming::new(context, &content_type), pieces).await
             }
-            Err(failure) => send(socket, conversation.fail(&context, &failure.report(), pipelining)).await,
+            Err(failure) => send(socket, conversation.fail(&context, &failure.report(), *pipelining)).await,
         };
         match sent {
             Err(error) if error.is_fatal() => return Err(error),

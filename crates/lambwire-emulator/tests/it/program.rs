@@ -305,9 +305,33 @@ fn help_lists_the_exit_status_and_examples() {
     }
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_outlives_its_terminal_if_it_is_to() {
+    let mut command = Command::new("env");
+    let (key, value) = child::variable();
+    command.args([
+        "--ignore-signal=HUP",
+        env!("CARGO_BIN_EXE_lambwire-emulator"),
+        "--listen",
+        "127.0.0.1:0",
+        "--timeout",
+    ]);
+    command.args(["300", "--"]).arg(std::env::current_exe().unwrap()).args(child::arguments()).env(key, value);
+    let (mut emulator, ready, _lines) = serve_by(command);
+    signal(&emulator, "HUP");
+    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    assert_eq!(post(address, INVOKE, &[], b"1").text(), "1");
+    signal(&emulator, "TERM");
+    assert_eq!(emulator.wait().unwrap().code(), Some(143));
+}
+
 /// Starts the program to serve, and gives it back with what it says it listens at, and its standard output.
 fn serve() -> (Child, serde_json::Value, BufReader<impl Read>) {
-    let mut command = emulator(&["--listen", "127.0.0.1:0", "--timeout", "300"]);
+    serve_by(emulator(&["--listen", "127.0.0.1:0", "--timeout", "300"]))
+}
+
+fn serve_by(mut command: Command) -> (Child, serde_json::Value, BufReader<impl Read>) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let ready = loop {
@@ -329,7 +353,7 @@ fn signal(process: &Child, name: &str) {
 
 #[test]
 fn a_server_says_where_it_listens_and_ends_with_a_signal_and_its_program_with_it() {
-    for (name, status) in [("TERM", 143), ("INT", 130)] {
+    for (name, status) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
         let (mut emulator, ready, mut lines) = serve();
         let address = ready["listen"].as_str().unwrap().parse().unwrap();
         let pid = post(address, INVOKE, &[], b"\"pid\"").text().to_owned();

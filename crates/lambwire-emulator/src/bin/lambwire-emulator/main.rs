@@ -66,7 +66,13 @@ fn run(args: Option<Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> 
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+        let mut hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+        let hang_up = async {
+            match &mut hang_up {
+                Some(hang_up) => hang_up.recv().await,
+                None => future::pending().await,
+            }
+        };
         let work = async {
             match (args, event) {
                 (Some(args), Some(event)) => send(args.start()?.pop().ok_or(InvokeError::Stopped)?, event).await,
@@ -80,10 +86,18 @@ fn run(args: Option<Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> 
         tokio::select! {
             _ = interrupt.recv() => Ok(SIGNALLED + 2),
             _ = terminate.recv() => Ok(SIGNALLED + 15),
-            _ = hang_up.recv() => Ok(SIGNALLED + 1),
+            _ = hang_up => Ok(SIGNALLED + 1),
             result = work => result,
         }
     })
+}
+
+/// Whether this is to outlive its terminal: whoever has started it, such as nohup, ignores SIGHUP, the first of signals.
+/// Elsewhere than on Linux nobody tells.
+fn ignores_hang_up() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }
 
 /// The event to be sent, if there is only one.

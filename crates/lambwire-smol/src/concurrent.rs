@@ -33,7 +33,8 @@ fn concurrency(value: Option<&str>) -> usize {
 /// use lambwire_smol::{Error, lambwire::Context, max_concurrency, serve_concurrent};
 ///
 /// # smol::block_on(async {
-/// # let api = "127.0.0.1:1";
+/// # let nobodys = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+/// # let api = nobodys.as_str();
 /// let observe = |context: &Context<'_>, error: &Error| eprintln!("{}: {error}", context.request_id);
 /// let error = serve_concurrent(api, max_concurrency(), async |event, _| Ok(event.into()), observe).await;
 /// # assert!(matches!(error, Error::Transport { .. }));

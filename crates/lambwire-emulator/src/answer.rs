@@ -84,6 +84,8 @@ pub(crate) enum Failure {
     BadMode,
     /// The program cannot be started.
     BadEntrypoint(String),
+    /// An extension cannot be started.
+    BadExtension(String),
     /// An extension ended.
     ExtensionCrashed(Exit),
     /// An extension reported an error, which is of this type, and ended.
@@ -103,6 +105,7 @@ impl Failure {
             Self::Truncated => "Runtime.TruncatedResponse",
             Self::BadMode => "Runtime.InvalidResponseModeHeader",
             Self::BadEntrypoint(_) => "Runtime.InvalidEntrypoint",
+            Self::BadExtension(_) => "Extension.LaunchError",
             Self::ExtensionCrashed(_) => "Extension.Crash",
             Self::ExtensionFailed { error_type, .. } | Self::Silent(error_type) => error_type,
         }
@@ -124,7 +127,7 @@ impl Failure {
             }
             Self::Truncated => "Response was not sent to its end".to_owned(),
             Self::BadMode => "Invalid function response mode".to_owned(),
-            Self::BadEntrypoint(reason) => reason.clone(),
+            Self::BadEntrypoint(reason) | Self::BadExtension(reason) => reason.clone(),
             Self::ExtensionCrashed(exit) | Self::ExtensionFailed { exit, .. } => exit.status(),
             Self::Silent(_) => "The runtime reported an error without a body".to_owned(),
         };

@@ -53,6 +53,7 @@ mod queue;
 mod report;
 mod running;
 mod runtime_api;
+mod start_error;
 mod telemetry;
 mod terminal;
 mod variables;
@@ -60,7 +61,7 @@ mod watch;
 
 pub use answer::{Answer, Outcome};
 pub use console::{Console, LogFormat, Stderr};
-pub use emulator::{Emulator, StartError};
+pub use emulator::Emulator;
 pub use event::Event;
 pub use fleet::Freeze;
 #[doc(hidden)]
@@ -68,6 +69,7 @@ pub use guard::Guard;
 pub use invoke::UrlFormat;
 pub use queue::{InvokeError, ResponseStream};
 pub use running::Running;
+pub use start_error::StartError;
 pub use terminal::shown;
 #[doc(hidden)]
 pub use variables::pair;

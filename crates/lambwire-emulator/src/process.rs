@@ -21,6 +21,7 @@ use crate::event::new_id;
 use crate::exit::Exit;
 use crate::function::Function;
 use crate::platform::{adopts_orphans, restore_file_limit};
+use crate::start_error::StartError;
 
 /// Marks all processes of one start of a program, so that those are found which have left its process group and lost
 /// their parent.
@@ -69,9 +70,9 @@ impl Program {
 
     /// The command with the environment that it has by now: its own and that of this process stay, and are completed with
     /// what Lambda sets. An extension finds what the program finds, but for names that begin with `_`, as AWS has it.
-    fn command(&self) -> io::Result<Command> {
+    fn command(&self) -> Result<Command, String> {
         let mut command = copy(&self.command);
-        self.function.set_environment(&mut command, self.runtime_api).map_err(io::Error::other)?;
+        self.function.set_environment(&mut command, self.runtime_api)?;
         command.env_remove(FRAMES);
         if self.is_extension {
             let inherited = std::env::vars_os().map(|(name, _)| name);
@@ -85,8 +86,15 @@ impl Program {
         Ok(command)
     }
 
-    pub(crate) fn start(&self) -> io::Result<(Process, Outputs)> {
-        let mut command = self.command()?;
+    pub(crate) fn start(&self) -> Result<(Process, Outputs), StartError> {
+        let command = self.command().map_err(StartError::Variables)?;
+        self.spawn(command).map_err(|error| match self.is_extension {
+            true => StartError::Extension { path: self.name(), error },
+            false => StartError::Program { name: self.name(), error },
+        })
+    }
+
+    fn spawn(&self, mut command: Command) -> io::Result<(Process, Outputs)> {
         let (stdout, stdout_reader) = pipe::pipe()?;
         let (stderr, stderr_reader) = pipe::pipe()?;
         let has_frames = self.function.has_frames && !self.is_extension;

@@ -30,6 +30,7 @@ use crate::platform;
 use crate::process::{self, Program};
 use crate::queue::{Callers, InvokeError, Job, ResponseStream};
 use crate::runtime_api::{self, RuntimeApi};
+use crate::start_error::StartError;
 use crate::telemetry;
 
 /// An emulator that runs. Dropped, it ends at once, and the program with it.
@@ -65,12 +66,8 @@ pub(crate) enum Phase {
 }
 
 impl Running {
-    /// Starts the thread; the inner error is that of the program.
-    pub(crate) fn start(
-        parts: Parts,
-        addresses: Addresses,
-        lines: watch::Sender<bool>,
-    ) -> io::Result<io::Result<Self>> {
+    /// Starts the thread, and on it the first environment.
+    pub(crate) fn start(parts: Parts, addresses: Addresses, lines: watch::Sender<bool>) -> Result<Self, StartError> {
         let (phase, phases) = watch::channel(Phase::Open);
         let (end, ended) = mpsc::channel(1);
         let (callers, jobs) =
@@ -85,13 +82,14 @@ impl Running {
                     // Whoever starts it waits for this.
                     let _ = started.send(result);
                 })),
-                Err(error) => drop(started.send(Err(error))),
+                Err(error) => drop(started.send(Err(StartError::System(error)))),
             }
             drop(ended);
-        })?;
+        });
+        let thread = thread.map_err(StartError::Thread)?;
         let running = Self { callers, addresses, feed, lines: Arc::new(lines), phase, end, thread: Some(thread) };
         // A thread that ends without a word has reported its panic.
-        Ok(start.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map(|()| running))
+        start.recv().unwrap_or_else(|_| Err(StartError::System(io::ErrorKind::Other.into()))).map(|()| running)
     }
 
     pub(crate) fn callers(&self) -> &Callers {
@@ -215,7 +213,7 @@ impl Parts {
         callers: Callers,
         jobs: mpsc::UnboundedReceiver<Job>,
         mut phases: watch::Receiver<Phase>,
-        started: impl FnOnce(io::Result<()>),
+        started: impl FnOnce(Result<(), StartError>),
     ) {
         let Self { settings, environments, command, function, extensions, runtime_api, front, url, addresses, .. } =
             self;
@@ -223,7 +221,7 @@ impl Parts {
         let exports = if command.is_some() { Ok(String::new()) } else { function.exports(addresses.runtime_api) };
         let exports = match exports {
             Ok(exports) => exports,
-            Err(reason) => return started(Err(io::Error::other(reason))),
+            Err(reason) => return started(Err(StartError::Variables(reason))),
         };
         let factory = Factory { command, function: Rc::new(function), extensions, address: addresses.runtime_api };
         let fleet = Fleet::new(settings, environments, move |fleet, listener| factory.another(fleet, listener));
@@ -242,7 +240,7 @@ impl Parts {
         let mut listening = JoinSet::new();
         let opened = begun.and_then(|()| {
             for (listener, face) in faces {
-                let listener = tokio::net::TcpListener::from_std(listener)?;
+                let listener = tokio::net::TcpListener::from_std(listener).map_err(StartError::System)?;
                 let (callers, fleet, phases) = (callers.clone(), Rc::clone(&fleet), phases.clone());
                 listening.spawn_local(invoke::listen(listener, callers, fleet, face, Rc::clone(&options), phases));
             }
@@ -282,13 +280,13 @@ impl Parts {
 }
 
 /// Starts the first environment, and what looks after orphans.
-fn open(fleet: &Rc<Fleet>, runtime_api: TcpListener, owns_process: bool) -> io::Result<()> {
+fn open(fleet: &Rc<Fleet>, runtime_api: TcpListener, owns_process: bool) -> Result<(), StartError> {
     if owns_process {
         platform::adopt_orphans();
         platform::raise_file_limit();
-        spawn_local(reap(signal(SignalKind::child())?));
+        spawn_local(reap(signal(SignalKind::child()).map_err(StartError::System)?));
     }
-    let mut driver = fleet.add(Some(runtime_api))?;
+    let mut driver = fleet.add(Some(runtime_api)).map_err(StartError::System)?;
     if !fleet.settings.start.is_lazy {
         driver.start()?;
     }

@@ -22,8 +22,6 @@ use crate::variables::Variables;
 mod callers;
 mod start;
 
-pub use start::StartError;
-
 /// What is to be emulated: a program that is a Lambda runtime, and the configuration of its function.
 #[derive(Debug)]
 pub struct Emulator {

@@ -1,7 +1,5 @@
 //! How an emulator starts.
 
-use std::error::Error;
-use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
@@ -20,6 +18,7 @@ use crate::limits;
 use crate::page::Feed;
 use crate::process;
 use crate::running::{Addresses, Parts, Running};
+use crate::start_error::StartError;
 
 impl Emulator {
     /// Starts the program and everything else, on a thread of its own.
@@ -61,7 +60,6 @@ impl Emulator {
         };
         let feed = Arc::<Feed>::default();
         self.callers.feeds.push(Arc::clone(&feed));
-        let name = self.command.as_ref().map(|command| command.get_program().to_string_lossy().into_owned());
         let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
         let (lines, are_lines_open) = watch::channel(!self.is_held);
         let parts = Parts {
@@ -98,8 +96,7 @@ impl Emulator {
             held: self.held,
             owns_process: self.owns_process,
         };
-        let started = Running::start(parts, addresses, lines).map_err(StartError::Thread)?;
-        started.map_err(|error| StartError::Program { name: name.unwrap_or_default(), error })
+        Running::start(parts, addresses, lines)
     }
 }
 
@@ -125,48 +122,4 @@ fn listen(address: SocketAddr) -> io::Result<Bound> {
     rustix::net::listen(&listener, limits::BACKLOG)?;
     let address = listener.local_addr()?;
     Ok(Bound { listener, address })
-}
-
-/// The emulator cannot start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// An address cannot be listened at.
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why not.
-        error: io::Error,
-    },
-    /// The program cannot be started.
-    Program {
-        /// The program as it was named.
-        name: String,
-        /// Why not.
-        error: io::Error,
-    },
-    /// A file of variables cannot be read, or has none on one of its lines; says which.
-    Variables(String),
-    /// There is no thread to be had.
-    Thread(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listen { address, error } => write!(f, "cannot listen at {address}: {error}"),
-            Self::Program { name, error } => write!(f, "cannot start {name}: {error}"),
-            Self::Variables(reason) => f.write_str(reason),
-            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
-        }
-    }
-}
-
-impl Error for StartError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Listen { error, .. } | Self::Program { error, .. } | Self::Thread(error) => Some(error),
-            Self::Variables(_) => None,
-        }
-    }
 }

@@ -50,6 +50,13 @@ impl ShutdownReason {
     }
 }
 
+/// The first requests of an extension, for which a start waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    Registration,
+    Next,
+}
+
 /// How far an extension is. The name of a state stands in the refusals that it causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -76,7 +83,6 @@ impl State {
 struct Extension {
     id: String,
     name: String,
-    is_external: bool,
     wants_invoke: bool,
     wants_shutdown: bool,
     state: State,
@@ -124,13 +130,20 @@ impl Extensions {
 
     /// Whether all that have a process of their own have registered.
     pub(crate) fn have_registered(&self) -> bool {
-        self.external.iter().all(|name| self.list.iter().any(|extension| extension.name == *name))
+        self.external.iter().all(|name| self.awaited(name) != Some(Awaited::Registration))
     }
 
-    /// Whether all have come to their first `next`.
+    /// Whether all that have a process of their own have come to their first `next`.
     pub(crate) fn are_ready(&self) -> bool {
-        self.have_registered()
-            && self.list.iter().all(|extension| extension.state != State::Registered || !extension.is_external)
+        self.external.iter().all(|name| self.awaited(name).is_none())
+    }
+
+    /// What a start waits for that the extension of this name has not asked for, which has a process of its own.
+    pub(crate) fn awaited(&self, name: &str) -> Option<Awaited> {
+        match self.list.iter().find(|extension| extension.name == name) {
+            None => Some(Awaited::Registration),
+            Some(extension) => (extension.state == State::Registered).then_some(Awaited::Next),
+        }
     }
 
     /// Whether one is at work for an invocation.
@@ -165,7 +178,6 @@ impl Extensions {
         self.list.push(Extension {
             id: id.clone(),
             name: name.to_owned(),
-            is_external,
             wants_invoke,
             wants_shutdown,
             state: State::Registered,
@@ -365,10 +377,13 @@ mod tests {
     fn the_start_is_over_when_all_have_registered_and_asked() {
         let mut extensions = with_external();
         assert!(!extensions.have_registered());
+        assert_eq!(extensions.awaited("one.sh"), Some(Awaited::Registration));
         let id = extensions.register("one.sh", BOTH).unwrap();
         assert!(extensions.have_registered() && !extensions.are_ready());
+        assert_eq!(extensions.awaited("one.sh"), Some(Awaited::Next));
         assert_eq!(extensions.next(id.as_bytes(), ConnectionId(1)), Ok(None));
         assert!(extensions.are_ready() && !extensions.are_busy());
+        assert_eq!(extensions.awaited("one.sh"), None);
     }
 
     #[test]

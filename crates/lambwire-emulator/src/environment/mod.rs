@@ -19,7 +19,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use extensions::{Extensions, Notice, Refusal, ShutdownReason};
+pub(crate) use extensions::{Awaited, Extensions, Notice, Refusal, ShutdownReason};
 pub(crate) use table::Call;
 use table::{State, Verdict, verdict};
 

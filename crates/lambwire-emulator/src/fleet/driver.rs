@@ -1,7 +1,6 @@
 //! Leads an environment through its life: its processes are started when they are needed, and ended when they are late.
 
 use std::future::{self, Future, poll_fn};
-use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -12,13 +11,14 @@ use tokio::time::{sleep_until, timeout};
 
 use super::member::{Life, Member};
 use crate::answer::Failure;
-use crate::environment::ShutdownReason;
+use crate::environment::{Awaited, ShutdownReason};
 use crate::exit::Exit;
 use crate::limits;
 use crate::logs::{Cut, Reader, Source};
 use crate::process::{Outputs, Process, Program};
 use crate::queue::now_ms;
 use crate::report::TIMED_OUT;
+use crate::start_error::StartError;
 
 /// The processes of an environment, and what becomes of them.
 pub(crate) struct Driver {
@@ -68,7 +68,7 @@ impl Driver {
     }
 
     /// Starts the extensions, and the program, if it has none to wait for.
-    pub(crate) fn start(&mut self) -> io::Result<()> {
+    pub(crate) fn start(&mut self) -> Result<(), StartError> {
         self.member.memory.take();
         self.member.is_stale.set(false);
         // An extension in the process of the runtime may subscribe as well.
@@ -90,18 +90,28 @@ impl Driver {
         Ok(())
     }
 
-    /// Says that the program has not asked for anything, if that is so.
+    /// Says which of the processes a start waits for, if it does.
     fn tell_slow(&mut self) {
         self.slow_at = None;
-        // It may have reported an error, and stayed.
+        // The program may have reported an error, and stayed.
         self.member.tell_init_complaint();
         let environment = self.member.environment.borrow();
-        if environment.started_at().is_some() || environment.has_init_error() {
+        if environment.has_init_error() {
             return;
         }
-        let seconds = limits::SLOW_START.as_secs();
+        let seconds = self.member.start_duration().as_secs();
+        for (name, extension) in &self.extensions {
+            let awaited = match environment.extensions.awaited(name) {
+                Some(Awaited::Registration) => "registered",
+                Some(Awaited::Next) => "asked for an event",
+                None => continue,
+            };
+            log::warn!("extension {}: started {seconds} s ago, has not {awaited}", extension.name());
+        }
+        if environment.started_at().is_some() || self.is_held_back {
+            return;
+        }
         match &*self.member.program.borrow() {
-            _ if self.is_held_back => log::warn!("started {seconds} s ago, and not all extensions have registered"),
             Some(program) => log::warn!(
                 "{}: started {seconds} s ago, has not asked for an event: no runtime client in it?",
                 program.name()
@@ -110,7 +120,7 @@ impl Driver {
         }
     }
 
-    fn start_program(&mut self) -> io::Result<()> {
+    fn start_program(&mut self) -> Result<(), StartError> {
         self.is_held_back = false;
         if let Some(program) = &mut *self.member.program.borrow_mut() {
             let (process, outputs) = program.start()?;
@@ -131,6 +141,9 @@ impl Driver {
                 Woken::Slow => self.tell_slow(),
                 Woken::Late => {
                     self.reason = ShutdownReason::Timeout;
+                    if self.slow_at.is_some() {
+                        self.tell_slow();
+                    }
                     self.member.tell_init_failure(TIMED_OUT);
                     self.member.environment.borrow_mut().tick(Instant::now());
                     self.member.act();
@@ -203,11 +216,15 @@ impl Driver {
         }
     }
 
-    fn fail_to_start(&mut self, error: &io::Error) {
-        let name = self.member.program.borrow().as_ref().map(Program::name).unwrap_or_default();
-        log::error!("cannot start {name}: {error}");
-        let failure = Failure::BadEntrypoint(format!("fork/exec {name}: {error}"));
+    fn fail_to_start(&mut self, error: &StartError) {
+        log::error!("{error}");
+        let failure = match error {
+            StartError::Extension { path, error } => Failure::BadExtension(format!("fork/exec {path}: {error}")),
+            StartError::Program { name, error } => Failure::BadEntrypoint(format!("fork/exec {name}: {error}")),
+            error => Failure::BadEntrypoint(error.to_string()),
+        };
         self.extension_processes.clear();
+        self.member.extension_pids.borrow_mut().clear();
         self.is_started = false;
         self.member.environment.borrow_mut().fail_claim(&failure);
         self.member.act();

@@ -94,7 +94,7 @@ impl Drop for Directory {
 /// The emulator is a process of its own, so that its extensions have an environment of their own.
 fn run(directory: &Directory, options: &[&str], event: &str) -> std::process::Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(["--extensions", directory.0.join("bin").to_str().unwrap(), "--init-timeout", "300"]);
+    command.args(["--extensions", directory.0.join("bin").to_str().unwrap()]);
     command.args(options).args(["--event-json", event, "--"]).arg(env::current_exe().unwrap()).args(child::arguments());
     let (key, value) = child::variable();
     command.env(key, value).env(HEARD, directory.heard());
@@ -114,7 +114,7 @@ fn an_extension_hears_of_every_invocation_and_of_the_end() {
 #[test]
 fn an_extension_hears_of_a_time_out() {
     let directory = Directory::new("timeout");
-    let output = run(&directory, &["--timeout", "2"], "hang");
+    let output = run(&directory, &["--timeout", "2", "--init-timeout", "300"], "hang");
     assert_eq!(output.status.code(), Some(1));
     assert!(directory.read().ends_with("SHUTDOWN timeout\n"), "{}", directory.read());
 }
@@ -128,6 +128,39 @@ fn an_extension_that_ends_fails_the_caller() {
     let answer = String::from_utf8(output.stdout).unwrap();
     assert!(answer.starts_with(r#"{"errorType":"Extension.Crash","errorMessage":"RequestId: "#), "{answer}");
     assert!(answer.ends_with(r#" Error: exit status 7"}"#), "{answer}");
+}
+
+#[test]
+fn an_extension_that_cannot_be_run_is_named() {
+    let directory = Directory::new("unfit");
+    let path = directory.0.join("bin/watcher");
+    for (text, mode) in [("#!/bin/sh\n", 0o644), ("#!/bin/sh\r\n", 0o755), ("no program", 0o755)] {
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        let at_once = run(&directory, &[], "{}");
+        let said = String::from_utf8(at_once.stderr).unwrap();
+        let expected = format!("lambwire-emulator: cannot start the extension {}: ", path.display());
+        assert!(at_once.status.code() == Some(2) && said.starts_with(&expected), "{text:?}: {said}");
+        let called = run(&directory, &["--start", "call"], "{}");
+        let answer = String::from_utf8(called.stdout).unwrap();
+        let report = r#"{"errorType":"Extension.LaunchError","errorMessage":"RequestId: "#;
+        let reason = format!("Error: fork/exec {}: ", path.display());
+        assert!(answer.starts_with(report) && answer.contains(&reason), "{text:?}: {answer}");
+    }
+}
+
+#[test]
+fn an_extension_that_has_not_registered_is_named() {
+    let directory = Directory::new("awaited");
+    let path = directory.0.join("bin/watcher");
+    fs::write(&path, "#!/bin/sh\nsleep 300\n").unwrap();
+    let output = run(&directory, &["--timeout", "0.1", "--init-timeout", "0.1"], "{}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let named = format!("lambwire-emulator: extension {}: started ", path.display());
+    assert!(
+        said.lines().any(|line| line.starts_with(&named) && line.ends_with(" s ago, has not registered")),
+        "{said}"
+    );
 }
 
 #[test]

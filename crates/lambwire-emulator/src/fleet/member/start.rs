@@ -76,7 +76,7 @@ impl Member {
         }
     }
 
-    fn start_duration(&self) -> Duration {
+    pub(in crate::fleet) fn start_duration(&self) -> Duration {
         self.started_at.get().map(|started_at| started_at.elapsed()).unwrap_or_default()
     }
 

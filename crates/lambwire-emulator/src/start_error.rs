@@ -1,0 +1,62 @@
+//! Why an emulator does not start, or one of its programs.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+/// The emulator cannot start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be listened at.
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The program cannot be started.
+    Program {
+        /// The program as it was named.
+        name: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// An extension cannot be started.
+    Extension {
+        /// The extension as it was named.
+        path: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A file of variables cannot be read, or has none on one of its lines; says which.
+    Variables(String),
+    /// There is no thread to be had.
+    Thread(io::Error),
+    /// The system refuses the emulator something else that it needs.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen { address, error } => write!(f, "cannot listen at {address}: {error}"),
+            Self::Program { name, error } => write!(f, "cannot start {name}: {error}"),
+            Self::Extension { path, error } => write!(f, "cannot start the extension {path}: {error}"),
+            Self::Variables(reason) => f.write_str(reason),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            Self::System(error) => write!(f, "cannot start: {error}"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Listen { error, .. } | Self::Program { error, .. } | Self::Extension { error, .. } => Some(error),
+            Self::Thread(error) | Self::System(error) => Some(error),
+            Self::Variables(_) => None,
+        }
+    }
+}

@@ -90,6 +90,14 @@ def changes(root):
         for n in range(3):
             check("changes", running.invoke(str(n)), ("text", f"[{n},1]".encode()))
     passed += 1
+    for separators in ("en", " ", "$(printf '\\n\\t')"):
+        for names in ("IFS", "PATH", "LC_ALL POSIXLY_CORRECT PATH IFS"):
+            fixed = f'IFS="{separators}" PATH=$PATH:/none; readonly {names}\nhandler() {{ printf %s "$1"; }}\n'
+            with root.serve(fixed) as running:
+                for event in ("1", '{"en":" en "}', f'["{"en " * 30_000}"]'):
+                    check(f"readonly {names}", running.invoke(event), ("text", event.encode()))
+                check(f"readonly {names}: the end", (running.end(), running.logged()), (0, ""))
+            passed += 1
     return passed
 
 

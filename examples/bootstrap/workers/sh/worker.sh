@@ -18,7 +18,7 @@ for lambwire_spare in "$LAMBWIRE_EVENTS_FD" "$LAMBWIRE_ANSWERS_FD"; do
 done
 lambwire_file=$LAMBWIRE_FILE lambwire_function=$LAMBWIRE_FUNCTION
 unset LAMBWIRE_FILE LAMBWIRE_FUNCTION LAMBWIRE_EVENTS_FD LAMBWIRE_ANSWERS_FD LAMBWIRE_BYTES
-lambwire_path=$PATH lambwire_turn=0 lambwire_lang=${LC_ALL-}
+lambwire_path=$PATH lambwire_turn=0 lambwire_lang=${LC_ALL-} lambwire_readonly=
 lambwire_newline='
 '
 # A letter of two bytes.
@@ -29,14 +29,27 @@ lambwire_nul=$(printf '\377')
 # In a subshell: undoes what the script may have changed that matters to this file. The variable has bash prefer its own
 # `unset` to a function of that name, and ksh makes no process of a subshell before it is asked for a limit.
 lambwire_clean() {
-    POSIXLY_CORRECT=1
+    case $lambwire_readonly in *POSIXLY_CORRECT*) ;; *) POSIXLY_CORRECT=1 ;; esac
     case ${KSH_VERSION-} in *93*) ulimit -t unlimited 2>&- ;; esac
     unset -f read printf print test head sed tr wc cat date command exec exit export unalias 2>&-
     unalias -a 2>&-
-    IFS=' ' PATH=$lambwire_path
+    case $lambwire_readonly in *IFS*) ;; *) IFS=' ' ;; esac
+    case $lambwire_readonly in *PATH*) ;; *) PATH=$lambwire_path ;; esac
     # yash takes bytes for text by the locale that it was started with.
-    case ${YASH_VERSION-} in '') LC_ALL=C ;; *) LC_ALL=$lambwire_lang ;; esac
+    case $lambwire_readonly${YASH_VERSION-} in
+    *LC_ALL*) ;;
+    *[0-9]*) LC_ALL=$lambwire_lang ;;
+    *) LC_ALL=C ;;
+    esac
     export PATH LC_ALL
+}
+
+# Takes note of what the script has made readonly: to set that would end the shell.
+lambwire_find_readonly() {
+    (IFS=' ') || lambwire_readonly=IFS
+    (PATH=$PATH) || lambwire_readonly=$lambwire_readonly.PATH
+    (LC_ALL=C) || lambwire_readonly=$lambwire_readonly.LC_ALL
+    (POSIXLY_CORRECT=1) || lambwire_readonly=$lambwire_readonly.POSIXLY_CORRECT
 }
 
 # `printf` is no part of mksh, and a program takes no long argument.
@@ -123,14 +136,15 @@ lambwire_write() {
 # behind it: the ends of lines at the end of an output are lost.
 lambwire_receive() {
     lambwire_clean
-    read -r lambwire_kind lambwire_id lambwire_part lambwire_size <&7 || exit 1
-    lambwire_context= lambwire_trace=-
-    case $lambwire_part in 0) ;; *) read -r lambwire_context <&7 ;; esac
+    # Not into words, which IFS may not part here.
+    read -r lambwire_head <&7 || exit 1
+    lambwire_context= lambwire_trace=- lambwire_size=${lambwire_head##*' '} lambwire_head=${lambwire_head%' '*}
+    case $lambwire_head in *' 0') ;; *) read -r lambwire_context <&7 ;; esac
     # The first is ours: those of the caller come later.
     lambwire_part=${lambwire_context#*'"trace_id":'}
     case $lambwire_part in '"'*) lambwire_unescape "${lambwire_part#?}" && lambwire_trace="=$lambwire_text" ;; esac
     {
-        lambwire_print "$lambwire_kind $lambwire_id$lambwire_newline$lambwire_size$lambwire_newline"
+        lambwire_print "${lambwire_head%' '*}$lambwire_newline$lambwire_size$lambwire_newline"
         lambwire_print "$lambwire_trace$lambwire_newline$lambwire_context$lambwire_newline"
         case ${LAMBWIRE_BYTES:+bytes} in bytes) ;; *) head -c "$lambwire_size" <&7 ;; esac
         lambwire_print .
@@ -367,4 +381,5 @@ lambwire_flags=$-
 lambwire_hint() { :; }
 # From here on there may be aliases, which nothing in quotation marks is.
 "set" +aeuvx
+"lambwire_find_readonly" 2>/dev/null
 "lambwire_serve" 0

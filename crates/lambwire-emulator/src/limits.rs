@@ -72,8 +72,12 @@ pub(crate) const PRINT_ORDERS: usize = 1024;
 /// How long the last lines have to be read before the program ends.
 pub const PRINT_PATIENCE: Duration = Duration::from_millis(500);
 
-/// How often the memory of processes is looked at, at most.
+/// How often the memory of processes is looked at when invocations end, at most.
 pub(crate) const MEMORY_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How often it is looked at while an invocation is under way: what the function starts may have ended when that does. Ours:
+/// a look takes some ten system calls for each process.
+pub(crate) const MEMORY_LOOK: Duration = Duration::from_millis(250);
 
 /// Most environments of a function: AWS's default for the concurrency of an account.
 pub const ENVIRONMENTS: usize = 1000;

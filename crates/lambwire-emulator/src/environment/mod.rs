@@ -220,6 +220,11 @@ impl Environment {
         self.in_flight.is_empty() && self.claim.is_none()
     }
 
+    /// Since when the runtime has had the oldest invocation that is under way.
+    pub(crate) fn busy_since(&self) -> Option<Instant> {
+        self.in_flight.iter().map(|current| current.given_at).min()
+    }
+
     /// When the runtime first asked for an invocation.
     pub(crate) fn ready_at(&self) -> Option<Instant> {
         self.ready_at

@@ -45,6 +45,8 @@ enum Woken {
     Late,
     /// The start has not failed, and takes long.
     Slow,
+    /// An invocation takes long.
+    Look,
 }
 
 impl Driver {
@@ -139,6 +141,12 @@ impl Driver {
                 Woken::Exited(exit) => self.after(exit).await,
                 Woken::ExtensionExited(name, exit) => self.after_extension(&name, exit).await,
                 Woken::Slow => self.tell_slow(),
+                Woken::Look => {
+                    // It may be over, and another under way.
+                    if self.member.look_at().is_some_and(|at| at <= Instant::now()) {
+                        self.member.read_memory();
+                    }
+                }
                 Woken::Late => {
                     self.reason = ShutdownReason::Timeout;
                     if self.slow_at.is_some() {
@@ -156,7 +164,8 @@ impl Driver {
 
     async fn wait(&mut self) -> Woken {
         let deadline = self.member.environment.borrow().deadline();
-        self.member.armed.set(deadline);
+        let look_at = self.member.look_at();
+        self.member.armed.set(deadline.into_iter().chain(look_at).min());
         tokio::select! {
             biased;
             exit = exited(&mut self.process) => Woken::Exited(exit),
@@ -164,6 +173,7 @@ impl Driver {
             () = self.member.wake.notified() => Woken::Called,
             () = at(deadline) => Woken::Late,
             () = at(self.slow_at) => Woken::Slow,
+            () = at(look_at) => Woken::Look,
         }
     }
 

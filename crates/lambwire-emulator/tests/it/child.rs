@@ -146,6 +146,10 @@ fn serve(peer: &mut Peer) {
                 peer.respond(&given.id, rest.as_bytes());
                 exit(0);
             }
+            "shell" => {
+                let status = Command::new("sh").args(["-c", rest]).status().unwrap();
+                peer.respond(&given.id, status.to_string().as_bytes());
+            }
             "stay" => {
                 peer.respond(&given.id, rest.as_bytes());
                 hang();

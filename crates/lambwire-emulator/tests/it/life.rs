@@ -291,6 +291,23 @@ fn a_start_that_fails_or_takes_long_is_reported() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn memory_of_a_process_that_has_ended_is_reported() {
+    let (key, value) = child::variable();
+    let reported_mb = |seconds: u32| -> u32 {
+        // What has no end of a line is kept whole.
+        let event = format!("shell (head -c 67108864 /dev/zero; sleep {seconds}) | tail >/dev/null");
+        let mut command = program(&["--timeout", "300", "--event-json", &event, "--"]);
+        command.arg(env::current_exe().unwrap()).args(child::arguments()).env(key, value);
+        let lines = String::from_utf8(command.output().unwrap().stderr).unwrap();
+        let used = lines.split_once("Max Memory Used: ").unwrap_or_else(|| panic!("{lines}")).1;
+        used.split(' ').next().unwrap().parse().unwrap()
+    };
+    // On a busy machine it may be gone before the emulator has looked.
+    assert!([1, 4, 16, 64].into_iter().any(|seconds| reported_mb(seconds) >= 64));
+}
+
+#[test]
 fn a_runtime_that_takes_no_part_in_snapshots_is_named() {
     let (key, value) = child::variable();
     let mut command =

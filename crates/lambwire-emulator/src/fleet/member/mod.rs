@@ -43,7 +43,7 @@ pub(crate) struct Member {
     pub(in crate::fleet) listeners: RefCell<HashMap<ConnectionId, oneshot::Sender<Vec<u8>>>>,
     /// Wakes the driver.
     pub(in crate::fleet) wake: Notify,
-    /// The deadline that the driver sleeps until.
+    /// When the driver wakes up by itself.
     pub(in crate::fleet) armed: Cell<Option<Instant>>,
     pub(in crate::fleet) life: Cell<Life>,
     /// The program's process, until its end is known.
@@ -263,8 +263,8 @@ impl Member {
         let invocation = Rc::clone(&held.invocation);
         drop(all_held);
         self.record("start", Some(id), || records::start(&invocation));
-        let deadline = timeout.map(|timeout| now + timeout);
-        if deadline.is_some_and(|deadline| self.armed.get().is_none_or(|armed| armed > deadline)) {
+        let due = now + timeout.map_or(limits::MEMORY_LOOK, |timeout| timeout.min(limits::MEMORY_LOOK));
+        if self.armed.get().is_none_or(|armed| armed > due) {
             self.wake.notify_one();
         }
         if self.has_extension() {

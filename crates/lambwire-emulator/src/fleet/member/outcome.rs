@@ -1,7 +1,7 @@
 //! What comes of invocations: answers for callers, lines for people, records for subscribers.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use lambwire::ApiError;
 use serde_json::{Value, json};
@@ -181,7 +181,10 @@ impl Member {
         }
         self.tell_complaint(&finished.id);
         let (init, restore) = self.take_start_durations();
-        self.read_memory(finished.duration);
+        let is_fresh = self.memory.get().read_at.is_some_and(|at| at.elapsed() < limits::MEMORY_INTERVAL);
+        if !is_fresh || finished.duration >= limits::MEMORY_INTERVAL {
+            self.read_memory();
+        }
         let report = Report {
             request_id: &finished.id,
             init,
@@ -233,13 +236,17 @@ impl Member {
         }
     }
 
-    /// Looks how much memory the processes have had, unless that has just been done.
-    fn read_memory(&self, duration: Duration) {
-        let Some(pid) = self.pid.get() else { return };
-        let Memory { read_at, max_mb } = self.memory.get();
-        let is_fresh = read_at.is_some_and(|at| at.elapsed() < limits::MEMORY_INTERVAL);
-        if !is_fresh || duration >= limits::MEMORY_INTERVAL {
-            let max_mb = max_mb.max(process::max_memory_mb(pid));
+    /// When to look next at the memory of the processes, if an invocation is under way.
+    pub(in crate::fleet) fn look_at(&self) -> Option<Instant> {
+        self.pid.get()?;
+        let since = self.environment.borrow().busy_since()?;
+        Some(self.memory.get().read_at.map_or(since, |at| at.max(since)) + limits::MEMORY_LOOK)
+    }
+
+    /// Looks how much memory the processes have had.
+    pub(in crate::fleet) fn read_memory(&self) {
+        if let Some(pid) = self.pid.get() {
+            let max_mb = self.memory.get().max_mb.max(process::max_memory_mb(pid));
             self.memory.set(Memory { read_at: Some(Instant::now()), max_mb });
         }
     }

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # What the standard library of rustup adds: it writes backtraces, and reads DWARF for that. Ours does not (musl.sh).
-RUSTUP_BYTES=336000
+RUSTUP_BYTES=${RUSTUP_BYTES:-336000}
 
 main() {
     local wanted program bytes

@@ -12,7 +12,7 @@ quick: fmt
     RUSTDOCFLAGS="-D warnings" cargo doc {{members}} --no-deps
 
 # What takes longer, or builds much of other people's
-nightly: image page clients durable compare storm cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms book manuals publishable msrv wheel actionlint conformance conformance-bugs conformance-proxy
+nightly: image page clients durable compare storm cargo-lambda simulate-bugs images events libraries more-languages soak-languages platforms book manuals publishable msrv wheel actionlint conformance conformance-bugs conformance-go conformance-proxy
 
 # Is every file formatted? (`cargo fmt` formats them)
 fmt:
@@ -134,6 +134,10 @@ release version:
 conformance-bugs:
     cargo build -q -p lambwire-conformance
     python3 scripts/conformance_bugs.py "${CARGO_TARGET_DIR:-target}/debug/lambwire-conformance"
+
+# The runtime in Go of docs/ten-minutes.md holds every must of the conformance kit
+conformance-go:
+    scripts/conformance-go.sh
 
 # Runtimes do behind examples/proxy what they do without it
 conformance-proxy:

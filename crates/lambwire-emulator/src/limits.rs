@@ -105,6 +105,9 @@ pub(crate) const TELEMETRY_BATCHES: usize = 4;
 /// How long a subscriber has to take a batch.
 pub(crate) const DELIVERY: Duration = Duration::from_secs(2);
 
+/// Longest reply of a subscriber to a batch, in bytes; behind that its connection is closed. Ours: only the status counts.
+pub(crate) const TELEMETRY_REPLY_BYTES: usize = 64 * 1024;
+
 /// How long a subscriber that refuses a connection is tried: AWS's crate listens anew for each.
 pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_millis(100);
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
@@ -78,8 +78,7 @@ impl Link {
                 };
                 let reply = kept.send_request(request(*port, body)?).await.map_err(|error| error.to_string())?;
                 let status = reply.status();
-                reply.into_body().collect().await.map_err(|error| error.to_string())?;
-                *sender = Some(kept);
+                *sender = ends_soon(reply.into_body()).await.then_some(kept);
                 if status.is_success() { Ok(()) } else { Err(format!("status {status}")) }
             }
         }
@@ -95,6 +94,20 @@ fn request(port: u16, body: Bytes) -> Result<Request<Full<Bytes>>, String> {
         .header("Content-Type", "application/json")
         .header("Sequence-Id", BASE64_STANDARD.encode(random));
     request.body(Full::new(body)).map_err(|error| error.to_string())
+}
+
+/// Throws away what a reply says beside its status; says whether that was all, so that the connection takes another
+/// request.
+async fn ends_soon(mut body: Incoming) -> bool {
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        bytes += frame.data_ref().map_or(0, Bytes::len);
+        if bytes > limits::TELEMETRY_REPLY_BYTES {
+            return false;
+        }
+    }
+    true
 }
 
 /// A connection that takes another request: after a reply it does not at once.
@@ -243,7 +256,51 @@ impl Subscriber {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use tokio::runtime::{Builder, LocalOptions};
+
     use super::*;
+
+    /// Sends a record to a subscriber that answers with `len` bytes of a body of `said`; says whether the connection is
+    /// kept.
+    fn send_one(len: usize, said: usize) -> Result<bool, String> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let answering = thread::spawn(move || {
+            let mut stream = BufReader::new(listener.accept().unwrap().0);
+            let mut line = String::new();
+            while line != "\r\n" {
+                line.clear();
+                stream.read_line(&mut line).unwrap();
+            }
+            stream.read_exact(&mut [0; 3]).unwrap();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {said}\r\n\r\n");
+            // Who has had enough goes away in the middle.
+            let _ = stream.get_mut().write_all(&[head.as_bytes(), &vec![b'x'; len]].concat());
+            stream
+        });
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
+        let result = runtime.block_on(async {
+            let mut link = Link::open(Destination::Http { port }).await.unwrap();
+            let records = ["1".to_owned()];
+            timeout(Duration::from_secs(300), link.send(&records)).await.unwrap()?;
+            Ok(matches!(link, Link::Http { sender: Some(_), .. }))
+        });
+        drop(answering.join().unwrap());
+        result
+    }
+
+    #[test]
+    fn a_reply_is_read_to_its_limit_and_its_status_counts_in_any_case() {
+        let most = limits::TELEMETRY_REPLY_BYTES;
+        for len in [0, most - 1, most, most + 1] {
+            assert_eq!(send_one(len, len), Ok(len <= most), "{len}");
+        }
+        assert_eq!(send_one(most + 1, usize::MAX / 2), Ok(false));
+    }
 
     fn subscriber() -> Subscriber {
         Subscriber::new(

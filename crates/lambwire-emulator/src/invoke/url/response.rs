@@ -107,10 +107,12 @@ pub(super) fn made(said: &Value, body: ReplyBody, usual_type: &'static str) -> R
         Some(Value::String(status)) => status.parse().ok(),
         Some(status) => status.as_u64().and_then(|status| u16::try_from(status).ok()),
     };
-    let status = status.and_then(|status| StatusCode::from_u16(status).ok()).ok_or_else(|| {
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+    // Below 200 it would only announce a reply.
+    let status = status.filter(|status| !status.is_informational()).ok_or_else(|| {
         malformed(
             "statusCode",
-            format_args!("is no status of HTTP: {}", said.get("statusCode").unwrap_or(&Value::Null)),
+            format_args!("is no status of a reply: {}", said.get("statusCode").unwrap_or(&Value::Null)),
         )
     })?;
     let mut reply = with_type(status, usual_type, body);
@@ -189,8 +191,8 @@ mod tests {
     #[test]
     fn what_cannot_be_sent_is_named() {
         for (answer, why) in [
-            (r#"{"statusCode":"abc"}"#, r#"statusCode is no status of HTTP: "abc""#),
-            (r#"{"statusCode":99}"#, "statusCode is no status of HTTP: 99"),
+            (r#"{"statusCode":"abc"}"#, r#"statusCode is no status of a reply: "abc""#),
+            (r#"{"statusCode":99}"#, "statusCode is no status of a reply: 99"),
             (r#"{"statusCode":200,"headers":{"a b":"x"}}"#, r#"headers has no name of a header: "a b""#),
             (r#"{"statusCode":200,"headers":{"a":"x\r\ny"}}"#, r#"the header "a" cannot have the value "x\r\ny""#),
             (r#"{"statusCode":200,"cookies":["\n"]}"#, r#"the header "set-cookie" cannot have the value "\n""#),
@@ -203,6 +205,17 @@ mod tests {
             assert!(said.starts_with(why), "{said}");
         }
         assert_eq!(prelude(b"{}").err(), Some(no_prelude()));
+    }
+
+    #[test]
+    fn a_status_that_only_announces_a_reply_is_none() {
+        for status in [100, 101, 103, 199, 200] {
+            let said = format!(r#"{{"statusCode":{status}}}"#);
+            for format in [UrlFormat::V2, UrlFormat::V1, UrlFormat::Alb] {
+                assert_eq!(response(format, said.clone().into_bytes()).is_ok(), status == 200, "{status}");
+            }
+            assert_eq!(prelude(&[said.as_bytes(), &PRELUDE_SEPARATOR].concat()).is_ok(), status == 200, "{status}");
+        }
     }
 
     #[test]

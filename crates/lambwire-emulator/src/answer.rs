@@ -15,6 +15,9 @@ use crate::report::{RESTORE_TIMED_OUT, TIMED_OUT};
 /// Media type of an answer whose function named none.
 pub(crate) const JSON: &str = "application/json";
 
+/// Type of an error whose runtime named none.
+pub(crate) const UNKNOWN: &str = "Runtime.Unknown";
+
 /// What came of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -194,7 +197,7 @@ impl Reported {
             Self::Streamed { content_type } => (Outcome::Success, content_type, Vec::new()),
             // AWS's server makes a report of the type if none is sent.
             Self::Error { error_type, report } if report.is_empty() => {
-                let error_type = error_type.unwrap_or_else(|| "Runtime.Unknown".to_owned());
+                let error_type = error_type.unwrap_or_else(|| UNKNOWN.to_owned());
                 (Outcome::Failure, None, Failure::Silent(error_type).body(&request_id))
             }
             Self::Error { report, .. } => (Outcome::Failure, None, report),
@@ -229,7 +232,7 @@ impl Complaint {
         let message = member("errorMessage").unwrap_or(&text);
         let message = message.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         Self {
-            error_type: error_type.or(member("errorType")).unwrap_or("Runtime.Unknown").to_owned(),
+            error_type: error_type.or(member("errorType")).unwrap_or(UNKNOWN).to_owned(),
             message: message.chars().take(limits::COMPLAINT_CHARS).collect(),
         }
     }

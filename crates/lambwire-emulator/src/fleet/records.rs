@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::{Value, json};
 
 use super::Registration;
-use crate::answer::Failure;
+use crate::answer::{Failure, UNKNOWN};
 use crate::environment::{Spans, Status};
 use crate::event::Invocation;
 use crate::report::{RESTORE_TIMED_OUT, Report, TIMED_OUT, ms};
@@ -109,7 +109,7 @@ pub(super) fn managed_report(report: &Report<'_>, spans: &Spans, invocation: &In
 fn ended(report: &Report<'_>, invocation: &Invocation) -> Value {
     let (status, error_type) = match report.status {
         Status::Success => ("success", None),
-        Status::Reported(error_type) => ("error", Some(error_type.as_deref().unwrap_or("Runtime.Unknown"))),
+        Status::Reported(error_type) => ("error", Some(error_type.as_deref().unwrap_or(UNKNOWN))),
         Status::Failed(failure @ Failure::TimedOut(_)) => ("timeout", Some(failure.error_type())),
         Status::Failed(failure) => ("error", Some(failure.error_type())),
     };

@@ -10,8 +10,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::request::Asked;
-use crate::answer::Reported;
+use crate::answer::{Reported, UNKNOWN};
 use crate::incoming::{BodyStep, Incoming};
+use crate::json;
 use crate::limits;
 use crate::queue::{Outlet, Piece};
 
@@ -231,13 +232,15 @@ impl Connection {
 
 fn stream_failure(error: &StreamError<'_>) -> Reported {
     let mut room = vec![0; lambwire::limits::TRAILERS_BYTES];
-    Reported::Error {
-        error_type: str::from_utf8(error.error_type)
-            .ok()
-            .filter(|error_type| !error_type.is_empty())
-            .map(str::to_owned),
-        report: error.report(&mut room).unwrap_or_default().to_vec(),
-    }
+    let error_type = str::from_utf8(error.error_type).ok().filter(|error_type| !error_type.is_empty());
+    let report = error.report(&mut room).map_or_else(
+        || {
+            let message = "The trailer Lambda-Runtime-Function-Error-Body is no base64";
+            json::object(&[("errorType", error_type.unwrap_or(UNKNOWN)), ("errorMessage", message)]).into_bytes()
+        },
+        <[u8]>::to_vec,
+    );
+    Reported::Error { error_type: error_type.map(str::to_owned), report }
 }
 
 impl From<io::Error> for Lost {

@@ -10,6 +10,7 @@ use lambwire_emulator::{Answer, Console, Emulator, Event, InvokeError, Outcome, 
 use smol::future::poll_once;
 
 use crate::peer::{Peer, accepted, said};
+use crate::wire::Wire;
 
 /// Long enough for whatever a test waits for that does come.
 pub(crate) const AMPLE: Duration = Duration::from_secs(300);
@@ -110,6 +111,27 @@ fn a_streamed_response_is_collected() {
     assert_eq!(answer.outcome, Outcome::Success);
     assert_eq!(answer.content_type, "text/x-stream");
     assert_eq!(answer.body, b"abc\0");
+}
+
+#[test]
+fn a_trailer_that_is_no_base64_is_named_in_the_report() {
+    let emulator = start();
+    let answer = invoke_with(&emulator, Event::new("{}"), |peer| {
+        let given = peer.next();
+        let mut wire = Wire(peer.stream.try_clone().unwrap());
+        let answered = wire.exchange(format!(
+            "POST /2018-06-01/runtime/invocation/{}/response HTTP/1.1\r\nHost: x\r\n\
+             Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\
+             Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n\
+             0\r\nLambda-Runtime-Function-Error-Type: Function.X\r\nLambda-Runtime-Function-Error-Body: {{}}\r\n\r\n",
+            given.id
+        ));
+        assert_eq!(answered.status, 202);
+    });
+    assert_eq!(answer.outcome, Outcome::Failure);
+    let expected =
+        r#"{"errorType":"Function.X","errorMessage":"The trailer Lambda-Runtime-Function-Error-Body is no base64"}"#;
+    assert_eq!(str::from_utf8(&answer.body), Ok(expected));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::{Held, Member, Memory};
-use crate::answer::{End, Outcome, Reported};
+use crate::answer::{End, Outcome, Reported, UNKNOWN};
 use crate::environment::{Action, Begun, Call, Capacity, Finished};
 use crate::fleet::records;
 use crate::limits;
@@ -56,7 +56,7 @@ impl Member {
     /// The report of a runtime that cannot start is here.
     pub(crate) fn end_init_error(&self, reported: Reported) {
         self.init_complaint.replace(reported.complaint());
-        self.tell_init_failure(reported.error_type().as_deref().unwrap_or("Runtime.Unknown"));
+        self.tell_init_failure(reported.error_type().as_deref().unwrap_or(UNKNOWN));
         let claimed = self.environment.borrow_mut().end_init_error(reported.error_type());
         if let Some(id) = claimed {
             self.answer(&id, reported);

@@ -9,7 +9,7 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use lambwire::Mode;
 
 use super::sniff::sniffed;
-use crate::answer::{Answer, End, Failure, JSON};
+use crate::answer::{Answer, End, Failure, JSON, UNKNOWN};
 use crate::environment::Status;
 use crate::invoke::reply::{self, Reply};
 use crate::json;
@@ -97,7 +97,7 @@ fn sanitised(error_type: Option<String>) -> String {
     match &*error_type {
         _ if is_of_form => error_type,
         text if text.starts_with("Function.") => "Function.Unknown".to_owned(),
-        _ => "Runtime.Unknown".to_owned(),
+        _ => UNKNOWN.to_owned(),
     }
 }
 

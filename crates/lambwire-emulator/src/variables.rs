@@ -34,10 +34,12 @@ impl Variables {
     }
 }
 
-/// The variables of a file, as Docker reads it: one a line, taken as it is.
+/// The variables of a file, as Docker reads it: one a line, taken as it is from its first letter.
 fn read(path: &Path) -> Result<Vec<(String, String)>, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let lines = text.lines().map(str::trim).enumerate();
+    // Some editors of Windows begin with it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let lines = text.lines().map(str::trim_start).enumerate();
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|(number, line)| {
@@ -57,6 +59,9 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
     let pair =
         text.split_once('=').filter(|(name, value)| !name.is_empty() && !name.contains('\0') && !value.contains('\0'));
     let (name, value) = pair.ok_or("not NAME=VALUE")?;
+    if name.contains(char::is_whitespace) {
+        return Err("its name has white space".to_owned());
+    }
     Ok((name.to_owned(), value.to_owned()))
 }
 
@@ -68,7 +73,7 @@ mod tests {
     fn a_variable_has_a_name_and_its_value_is_taken_as_it_is() {
         assert_eq!(pair("A=b=\"c\" "), Ok(("A".to_owned(), "b=\"c\" ".to_owned())));
         assert_eq!(pair("A="), Ok(("A".to_owned(), String::new())));
-        for odd in ["", "A", "=b", "A=\0"] {
+        for odd in ["", "A", "=b", "A=\0", "export A=b", "A =b", " A=b", "A\t=b", "A\n=b"] {
             assert!(pair(odd).is_err(), "{odd:?}");
         }
     }
@@ -88,9 +93,11 @@ mod tests {
             })
         };
         assert_eq!(
-            set("# none\n\nA=1\n A = 2\nA=3 \nC=file\n"),
-            Ok(["A=3", "A = 2", "C=named"].map(String::from).into())
+            set("\u{feff}A=1\r\n# none\n \n  # none\n  B= 2\nA=3 \t\nC=file\n"),
+            Ok(["A=3 \t", "B= 2", "C=named"].map(String::from).into())
         );
+        let line = format!("line 2 of {} is \"export B=1\", its name has white space", path.display());
+        assert_eq!(set("A=1\n  export B=1\n"), Err(line));
         assert_eq!(set("A=1\nB"), Err(format!("line 2 of {} is \"B\", not NAME=VALUE", path.display())));
         fs::remove_file(&path).unwrap();
         assert!(set_missing(&path).starts_with("cannot read "));

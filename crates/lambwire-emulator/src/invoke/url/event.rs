@@ -18,7 +18,7 @@ use crate::telemetry;
 
 /// The event for a request, as JSON.
 pub(super) fn event(format: UrlFormat, head: &Parts, body: &[u8], caller: IpAddr) -> Vec<u8> {
-    let request = Request { head, body, caller };
+    let request = Request { format, head, body, caller };
     let event = match format {
         UrlFormat::V2 => request.v2(),
         UrlFormat::V1 => request.v1(),
@@ -28,6 +28,7 @@ pub(super) fn event(format: UrlFormat, head: &Parts, body: &[u8], caller: IpAddr
 }
 
 struct Request<'r> {
+    format: UrlFormat,
     head: &'r Parts,
     body: &'r [u8],
     caller: IpAddr,
@@ -82,7 +83,7 @@ impl Request<'_> {
         event
     }
 
-    /// REST APIs, and HTTP APIs with payload format 1.0.
+    /// REST APIs without binary media types.
     fn v1(&self) -> Value {
         let path = self.head.uri.path();
         let (time, time_ms) = now();
@@ -174,8 +175,11 @@ impl Request<'_> {
         raw_parameters(self.query()).iter().map(|(name, value)| (decoded(name), decoded(value))).collect()
     }
 
+    /// Whether the body is handed over in base64. REST APIs do so for the binary media types that they name alone; here it is
+    /// for what no text can have.
     fn is_encoded(&self) -> bool {
-        let is_text = is_text(&self.header(&CONTENT_TYPE)) && str::from_utf8(self.body).is_ok();
+        let may_be_text = self.format == UrlFormat::V1 || is_text(&self.header(&CONTENT_TYPE));
+        let is_text = may_be_text && str::from_utf8(self.body).is_ok();
         !self.body.is_empty() && !is_text
     }
 
@@ -294,6 +298,25 @@ mod tests {
         assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("hi"), &json!(false)));
         assert!(event["requestContext"]["elb"]["targetGroupArn"].is_string());
         assert_eq!(event["version"], Value::Null);
+    }
+
+    #[test]
+    fn rest_apis_take_for_text_what_is_text() {
+        for (format, is_encoded) in [(UrlFormat::V1, false), (UrlFormat::V2, true), (UrlFormat::Alb, true)] {
+            for media_type in
+                ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/graphql"]
+            {
+                let event = made(format, request().header("Content-Type", media_type), b"a=1");
+                let body = if is_encoded { "YT0x" } else { "a=1" };
+                assert_eq!(
+                    (&event["body"], &event["isBase64Encoded"]),
+                    (&json!(body), &json!(is_encoded)),
+                    "{media_type}"
+                );
+            }
+            let event = made(format, request().header("Content-Type", "text/plain"), b"\xff");
+            assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("/w=="), &json!(true)));
+        }
     }
 
     #[test]

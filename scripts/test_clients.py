@@ -163,7 +163,7 @@ def check_boto3(emulator, program, **variables):
         assert reply["StatusCode"] == 204
         reply, _ = invoke(client, {}, LogType="Tail", Qualifier="7")
         tail = base64.b64decode(reply["LogResult"]).decode()
-        assert reply["ExecutedVersion"] == "7" and "START RequestId" in tail and "REPORT RequestId" in tail, tail
+        assert reply["ExecutedVersion"] == "$LATEST" and "START RequestId" in tail and "REPORT RequestId" in tail, tail
         stream = client.invoke_with_response_stream(FunctionName="function", Payload=b'{"a":1}', LogType="Tail")
         events = list(stream["EventStream"])
         chunks = b"".join(event["PayloadChunk"]["Payload"] for event in events if "PayloadChunk" in event)

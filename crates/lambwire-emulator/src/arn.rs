@@ -11,14 +11,6 @@ pub(crate) fn of(region: &str, name: &str) -> String {
     format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}")
 }
 
-/// The version that this ARN names; an alias is none.
-pub(crate) fn version(arn: &str) -> Option<&str> {
-    // arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:QUALIFIER
-    let qualifier = arn.splitn(8, ':').nth(7)?;
-    let is_number = !qualifier.is_empty() && qualifier.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number || qualifier.starts_with(LATEST)).then_some(qualifier)
-}
-
 /// The name of the function of this ARN.
 pub(crate) fn name(arn: &str) -> &str {
     arn.split(':').nth(6).unwrap_or_default()
@@ -107,20 +99,6 @@ mod tests {
         check("f", Some("$LATEST"), Some(&format!("{ours}:$LATEST")));
         check("f:v1", Some("v1"), Some(&format!("{ours}:v1")));
         check(&format!("{theirs}:v1"), None, Some(&format!("{theirs}:v1")));
-    }
-
-    #[test]
-    fn the_version_is_the_one_that_was_asked_for() {
-        let ours = of("eu-west-1", "f");
-        for (qualifier, version_of_it) in [
-            ("", None),
-            (":7", Some("7")),
-            (":$LATEST", Some("$LATEST")),
-            (":$LATEST.PUBLISHED", Some("$LATEST.PUBLISHED")),
-            (":prod", None),
-        ] {
-            assert_eq!(version(&format!("{ours}{qualifier}")), version_of_it);
-        }
     }
 
     #[test]

@@ -5,8 +5,6 @@ use std::time::Instant;
 
 use lambwire::{Context, InvocationId, RequestId, SendError};
 
-use crate::arn;
-
 /// An event for the function, with what comes along with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
@@ -78,12 +76,11 @@ pub(crate) struct Invocation {
     /// Nonce of the attempt.
     nonce: Arc<str>,
     created_at: Instant,
-    /// The version of the function, if the event names none.
     version: Arc<str>,
 }
 
 impl Invocation {
-    /// Makes an invocation of an event, with `function_arn` and `version` if it names none.
+    /// Makes an invocation of an event, with `function_arn` if it names none, of this version of the function.
     ///
     /// # Errors
     ///
@@ -111,9 +108,9 @@ impl Invocation {
         Self { id, event: self.event.clone(), nonce: new_id().into(), created_at: Instant::now(), version }
     }
 
-    /// The version of the function that is executed.
+    /// The version of the function that is executed: there is one alone, whichever the caller names.
     pub(crate) fn version(&self) -> &str {
-        self.event.function_arn.as_deref().and_then(arn::version).unwrap_or(&self.version)
+        &self.version
     }
 
     pub(crate) fn created_at(&self) -> Instant {
@@ -167,6 +164,7 @@ pub(crate) fn new_trace_id(now_s: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arn;
     use lambwire::Field;
 
     const ARN: &str = "arn:aws:lambda:us-east-1:012345678912:function:f";

@@ -251,9 +251,9 @@ impl Callers {
     }
 
     /// The region in which functions are that are named without one.
-    /// The version that is executed under an ARN of the function.
-    pub(crate) fn version<'v>(&'v self, function_arn: &'v str) -> &'v str {
-        arn::version(function_arn).unwrap_or(&self.version)
+    /// The version of the function.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
     }
 
     pub(crate) fn region(&self) -> &str {

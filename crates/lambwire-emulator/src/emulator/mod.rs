@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::arn;
 use crate::console::{Console, LogFormat};
 use crate::event::new_id;
 use crate::fleet::{Freeze, Start};
@@ -68,7 +69,7 @@ impl Emulator {
                 memory_mb: 128,
                 task_root: None,
                 runtime_dir: None,
-                version: "$LATEST".to_owned(),
+                version: arn::LATEST.to_owned(),
                 metadata_token: new_id(),
                 concurrency: None,
                 is_snap_start: false,

@@ -268,7 +268,7 @@ async fn invoke(request: Request<Incoming>, service: &Service) -> Result<Reply, 
     let payload = json(collect(body).await?)?;
     let target = service.target(arn::name(&function_arn));
     let target = target.ok_or_else(|| Exception::NoFunction(function_arn.clone()))?;
-    let version = target.callers().version(&function_arn).to_owned();
+    let version = target.callers().version().to_owned();
     let execution = if is_streaming { None } else { headers::durable_execution(&head.headers, &payload)? };
     let event = headers::event(&head.headers, payload)?.function_arn(function_arn);
     let invocation_type = headers::invocation_type(&head.headers)?;

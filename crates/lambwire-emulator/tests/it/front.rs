@@ -345,9 +345,10 @@ fn every_reply_has_an_id() {
 }
 
 #[test]
-fn the_version_that_is_asked_for_is_the_one_that_is_executed() {
-    let (answer, _) = invoke("/2015-03-31/functions/f/invocations?Qualifier=7", &[], b"{}");
-    assert_eq!(answer.header("X-Amz-Executed-Version"), Some("7"));
+fn the_version_that_is_executed_is_the_one_that_the_program_finds() {
+    let (answer, given) = invoke("/2015-03-31/functions/f/invocations?Qualifier=7", &[], b"{}");
+    assert_eq!(answer.header("X-Amz-Executed-Version"), Some("$LATEST"));
+    assert!(given.function_arn.unwrap().ends_with(":function:f:7"));
 }
 
 #[test]

@@ -134,13 +134,20 @@ fn an_extension_that_ends_fails_the_caller() {
 fn an_extension_that_cannot_be_run_is_named() {
     let directory = Directory::new("unfit");
     let path = directory.0.join("bin/watcher");
-    for (text, mode) in [("#!/bin/sh\n", 0o644), ("#!/bin/sh\r\n", 0o755), ("no program", 0o755)] {
+    for (text, mode, reason) in [
+        ("#!/bin/sh\n", 0o644, "Permission denied"),
+        ("#!/bin/sh\r\n", 0o755, r#": it is there, and "/bin/sh\r" of its first line is not"#),
+        ("no program", 0o755, "Exec format error"),
+    ] {
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
         let at_once = run(&directory, &[], "{}");
         let said = String::from_utf8(at_once.stderr).unwrap();
         let expected = format!("lambwire-emulator: cannot start the extension {}: ", path.display());
-        assert!(at_once.status.code() == Some(2) && said.starts_with(&expected), "{text:?}: {said}");
+        assert!(
+            at_once.status.code() == Some(2) && said.starts_with(&expected) && said.contains(reason),
+            "{text:?}: {said}"
+        );
         let called = run(&directory, &["--start", "call"], "{}");
         let answer = String::from_utf8(called.stdout).unwrap();
         let report = r#"{"errorType":"Extension.LaunchError","errorMessage":"RequestId: "#;

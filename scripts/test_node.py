@@ -56,6 +56,7 @@ ROWS = [
     *(Row(f"load.{name}", handler) for name, handler in {
         "module": "esm.handler", "nested_in_module": "esm.nested.within.handler", "common_js": "cjs.handler",
         "nested": "cjs.nested.within.handler", "typed": "typed/app.handler", "folder": "deep/er/app.handler",
+        "directly": "cjs.directly", "module_directly": "esm.directly",
         "no_package": "bad_require.handler", "no_handler": "cjs.none", "no_function": "cjs.text", "raises": "bad_load.handler",
     }.items()),
     *rows("contexts", """members text types client_context identity tenant absent missing remaining_time

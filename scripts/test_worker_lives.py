@@ -237,6 +237,56 @@ PLAIN = {
     "sh": "handler() { echo 1; }\n",
 }
 
+# What files begin with that run by themselves as well, if they are what is run. Each adds to what the handler answers with.
+DIRECTLY = {
+    "py": """
+import sys
+ran = [__name__ == "__main__", sys.argv[0] == __file__]
+def handler(event, context): return ran.count(True)
+""",
+    "js": r"""
+const path = require('fs').realpathSync(process.argv[1]);
+const ran = [require.main === module, !module.parent, path === __filename, path === require('path').resolve(process.argv[1], '../app.js')];
+exports.handler = async () => ran.filter((ran) => ran).length;
+""",
+    "php": r"""<?php
+$ran = [realpath($_SERVER['SCRIPT_FILENAME']) === __FILE__, ($argv[0] ?? '') === __FILE__, !debug_backtrace()];
+function handler() { return count(array_filter($GLOBALS['ran'])); }
+""",
+    "pl": r"""
+my @ran = grep { $_ } !caller, $0 eq __FILE__;
+sub handler { scalar @ran }
+1;
+""",
+    "rb": """
+RAN = [__FILE__ == $0, $PROGRAM_NAME == __FILE__, __dir__ == File.dirname($0)].count(true)
+def handler(event:, context:) = RAN
+""",
+    "lua": """
+local ran = 0
+if ... == nil then ran = ran + 1 end
+if not pcall(debug.getlocal, 4, 1) then ran = ran + 1 end
+if arg and arg[0] and arg[0]:match("app.lua$") then ran = ran + 1 end
+function handler() return ran end
+""",
+    "sh": r"""
+ran=0
+if [ -n "${ZSH_VERSION-}" ]; then
+    case $ZSH_EVAL_CONTEXT in toplevel) ran=$((ran + 1)) ;; esac
+else
+    case ${0##*/} in app.sh) ran=$((ran + 1)) ;; esac
+fi
+[ -z "${BASH_VERSION-}" ] || eval 'if [[ ${BASH_SOURCE[0]} == "$0" ]]; then ran=$((ran + 1)); fi'
+handler() { printf %s "$ran"; }
+""",
+}
+
+
+def directly(bench):
+    """A file that also runs by itself is not what is run."""
+    with bench.serve(DIRECTLY[bench.language.extension]) as running:
+        check("guards that let it run", value(running.invoke("1")), 0)
+
 
 def children(bench):
     extension = bench.language.extension
@@ -311,7 +361,7 @@ def has_posix(bench):
     return subprocess.run([*bench.command[:-1], "-e", 'require "posix.signal"'], stderr=subprocess.DEVNULL).returncode == 0
 
 
-PARTS = [children, snapshots, sigterm]
+PARTS = [directly, children, snapshots, sigterm]
 
 
 def main(*names):

@@ -171,6 +171,8 @@ class Language(NamedTuple):
     extension: str
     files: list
     variables: dict = {}
+    # What stands behind the text: the path of the bootstrap, or nothing.
+    tail: list = []
 
     @property
     def is_shell(self):
@@ -182,13 +184,15 @@ class Language(NamedTuple):
 
 
 UTF_8 = {"LC_ALL": "C.UTF-8"}
+# It is a file, as the bootstrap is.
+BOOTSTRAP = str(Path(__file__).resolve())
 PYTHON = Language([sys.executable, "-c"], "py", ["python/worker.py"])
-NODE = Language(["node", "-e"], "js", ["node/worker.cjs"])
+NODE = Language(["node", "-e"], "js", ["node/worker.cjs"], tail=[BOOTSTRAP])
 PHP = Language(["php", "-r"], "php", ["php/worker.php"])
 PERL = Language(["perl", "-e"], "pl", ["perl/worker.pl"])
 RUBY = Language(["ruby", "-e"], "rb", ["ruby/worker.rb"])
 LUA = Language(["lua", "-e"], "lua", ["lua/json.lua", "lua/worker.lua"])
-SH = Language(["sh", "-c"], "sh", ["sh/worker.sh"], UTF_8)
+SH = Language(["sh", "-c"], "sh", ["sh/worker.sh"], UTF_8, [BOOTSTRAP])
 LUAS = ["lua5.1", "lua5.3", "lua5.4", "luajit"]
 SHELLS = ["dash", "bash", "busybox sh", "ksh", "mksh", "yash", "zsh"]
 # What tests try that are for all.
@@ -225,8 +229,7 @@ class Root:
     def start_file(self, name, function="handler", **variables):
         """Starts the worker for a function in a file that is there."""
         path = os.path.join(self.path, name)
-        tail = [path] * self.language.is_shell
-        return Worker(self.command, self.text, (path, function), {**self.variables, **variables}, tail)
+        return Worker(self.command, self.text, (path, function), {**self.variables, **variables}, self.language.tail)
 
     def start(self, text, function="handler", **variables):
         """Starts the worker for a function in a file with this text."""

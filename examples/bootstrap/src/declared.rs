@@ -101,7 +101,7 @@ mod tests {
         let line = marked_line(b"/* lambwire-worker: extension=ts interpreter=deno option=run option=-A */\n").unwrap();
         let language = read(Path::new("/x/deno.js"), &line).unwrap();
         assert_eq!((language.name, language.extensions, language.interpreters), ("deno", &["ts"][..], &["deno"][..]));
-        assert_eq!(language.arguments(Path::new("app.ts")), ["run", "-A", "/x/deno.js"]);
+        assert_eq!(language.arguments(Path::new("bootstrap")), ["run", "-A", "/x/deno.js"]);
     }
 
     #[test]

@@ -21,8 +21,9 @@ pub(crate) struct Language {
 /// What its interpreter runs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Worker {
-    /// A deflated text, and the option that has the interpreter run the text of the next argument.
-    Packed { option: &'static str, text: &'static [u8] },
+    /// A deflated text, and the option that has the interpreter run the text of the next argument. It may have the
+    /// argument behind that for the path of the program: `$0`, `process.argv[1]`.
+    Packed { option: &'static str, text: &'static [u8], has_path: bool },
     /// A file, and what is said to the interpreter before it.
     File { options: &'static [&'static str], path: &'static Path },
 }
@@ -30,7 +31,14 @@ pub(crate) enum Worker {
 /// The worker that the build has packed under a name.
 macro_rules! packed {
     ($option:literal, $name:literal) => {
-        Worker::Packed { option: $option, text: include_bytes!(concat!(env!("OUT_DIR"), "/", $name)) }
+        packed!($option, $name, has_path: false)
+    };
+    ($option:literal, $name:literal, has_path: $has_path:literal) => {
+        Worker::Packed {
+            option: $option,
+            text: include_bytes!(concat!(env!("OUT_DIR"), "/", $name)),
+            has_path: $has_path,
+        }
     };
 }
 
@@ -48,14 +56,14 @@ pub(crate) static EMBEDDED: [Language; 7] = [
         name: "JavaScript",
         extensions: &["mjs", "cjs", "js"],
         interpreters: &["node", "nodejs"],
-        worker: packed!("-e", "node"),
+        worker: packed!("-e", "node", has_path: true),
     },
     Language { name: "Ruby", extensions: &["rb"], interpreters: &["ruby"], worker: packed!("-e", "ruby") },
     Language { name: "Lua", extensions: &["lua"], interpreters: &["lua", "luajit"], worker: packed!("-e", "lua") },
-    Language { name: SHELL, extensions: &["sh"], interpreters: &["sh"], worker: packed!("-c", "sh") },
+    Language { name: SHELL, extensions: &["sh"], interpreters: &["sh"], worker: packed!("-c", "sh", has_path: true) },
 ];
 
-/// The name of the language whose interpreter takes one more argument behind the text.
+/// The name of the language whose files begin with the name of an interpreter.
 const SHELL: &str = "a shell";
 
 /// Where programs are, beside `PATH`: there are images without one.
@@ -67,17 +75,16 @@ impl Language {
         self.name == SHELL
     }
 
-    /// Arguments that have the interpreter run the worker, for a handler in `file`.
-    pub(crate) fn arguments(&self, file: &Path) -> Vec<OsString> {
+    /// Arguments that have the interpreter run the worker. `this` is this program, which is what is run: a file that runs
+    /// by itself as well looks for its own name there.
+    pub(crate) fn arguments(&self, this: &Path) -> Vec<OsString> {
         match &self.worker {
-            Worker::Packed { option, text } => {
+            Worker::Packed { option, text, has_path } => {
                 // The build has packed it. What `php -r` runs has no opening tag, and Lua takes a comment at the very
                 // front for an option.
                 let text = String::from_utf8(decompress_to_vec(text).unwrap_or_default()).unwrap_or_default();
                 let text = format!("\n{}", text.strip_prefix("<?php").unwrap_or(&text));
-                // What a shell calls itself in its messages.
-                let own_name = self.is_shell().then(|| file.into());
-                [OsString::from(option), text.into()].into_iter().chain(own_name).collect()
+                [OsString::from(option), text.into()].into_iter().chain(has_path.then(|| this.into())).collect()
             }
             Worker::File { options, path } => options.iter().map(OsString::from).chain([path.into()]).collect(),
         }
@@ -145,7 +152,7 @@ mod tests {
             let files = fs::read_dir(folder.path()).unwrap().flatten();
             let texts: Vec<String> = files.map(|file| fs::read_to_string(file.path()).unwrap()).collect();
             let is_it = |language: &Language| {
-                let text = language.arguments(Path::new("app"))[1].clone().into_string().unwrap();
+                let text = language.arguments(Path::new("bootstrap"))[1].clone().into_string().unwrap();
                 text.lines().count() == 1 + texts.iter().map(|text| text.lines().count()).sum::<usize>()
                     && texts.iter().all(|file| text.contains(file.lines().last().unwrap()))
             };

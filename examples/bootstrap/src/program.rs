@@ -14,6 +14,7 @@ use rustix::process::Pid;
 use rustix::stdio::{stderr, stdout};
 
 use crate::diagnosis;
+use crate::emulator;
 use crate::failure::Failure;
 use crate::keeper;
 use crate::language::Language;
@@ -163,7 +164,7 @@ impl Program {
         }
         arguments.extend_from_slice(&self.options);
         if let Some(function) = &self.function {
-            arguments.append(&mut function.language.arguments(&function.file));
+            arguments.append(&mut function.language.arguments(&emulator::this().unwrap_or_else(|| "bootstrap".into())));
         }
         let mut environment = Vec::new();
         let mut put = |mut name: OsString, value: &OsStr| {

@@ -175,7 +175,8 @@ end
 local function load_handler()
   local chunk, why = loadfile(file)
   if not chunk then give_up(fault("Error", why)) end
-  local is_loaded, module = xpcall(chunk, caught)
+  -- As `require` has it: a file that runs by itself as well finds here that it does not.
+  local is_loaded, module = xpcall(function() return chunk(match(file, "([^/]*)%.[^./]*$"), file) end, caught)
   if not is_loaded then give_up(report_of(module)) end
   local found = type(module) == "table" and module or _G
   for key in gmatch(name, "[^.]+") do found = type(found) == "table" and found[key] or nil end

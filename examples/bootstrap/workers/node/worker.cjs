@@ -737,7 +737,6 @@
     }
     process.execArgv = process.execArgv.filter((argument, at, all) => argument !== '-e' && all[at - 1] !== '-e');
     delete process._eval;
-    process.argv[1] = file;
   }
 
   // ---- Main loop

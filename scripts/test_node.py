@@ -65,7 +65,8 @@ ROWS = [
     Row("contexts.deep_client_context", "contexts.client_context", headers=client_context(DEEP)),
     Row("contexts.identity_sent", "contexts.identity", headers=IDENTITY),
     Row("contexts.trace_id_sent", "contexts.trace_id", headers={"X-Amzn-Trace-Id": TRACE_ID}),
-    *rows("streams", """text end_with_text no_pieces http objects bytes content_type by_pipeline awaits_finish members
+    *rows("streams", """text end_with_text no_pieces http objects bytes content_type content_type_alone
+        content_type_of_none content_type_twice type_after_prelude prelude_by_hand by_pipeline awaits_finish members
         returns_value large"""),
     *rows("logs", "levels formats values errors circular written captured failure failure_text nothing", compares_log=True),
     *(Row(f"logs.json_{name}", f"logs.{name}", env=JSON_LOG, compares_log=True)
@@ -120,7 +121,9 @@ class Emulated:
         reply = self.connection.getresponse()
         body = reply.read()
         is_error = reply.headers["X-Amz-Function-Error"] is not None
-        return {"error": is_error, "body": json.loads(body) if is_error else body.decode("latin-1")}
+        if is_error:
+            return {"error": True, "body": json.loads(body)}
+        return {"error": False, "type": reply.headers["Content-Type"], "body": body.decode("latin-1")}
 
 
 # What a call of the client or of Node has in it.
@@ -146,7 +149,7 @@ def without_stack(line):
 def alike(reply):
     """What has to be alike of a reply: all of an answer, and of an error its type, its message, and its own calls."""
     if not reply["error"]:
-        return reply["body"]
+        return reply["type"], reply["body"]
     body = reply["body"]
     if body["errorType"] == "Runtime.ExitError":
         # Told by the emulator where there is no bootstrap.

@@ -8,7 +8,7 @@ use crate::console::{self, Level};
 use crate::failure::Failure;
 use crate::log;
 
-/// Media type of an answer in pieces that does not begin with a prelude.
+/// Media type of an answer in pieces that says none.
 const STREAM_TYPE: &str = "application/octet-stream";
 
 /// The duty to answer an event: once.
@@ -32,13 +32,18 @@ impl Answer<'_, '_> {
         }
     }
 
-    /// Answers with status and headers; the body is to follow in pieces.
-    pub(crate) fn begin_http(&mut self, prelude: &[u8]) -> Result<(), Error> {
+    /// Has what is to follow in pieces be of this media type, unless it has begun.
+    pub(crate) fn begin(&mut self, media: &str) {
         if let Self::Lambda(_) = self
             && let Self::Lambda(invocation) = self.take(true)
         {
-            *self = Self::Streaming(Box::new(invocation.stream(HTTP_INTEGRATION)));
+            *self = Self::Streaming(Box::new(invocation.stream(media)));
         }
+    }
+
+    /// Answers with status and headers; the body is to follow in pieces.
+    pub(crate) fn begin_http(&mut self, prelude: &[u8]) -> Result<(), Error> {
+        self.begin(HTTP_INTEGRATION);
         // One after the other: `cargo lambda` wants them in a chunk each.
         self.write(prelude)?;
         self.write(&PRELUDE_SEPARATOR)
@@ -46,11 +51,7 @@ impl Answer<'_, '_> {
 
     /// Answers with a piece.
     pub(crate) fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
-        if let Self::Lambda(_) = self
-            && let Self::Lambda(invocation) = self.take(true)
-        {
-            *self = Self::Streaming(Box::new(invocation.stream(STREAM_TYPE)));
-        }
+        self.begin(STREAM_TYPE);
         match self {
             Self::Streaming(stream) => stream.write(piece),
             _ => self.print(&[piece]),
@@ -59,8 +60,8 @@ impl Answer<'_, '_> {
 
     /// Ends an answer in pieces. It may have none.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        self.begin(STREAM_TYPE);
         match self.take(true) {
-            Self::Lambda(invocation) => invocation.stream(STREAM_TYPE).finish(),
             Self::Streaming(stream) => stream.finish(),
             _ => self.print(&[b"\n"]),
         }

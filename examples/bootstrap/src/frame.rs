@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Bytes,
     /// Status and headers of an HTTP answer whose body follows in chunks.
     Prelude,
+    /// The media type of an answer that follows in chunks.
+    Type,
     /// A piece of an answer.
     Chunk,
     /// The end of an answer in pieces.
@@ -53,6 +55,7 @@ impl Kind {
             b"text" => Self::Text,
             b"bytes" => Self::Bytes,
             b"prelude" => Self::Prelude,
+            b"type" => Self::Type,
             b"chunk" => Self::Chunk,
             b"end" => Self::End,
             b"error" => Self::Error,
@@ -60,6 +63,11 @@ impl Kind {
             b"done" => Self::Done,
             _ => return None,
         })
+    }
+
+    /// Whether more of the same answer follows.
+    pub(crate) fn goes_on(self) -> bool {
+        matches!(self, Self::Prelude | Self::Type | Self::Chunk)
     }
 }
 

@@ -184,7 +184,7 @@ impl Hub {
             };
             sending = sending.and_then(|sending| sending.go_on(left));
             if let Some(letter) = letter {
-                let is_over = !matches!(kind, Kind::Prelude | Kind::Chunk);
+                let is_over = !kind.goes_on();
                 self.post(&id, letter, is_over);
                 if is_over {
                     worker.remove(&id);

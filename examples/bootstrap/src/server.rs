@@ -375,6 +375,10 @@ fn converse(speaker: &mut Speaker<'_>, answer: &mut Answer<'_, '_>) -> (Result<O
                 };
             }
             Said::Prelude(json) if !is_streaming => answer.begin_http(json),
+            Said::Type(media) if !is_streaming => {
+                answer.begin(&String::from_utf8_lossy(media));
+                Ok(())
+            }
             Said::Chunk(piece) => answer.write(piece),
             Said::End => return (answer.finish().map(|()| None), true),
             Said::Error(failure) => return (Ok(Some(failure)), true),

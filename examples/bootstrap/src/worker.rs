@@ -53,6 +53,8 @@ pub(crate) enum Said<'a> {
     /// All of an answer: JSON, if it reads as such.
     Text(&'a [u8]),
     Prelude(&'a [u8]),
+    /// The media type of what follows.
+    Type(&'a [u8]),
     Chunk(&'a [u8]),
     End,
     Error(Failure),
@@ -277,7 +279,7 @@ impl Worker {
         if !matches!(head.kind, Kind::Chunk) {
             self.process.log.forward();
         }
-        if !matches!(head.kind, Kind::Prelude | Kind::Chunk) {
+        if !head.kind.goes_on() {
             self.process.log.end_lines();
         }
         self.given_len = head.len();
@@ -321,6 +323,7 @@ impl<'a> Said<'a> {
             Kind::Done => Self::Done,
             Kind::Text => Self::Text(body),
             Kind::Prelude => Self::Prelude(body),
+            Kind::Type => Self::Type(body),
             Kind::Chunk => Self::Chunk(body),
             Kind::End => Self::End,
             Kind::Error | Kind::Fatal => Self::Error(Failure::read(body)),
@@ -335,6 +338,7 @@ impl<'a> Said<'a> {
             | Self::Bytes(body)
             | Self::Text(body)
             | Self::Prelude(body)
+            | Self::Type(body)
             | Self::Chunk(body) => body,
             Self::Done | Self::End | Self::Error(_) => b"",
         }
@@ -349,6 +353,7 @@ impl<'a> Said<'a> {
             Self::Done => "done",
             Self::Text(_) => "text",
             Self::Prelude(_) => "prelude",
+            Self::Type(_) => "type",
             Self::Chunk(_) => "chunk",
             Self::End => "end",
             Self::Error(_) => "error",

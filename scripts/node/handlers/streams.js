@@ -15,6 +15,28 @@ exports.http = stream(async (event, into) => {
 exports.objects = stream(async (event, into) => { into.write({ a: 1 }); into.write([2]); into.end(); });
 exports.bytes = stream(async (event, into) => { into.write(Buffer.from('é')); into.write(new Uint8Array([65])); into.write('6162', 'hex'); into.end(); });
 exports.content_type = stream(async (event, into) => { into.setContentType('text/plain'); into.end('typed'); });
+exports.content_type_alone = stream(async (event, into) => { into.setContentType('text/plain'); into.end(); });
+exports.content_type_of_none = stream(async (event, into) => {
+  try { into.setContentType(undefined); } catch (error) { into.write(error.stack.split('\n')[0]); }
+  into.end();
+});
+exports.content_type_twice = stream(async (event, into) => {
+  into.setContentType('text/plain');
+  into.setContentType('text/event-stream; charset=utf-8');
+  into.write('typed');
+  into.end();
+});
+exports.type_after_prelude = stream(async (event, into) => {
+  http(into, { statusCode: 201 }).setContentType('text/plain');
+  into.write('one');
+  into.end();
+});
+exports.prelude_by_hand = stream(async (event, into) => {
+  into.setContentType('application/vnd.awslambda.http-integration-response');
+  into.write('{"statusCode":201}');
+  into.write(Buffer.alloc(8));
+  into.end();
+});
 exports.content_type_too_late = stream(async (event, into) => { into.write('a'); await tick(); into.setContentType('text/plain'); });
 exports.by_pipeline = stream(async (event, into) => {
   const { pipeline } = require('stream/promises'), { Readable } = require('stream');

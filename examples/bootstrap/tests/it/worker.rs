@@ -46,6 +46,30 @@ fn an_answer_comes_in_pieces() {
 }
 
 #[test]
+fn an_answer_in_pieces_has_the_media_type_that_it_says() {
+    let root = obedient();
+    let running = root.serve(&["bin/worker"]);
+    for (event, expected) in [
+        ("say type text/event-stream; say chunk a; say end ''", ("text/event-stream", "a")),
+        ("say type text/plain; say end ''", ("text/plain", "")),
+        ("say chunk a; say end ''", ("application/octet-stream", "a")),
+    ] {
+        let answer = running.invoke_blocking(Event::new(event)).unwrap();
+        assert_eq!((answer.content_type.as_str(), answer.body.as_slice()), (expected.0, expected.1.as_bytes()));
+    }
+    let report = r#"say error '{"errorType":"My.Error","errorMessage":"no"}'"#;
+    expect_error(&running, &format!("say type text/plain; {report}"), "My.Error", &[]);
+    expect_error(&running, "say chunk a; say type text/plain", "Runtime.BadFrame", &["'type'", "out of turn"]);
+    expect_error(
+        &running,
+        "say type \"$(printf 'a\\nb: c')\"; say chunk a; say end ''",
+        "Function.UnsendableResponse",
+        &[],
+    );
+    expect_answer(&running, "say result 1", "1");
+}
+
+#[test]
 fn an_error_is_passed_on() {
     let root = obedient();
     let running = root.serve(&["bin/worker"]);

@@ -514,6 +514,7 @@
     ResponseStream = class ResponseStream extends Writable {
       #invocation;
       #isBegun = false;
+      #type = null;
       // What was written before the delimiter, if a prelude is to come.
       #prelude = null;
 
@@ -524,6 +525,8 @@
 
       setContentType(type) {
         if (this.#isBegun) throw new InvalidStreamingOperation('Cannot set content-type, too late.');
+        if (type !== PRELUDE_TYPE) nodeRequire('http').validateHeaderValue('Content-Type', type);
+        this.#type = type === PRELUDE_TYPE ? null : `${type}`;
         this.#prelude = type === PRELUDE_TYPE ? DELIMITER.subarray(0, 0) : null;
       }
 
@@ -543,6 +546,7 @@
       #begin() {
         if (this.#isBegun) return;
         this.#isBegun = true;
+        if (this.#type !== null && !this.#invocation.isAnswered) send('type', this.#invocation.id, this.#type);
         if (typeof this._onBeforeFirstWrite === 'function') this._onBeforeFirstWrite((piece) => super.write(piece));
       }
 

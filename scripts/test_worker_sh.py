@@ -91,7 +91,7 @@ def changes(root):
             check("changes", running.invoke(str(n)), ("text", f"[{n},1]".encode()))
     passed += 1
     for separators in ("en", " ", "$(printf '\\n\\t')"):
-        for names in ("IFS", "PATH", "LC_ALL POSIXLY_CORRECT PATH IFS"):
+        for names in ("IFS", "PATH", "LC_ALL POSIXLY_CORRECT PATH IFS RANDOM _X_AMZN_TRACE_ID"):
             fixed = f'IFS="{separators}" PATH=$PATH:/none; readonly {names}\nhandler() {{ printf %s "$1"; }}\n'
             with root.serve(fixed) as running:
                 for event in ("1", '{"en":" en "}', f'["{"en " * 30_000}"]'):
@@ -225,6 +225,16 @@ def lives(root):
             if root.name in ("sh", "dash", "busybox sh"):
                 check(f"hint: {running.logged()}", "--interpreter" in running.logged(), not line)
         passed += 1
+    with root.start("PATH=/none\nreadonly PATH\nhandler() { echo 1; }\n") as running:
+        kind, _, body = running.hear()
+        if root.name == "busybox sh":
+            check("programs of busybox", kind, "ready")
+        else:
+            check(f"no programs in a readonly PATH: {body}", (kind, b"which is not in PATH" in body), ("fatal", True))
+    with root.serve("after_restore() { IFS=,; readonly IFS PATH LC_ALL RANDOM; }\nhandler() { echo \"$1\"; }\n") as running:
+        check("a hook that makes variables readonly", running.hooks("after-restore"), ("done", "-", b""))
+        check("after that hook", running.invoke("[1]"), ("text", b"[1]"))
+    passed += 2
     # To busybox, `cat` is as much its own as a function.
     missing = {":\n": "none"} if root.name == "busybox sh" else {":\n": "none", "cat=1\n": "cat"}
     for source, function in missing.items():

@@ -50,6 +50,8 @@ lambwire_find_readonly() {
     (PATH=$PATH) || lambwire_readonly=$lambwire_readonly.PATH
     (LC_ALL=C) || lambwire_readonly=$lambwire_readonly.LC_ALL
     (POSIXLY_CORRECT=1) || lambwire_readonly=$lambwire_readonly.POSIXLY_CORRECT
+    (RANDOM=1) || lambwire_readonly=$lambwire_readonly.RANDOM
+    (_X_AMZN_TRACE_ID=) || lambwire_readonly=$lambwire_readonly._X_AMZN_TRACE_ID
 }
 
 # `printf` is no part of mksh, and a program takes no long argument.
@@ -170,7 +172,10 @@ lambwire_check() {
         case $(command -v "$lambwire_part") in '') lambwire_missing=$lambwire_part ;; esac
     done
     case ${lambwire_missing+missing} in missing)
-        lambwire_report fatal - Runtime.NoProgram "the worker for shells needs $lambwire_missing, which is not in PATH"
+        lambwire_part="the worker for shells needs $lambwire_missing, which is not in PATH"
+        lambwire_part="{\"errorType\":\"Runtime.NoProgram\",\"errorMessage\":\"$lambwire_part\",\"stackTrace\":[]}"
+        # Without programs, which might be missing.
+        lambwire_print "fatal - ${#lambwire_part}$lambwire_newline$lambwire_part" >&8
         exit 1
         ;;
     esac
@@ -246,8 +251,9 @@ lambwire_feed() {
 
 # In a subshell as the script has left it.
 lambwire_call() {
-    case $lambwire_trace in
-    '='*) _X_AMZN_TRACE_ID=${lambwire_trace#?} && export _X_AMZN_TRACE_ID ;;
+    case $lambwire_readonly/$lambwire_trace in
+    *_X_AMZN_TRACE_ID*/*) ;;
+    */=*) _X_AMZN_TRACE_ID=${lambwire_trace#?} && export _X_AMZN_TRACE_ID ;;
     *) unset _X_AMZN_TRACE_ID ;;
     esac
     case $lambwire_flags in *e*) set -e ;; esac
@@ -305,15 +311,18 @@ lambwire_hook() {
     lambwire_status=0
     case $(lambwire_clean && command -v "$lambwire_part") in
     '') ;;
-    *) "$lambwire_part" >&2 7<&- 8>&- || lambwire_status=$? ;;
+    *)
+        "$lambwire_part" >&2 7<&- 8>&- || lambwire_status=$?
+        lambwire_find_readonly 2>/dev/null
+        ;;
     esac
     (lambwire_write_hook)
 }
 
 # Whoever is started from the same snapshot has the same state.
 lambwire_renew_random() {
-    case ${RANDOM-} in
-    "${RANDOM-}") ;;
+    case $lambwire_readonly${RANDOM-} in
+    *RANDOM* | "$lambwire_readonly${RANDOM-}") ;;
     # Some 40 of these bytes are digits.
     *) RANDOM=1$(lambwire_clean && head -c 1024 /dev/urandom | tr -dc 0-9 | head -c 4) ;;
     esac
@@ -331,7 +340,7 @@ lambwire_write_hook() {
 
 lambwire_main() {
     lambwire_part=$(trap)
-    (lambwire_clean && lambwire_ready "$lambwire_part") || exit 1
+    (lambwire_check && lambwire_ready "$lambwire_part") || exit 1
     # What a trap prints, or the trace of what is executed, does not come among what is received.
     while lambwire_frame=$(lambwire_receive 3>&1 >&2); do
         lambwire_head=${lambwire_frame%%"$lambwire_newline"*} lambwire_frame=${lambwire_frame#*"$lambwire_newline"}

@@ -182,6 +182,14 @@ def streams(root):
     return passed
 
 
+def logs(root):
+    """What is printed is in the log at once: whoever is killed prints no more."""
+    with root.serve('function handler() io.write("half") print(1, 2) io.stdout:write("of", " it") while true do end end') as running:
+        running.send("{}")
+        running.wait_for_log("half1\t2\nof it")
+    return 1
+
+
 def children(root):
     """Programs that a handler runs."""
     passed = 0
@@ -238,7 +246,7 @@ def without_proc(root):
                 check("without /proc", running.invoke(event), ("result", b"[" + event + b",true]"))
 
 
-TESTS = [values, results, faults, changes, contexts, streams, children, lives, without_proc]
+TESTS = [values, results, faults, changes, contexts, streams, logs, children, lives, without_proc]
 
 if __name__ == "__main__":
     for lua in sys.argv[1:] or LUAS:

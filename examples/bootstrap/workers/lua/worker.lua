@@ -63,7 +63,8 @@ local events, answers = open_pipe("LAMBWIRE_EVENTS_FD", "r"), open_pipe("LAMBWIR
 local close, flush, read, write = events.close, events.flush, events.read, events.write
 events:setvbuf("full", READ_BYTES)
 answers:setvbuf("full", READ_BYTES)
-stdout:setvbuf("line")
+-- Of whoever is killed, what is written would otherwise be lost.
+stdout:setvbuf("no")
 
 -- The number of this process, where there is a /proc. The file stays open until the next look, for a handler may have
 -- opened as many as there may be.

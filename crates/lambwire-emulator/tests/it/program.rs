@@ -296,6 +296,63 @@ fn wrong_usage_and_programs_that_cannot_be_started_exit_with_2() {
     }
 }
 
+/// What the emulator says of a command line that is wrong.
+#[track_caller]
+fn refused(options: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    let output = command.args(options).env_remove("RUST_LOG").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{options:?} {}", stderr(&output));
+    stderr(&output).to_owned()
+}
+
+#[test]
+fn wrong_usage_is_told_what_is_right() {
+    for (options, advice) in [
+        (&["bootstrap", "app.handler"][..], "put `--` before the program: `-- bootstrap app.handler`"),
+        (&["--timeout", "3", "./bootstrap"], "put `--` before the program"),
+        (&["--timout", "3", "--", "true"], "a similar argument exists: '--timeout'"),
+        (&["--listen", ":8080", "--", "true"], "such as 127.0.0.1:8080"),
+        (&["--memory", "512MB", "--", "true"], "not a number of MB from 128 to 10240"),
+        (&["--timeout", "abc", "--", "true"], "nor `off`"),
+        (&["--timeout", "1000", "--", "true"], "with --concurrency"),
+        (&["--config", "x.toml", "--timeout", "3"], "in the file, `timeout` is a key of [functions.NAME]"),
+        (&["--config", "x.toml", "--", "true"], "in the file, `command` is a key of [functions.NAME]"),
+    ] {
+        let text = refused(options);
+        assert!(text.contains(advice) && text.lines().count() < 10, "{options:?} {text}");
+    }
+    assert!(!refused(&["--bogus", "--", "true"]).contains("tip"));
+}
+
+#[test]
+fn an_address_that_is_taken_is_said_with_what_chooses_another() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (options, option) in [
+        (&["--listen", &*port, "--", "true"][..], "--listen"),
+        (&["--listen", "0", "--url", &port, "--", "true"], "--url"),
+        (&["--listen", "0", "--runtime-api", &port], "--runtime-api"),
+        (&["--event-json", "{}", "--runtime-api", &port], "--runtime-api"),
+    ] {
+        let text = refused(options);
+        let expected = format!("cannot listen at 127.0.0.1:{port}: ");
+        assert!(text.contains(&expected) && text.ends_with(&format!("chosen with {option}\n")), "{text}");
+    }
+}
+
+#[test]
+fn one_shot_without_a_program_says_what_it_waits_for() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--event-json", "{}", "--runtime-api", "0"]).env_remove("RUST_LOG");
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut said = lines.take_while(|line| !line.starts_with("export _HANDLER=")).collect::<Vec<_>>().into_iter();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(said.next().unwrap().contains("no PROGRAM"));
+    assert!(said.any(|line| line.starts_with("export AWS_LAMBDA_RUNTIME_API='127.0.0.1:")));
+}
+
 #[test]
 fn help_lists_the_exit_status_and_examples() {
     let output = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator")).arg("--help").output().unwrap();

@@ -11,7 +11,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
 use lambwire_emulator::{Event, Guard, InvokeError, Outcome, Running, Stderr, shown, watch};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let rie = RieArgs::of_process();
-    let args = if rie.is_some() { None } else { Some(Args::parse()) };
+    let args = if rie.is_some() { None } else { Some(Args::of_process()) };
     let format = args.as_ref().map_or(Format::Text, |args| args.log_format);
     let level = rie.as_ref().map_or("warn", RieArgs::log_level);
     let env = env_logger::Env::default().default_filter_or(level);

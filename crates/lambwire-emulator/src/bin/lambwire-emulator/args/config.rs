@@ -111,6 +111,9 @@ fn of_keys(error: &clap::Error) -> String {
             _ => words.push(key.map_or_else(|| word.replace("argument", "key"), |key| key.replace('\'', ""))),
         }
     }
+    if let Some(ContextValue::String(similar)) = error.get(ContextKind::SuggestedArg) {
+        words.push(format!("(similar to {})", similar.trim_start_matches('-')));
+    }
     words.join(" ")
 }
 
@@ -195,6 +198,7 @@ mod tests {
                 &["line 3: functions.a: invalid value '0' for timeout: not a number of seconds above 0 and up to 5400"],
             ),
             ("[functions.a]\nbogus = 1", &["line 2: functions.a: unexpected key bogus found"]),
+            ("[functions.a]\ntimout = 3", &["line 2: functions.a: unexpected key timout found (similar to timeout)"]),
             ("[functions.a]\nstart = \"soon\"", &["line 2: functions.a: invalid value 'soon' for start"]),
             (
                 "[functions.b]\n[functions.a]\nconcurrency = 2\nsnap-start = true",

@@ -11,7 +11,7 @@ use clap::Args;
 use lambwire_emulator::{Emulator, Freeze, UrlFormat, limits, pair};
 
 use super::values::{
-    Begin, Form, Frozen, Timeout, concurrency, environments, read_variable, seconds, timeout, variable,
+    Begin, Form, Frozen, Timeout, address, concurrency, environments, memory, read_variable, seconds, timeout, variable,
 };
 
 /// Where the Runtime API is for a program that somebody else starts: where AWS's emulator has it.
@@ -24,12 +24,12 @@ const EXTENSIONS: &str = "/opt/extensions";
 pub(crate) struct FunctionArgs {
     /// Where to serve the Runtime API to the program; otherwise on a free port of 127.0.0.1, and on port 9001 if there is
     /// no PROGRAM
-    #[arg(long, value_name = "ADDRESS")]
-    pub(super) runtime_api: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    runtime_api: Option<SocketAddr>,
 
     /// Serve the URL of the function at ADDRESS, too: plain HTTP becomes events
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8081")]
-    url: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8081", value_parser = address)]
+    pub(super) url: Option<SocketAddr>,
 
     /// The form of these events: 2.0 as from function URLs and HTTP APIs, 1.0 as from REST APIs, or that of load balancers
     #[arg(long, value_name = "FORMAT", default_value = "2.0", requires = "url")]
@@ -57,7 +57,7 @@ pub(crate) struct FunctionArgs {
     pub(super) name: Option<String>,
 
     /// Memory of the function in MB, said to the program, not enforced; otherwise AWS_LAMBDA_FUNCTION_MEMORY_SIZE, or 128
-    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(128..=10_240))]
+    #[arg(long, value_name = "MB", value_parser = memory)]
     memory: Option<u32>,
 
     /// Start each file of this directory as an extension, before the program; otherwise those of /opt/extensions, if there
@@ -158,7 +158,7 @@ impl FunctionArgs {
                 Emulator::new(command)
             }
             // Somebody has to start one by hand first.
-            None => Emulator::without_program().init_timeout(limits::MAX_TIMEOUT).runtime_api(ATTACH),
+            None => Emulator::without_program().init_timeout(limits::MAX_TIMEOUT),
         };
         for path in &self.env_file {
             emulator = emulator.env_file(path);
@@ -166,7 +166,7 @@ impl FunctionArgs {
         for (name, value) in &self.env {
             emulator = emulator.env(name, value);
         }
-        if let Some(address) = self.runtime_api {
+        if let Some(address) = self.runtime_api() {
             emulator = emulator.runtime_api(address);
         }
         if let Some(timeout) = self.init_timeout {
@@ -188,7 +188,7 @@ impl FunctionArgs {
             Some(Timeout::After(timeout)) if timeout > limits::MAX_TIMEOUT && self.concurrency.is_none() => {
                 let most = limits::MAX_TIMEOUT.as_secs();
                 return Err(format!(
-                    "a time-out of {} s is more than {most} s, and there is no concurrency",
+                    "a time-out of {} s is more than {most} s, which only an Event may take, with --concurrency",
                     timeout.as_secs_f64()
                 )
                 .into());
@@ -199,6 +199,11 @@ impl FunctionArgs {
         }
         let emulator = self.with_life(emulator)?;
         Ok(self.with_callers(emulator)?)
+    }
+
+    /// Where the Runtime API is to be, if not on a free port.
+    pub(super) fn runtime_api(&self) -> Option<SocketAddr> {
+        self.runtime_api.or(self.program.is_empty().then_some(ATTACH))
     }
 
     pub(super) fn is_watched(&self) -> bool {

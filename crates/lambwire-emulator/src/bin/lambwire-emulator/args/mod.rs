@@ -1,11 +1,13 @@
 //! The command line.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
-use lambwire_emulator::{Console, Emulator, LogFormat, Running};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Id, Parser};
+use lambwire_emulator::{Console, Emulator, LogFormat, Running, StartError};
 
 mod config;
 mod function;
@@ -15,6 +17,7 @@ mod values;
 use function::FunctionArgs;
 pub(crate) use rie::RieArgs;
 pub(crate) use values::Format;
+use values::address;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,7 +69,7 @@ default), info, debug or off.";
 #[command(version, after_long_help = EXAMPLES, after_help = "See more, with examples and exit status, with --help.")]
 pub(crate) struct Args {
     /// Where to listen for callers; port 0 picks a free one; not with --event or --event-json, where nobody else calls
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     listen: SocketAddr,
 
     /// A name by which this machine may be called, beside addresses and localhost; any is, if --listen is no loopback
@@ -92,7 +95,7 @@ pub(crate) struct Args {
 
     /// Serve the functions of this file, each by its name: a table functions.NAME in TOML has the options below as keys, and
     /// the program as `command`; with `watch` in one of them, this file is watched, too
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["event", "event_json", "FunctionArgs"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["event", "event_json"])]
     config: Option<PathBuf>,
 
     /// Be in place of AWS's Runtime Interface Emulator; has to be the first option, and its own follow
@@ -104,6 +107,27 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// Those of the command line; whatever is wrong with it ends this process.
+    pub(crate) fn of_process() -> Self {
+        Self::read(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(words).map_err(advised)?;
+        let of_function = matches.get_many::<Id>("FunctionArgs").into_iter().flatten().next();
+        if let Some(id) = of_function.filter(|_| matches.contains_id("config")) {
+            let given = command.get_arguments().find(|argument| argument.get_id() == id);
+            let key = given.and_then(clap::Arg::get_long).unwrap_or("command");
+            let given = given.map(ToString::to_string).unwrap_or_default();
+            let message = format!(
+                "'{given}' cannot be used with '--config <FILE>': in the file, `{key}` is a key of [functions.NAME]"
+            );
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        Self::from_arg_matches(&matches)
+    }
+
     /// Whether one event is sent, and no callers are listened for.
     fn is_one_shot(&self) -> bool {
         self.event.is_some() || self.event_json.is_some()
@@ -130,7 +154,11 @@ impl Args {
             return Err("--compat rie has to be the first option".into());
         }
         let Some(path) = &self.config else {
-            return Ok(vec![self.front(&self.function)?.start()?]);
+            if self.is_one_shot() && self.function.program.is_empty() {
+                log::warn!("no PROGRAM: waits for a runtime with what follows; else write `-- bootstrap app.handler`");
+            }
+            let listen = (!self.is_one_shot()).then_some(self.listen);
+            return Ok(vec![started(self.front(&self.function)?, &self.function, listen, "--")?]);
         };
         let configured = self.configured()?;
         let mut running = Vec::new();
@@ -144,12 +172,12 @@ impl Args {
 
     /// A function that is called by the port of another.
     fn behind(&self, function: &FunctionArgs) -> Result<Running, Box<dyn Error>> {
-        Ok(self.with_common(function)?.hold_lines().start()?)
+        started(self.with_common(function)?.hold_lines(), function, None, "")
     }
 
     /// The function by whose port the others are called.
     fn last(&self, function: &FunctionArgs, others: &[Running]) -> Result<Running, Box<dyn Error>> {
-        Ok(others.iter().fold(self.front(function)?, Emulator::also).start()?)
+        started(others.iter().fold(self.front(function)?, Emulator::also), function, Some(self.listen), "")
     }
 
     /// The function that is called, or behind whose port others are.
@@ -161,7 +189,11 @@ impl Args {
         for origin in &self.allow_origin {
             emulator = emulator.allow_origin(origin);
         }
-        Ok(if self.is_one_shot() { emulator } else { emulator.listen(self.listen).announce() })
+        Ok(match self.is_one_shot() {
+            true if function.program.is_empty() => emulator.announce(),
+            true => emulator,
+            false => emulator.listen(self.listen).announce(),
+        })
     }
 
     fn with_common(&self, function: &FunctionArgs) -> Result<Emulator, Box<dyn Error>> {
@@ -180,6 +212,42 @@ impl Args {
         }
         Ok(emulator.console(if self.is_one_shot() { Console::Stderr } else { Console::Stdout }))
     }
+}
+
+/// An error of clap with what its author may have meant.
+fn advised(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return error };
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    if !word.starts_with('-') {
+        let advice = "put `--` before the program: `-- bootstrap app.handler`".into();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice]));
+    } else {
+        // That it might be the program's own, when it is no program.
+        error.remove(ContextKind::Suggested);
+    }
+    error
+}
+
+/// Starts an emulator; of an address that cannot be had it is said what chooses another. The keys of a file have no dashes.
+fn started(
+    emulator: Emulator,
+    function: &FunctionArgs,
+    listen: Option<SocketAddr>,
+    dashes: &str,
+) -> Result<Running, Box<dyn Error>> {
+    emulator.start().map_err(|error| {
+        let StartError::Listen { address, .. } = &error else { return error.into() };
+        let chosen = [
+            (listen, "--listen".to_owned()),
+            (function.url, format!("{dashes}url")),
+            (function.runtime_api(), format!("{dashes}runtime-api")),
+        ];
+        let options = chosen.into_iter().filter(|(chosen, _)| *chosen == Some(*address)).map(|(_, option)| option);
+        let options = options.collect::<Vec<_>>().join(" or ");
+        format!("{error}; another is chosen with {options}").into()
+    })
 }
 
 #[cfg(test)]

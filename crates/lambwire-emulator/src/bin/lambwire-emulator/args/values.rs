@@ -1,6 +1,7 @@
 //! What options and variables may be.
 
 use std::env;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -57,6 +58,24 @@ pub(super) fn read_variable<T>(name: &str, read: fn(&str) -> Result<T, String>) 
     variable(name).map(|value| read(&value).map_err(|error| format!("{name} is {value:?}, {error}"))).transpose()
 }
 
+/// An address; a port alone, or one of `localhost`, is of this machine alone.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").unwrap_or(text);
+    if let Ok(port) = port.parse() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    text.parse().map_err(|_| "neither a port, such as 8080, nor an address with one, such as 127.0.0.1:8080".to_owned())
+}
+
+pub(super) fn memory(text: &str) -> Result<u32, String> {
+    let memory = text.parse().ok().filter(|memory| (MIN_MEMORY_MB..=MAX_MEMORY_MB).contains(memory));
+    memory.ok_or_else(|| format!("not a number of MB from {MIN_MEMORY_MB} to {MAX_MEMORY_MB}, without the unit"))
+}
+
+/// What a function may have, in MB (AWS, "Configure Lambda function memory").
+const MIN_MEMORY_MB: u32 = 128;
+const MAX_MEMORY_MB: u32 = 10_240;
+
 pub(super) fn concurrency(text: &str) -> Result<usize, String> {
     number(text, limits::CONCURRENCY)
 }
@@ -71,7 +90,14 @@ fn number(text: &str, most: usize) -> Result<usize, String> {
 }
 
 pub(super) fn timeout(text: &str) -> Result<Timeout, String> {
-    if text == "off" { Ok(Timeout::Off) } else { up_to(text, limits::MANAGED_TIMEOUT).map(Timeout::After) }
+    if text == "off" {
+        return Ok(Timeout::Off);
+    }
+    let time = up_to(text, limits::MANAGED_TIMEOUT).map_err(|error| {
+        let most = limits::MAX_TIMEOUT.as_secs();
+        format!("{error} ({most} without --concurrency), nor `off`")
+    })?;
+    Ok(Timeout::After(time))
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
@@ -104,6 +130,32 @@ mod tests {
     fn a_timeout_of_managed_instances_at_the_limit_passes_and_a_second_more_does_not() {
         for (text, taken) in [("5399", true), ("5400", true), ("5401", false)] {
             assert_eq!(timeout(text).is_ok(), taken, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_be_a_port_of_this_machine() {
+        for (text, expected) in [
+            ("8080", "127.0.0.1:8080"),
+            ("0", "127.0.0.1:0"),
+            ("localhost:65535", "127.0.0.1:65535"),
+            ("0.0.0.0:1", "0.0.0.0:1"),
+            ("[::1]:1", "[::1]:1"),
+        ] {
+            assert_eq!(address(text), Ok(expected.parse().unwrap()));
+        }
+        for odd in ["", ":8080", "localhost", "localhost:", "65536", "-1", "127.0.0.1", "host:1"] {
+            assert!(address(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn memory_at_the_limits_passes_and_a_megabyte_beyond_does_not() {
+        for (text, taken) in [("127", false), ("128", true), ("129", true), ("10239", true), ("10240", true)] {
+            assert_eq!(memory(text).is_ok(), taken, "{text}");
+        }
+        for odd in ["10241", "512MB", "-1", ""] {
+            assert!(memory(odd).is_err(), "{odd}");
         }
     }
 

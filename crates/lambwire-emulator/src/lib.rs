@@ -33,6 +33,7 @@ compile_error!(
 mod answer;
 mod arn;
 mod console;
+mod diagnosis;
 mod emulator;
 mod environment;
 mod event;

@@ -1,7 +1,7 @@
 //! The program: how it is started, ended and looked at, with all that it has started itself.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -17,6 +17,7 @@ use tokio::net::unix::pipe;
 use tokio::process::Child;
 use tokio::time::timeout;
 
+use crate::diagnosis;
 use crate::event::new_id;
 use crate::exit::Exit;
 use crate::function::Function;
@@ -54,9 +55,6 @@ pub(crate) struct Outputs {
 /// Names the descriptor to which records are written in frames.
 const FRAMES: &str = "_LAMBDA_TELEMETRY_LOG_FD";
 
-/// As much of a file as Linux looks at to learn how it is run (`BINPRM_BUF_SIZE`).
-const FIRST_LINE_BYTES: u64 = 256;
-
 impl Program {
     pub(crate) fn new(command: &Command, function: &Rc<Function>, runtime_api: SocketAddr) -> Self {
         Self { command: copy(command), function: Rc::clone(function), runtime_api, is_extension: false }
@@ -89,29 +87,20 @@ impl Program {
         Ok(command)
     }
 
+    /// What may have been meant with it, if it has ended as if all were done, and has not asked for an event.
+    pub(crate) fn advice_at_end(&self) -> Option<String> {
+        diagnosis::of_end(&self.command)
+    }
+
     pub(crate) fn start(&self) -> Result<(Process, Outputs), StartError> {
         let command = self.command().map_err(StartError::Variables)?;
         self.spawn(command).map_err(|error| {
-            let error = self.explain(error);
+            let error = diagnosis::of_start(&self.command, self.is_extension, error);
             match self.is_extension {
                 true => StartError::Extension { path: self.name(), error },
                 false => StartError::Program { name: self.name(), error },
             }
         })
-    }
-
-    /// Says what is not there, if it is not the program: that is what the kernel's word would be taken for.
-    fn explain(&self, error: io::Error) -> io::Error {
-        let path = Path::new(self.command.get_program());
-        let is_path = path.as_os_str().as_encoded_bytes().contains(&b'/');
-        if error.kind() != io::ErrorKind::NotFound || !is_path {
-            return error;
-        }
-        let directory = self.command.get_current_dir().unwrap_or_else(|| Path::new(""));
-        match missing(&directory.join(path)) {
-            Some(what) => io::Error::new(error.kind(), format!("{error}: it is there, and {what} is not")),
-            None => error,
-        }
     }
 
     fn spawn(&self, mut command: Command) -> io::Result<(Process, Outputs)> {
@@ -142,17 +131,6 @@ impl Program {
             Outputs { stdout: stdout_reader, stderr: stderr_reader, frames },
         ))
     }
-}
-
-/// What the kernel looks for that is to run this file.
-fn missing(path: &Path) -> Option<String> {
-    let mut head = Vec::new();
-    fs::File::open(path).ok()?.take(FIRST_LINE_BYTES).read_to_end(&mut head).ok()?;
-    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Some(match line.strip_prefix(b"#!") {
-        Some(interpreter) => format!("{:?} of its first line", String::from_utf8_lossy(interpreter)),
-        None => "its loader".to_owned(),
-    })
 }
 
 /// A pipe whose writing end is inherited, under its number, by whatever is started while it is there.

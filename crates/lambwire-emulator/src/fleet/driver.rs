@@ -254,11 +254,23 @@ impl Driver {
         if is_idle && !self.member.environment.borrow().has_init_error() {
             log::error!("{exit}, with no invocation under way; the next one starts the program again");
         }
+        self.advise(exit);
         self.member.environment.borrow_mut().exited(exit, Instant::now());
         self.member.act();
         self.process = None;
         self.member.pid.set(None);
         self.restart().await;
+    }
+
+    /// Says what may have been meant with a program that has ended as if all were done, and has nothing of a runtime.
+    fn advise(&self, exit: Exit) {
+        let environment = self.member.environment.borrow();
+        if exit != Exit::Code(0) || environment.started_at().is_some() || environment.has_init_error() {
+            return;
+        }
+        if let Some(advice) = self.member.program.borrow().as_ref().and_then(Program::advice_at_end) {
+            log::warn!("the program has ended, and has not asked for an event: {advice}");
+        }
     }
 
     /// Without one of its extensions an environment is of no use.

@@ -135,9 +135,9 @@ fn an_extension_that_cannot_be_run_is_named() {
     let directory = Directory::new("unfit");
     let path = directory.0.join("bin/watcher");
     for (text, mode, reason) in [
-        ("#!/bin/sh\n", 0o644, "Permission denied"),
-        ("#!/bin/sh\r\n", 0o755, r#": it is there, and "/bin/sh\r" of its first line is not"#),
-        ("no program", 0o755, "Exec format error"),
+        ("#!/bin/sh\n", 0o644, "it is not executable"),
+        ("#!/bin/sh\r\n", 0o755, ": its lines end in CR LF"),
+        ("no program", 0o755, "neither an ELF executable nor a script"),
     ] {
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();

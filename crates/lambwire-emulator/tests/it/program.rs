@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -351,6 +352,51 @@ fn one_shot_without_a_program_says_what_it_waits_for() {
     child.wait().unwrap();
     assert!(said.next().unwrap().contains("no PROGRAM"));
     assert!(said.any(|line| line.starts_with("export AWS_LAMBDA_RUNTIME_API='127.0.0.1:")));
+}
+
+#[test]
+fn a_program_that_cannot_be_one_is_told_what_is_wrong_with_it() {
+    let directory = std::env::temp_dir().join(format!("lambwire-mistakes-{}", std::process::id()));
+    std::fs::create_dir_all(directory.join("folder")).unwrap();
+    let handler = "a handler is run by bootstrap: `-- bootstrap app.handler`";
+    for (name, text, mode) in [
+        ("app.py", "def handler(event, context): return 1\n", 0o644),
+        ("plain", "return 1\n", 0o755),
+        ("windows", "#!/bin/sh\r\nexit 0\r\n", 0o755),
+        ("orphan", "#!/nonexistent/sh -e\n", 0o755),
+        ("foreign", "\x7fELF\x01\x01\x01", 0o755),
+    ] {
+        std::fs::write(directory.join(name), text).unwrap();
+        std::fs::set_permissions(directory.join(name), PermissionsExt::from_mode(mode)).unwrap();
+    }
+    for (program, advice) in [
+        ("app.py", handler),
+        ("none.py", "a handler is run by bootstrap: `-- bootstrap none.handler`"),
+        ("app.handler", handler),
+        ("./app.py", handler),
+        ("./app.py", "it is not executable (its mode is 0644): chmod +x it"),
+        ("./plain", "it is neither an ELF executable nor a script with #!"),
+        ("./windows", "its lines end in CR LF"),
+        ("./orphan", "it is there, and /nonexistent/sh of its first line is not"),
+        ("./foreign", "it is built for another machine"),
+        ("./folder", "it is a directory"),
+    ] {
+        for when in ["now", "call"] {
+            let mut command = with_program(&["--event-json", "{}", "--start", when], program);
+            let output = command.current_dir(&directory).output().unwrap();
+            assert_eq!(output.status.code(), Some(if when == "now" { 2 } else { 1 }), "{program} {}", stderr(&output));
+            assert!(said(&output, advice) > 0, "{program}: {}", stderr(&output));
+        }
+    }
+    let directory_option = directory.to_str().unwrap();
+    for (script, times) in [("exit 0", 1), ("exit 3", 0)] {
+        std::fs::write(directory.join("app.sh"), script).unwrap();
+        let mut command = with_program(&["--event-json", "{}", "--directory", directory_option], "sh");
+        let output = command.arg("app.sh").output().unwrap();
+        let count = said(&output, &format!("has not asked for an event: {handler}"));
+        assert!(if times == 0 { count == 0 } else { count > 0 }, "{}", stderr(&output));
+    }
+    std::fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]

@@ -59,6 +59,12 @@ ROWS = [
         "directly": "cjs.directly", "module_directly": "esm.directly",
         "no_package": "bad_require.handler", "no_handler": "cjs.none", "no_function": "cjs.text", "raises": "bad_load.handler",
     }.items()),
+    *(Row(f"load.{name}", handler, env=env) for name, handler, env in (
+        ("installed", "a-wrapper.handler", {}), ("nested_in_installed", "a-wrapper.nested.handler", {}),
+        ("installed_below_folder", "deep/a-wrapper.handler", {}), ("no_handler_of_installed", "a-wrapper.none", {}),
+        ("layer", "a-layer.handler", {"NODE_PATH": str(HANDLERS / "layer")}),
+        ("folder_itself", "layer/a-layer.handler", {"NODE_PATH": "/none"}),
+    )),
     *rows("contexts", """members text types client_context identity tenant absent missing remaining_time
         global_request_id environment working_directory scope awslambda"""),
     Row("contexts.client_context_sent", "contexts.client_context", headers=client_context({"custom": {"k": [1]}, "env": None})),

@@ -20,6 +20,8 @@ from test_rie import check
 
 HANDLERS = Path(__file__).parent / "python" / "handlers"
 PAGE = Path(__file__).parent.parent / "docs" / "languages" / "python.md"
+# Installed packages beside those of AWS's client.
+INSTALLED = {"PYTHONPATH": f"{HANDLERS.parent / 'packages'}:{os.environ.get('PYTHONPATH', '')}"}
 INVOKE = "/2015-03-31/functions/function/invocations"
 TRACE_ID = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"
 
@@ -97,6 +99,8 @@ ROWS = [
     Row("load.exits", "bad_exit.handler"),
     Row("load.package", "pkg.mod.handler"),
     Row("load.slash", "pkg/mod.handler"),
+    Row("load.installed", "wrapping.handler.handler", env=INSTALLED),
+    Row("load.no_handler_of_installed", "wrapping.handler.none", env=INSTALLED),
     Row("load.package_itself", "pkg.handler"),
     Row("load.namespace_package", "plain.mod.handler"),
     Row("load.dashes", "dashed-name.handler"),

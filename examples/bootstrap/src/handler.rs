@@ -8,6 +8,7 @@ use crate::declared;
 use crate::diagnosis;
 use crate::failure::Failure;
 use crate::language::{self, EMBEDDED, Language, find_program};
+use crate::package;
 use crate::program::{Function, Program};
 use crate::shebang;
 
@@ -34,12 +35,15 @@ pub(crate) fn resolve(
             _ => Ok(Program::new(path)),
         };
     }
-    let Some((language, file, name)) = find_file(handler, root, &languages) else {
-        return Err(not_found(handler, root, &path, &languages));
-    };
-    if file.is_dir() {
+    let found = find_file(handler, root, &languages);
+    if let Some((_, file, _)) = &found
+        && file.is_dir()
+    {
         return Err(Failure::new("Runtime.IsDirectory", format!("{} is a directory, not a file", file.display())));
     }
+    let Some((language, file, name)) = found.or_else(|| package::find(handler, root, interpreter)) else {
+        return Err(not_found(handler, root, &path, &languages));
+    };
     if name.is_empty() {
         return Err(malformed(format!("handler '{handler}' names no function: write {handler}handler")));
     }
@@ -85,7 +89,7 @@ fn find_file<'a>(
 }
 
 /// The file of a module in Python. As AWS's client reads it, `package.module` is one, as is `package/module`.
-fn find_module(name: &str, root: &Path) -> Option<PathBuf> {
+pub(crate) fn find_module(name: &str, root: &Path) -> Option<PathBuf> {
     let parts: Vec<&str> = name.split(['.', '/']).collect();
     if parts.contains(&"") {
         return None;
@@ -133,7 +137,10 @@ fn not_found(handler: &str, root: &Path, path: &Path, languages: &[&'static Lang
     let extensions: Vec<String> = extensions(languages).map(|(_, extension)| format!(".{extension}")).collect();
     let extensions = extensions.join(" ");
     let directory = path.parent().unwrap_or(root).display().to_string();
-    no_such_file(format!("handler '{handler}': no file {stem} in {directory} with one of {extensions}"))
+    no_such_file(format!(
+        "handler '{handler}': no file {stem} in {directory} with one of {extensions}, nor such a package in PYTHONPATH, \
+         NODE_PATH, node_modules or RUBYLIB; for one elsewhere, name its --interpreter"
+    ))
 }
 
 pub(crate) fn no_such_file(message: impl Into<String>) -> Failure {

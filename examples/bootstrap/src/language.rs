@@ -97,6 +97,13 @@ impl Language {
         plain.or_else(|| self.interpreters.iter().find_map(|name| find_versioned(name, &places)))
     }
 
+    /// Whether its interpreter is called as this one is, with whatever version behind that.
+    pub(crate) fn is_run_by(&self, interpreter: &Path) -> bool {
+        let plain = |name: &'_ str| name.trim_end_matches(|char: char| char.is_ascii_digit() || char == '.').to_owned();
+        let name = interpreter.file_name().and_then(OsStr::to_str).map(plain);
+        self.interpreters.iter().any(|own| Some(plain(own)) == name)
+    }
+
     /// What was looked for, to be named when it was not found.
     pub(crate) fn interpreter_names(&self) -> String {
         self.interpreters.join(" or ")

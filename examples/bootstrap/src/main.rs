@@ -34,6 +34,7 @@ mod json;
 mod keeper;
 mod language;
 mod log;
+mod package;
 mod process;
 mod program;
 mod ready;

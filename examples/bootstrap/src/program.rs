@@ -51,7 +51,7 @@ pub(crate) struct Program {
     pub(crate) concurrency: usize,
 }
 
-/// A function in a file.
+/// A function in a file, or in an installed package, which has a name that is no absolute path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Function {
     pub(crate) language: &'static Language,

@@ -32,7 +32,9 @@
 
   const { env } = process, nodeVersion = parseInt(process.versions.node);
   const eventsFd = Number(env.LAMBWIRE_EVENTS_FD), answersFd = Number(env.LAMBWIRE_ANSWERS_FD);
-  const { LAMBWIRE_FILE: file, LAMBWIRE_FUNCTION: functionName } = env;
+  const { LAMBWIRE_FILE: named, LAMBWIRE_FUNCTION: functionName } = env;
+  // The file of a package, which has a name, is still to be found.
+  let file = named;
   // How many events may be under way at a time.
   const concurrency = Number(env.LAMBWIRE_CONCURRENCY) || 1;
   // What each event's code finds its own invocation by, if there may be several.
@@ -261,6 +263,7 @@
     addModulePaths();
     let module;
     try {
+      if (named[0] !== '/') file = findPackage();
       module = await loadFile();
     } catch (error) {
       if (error instanceof SyntaxError) throw syntaxError(error);
@@ -270,9 +273,16 @@
     const resolve = (exported) => functionName.split('.').reduce((value, key) => value && value[key], exported);
     const found = resolve(module) ?? resolve(module?.default);
     if (typeof found === 'function') return found;
-    const { dir, name } = nodeRequire('path').parse(nodeRequire('path').relative(env.LAMBDA_TASK_ROOT ?? '', file));
+    const { dir, name } = nodeRequire('path').parse(file === named ? nodeRequire('path').relative(env.LAMBDA_TASK_ROOT ?? '', file) : named);
     const what = `${dir && `${dir}/`}${name}.${functionName}`;
     throw new HandlerNotFound(`${what} is ${found ? 'not a function' : 'undefined or not exported'}`);
+  }
+
+  // As AWS's client does: a folder, or a package as it is found from the task root, and from the folder before the name.
+  function findPackage() {
+    const path = nodeRequire('path');
+    if (nodeRequire('fs').existsSync(path.resolve(named))) return nodeRequire.resolve(path.resolve(named));
+    return nodeRequire.resolve(path.basename(named), { paths: [process.cwd(), path.resolve(path.dirname(named))] });
   }
 
   // Where AWS's images have packages: in layers, and beside the function.

@@ -434,7 +434,8 @@ def source_lines(file, names):
 
 def load():
     """The handler, imported as AWS's client does: by its name in the task root, which is first in `sys.path`."""
-    root, path = getcwd(), os.path.relpath(FILE)
+    # One in an installed package has a name.
+    root, path = getcwd(), os.path.relpath(FILE) if FILE[:1] == "/" else FILE + ".py"
     if path.startswith("../"):
         root, path = os.path.split(FILE)
     if sys.path[:1] == [""]:

@@ -39,6 +39,7 @@ mod environment;
 mod event;
 mod exit;
 pub mod fault;
+mod files;
 mod fleet;
 mod function;
 mod guard;
@@ -64,6 +65,8 @@ pub use answer::{Answer, Outcome};
 pub use console::{Console, LogFormat, Stderr};
 pub use emulator::Emulator;
 pub use event::Event;
+#[doc(hidden)]
+pub use files::read_text;
 pub use fleet::Freeze;
 #[doc(hidden)]
 pub use guard::Guard;

@@ -168,6 +168,12 @@ pub(crate) const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 /// Most files that are watched. Ours: to look at them costs some ten milliseconds.
 pub const WATCHED_FILES: usize = 10_000;
 
+/// Longest file of variables, in bytes. Ours: AWS takes 4 KB of variables, and comments may be more.
+pub const VARIABLES_BYTES: u64 = 1024 * 1024;
+
+/// Longest file that describes functions, in bytes. Ours.
+pub const CONFIG_BYTES: u64 = 1024 * 1024;
+
 /// How long the program has to end by itself after SIGTERM, if nothing else is said. AWS gives as much where there is an
 /// internal extension.
 pub const END_GRACE: Duration = Duration::from_millis(500);

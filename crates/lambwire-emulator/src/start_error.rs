@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// The emulator cannot start.
 #[derive(Debug)]
@@ -32,6 +33,13 @@ pub enum StartError {
     },
     /// A file of variables cannot be read, or has none on one of its lines; says which.
     Variables(String),
+    /// Events that have failed cannot be kept in this file.
+    DeadLetters {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
     /// There is no thread to be had.
     Thread(io::Error),
     /// The system refuses the emulator something else that it needs.
@@ -45,6 +53,7 @@ impl fmt::Display for StartError {
             Self::Program { name, error } => write!(f, "cannot start {name}: {error}"),
             Self::Extension { path, error } => write!(f, "cannot start the extension {path}: {error}"),
             Self::Variables(reason) => f.write_str(reason),
+            Self::DeadLetters { path, error } => write!(f, "cannot write dead letters to {}: {error}", path.display()),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::System(error) => write!(f, "cannot start: {error}"),
         }
@@ -55,7 +64,7 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Listen { error, .. } | Self::Program { error, .. } | Self::Extension { error, .. } => Some(error),
-            Self::Thread(error) | Self::System(error) => Some(error),
+            Self::DeadLetters { error, .. } | Self::Thread(error) | Self::System(error) => Some(error),
             Self::Variables(_) => None,
         }
     }

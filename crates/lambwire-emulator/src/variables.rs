@@ -1,14 +1,29 @@
 //! Variables of a function: named one by one, and in files.
 
-use std::fs;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::files::{open_at_once, read_text};
+use crate::limits;
+
+type Pairs = Vec<(String, String)>;
 
 /// What the processes of a function find in their environment, beside what Lambda sets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variables {
-    named: Vec<(String, String)>,
-    files: Vec<PathBuf>,
+    named: Pairs,
+    files: Vec<Source>,
+}
+
+/// A file of variables.
+#[derive(Clone, Debug)]
+struct Source {
+    path: PathBuf,
+    /// What a pipe had, or something else that can be read only once.
+    kept: Option<Pairs>,
 }
 
 impl Variables {
@@ -17,28 +32,63 @@ impl Variables {
     }
 
     pub(crate) fn add_file(&mut self, path: PathBuf) {
-        self.files.push(path);
+        self.files.push(Source { path, kept: None });
     }
 
-    pub(crate) fn files(&self) -> &[PathBuf] {
-        &self.files
+    /// The files that are read whenever a program is started.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().filter(|file| file.kept.is_none()).map(|file| &*file.path)
+    }
+
+    /// Reads what is no file, such as a pipe, and waits for what comes of it: that can be read only once.
+    pub(crate) fn prepare(&mut self) -> Result<(), String> {
+        for file in &mut self.files {
+            let kind = match file.path.metadata() {
+                Ok(metadata) if !metadata.is_file() => metadata.file_type(),
+                _ => continue,
+            };
+            let pairs = file.pairs(File::open(&file.path))?;
+            if pairs.is_empty() && kind.is_fifo() {
+                log::warn!("{} has no variables: a pipe can be read only once", file.path.display());
+            }
+            file.kept = Some(pairs);
+        }
+        Ok(())
     }
 
     /// Sets them: first those that files have by now, the last of a name counting.
     pub(crate) fn set(&self, command: &mut Command) -> Result<(), String> {
-        for path in &self.files {
-            command.envs(read(path)?);
+        for file in &self.files {
+            match &file.kept {
+                Some(pairs) => command.envs(pairs.iter().map(|(name, value)| (name, value))),
+                None => command.envs(file.read()?),
+            };
         }
         command.envs(self.named.iter().map(|(name, value)| (name, value)));
         Ok(())
     }
 }
 
-/// The variables of a file, as Docker reads it: one a line, taken as it is from its first letter.
-fn read(path: &Path) -> Result<Vec<(String, String)>, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+impl Source {
+    /// The variables that the file has by now. Nobody is waited for.
+    fn read(&self) -> Result<Pairs, String> {
+        let file = open_at_once(OpenOptions::new().read(true), &self.path);
+        self.pairs(file.and_then(|file| {
+            let is_file = file.metadata()?.is_file();
+            if is_file { Ok(file) } else { Err(io::Error::other("it is no file any more")) }
+        }))
+    }
+
+    fn pairs(&self, file: io::Result<File>) -> Result<Pairs, String> {
+        let text = file.and_then(|file| read_text(file, limits::VARIABLES_BYTES));
+        pairs(&self.path, &text.map_err(|error| format!("cannot read {}: {error}", self.path.display()))?)
+    }
+}
+
+/// The variables of a text, as Docker reads it: one a line, taken as it is from its first letter.
+fn pairs(path: &Path, text: &str) -> Result<Pairs, String> {
     // Some editors of Windows begin with it.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.lines().map(str::trim_start).enumerate();
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     lines
@@ -82,10 +132,11 @@ mod tests {
     fn the_last_of_a_name_counts_and_what_is_wrong_is_named_with_its_line() {
         let path = std::env::temp_dir().join(format!("lambwire-variables-{}", std::process::id()));
         let set = |text: &str| {
-            fs::write(&path, text).unwrap();
+            std::fs::write(&path, text).unwrap();
             let mut variables = Variables::default();
             variables.add("C".to_owned(), "named".to_owned());
             variables.add_file(path.clone());
+            variables.prepare().unwrap();
             let mut command = Command::new("");
             variables.set(&mut command).map(|()| {
                 let values = command.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()));
@@ -99,11 +150,7 @@ mod tests {
         let line = format!("line 2 of {} is \"export B=1\", its name has white space", path.display());
         assert_eq!(set("A=1\n  export B=1\n"), Err(line));
         assert_eq!(set("A=1\nB"), Err(format!("line 2 of {} is \"B\", not NAME=VALUE", path.display())));
-        fs::remove_file(&path).unwrap();
-        assert!(set_missing(&path).starts_with("cannot read "));
-    }
-
-    fn set_missing(path: &Path) -> String {
-        read(path).unwrap_err()
+        std::fs::remove_file(&path).unwrap();
+        assert!(Source { path, kept: None }.read().unwrap_err().starts_with("cannot read "));
     }
 }

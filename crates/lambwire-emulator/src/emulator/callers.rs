@@ -96,7 +96,8 @@ impl Emulator {
     }
 
     /// Appends each event that nobody waits for, and that has failed for good, to this file: as one line of JSON, in the
-    /// form in which AWS has it for destinations.
+    /// form in which AWS has it for destinations. Nothing waits for one who reads them: of a pipe that nobody reads, or that
+    /// is full, they do not come out.
     #[must_use]
     pub fn dead_letters(mut self, file: impl Into<PathBuf>) -> Self {
         self.dead_letters = Some(file.into());

@@ -154,7 +154,8 @@ impl Emulator {
     }
 
     /// Sets the variables of this file for the program and its extensions, each `NAME=VALUE` on a line of its own, taken as
-    /// it is. The file is read whenever they are started, and is [watched](Self::watch) if anything is.
+    /// it is. The file is read whenever they are started, and is [watched](Self::watch) if anything is. A pipe, or what else is
+    /// no file, is waited for and read when the emulator starts, and not again.
     #[must_use]
     pub fn env_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.function.variables.add_file(path.into());

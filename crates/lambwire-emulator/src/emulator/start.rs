@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::Emulator;
 use super::callers::reachable;
 use crate::console::Printer;
 use crate::environment::{Capacity, Timeouts};
-use crate::fleet::{Registration, Settings};
+use crate::fleet::{Registration, Settings, dead_letter};
 use crate::function::{self, Function};
 use crate::invoke::RieMode;
 use crate::limits;
@@ -31,9 +32,14 @@ impl Emulator {
             self.timeout = self.timeout.map(|timeout| timeout.min(limits::MAX_TIMEOUT));
         }
         let mut command = self.command.as_ref().map_or_else(|| Command::new(""), process::copy);
+        self.function.variables.prepare().map_err(StartError::Variables)?;
         self.function.variables.set(&mut command).map_err(StartError::Variables)?;
         if !self.watched.is_empty() {
-            self.watched.extend_from_slice(self.function.variables.files());
+            self.watched.extend(self.function.variables.files().map(Path::to_owned));
+        }
+        if let Some(path) = &self.dead_letters {
+            let unwritable = |error| StartError::DeadLetters { path: path.clone(), error };
+            dead_letter::open(path).map_err(unwritable)?;
         }
         let runtime_api = bind(self.runtime_api)?;
         let front = self.listen.map(bind).transpose()?;

@@ -1,6 +1,6 @@
 //! Events that have failed for good, for which nobody waits.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::event::Invocation;
+use crate::files::open_at_once;
 
 /// Appends an event to the file, as AWS tells destinations of it, or says that it is lost.
 pub(super) fn keep(file: Option<&Path>, invocation: &Invocation, tries: usize, answer: &Answer) {
@@ -20,9 +21,14 @@ pub(super) fn keep(file: Option<&Path>, invocation: &Invocation, tries: usize, a
     }
 }
 
+/// Opens the file, without waiting: nothing else goes on meanwhile.
+pub(crate) fn open(file: &Path) -> io::Result<File> {
+    open_at_once(OpenOptions::new().create(true).append(true), file)
+}
+
 fn append(file: &Path, letter: &Value) -> io::Result<()> {
     // One write, so that lines of several programs stay whole.
-    OpenOptions::new().create(true).append(true).open(file)?.write_all(format!("{letter}\n").as_bytes())
+    open(file)?.write_all(format!("{letter}\n").as_bytes())
 }
 
 fn letter(invocation: &Invocation, tries: usize, answer: &Answer) -> Value {

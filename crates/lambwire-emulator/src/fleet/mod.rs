@@ -21,7 +21,7 @@ use crate::limits;
 use crate::page::Feed;
 use crate::queue::{Caller, Job};
 
-mod dead_letter;
+pub(crate) mod dead_letter;
 pub(crate) mod driver;
 pub(crate) mod member;
 mod records;

@@ -4,9 +4,10 @@ use std::net::{Shutdown, SocketAddr};
 use std::thread;
 
 use lambwire::limits::PAYLOAD_BYTES;
-use lambwire_emulator::{Running, limits};
+use lambwire_emulator::{Event, Running, limits};
 
 use crate::library::{echo, quiet};
+use crate::life::fifo;
 use crate::peer::{Given, Peer, accepted};
 use crate::wire::{Answered, Wire, post, post_bytes};
 
@@ -369,6 +370,33 @@ fn reserved_concurrency_throttles_callers_and_not_events() {
         assert_eq!(given.event, b"3");
         peer.respond(&given.id, b"");
     });
+}
+
+#[test]
+fn events_that_cannot_be_kept_hold_up_nothing() {
+    for (path, why) in [("/nonexistent/x".into(), "/nonexistent/x: No such file"), (fifo("unread"), "nobody reads")] {
+        let error = quiet().dead_letters(&path).start().unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+        let _ = std::fs::remove_file(path);
+    }
+    let path = fifo("read-no-more");
+    let reader = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).dead_letters(&path).start().unwrap();
+    drop(reader);
+    post(emulator.listens().unwrap(), INVOKE, &["X-Amz-Invocation-Type: Event"], b"1");
+    let mut peer = Peer::connect(emulator.runtime_api());
+    for _ in 0..3 {
+        let given = peer.next();
+        peer.fail(&given.id, br#"{"errorType":"E"}"#);
+    }
+    peer.ask_next();
+    thread::scope(|scope| {
+        let answer = scope.spawn(|| emulator.invoke_blocking(Event::new("2")).unwrap());
+        let given = peer.asked_next().unwrap();
+        peer.respond(&given.id, b"3");
+        assert_eq!(answer.join().unwrap().body, b"3");
+    });
+    std::fs::remove_file(path).unwrap();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The life of environments: snapshots, freezing, what is changed while they run, and when they begin.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, thread};
@@ -195,6 +196,39 @@ fn a_program_is_started_again_with_the_variables_that_a_file_has_by_then() {
         thread::sleep(std::time::Duration::from_millis(100));
     }
     fs::remove_file(file).unwrap();
+}
+
+/// A pipe of this name, which has to be removed.
+pub(crate) fn fifo(name: &str) -> PathBuf {
+    let path = env::temp_dir().join(format!("lambwire-{name}-{}", std::process::id()));
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+#[test]
+fn variables_that_came_through_a_pipe_stay_and_a_file_that_has_become_one_is_named() {
+    let path = fifo("variables-pipe");
+    let writing = path.clone();
+    let writer = thread::spawn(move || fs::write(writing, "A=piped\n").unwrap());
+    let emulator = emulator(child::runtime()).env_file(&path).start().unwrap();
+    writer.join().unwrap();
+    let invoke = |event: &str| emulator.invoke_blocking(Event::new(event)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(text(&invoke("variable A")), "piped");
+        invoke("exit 1");
+    }
+    fs::remove_file(&path).unwrap();
+
+    fs::write(&path, "A=1\n").unwrap();
+    let emulator = self::emulator(child::runtime()).env_file(&path).start().unwrap();
+    let invoke = |event: &str| emulator.invoke_blocking(Event::new(event)).unwrap();
+    assert_eq!(text(&invoke("variable A")), "1");
+    fs::remove_file(&path).unwrap();
+    let path = fifo("variables-pipe");
+    invoke("exit 1");
+    let answer = invoke("variable A");
+    assert!(text(&answer).contains("it is no file any more"), "{}", text(&answer));
+    fs::remove_file(path).unwrap();
 }
 
 #[test]

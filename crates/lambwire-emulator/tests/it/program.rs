@@ -11,6 +11,7 @@ use rustix::pty::OpenptFlags;
 
 use crate::child;
 use crate::library::AMPLE;
+use crate::life::fifo;
 use crate::wire::post;
 
 const INVOKE: &str = "/2015-03-31/functions/function/invocations";
@@ -427,6 +428,29 @@ fn a_server_outlives_its_terminal_if_it_is_to() {
     assert_eq!(post(address, INVOKE, &[], b"1").text(), "1");
     signal(&emulator, "TERM");
     assert_eq!(emulator.wait().unwrap().code(), Some(143));
+}
+
+#[test]
+fn who_waits_for_a_pipe_hears_a_signal() {
+    let path = fifo("signal-pipe");
+    let name = path.to_str().unwrap();
+    for options in [&["--env-file", name, "--", "true"][..], &["--config", name]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+        let mut child = command.args(["--listen", "127.0.0.1:0"]).args(options).stdout(Stdio::null()).spawn().unwrap();
+        // Once this is open, the emulator reads.
+        let _writer = File::options().write(true).open(&path).unwrap();
+        signal(&child, "TERM");
+        assert_eq!(child.wait().unwrap().code(), Some(143), "{options:?}");
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn variables_come_through_standard_input() {
+    let mut command = emulator(&["--timeout", "300", "--env-file", "/dev/stdin", "--event-json", r#""variable A""#]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"A=piped\n").unwrap();
+    assert_eq!(stdout(&child.wait_with_output().unwrap()), "piped");
 }
 
 /// Starts the program to serve, and gives it back with what it says it listens at, and its standard output.

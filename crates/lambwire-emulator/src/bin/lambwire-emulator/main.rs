@@ -8,12 +8,14 @@ use std::future;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use lambwire_emulator::{Event, Guard, InvokeError, Outcome, Running, Stderr, shown, watch};
+use lambwire_emulator::{Event, Guard, InvokeError, Outcome, Running, Stderr, limits, shown, watch};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
 
 mod args;
 
@@ -25,6 +27,9 @@ const FUNCTION_FAILED: u8 = 1;
 const EMULATOR_FAILED: u8 = 2;
 /// What a shell adds to the number of a signal that has ended a program.
 const SIGNALLED: u8 = 128;
+
+/// How long a start that is under way has to end when a signal comes, and what it has started with it.
+const START_PATIENCE: Duration = limits::END_GRACE.saturating_mul(2);
 
 fn main() -> ExitCode {
     if Guard::run() {
@@ -62,7 +67,8 @@ fn run(args: Option<Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> 
     let event = args.as_ref().map(event).transpose()?.flatten();
     // Without one, all is well as long as nobody kills this process; and nothing outlives the first of all.
     let _guard = (std::process::id() != 1).then(Guard::start);
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let status = runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
@@ -74,7 +80,7 @@ fn run(args: Option<Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> 
         };
         let work = async {
             match (args, event) {
-                (Some(args), Some(event)) => send(args.start()?.pop().ok_or(InvokeError::Stopped)?, event).await,
+                (Some(args), Some(event)) => send(start(&args).await?.pop().ok_or(InvokeError::Stopped)?, event).await,
                 (Some(args), None) => serve_anew(args).await,
                 (None, _) => match rie {
                     Some(rie) => serve(&[rie.emulator()?.start()?]).await,
@@ -88,7 +94,28 @@ fn run(args: Option<Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> 
             _ = hang_up => Ok(SIGNALLED + 1),
             result = work => result,
         }
-    })
+    });
+    // A start that waits for somebody who does not come is not waited for.
+    runtime.shutdown_timeout(START_PATIENCE);
+    status
+}
+
+/// Starts what is asked for where it may wait for pipes, while signals are heard.
+async fn start(args: &Args) -> Result<Vec<Running>, Box<dyn Error>> {
+    apart(args, |args| args.start().map_err(|error| error.to_string())).await
+}
+
+/// The file that is watched, read where it may wait.
+async fn watched(args: &Args) -> Result<Option<PathBuf>, Box<dyn Error>> {
+    apart(args, |args| args.watched().map(|path| path.map(Path::to_owned))).await
+}
+
+async fn apart<T: Send + 'static>(
+    args: &Args,
+    work: impl FnOnce(&Args) -> Result<T, String> + Send + 'static,
+) -> Result<T, Box<dyn Error>> {
+    let args = args.clone();
+    Ok(spawn_blocking(move || work(&args)).await??)
 }
 
 /// Whether this is to outlive its terminal: whoever has started it, such as nohup, ignores SIGHUP, the first of signals.
@@ -153,11 +180,11 @@ fn is_shared() -> bool {
 
 /// Serves until a signal comes; anew, whenever the file of functions has changed, if one of them is watched.
 async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
-    let mut running = args.start()?;
-    let watched = args.watched()?.map(Path::to_owned);
+    let mut running = start(&args).await?;
+    let path = watched(&args).await?;
     let changed = Notify::new();
     let watching = async {
-        match watched {
+        match path {
             Some(path) => watch(vec![path], || changed.notify_one()).await,
             None => future::pending().await,
         }
@@ -169,7 +196,7 @@ async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
                 result = serve(&running), if !running.is_empty() => return result,
                 () = changed.notified() => {}
             }
-            if let Err(error) = args.watched() {
+            if let Err(error) = watched(&args).await {
                 log::error!("{error}");
                 continue;
             }
@@ -177,7 +204,7 @@ async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
             for function in running.drain(..) {
                 function.finish().await;
             }
-            match args.start() {
+            match start(&args).await {
                 Ok(functions) => running = functions,
                 Err(error) => log::error!("{error}"),
             }

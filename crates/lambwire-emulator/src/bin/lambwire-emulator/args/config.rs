@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::fs;
+use std::fs::File;
 use std::path::Path;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
+use lambwire_emulator::{limits, read_text};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
@@ -24,7 +25,8 @@ const PATHS: [&str; 5] = ["dead-letter", "directory", "env-file", "extensions", 
 
 /// The functions of a file, by name.
 pub(super) fn functions(path: &Path) -> Result<Vec<FunctionArgs>, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let text = File::open(path).and_then(|file| read_text(file, limits::CONFIG_BYTES));
+    let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let directory = path.parent().unwrap_or(Path::new(""));
     read(&text, directory).map_err(|error| format!("{}: {error}", path.display()))
 }

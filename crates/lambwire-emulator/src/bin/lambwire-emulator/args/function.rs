@@ -20,7 +20,7 @@ const ATTACH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9001
 /// Where extensions are on Lambda.
 const EXTENSIONS: &str = "/opt/extensions";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct FunctionArgs {
     /// Where to serve the Runtime API to the program; otherwise on a free port of 127.0.0.1, and on port 9001 if there is
     /// no PROGRAM
@@ -120,7 +120,7 @@ pub(crate) struct FunctionArgs {
     env: Vec<(String, String)>,
 
     /// Set the variables of this file for the program and its extensions, each NAME=VALUE on a line of its own, taken as it
-    /// is; it is read whenever they are started
+    /// is; it is read whenever they are started, but a pipe only once
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
 

@@ -65,7 +65,7 @@ RUST_LOG says what the emulator logs to standard error: error, warn (the
 default), info, debug or off.";
 
 /// AWS Lambda on this machine: serves the Runtime API to a program, and takes invocations for it.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(version, after_long_help = EXAMPLES, after_help = "See more, with examples and exit status, with --help.")]
 pub(crate) struct Args {
     /// Where to listen for callers; port 0 picks a free one; not with --event or --event-json, where nobody else calls

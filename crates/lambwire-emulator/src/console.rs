@@ -1,5 +1,6 @@
 //! Lines for people: START, END and REPORT, and what the program prints. Nobody ever waits for them to be read.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
@@ -51,6 +52,8 @@ enum Sink {
 pub(crate) struct Printer {
     sink: Option<Sink>,
     format: LogFormat,
+    /// What each line begins with, where it names its function.
+    mark: Option<Vec<u8>>,
     pending: RefCell<Vec<Piece>>,
     is_due: Cell<bool>,
     due: Notify,
@@ -65,13 +68,18 @@ struct Piece {
 }
 
 impl Printer {
-    pub(crate) fn new(console: Console, format: LogFormat, is_open: watch::Receiver<bool>) -> Self {
+    /// With a name, each line has it.
+    pub(crate) fn new(console: Console, format: LogFormat, name: Option<&str>, is_open: watch::Receiver<bool>) -> Self {
         let sink = match console {
             Console::Stdout => Some(Sink::Stdout),
             Console::Stderr => Some(Sink::Stderr),
             Console::Silent => None,
         };
-        Self { sink, format, pending: RefCell::default(), is_due: Cell::new(false), due: Notify::new(), is_open }
+        let mark = name.map(|name| match format {
+            LogFormat::Text => format!("[{name}] ").into_bytes(),
+            LogFormat::Json => format!("{{\"function\":{},", serde_json::Value::from(name)).into_bytes(),
+        });
+        Self { sink, format, mark, pending: RefCell::default(), is_due: Cell::new(false), due: Notify::new(), is_open }
     }
 
     /// Whether anybody is to see the lines of the platform.
@@ -86,13 +94,29 @@ impl Printer {
     /// Prints a line of the platform, or what the program has written to its standard output. It ends with a line feed.
     pub(crate) fn print(&self, lines: &[u8]) {
         if let Some(sink) = self.sink {
+            self.push(sink, &self.marked(lines));
+        }
+    }
+
+    /// Prints a line that is of no function.
+    pub(crate) fn announce(&self, lines: &[u8]) {
+        if let Some(sink) = self.sink {
             self.push(sink, lines);
         }
     }
 
     /// Prints what the program has written to its standard error.
     pub(crate) fn print_error(&self, lines: &[u8]) {
-        self.push(Sink::Stderr, lines);
+        self.push(Sink::Stderr, &self.marked(lines));
+    }
+
+    /// These lines, each with the name of the function, if they are to have it.
+    fn marked<'l>(&self, lines: &'l [u8]) -> Cow<'l, [u8]> {
+        let Some(mark) = &self.mark else { return lines.into() };
+        // Each line of JSON is an object, and has members.
+        let opening: &[u8] = if self.is_json() { b"{" } else { b"" };
+        let marked = |line: &[u8]| [mark, line.strip_prefix(opening).unwrap_or(line)].concat();
+        lines.split_inclusive(|byte| *byte == b'\n').flat_map(marked).collect()
     }
 
     fn push(&self, sink: Sink, lines: &[u8]) {

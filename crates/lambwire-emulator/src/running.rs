@@ -226,8 +226,8 @@ impl Parts {
         let factory = Factory { command, function: Rc::new(function), extensions, address: addresses.runtime_api };
         let fleet = Fleet::new(settings, environments, move |fleet, listener| factory.another(fleet, listener));
         if is_announced {
-            let ready = ready_line(addresses, &self.others, fleet.settings.printer.is_json());
-            fleet.settings.printer.print((ready + &exports).as_bytes());
+            let ready = ready_line(addresses, callers.function(), &self.others, fleet.settings.printer.is_json());
+            fleet.settings.printer.announce((ready + &exports).as_bytes());
             fleet.settings.printer.flush();
         }
         for lines in self.held {
@@ -326,12 +326,15 @@ async fn tell_last_callers(mut listening: JoinSet<()>) {
     let _ = timeout(limits::LINGER, all).await;
 }
 
-fn ready_line(addresses: Addresses, others: &[(String, Addresses)], is_json: bool) -> String {
+fn ready_line(addresses: Addresses, name: &str, others: &[(String, Addresses)], is_json: bool) -> String {
     let listen = addresses.front.map(|address| address.to_string());
     let runtime_api = addresses.runtime_api.to_string();
     let mut ready = serde_json::json!({ "listen": listen, "runtime_api": runtime_api });
     if let Some(url) = addresses.url {
         ready["url"] = format!("http://{url}/").into();
+    }
+    if !others.is_empty() {
+        ready["name"] = name.into();
     }
     for (name, other) in others {
         ready["others"][name] = serde_json::json!({ "runtime_api": other.runtime_api.to_string() });

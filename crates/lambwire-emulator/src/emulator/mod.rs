@@ -47,6 +47,7 @@ pub struct Emulator {
     dead_letters: Option<PathBuf>,
     is_announced: bool,
     is_held: bool,
+    are_lines_named: bool,
     held: Vec<Arc<watch::Sender<bool>>>,
     owns_process: bool,
 }
@@ -98,6 +99,7 @@ impl Emulator {
             dead_letters: None,
             is_announced: false,
             is_held: false,
+            are_lines_named: false,
             held: Vec::new(),
             owns_process: false,
         }
@@ -210,6 +212,14 @@ impl Emulator {
     #[must_use]
     pub fn hold_lines(mut self) -> Self {
         self.is_held = true;
+        self
+    }
+
+    /// Has each line for people name the function, for where there are several: `[NAME] ` stands before it, and JSON has a
+    /// member `function`.
+    #[must_use]
+    pub fn name_lines(mut self) -> Self {
+        self.are_lines_named = true;
         self
     }
 

@@ -68,6 +68,7 @@ impl Emulator {
         self.callers.feeds.push(Arc::clone(&feed));
         let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
         let (lines, are_lines_open) = watch::channel(!self.is_held);
+        let name = self.are_lines_named.then_some(&*self.function.name);
         let parts = Parts {
             region: function::region(&command),
             settings: Settings {
@@ -82,7 +83,7 @@ impl Emulator {
                 registration: registration(&self.function, &command),
                 metadata_token: self.function.metadata_token.clone(),
                 memory_mb: self.function.memory_mb,
-                printer: Printer::new(self.console, self.log_format, are_lines_open),
+                printer: Printer::new(self.console, self.log_format, name, are_lines_open),
                 dead_letters: self.dead_letters,
                 feed,
             },

@@ -210,7 +210,7 @@ impl Driver {
     async fn rest(&mut self) {
         let member = Rc::clone(&self.member);
         if member.is_stale.get() && member.life.get() == Life::Open && self.is_started && member.is_idle() {
-            log::info!("the program has changed, and is started again");
+            log::warn!("the program has changed, and is started again");
             self.restart().await;
         }
         if member.is_at_rest() {

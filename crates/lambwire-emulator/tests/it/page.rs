@@ -75,5 +75,7 @@ fn the_page_is_for_this_machine_and_takes_nothing_from_elsewhere() {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
     assert!(!page.text().contains("src=") && !page.text().contains("@import") && !page.text().contains("//cdn"));
+    assert!(page.text().contains(r#"#list:empty::before { content: "No invocations as yet."#));
+    assert!(page.text().contains(r#"<section id="list" aria-label="Invocations"></section>"#));
     assert_eq!(get("evil.example").status, 403);
 }

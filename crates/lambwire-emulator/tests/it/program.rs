@@ -401,6 +401,31 @@ fn a_program_that_cannot_be_one_is_told_what_is_wrong_with_it() {
 }
 
 #[test]
+fn a_program_that_is_started_again_because_it_has_changed_is_said_to_be() {
+    let directory = std::env::temp_dir().join(format!("lambwire-said-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let option = format!("--watch={}", directory.display());
+    let mut command = emulator(&["--listen", "0", "--timeout", "300", &option]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let said = std::thread::spawn(move || {
+        let mut lines = lines;
+        lines.any(|line| line == "lambwire-emulator: the program has changed, and is started again")
+    });
+    // The first look may come later than the first change.
+    let mut count = 0;
+    while !said.is_finished() {
+        count += 1;
+        std::fs::write(directory.join("app.py"), format!("{count}")).unwrap();
+        sleep(Duration::from_millis(1500));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(said.join().unwrap());
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn help_lists_the_exit_status_and_examples() {
     let output = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator")).arg("--help").output().unwrap();
     assert_eq!(output.status.code(), Some(0));

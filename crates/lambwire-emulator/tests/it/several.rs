@@ -97,6 +97,62 @@ fn a_file_describes_functions_with_what_they_find() {
     fs::remove_dir_all(directory).unwrap();
 }
 
+/// What a server with functions of these names, each called once, prints: what it is ready for, and lines up to the last
+/// REPORT.
+fn printed(names: &[&str], options: &[&str]) -> (Value, Vec<String>) {
+    let directory = directory(&format!("lines-{}-{}", names.len(), options.len()));
+    let (role, value) = child::variable();
+    let runtime = std::env::current_exe().unwrap();
+    let command = format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let table = |name: &&str| {
+        format!("[functions.{name}]\ncommand = {command}\ntimeout = 300\nenv = {{ {role} = \"{value}\" }}\n")
+    };
+    let file = directory.join("functions.toml");
+    fs::write(&file, names.iter().map(table).collect::<String>()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "0", "--config"]).arg(&file).args(options).env_remove("RUST_LOG");
+    let mut program = Program(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let ready = lines.next().unwrap();
+    let ready: Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap_or(&ready)).unwrap();
+    let listens = ready.get("record").unwrap_or(&ready)["listen"].as_str().unwrap().parse().unwrap();
+    let mut all = Vec::new();
+    for name in names {
+        assert_eq!(post(listens, &path(name), &[], br#""print hello""#).status, 200);
+        for line in lines.by_ref() {
+            let is_last = line.contains("REPORT RequestId: ") || line.contains("platform.report");
+            all.push(line);
+            if is_last {
+                break;
+            }
+        }
+    }
+    fs::remove_dir_all(directory).unwrap();
+    (ready, all)
+}
+
+#[test]
+fn each_line_names_its_function_where_there_are_several() {
+    let (ready, lines) = printed(&["a", "b"], &[]);
+    assert_eq!(ready["name"], "b", "{ready}");
+    assert!(ready["others"]["a"].is_object(), "{ready}");
+    for name in ["a", "b"] {
+        for what in ["START RequestId: ", "hello", "END RequestId: ", "REPORT RequestId: "] {
+            let start = format!("[{name}] {what}");
+            assert_eq!(lines.iter().filter(|line| line.starts_with(&start)).count(), 1, "{start} {lines:?}");
+        }
+    }
+    assert!(lines.iter().all(|line| line.starts_with("[a] ") || line.starts_with("[b] ")), "{lines:?}");
+    let (_, lines) = printed(&["a", "b"], &["--log-format", "json"]);
+    for line in &lines {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["function"] == "a" || line["function"] == "b", "{line}");
+        assert!(line["type"].is_string() && !line["record"].is_null(), "{line}");
+    }
+    let (ready, lines) = printed(&["a"], &[]);
+    assert!(ready.get("name").is_none() && lines.iter().any(|line| line.starts_with("START RequestId: ")), "{lines:?}");
+}
+
 #[test]
 fn functions_are_started_anew_when_their_file_has_changed() {
     let directory = directory("rewritten");
@@ -115,7 +171,7 @@ fn functions_are_started_anew_when_their_file_has_changed() {
     command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file).stderr(Stdio::piped());
     let (mut program, line) = start(&mut command);
     let mut errors = BufReader::new(program.0.stderr.take().unwrap()).lines();
-    let refused = std::thread::spawn(move || errors.next().unwrap().unwrap());
+    let refused = std::thread::spawn(move || (errors.next().unwrap().unwrap(), errors));
     let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
     let address = ready["listen"].as_str().unwrap().parse().unwrap();
     // Nobody listens for a while in between.
@@ -136,12 +192,15 @@ fn functions_are_started_anew_when_their_file_has_changed() {
         std::thread::sleep(std::time::Duration::from_millis(1500));
         assert_eq!(ask("before").as_deref(), Some("1"));
     }
-    let refused = refused.join().unwrap();
+    let (refused, mut errors) = refused.join().unwrap();
     assert!(refused.contains("functions.toml: line 2: functions.wrong: unexpected key bogus"), "{refused}");
     write("after", "2");
     while ask("after").as_deref() != Some("2") {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
+    assert!(
+        errors.any(|line| line.unwrap().ends_with(": the file of functions has changed, and they are started again"))
+    );
     fs::remove_dir_all(directory).unwrap();
 }
 

@@ -200,6 +200,7 @@ async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
                 log::error!("{error}");
                 continue;
             }
+            log::warn!("the file of functions has changed, and they are started again");
             // The last is the one by whose port the others are called.
             for function in running.drain(..) {
                 function.finish().await;

@@ -172,12 +172,16 @@ impl Args {
 
     /// A function that is called by the port of another.
     fn behind(&self, function: &FunctionArgs) -> Result<Running, Box<dyn Error>> {
-        started(self.with_common(function)?.hold_lines(), function, None, "")
+        started(self.with_common(function)?.hold_lines().name_lines(), function, None, "")
     }
 
     /// The function by whose port the others are called.
     fn last(&self, function: &FunctionArgs, others: &[Running]) -> Result<Running, Box<dyn Error>> {
-        started(others.iter().fold(self.front(function)?, Emulator::also), function, Some(self.listen), "")
+        let mut emulator = others.iter().fold(self.front(function)?, Emulator::also);
+        if !others.is_empty() {
+            emulator = emulator.name_lines();
+        }
+        started(emulator, function, Some(self.listen), "")
     }
 
     /// The function that is called, or behind whose port others are.

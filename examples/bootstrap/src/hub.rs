@@ -146,7 +146,11 @@ impl Hub {
         loop {
             let deadline = {
                 let mut desk = self.desk();
-                if sending.is_none() && end_by.is_none() && worker.in_flight() < at_most {
+                if worker.is_deaf() && worker.in_flight() == 0 {
+                    return Failure::new("Runtime.WorkerLost", "worker closed its events");
+                }
+                let takes_more = end_by.is_none() && !worker.is_deaf() && worker.in_flight() < at_most;
+                if sending.is_none() && takes_more {
                     sending = desk.coming.pop_front().map(|event| Sending { event, sent: 0 });
                     if let Some(Sending { event, .. }) = &sending {
                         worker.add(&event.id);
@@ -156,7 +160,8 @@ impl Hub {
                 [desk.deadline(), end_by].into_iter().flatten().min()
             };
             let rest = sending.as_ref().and_then(|sending| sending.event.bytes.get(sending.sent..)).unwrap_or_default();
-            let mut outgoing = Outgoing { parts: [rest, b""] };
+            let sent = sending.as_ref().map_or(0, |sending| sending.sent);
+            let mut outgoing = Outgoing { parts: [rest, b""], sent };
             let step = worker.step(&mut outgoing, deadline);
             let left = outgoing.len();
             let (id, kind, said) = match step {
@@ -166,6 +171,14 @@ impl Hub {
                     Some(failure) => return failure,
                     None => continue,
                 },
+                Ok(Step::Refused) => {
+                    // Another worker is to have it, when those that this one has are answered.
+                    if let Some(Sending { event, .. }) = sending.take() {
+                        worker.remove(&event.id);
+                        self.desk().coming.push_front(event);
+                    }
+                    continue;
+                }
                 Ok(Step::Nothing) => {
                     sending = sending.and_then(|sending| sending.go_on(left));
                     continue;

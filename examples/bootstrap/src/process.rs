@@ -34,6 +34,8 @@ pub(crate) struct Process {
     pidfd: Option<OwnedFd>,
     exit: Option<Exit>,
     events: Events,
+    /// It has been found to have closed the other end of its events.
+    is_deaf: bool,
     answers: Option<OwnedFd>,
     pub(crate) log: Log,
     /// What was read of its answers.
@@ -52,6 +54,8 @@ pub(crate) type Events = Arc<Mutex<Option<OwnedFd>>>;
 /// Bytes on their way to a program, in two parts.
 pub(crate) struct Outgoing<'a> {
     pub(crate) parts: [&'a [u8]; 2],
+    /// How many bytes went before these.
+    pub(crate) sent: usize,
 }
 
 /// Why waiting is over.
@@ -61,6 +65,8 @@ pub(crate) enum Progress {
     Received,
     /// All that goes out has gone.
     Sent,
+    /// It takes no more, and has not taken all that goes out.
+    Refused,
     /// Its answers have come to their end, though the program may run.
     Closed,
     /// It has ended, and all that it answered was received.
@@ -102,6 +108,7 @@ impl Process {
             pidfd,
             exit: None,
             events,
+            is_deaf: false,
             answers: Some(answers),
             log,
             received: Vec::new(),
@@ -132,8 +139,10 @@ impl Process {
                     None => {}
                 }
             }
-            if ready.events && self.send(outgoing)? {
-                return Ok(Progress::Sent);
+            if ready.events
+                && let Some(progress) = self.send(outgoing)?
+            {
+                return Ok(progress);
             }
             if ready.bell {
                 return Ok(Progress::Woken);
@@ -161,8 +170,14 @@ impl Process {
             self.log.forward();
         }
         let has_closed = ready.answers && matches!(self.receive(), Ok(Some(0)) | Err(_));
+        self.is_deaf |= self.has_closed_events();
         self.reap();
-        self.exit.is_none() && !has_closed
+        self.exit.is_none() && !has_closed && !self.is_deaf
+    }
+
+    /// Whether it has been found to read no more of what it is given.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.is_deaf
     }
 
     /// How it has ended, if it has.
@@ -243,17 +258,29 @@ impl Process {
         }
     }
 
-    /// Writes once, and says whether that was the last of it. A program that does not read is given no more.
-    fn send(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<bool> {
+    /// Writes once, and says what has come of that. A program that does not read is given no more.
+    fn send(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<Option<Progress>> {
         let mut events = open(&self.events);
-        let Some(fd) = events.as_ref() else { return Ok(false) };
+        let Some(fd) = events.as_ref() else { return Ok(None) };
         match writev(fd, &outgoing.parts.map(IoSlice::new)) {
             Ok(len) => outgoing.advance(len),
             Err(Errno::INTR | Errno::AGAIN) => {}
-            Err(Errno::PIPE) => *events = None,
+            Err(Errno::PIPE) => {
+                *events = None;
+                self.is_deaf = true;
+                return Ok(Some(Progress::Refused));
+            }
             Err(error) => return Err(error.into()),
         }
-        Ok(outgoing.is_empty())
+        Ok(outgoing.is_empty().then_some(Progress::Sent))
+    }
+
+    fn has_closed_events(&self) -> bool {
+        open(&self.events).as_ref().is_some_and(|fd| {
+            let mut fds = [PollFd::new(fd, PollFlags::empty())];
+            let _ = poll(&mut fds, Some(&Timespec::default()));
+            fds.iter().any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP))
+        })
     }
 
     /// Takes what others have rung by.
@@ -356,9 +383,13 @@ pub(crate) fn terminate(pid: Pid, is_kept: bool) {
     let _ = kill_process(kept.unwrap_or(pid), Signal::TERM);
 }
 
-impl Outgoing<'_> {
+impl<'a> Outgoing<'a> {
+    pub(crate) fn new(parts: [&'a [u8]; 2]) -> Self {
+        Self { parts, sent: 0 }
+    }
+
     pub(crate) fn nothing() -> Self {
-        Self { parts: [b"", b""] }
+        Self::new([b"", b""])
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -370,6 +401,7 @@ impl Outgoing<'_> {
     }
 
     fn advance(&mut self, mut len: usize) {
+        self.sent += len;
         for part in &mut self.parts {
             let sent = len.min(part.len());
             *part = part.get(sent..).unwrap_or_default();

@@ -154,7 +154,7 @@ impl Server {
 
     fn try_hooks(&mut self, hook: Hook) -> Result<(), Failure> {
         let line = hook_line(hook.name());
-        let mut outgoing = Outgoing { parts: [line.as_bytes(), b""] };
+        let mut outgoing = Outgoing::new([line.as_bytes(), b""]);
         let worker = self.worker(None)?;
         match worker.next(&mut outgoing, None)? {
             Said::Done => Ok(()),
@@ -232,34 +232,41 @@ impl Server {
     ) -> Result<Option<Failure>, Error> {
         let (context, is_language) = (mem::take(&mut self.context), self.setup.program.is_language());
         let mut announcement = Vec::with_capacity(context.len() + HEAD_BYTES);
-        let mut parts = |wishes: Wishes| {
+        let parts = |announcement: &mut Vec<u8>, wishes: Wishes| {
             let event = if event.is_empty() && is_language && !wishes.bytes { EMPTY_EVENT } else { event };
-            announce(&mut announcement, id, &context, event.len());
+            announce(announcement, id, &context, event.len());
             event
         };
         if let Some(hub) = &self.hub {
-            let event = parts(self.wishes);
+            let event = parts(&mut announcement, self.wishes);
             return match hub.admit(id, [&announcement, event].concat(), deadline) {
                 Ok(guest) => converse(&mut Speaker::Guest(guest), answer).0,
                 Err(failure) => Ok(Some(failure)),
             };
         }
-        let worker = match self.worker(deadline) {
-            Ok(worker) => worker,
-            Err(failure) => return Ok(Some(failure)),
-        };
-        let event = parts(worker.wishes());
-        worker.add(id);
-        let outgoing = Outgoing { parts: [&announcement, event] };
-        let mut speaker = Speaker::Worker { worker, outgoing, deadline };
-        let (answered, keeps_worker) = converse(&mut speaker, answer);
-        // What it has not read would stand in front of the next event.
-        let is_of_use = keeps_worker && speaker.has_read();
-        drop(speaker);
-        if !is_of_use {
-            self.worker = None;
+        loop {
+            let worker = match self.worker(deadline) {
+                Ok(worker) => worker,
+                Err(failure) => return Ok(Some(failure)),
+            };
+            let event = parts(&mut announcement, worker.wishes());
+            let was_used = worker.has_answered();
+            worker.add(id);
+            let outgoing = Outgoing::new([&announcement, event]);
+            let mut speaker = Speaker::Worker { worker, outgoing, deadline };
+            let (answered, keeps_worker) = converse(&mut speaker, answer);
+            if was_used && speaker.is_refused() {
+                // Nothing of it has been delivered, so that another may have it.
+                continue;
+            }
+            // What it has not read would stand in front of the next event.
+            let is_of_use = keeps_worker && speaker.has_read();
+            drop(speaker);
+            if !is_of_use {
+                self.worker = None;
+            }
+            return answered;
         }
-        answered
     }
 
     fn answer_by_exec(
@@ -274,7 +281,7 @@ impl Server {
             Ok(process) => process,
             Err(failure) => return Ok(Some(failure)),
         };
-        let mut outgoing = Outgoing { parts: [event, b""] };
+        let mut outgoing = Outgoing::new([event, b""]);
         let exit = loop {
             if outgoing.is_empty() {
                 process.close_events();
@@ -287,7 +294,7 @@ impl Server {
                 Progress::Received if process.received.len() > BODY_BYTES => {
                     return Ok(Some(Failure::too_large(process.received.len())));
                 }
-                Progress::Received | Progress::Sent | Progress::Closed | Progress::Woken => {}
+                Progress::Received | Progress::Sent | Progress::Refused | Progress::Closed | Progress::Woken => {}
                 Progress::Ended(exit) => break exit,
                 Progress::Overdue => return Ok(Some(Failure::overdue().with_log(&process.log.last_lines()))),
             }
@@ -339,6 +346,14 @@ impl Speaker<'_> {
         match self {
             Self::Worker { worker, outgoing, deadline } => worker.next(outgoing, *deadline),
             Self::Guest(guest) => guest.next(),
+        }
+    }
+
+    /// Whether it has taken nothing of the event, and never will.
+    fn is_refused(&self) -> bool {
+        match self {
+            Self::Worker { worker, outgoing, .. } => worker.is_deaf() && outgoing.sent == 0,
+            Self::Guest(_) => false,
         }
     }
 

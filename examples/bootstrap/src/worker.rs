@@ -13,7 +13,7 @@ use crate::process::{Outgoing, Process, Progress};
 use crate::program::{Descriptors, Program};
 use crate::ready::Wishes;
 
-/// How long a worker that has closed its answers may take to end by itself.
+/// How long a worker that has closed its answers, or its events before it had taken one, may take to end by itself.
 const END_GRACE: Duration = Duration::from_millis(500);
 
 /// Most room for frames that is kept from one event to the next, in bytes.
@@ -29,12 +29,18 @@ pub(crate) struct Worker {
     refused_len: usize,
     /// The request ids of events that it was given, and has not answered.
     in_flight: Vec<String>,
+    /// It has said something of an event.
+    has_answered: bool,
+    /// When it is to have ended, if it has taken no event at all.
+    end_by: Option<Instant>,
 }
 
 /// What has come about with a worker that answers several events at a time.
 pub(crate) enum Step<'a> {
     /// What it has said of the event with this id, or with [`NO_ID`] of none.
     Said(String, Kind, Said<'a>),
+    /// It takes no more events, and has taken nothing of this one.
+    Refused,
     /// It is later than it may be.
     Overdue,
     /// Whatever else there may be to look at.
@@ -67,6 +73,8 @@ enum Broken {
     Frame(BadFrame),
     /// `None` if it has closed its answers, and runs.
     Ended(Option<Exit>),
+    /// It has taken nothing of what it was to be given, and never will.
+    Refused,
     Overdue,
     Lost(io::Error),
 }
@@ -74,7 +82,15 @@ enum Broken {
 impl Worker {
     pub(crate) fn start(program: &Program, descriptors: &Descriptors) -> Result<Self, Failure> {
         let process = program.start(descriptors)?;
-        Ok(Self { process, ready: None, given_len: 0, refused_len: 0, in_flight: Vec::new() })
+        Ok(Self {
+            process,
+            ready: None,
+            given_len: 0,
+            refused_len: 0,
+            in_flight: Vec::new(),
+            has_answered: false,
+            end_by: None,
+        })
     }
 
     /// Waits until the handler is loaded, and says what it asks for.
@@ -137,6 +153,8 @@ impl Worker {
         }
         if let Some(exit) = self.process.exit() {
             console::say(Level::Error, None, format_args!("the worker {exit} between two events"));
+        } else if self.process.is_deaf() {
+            warn_of_closed_events();
         }
         self.process.log.forget();
         is_running && said.is_none()
@@ -160,6 +178,16 @@ impl Worker {
     /// How many events it has been given, and has not answered.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// Whether it has said something of an event.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// Whether it takes no more events.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.process.is_deaf()
     }
 
     /// Whether what it says is to be received.
@@ -195,6 +223,10 @@ impl Worker {
                 self.refuse(&head);
                 Ok(Step::Said(id, kind, Said::Error(Failure::too_large(head.body_len))))
             }
+            Err(Broken::Refused) if self.has_answered => {
+                warn_of_closed_events();
+                Ok(Step::Refused)
+            }
             Err(Broken::Overdue) => Ok(Step::Overdue),
             Err(broken) => Err(self.failure(broken, "before it had answered")),
         }
@@ -226,10 +258,20 @@ impl Worker {
         if let Some(head) = self.received_frame().map_err(Broken::Frame)? {
             return Ok(Some(head));
         }
-        match self.process.advance(outgoing, deadline).map_err(Broken::Lost)? {
-            Progress::Received | Progress::Sent | Progress::Woken => Ok(None),
+        let first = [deadline, self.end_by].into_iter().flatten().min();
+        match self.process.advance(outgoing, first).map_err(Broken::Lost)? {
+            Progress::Refused if outgoing.sent == 0 => {
+                if self.has_answered {
+                    return Err(Broken::Refused);
+                }
+                // It may be about to say why, or to end.
+                self.end_by = Some(Instant::now() + END_GRACE);
+                Ok(None)
+            }
+            Progress::Received | Progress::Sent | Progress::Refused | Progress::Woken => Ok(None),
             Progress::Closed => Err(Broken::Ended(self.process.end(END_GRACE))),
             Progress::Ended(exit) => Err(Broken::Ended(Some(exit))),
+            Progress::Overdue if first == self.end_by => Err(Broken::Refused),
             Progress::Overdue => Err(Broken::Overdue),
         }
     }
@@ -254,7 +296,7 @@ impl Worker {
             // Once, of an answer in pieces.
             if head.kind != Kind::Chunk {
                 let id = String::from_utf8_lossy(id);
-                let what = "an answer of the worker is refused: it came after the answer to this event";
+                let what = "an answer of the worker is refused: it has no such event, or has answered it";
                 console::say(Level::Warn, Some(&id), what);
             }
             self.refuse(&head);
@@ -283,6 +325,7 @@ impl Worker {
             self.process.log.end_lines();
         }
         self.given_len = head.len();
+        self.has_answered |= head.id(&self.process.received) != NO_ID.as_bytes();
         let body = head.body(&self.process.received);
         match Said::of(head.kind, body) {
             Said::Error(failure) => Said::Error(failure.with_log(&self.process.log.last_lines())),
@@ -306,11 +349,16 @@ impl Worker {
             Broken::Frame(BadFrame::TooLarge(head)) => return Failure::too_large(head.body_len),
             Broken::Ended(Some(exit)) => Failure::of_exit("worker", exit, when, &log),
             Broken::Ended(None) => Failure::new("Runtime.BadFrame", format!("worker closed its answers {when}")),
+            Broken::Refused => Failure::new("Runtime.WorkerLost", format!("worker closed its events {when}")),
             Broken::Overdue => Failure::overdue(),
             Broken::Lost(error) => Failure::lost("worker", &error),
         };
         failure.with_log(&log)
     }
+}
+
+fn warn_of_closed_events() {
+    console::say(Level::Warn, None, "the worker has closed its events, and is replaced");
 }
 
 impl<'a> Said<'a> {

@@ -264,3 +264,19 @@ fn a_process_without_events_is_given_no_more_after_sigterm() {
     // It has ended by itself, which it does when there is nothing more to read.
     assert_eq!((root.path("heard").exists(), root.path("ended").exists()), (true, true));
 }
+
+#[test]
+fn what_a_worker_does_not_take_another_does_and_what_it_has_taken_is_answered() {
+    let root = root();
+    let running = serve(&root, &["--workers", "2", "--in-process", "2", "worker"]);
+    expect_answer(&running, "say result $id 0", "0");
+    let deaf = "eval \"exec 8<&- $LAMBWIRE_EVENTS_FD<&-\"; keep; while [ ! -e go ]; do sleep 0.01; done; say result $id 1; exec sleep 300";
+    scope(|scope| {
+        let first = scope.spawn(|| running.invoke_blocking(Event::new(deaf)).unwrap());
+        wait_for("the first event", || root.path("kept-1").exists());
+        let second = scope.spawn(|| running.invoke_blocking(Event::new("say result $id 2")).unwrap());
+        fs::write(root.path("go"), "").unwrap();
+        assert_eq!(texts(&[first.join().unwrap(), second.join().unwrap()]), ["1", "2"]);
+    });
+    assert_eq!(started(&root), 2);
+}

@@ -12,6 +12,7 @@ const WORKER: &str = r#"#!/bin/sh
 eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
 id=-
 say() { printf '%s %s %s\n%s' "$1" "$id" "${#2}" "$2" >&9; }
+close() { eval "exec 8<&- $LAMBWIRE_EVENTS_FD<&-"; }
 next() { read -r _ id _ length <&8 && read -r context <&8 && event=$(head -c "$length" <&8); }
 "#;
 
@@ -200,4 +201,26 @@ fn a_worker_that_does_not_load_a_second_time_is_an_answer() {
     let _ = running.invoke_blocking(Event::new("say result 1")).unwrap();
     let answer = running.invoke_blocking(Event::new("say result 1")).unwrap();
     assert_eq!(answer.outcome, Outcome::Success);
+}
+
+/// A worker that closes its events with its first answer, and lives on.
+const DEAF: &str = "say ready ''\nnext\nclose\nsay result \"$event\"\nexec sleep 300\n";
+
+#[test]
+fn a_worker_that_takes_no_more_events_is_replaced_before_the_next() {
+    let root = root_of(&format!("echo >> started\n{DEAF}"));
+    let running = root.serve(&["bin/worker"]);
+    for event in ["1", "2", "3"] {
+        expect_answer(&running, event, event);
+    }
+    assert_eq!(fs::read_to_string(root.path("started")).unwrap().lines().count(), 3);
+}
+
+#[test]
+fn a_worker_that_takes_no_event_at_all_is_lost() {
+    let root = root_of("close\nsay ready ''\nexec sleep 300\n");
+    let running = root.serve(&["bin/worker"]);
+    for _ in 0..2 {
+        expect_error(&running, "1", "Runtime.WorkerLost", &["worker closed its events before it had answered"]);
+    }
 }

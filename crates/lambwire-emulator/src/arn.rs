@@ -6,6 +6,15 @@ pub(crate) const ACCOUNT: &str = "012345678912";
 /// Longest name, in bytes, in whichever form (AWS, Invoke: `NamespacedFunctionName`).
 const NAME_BYTES: usize = 256;
 
+/// Longest name of a function alone, in bytes (AWS, CreateFunction: `FunctionName`).
+pub(crate) const FUNCTION_NAME_BYTES: usize = 64;
+
+/// Whether a function may have this name, with which callers can call it.
+pub(crate) fn is_function_name(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (1..=FUNCTION_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_allowed)
+}
+
 /// The ARN of the function `name` in `region`.
 pub(crate) fn of(region: &str, name: &str) -> String {
     format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}")
@@ -108,6 +117,19 @@ mod tests {
         }
         check("f:v1", Some("v2"), None);
         check("f", Some(""), None);
+    }
+
+    #[test]
+    fn a_function_has_a_name_that_callers_can_say() {
+        for len in [FUNCTION_NAME_BYTES - 1, FUNCTION_NAME_BYTES, FUNCTION_NAME_BYTES + 1] {
+            assert_eq!(is_function_name(&"x".repeat(len)), len <= FUNCTION_NAME_BYTES);
+        }
+        for name in ["f", "a-B_1", "function"] {
+            assert!(is_function_name(name) && invoked(name, None, "eu-west-1").is_some(), "{name}");
+        }
+        for name in ["", "a/b", "a b", "a:b", "a.b", "$LATEST", "é", "a\n"] {
+            assert!(!is_function_name(name), "{name}");
+        }
     }
 
     #[test]

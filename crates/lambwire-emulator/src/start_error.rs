@@ -6,10 +6,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::arn;
+
 /// The emulator cannot start.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
+    /// A function cannot have this name: nobody could call it.
+    Name(String),
     /// An address cannot be listened at.
     Listen {
         /// The address.
@@ -49,6 +53,11 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Name(name) => write!(
+                f,
+                "{name:?} is no name of a function, which has letters, digits, hyphens and underscores, up to {}",
+                arn::FUNCTION_NAME_BYTES
+            ),
             Self::Listen { address, error } => write!(f, "cannot listen at {address}: {error}"),
             Self::Program { name, error } => write!(f, "cannot start {name}: {error}"),
             Self::Extension { path, error } => write!(f, "cannot start the extension {path}: {error}"),
@@ -65,7 +74,7 @@ impl Error for StartError {
         match self {
             Self::Listen { error, .. } | Self::Program { error, .. } | Self::Extension { error, .. } => Some(error),
             Self::DeadLetters { error, .. } | Self::Thread(error) | Self::System(error) => Some(error),
-            Self::Variables(_) => None,
+            Self::Name(_) | Self::Variables(_) => None,
         }
     }
 }

@@ -105,7 +105,7 @@ impl Emulator {
         }
     }
 
-    /// The function's name; `function` without it.
+    /// The function's name, of up to 64 letters, digits, hyphens and underscores; `function` without it.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.function.name = name.into();

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::Emulator;
 use super::callers::reachable;
+use crate::arn;
 use crate::console::Printer;
 use crate::environment::{Capacity, Timeouts};
 use crate::fleet::{Registration, Settings, dead_letter};
@@ -28,6 +29,10 @@ impl Emulator {
     ///
     /// An address cannot be listened at, or the program cannot be started.
     pub fn start(mut self) -> Result<Running, StartError> {
+        // With AWS's emulator every function is called `function`.
+        if !self.function.is_rie && !arn::is_function_name(&self.function.name) {
+            return Err(StartError::Name(self.function.name));
+        }
         if self.function.concurrency.is_none() {
             self.timeout = self.timeout.map(|timeout| timeout.min(limits::MAX_TIMEOUT));
         }

@@ -265,7 +265,7 @@ fn without_a_program_it_says_what_to_export_and_serves_who_comes() {
         "127.0.0.1:0",
         "--timeout",
         "off",
-        "--name",
+        "--handler",
         "it's",
         "--env",
         "A=b",
@@ -275,8 +275,7 @@ fn without_a_program_it_says_what_to_export_and_serves_who_comes() {
     let ready = lines.next().unwrap().unwrap();
     let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
     let api = ready["runtime_api"].as_str().unwrap().to_owned();
-    let mut expected =
-        vec![format!("export AWS_LAMBDA_RUNTIME_API='{api}'"), r"export AWS_LAMBDA_FUNCTION_NAME='it'\''s'".to_owned()];
+    let mut expected = vec![format!("export AWS_LAMBDA_RUNTIME_API='{api}'"), r"export _HANDLER='it'\''s'".to_owned()];
     expected.push("export A='b'".to_owned());
     expected.push("unset AWS_LAMBDA_MAX_CONCURRENCY".to_owned());
     while !expected.is_empty() {

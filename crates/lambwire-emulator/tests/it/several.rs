@@ -218,6 +218,13 @@ fn a_file_that_is_wrong_is_refused_with_its_place() {
         status == Some(2) && text.contains("functions.toml: line 2: functions.a: ") && text.contains(" memory: "),
         "{text}"
     );
+    fs::write(&file, "[functions.\"a/b\"]\n").unwrap();
+    let no_name = r#""a/b" is no name of a function"#;
+    for options in [["--config", file.to_str().unwrap()], ["--name", "a/b"]] {
+        let (status, text) = run(&options);
+        assert!(status == Some(2) && text.contains(no_name), "{text}");
+    }
+    fs::write(&file, "[functions.a]\n").unwrap();
     let (status, text) = run(&["--config", "/nonexistent.toml"]);
     assert!(status == Some(2) && text.contains("cannot read /nonexistent.toml"), "{text}");
     let variables = directory.join("bad.env");

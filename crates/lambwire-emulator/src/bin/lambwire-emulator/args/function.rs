@@ -52,7 +52,7 @@ pub(crate) struct FunctionArgs {
     #[arg(long)]
     handler: Option<String>,
 
-    /// Name of the function; otherwise AWS_LAMBDA_FUNCTION_NAME, or `function`
+    /// Name of the function, of letters, digits, hyphens and underscores; otherwise AWS_LAMBDA_FUNCTION_NAME, or `function`
     #[arg(long)]
     pub(super) name: Option<String>,
 

@@ -329,12 +329,24 @@ fn wrong_usage_is_told_what_is_right() {
 #[test]
 fn an_address_that_is_taken_is_said_with_what_chooses_another() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
     let port = taken.local_addr().unwrap().port().to_string();
     for (options, option) in [
         (&["--listen", &*port, "--", "true"][..], "--listen"),
         (&["--listen", "0", "--url", &port, "--", "true"], "--url"),
         (&["--listen", "0", "--runtime-api", &port], "--runtime-api"),
         (&["--event-json", "{}", "--runtime-api", &port], "--runtime-api"),
+        (
+            &[
+                "--compat",
+                "rie",
+                "--runtime-interface-emulator-address",
+                &address,
+                "--runtime-api-address",
+                "localhost:0",
+            ],
+            "--runtime-interface-emulator-address",
+        ),
     ] {
         let text = refused(options);
         let expected = format!("cannot listen at 127.0.0.1:{port}: ");

@@ -227,6 +227,13 @@ fn a_file_that_is_wrong_is_refused_with_its_place() {
     fs::write(&file, "[functions.a]\n").unwrap();
     let (status, text) = run(&["--config", "/nonexistent.toml"]);
     assert!(status == Some(2) && text.contains("cannot read /nonexistent.toml"), "{text}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    fs::write(&file, format!("[functions.a]\nruntime-api = {}\n[functions.b]\n", address.port())).unwrap();
+    let (status, text) = run(&["--config", file.to_str().unwrap(), "--listen", "0"]);
+    let expected = format!("functions.a: cannot listen at {address}: ");
+    assert!(status == Some(2) && text.contains(&expected), "{text}");
+    assert!(text.ends_with("; another is chosen with runtime-api\n"), "{text}");
     let variables = directory.join("bad.env");
     fs::write(&variables, "A=1\n\nB\n").unwrap();
     let (status, text) = run(&["--env-file", variables.to_str().unwrap(), "--event-json", "{}", "--", "true"]);

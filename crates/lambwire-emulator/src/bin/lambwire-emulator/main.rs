@@ -83,7 +83,7 @@ fn run(args: Option<Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> 
                 (Some(args), Some(event)) => send(start(&args).await?.pop().ok_or(InvokeError::Stopped)?, event).await,
                 (Some(args), None) => serve_anew(args).await,
                 (None, _) => match rie {
-                    Some(rie) => serve(&[rie.emulator()?.start()?]).await,
+                    Some(rie) => serve(&[rie.start()?]).await,
                     None => Err(InvokeError::Stopped.into()),
                 },
             }

@@ -157,8 +157,12 @@ impl Args {
             if self.is_one_shot() && self.function.program.is_empty() {
                 log::warn!("no PROGRAM: waits for a runtime with what follows; else write `-- bootstrap app.handler`");
             }
-            let listen = (!self.is_one_shot()).then_some(self.listen);
-            return Ok(vec![started(self.front(&self.function)?, &self.function, listen, "--")?]);
+            let chosen = [
+                (Some(self.listen).filter(|_| !self.is_one_shot()), "--listen"),
+                (self.function.url, "--url"),
+                (self.function.runtime_api(), "--runtime-api"),
+            ];
+            return Ok(vec![started(self.front(&self.function)?, &chosen)?]);
         };
         let configured = self.configured()?;
         let mut running = Vec::new();
@@ -172,7 +176,8 @@ impl Args {
 
     /// A function that is called by the port of another.
     fn behind(&self, function: &FunctionArgs) -> Result<Running, Box<dyn Error>> {
-        started(self.with_common(function)?.hold_lines().name_lines(), function, None, "")
+        let chosen = [(function.url, "url"), (function.runtime_api(), "runtime-api")];
+        started(self.with_common(function)?.hold_lines().name_lines(), &chosen)
     }
 
     /// The function by whose port the others are called.
@@ -181,7 +186,8 @@ impl Args {
         if !others.is_empty() {
             emulator = emulator.name_lines();
         }
-        started(emulator, function, Some(self.listen), "")
+        let chosen = [(Some(self.listen), "--listen"), (function.url, "url"), (function.runtime_api(), "runtime-api")];
+        started(emulator, &chosen)
     }
 
     /// The function that is called, or behind whose port others are.
@@ -234,23 +240,12 @@ fn advised(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Starts an emulator; of an address that cannot be had it is said what chooses another. The keys of a file have no dashes.
-fn started(
-    emulator: Emulator,
-    function: &FunctionArgs,
-    listen: Option<SocketAddr>,
-    dashes: &str,
-) -> Result<Running, Box<dyn Error>> {
+/// Starts an emulator; of an address that cannot be had it is said what chooses another.
+fn started(emulator: Emulator, chosen: &[(Option<SocketAddr>, &str)]) -> Result<Running, Box<dyn Error>> {
     emulator.start().map_err(|error| {
         let StartError::Listen { address, .. } = &error else { return error.into() };
-        let chosen = [
-            (listen, "--listen".to_owned()),
-            (function.url, format!("{dashes}url")),
-            (function.runtime_api(), format!("{dashes}runtime-api")),
-        ];
-        let options = chosen.into_iter().filter(|(chosen, _)| *chosen == Some(*address)).map(|(_, option)| option);
-        let options = options.collect::<Vec<_>>().join(" or ");
-        format!("{error}; another is chosen with {options}").into()
+        let options = chosen.iter().filter(|(chosen, _)| *chosen == Some(*address)).map(|(_, option)| *option);
+        format!("{error}; another is chosen with {}", options.collect::<Vec<_>>().join(" or ")).into()
     })
 }
 

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use clap::Parser;
-use lambwire_emulator::{Console, Emulator};
+use lambwire_emulator::{Console, Emulator, Running};
 
+use super::started;
 use super::values::{Timeout, read_variable, timeout, variable};
 
 /// Where RIE looks for a program if none is named, in either of its modes.
@@ -76,7 +77,16 @@ impl RieArgs {
         }
     }
 
-    pub(crate) fn emulator(&self) -> Result<Emulator, Box<dyn Error>> {
+    /// Starts what is asked for.
+    pub(crate) fn start(&self) -> Result<Running, Box<dyn Error>> {
+        let runtime_api = address(&self.runtime_api_address)?;
+        let listen = address(&self.runtime_interface_emulator_address)?;
+        let chosen =
+            [(Some(listen), "--runtime-interface-emulator-address"), (Some(runtime_api), "--runtime-api-address")];
+        started(self.emulator()?.runtime_api(runtime_api).listen(listen), &chosen)
+    }
+
+    fn emulator(&self) -> Result<Emulator, Box<dyn Error>> {
         // As with RIE, a number that cannot be read is 1.
         let concurrency = env::var(MAX_CONCURRENCY).ok().map(|text| text.parse().unwrap_or(1));
         let places = if concurrency.is_some() { &MANAGED_BOOTSTRAPS[..] } else { &BOOTSTRAPS };
@@ -93,12 +103,7 @@ impl RieArgs {
         if self.program.is_empty() && Path::new("/var/task").is_dir() {
             command.current_dir("/var/task");
         }
-        let mut emulator = Emulator::new(command)
-            .as_rie()
-            .runtime_api(address(&self.runtime_api_address)?)
-            .listen(address(&self.runtime_interface_emulator_address)?)
-            .console(Console::Stdout)
-            .own_process();
+        let mut emulator = Emulator::new(command).as_rie().console(Console::Stdout).own_process();
         if let Some(handler) = variable("AWS_LAMBDA_FUNCTION_HANDLER") {
             emulator = emulator.handler(handler);
         }

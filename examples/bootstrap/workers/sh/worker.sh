@@ -46,12 +46,20 @@ lambwire_clean() {
 
 # Takes note of what the script has made readonly: to set that would end the shell.
 lambwire_find_readonly() {
-    (IFS=' ') || lambwire_readonly=IFS
-    (PATH=$PATH) || lambwire_readonly=$lambwire_readonly.PATH
-    (LC_ALL=C) || lambwire_readonly=$lambwire_readonly.LC_ALL
-    (POSIXLY_CORRECT=1) || lambwire_readonly=$lambwire_readonly.POSIXLY_CORRECT
-    (RANDOM=1) || lambwire_readonly=$lambwire_readonly.RANDOM
-    (_X_AMZN_TRACE_ID=) || lambwire_readonly=$lambwire_readonly._X_AMZN_TRACE_ID
+    lambwire_readonly='IFS PATH LC_ALL POSIXLY_CORRECT' lambwire_part=
+    (lambwire_hush; IFS=' ') || lambwire_part=IFS
+    (lambwire_hush; PATH=$PATH) || lambwire_part=$lambwire_part.PATH
+    (lambwire_hush; LC_ALL=C) || lambwire_part=$lambwire_part.LC_ALL
+    (lambwire_hush; POSIXLY_CORRECT=1) || lambwire_part=$lambwire_part.POSIXLY_CORRECT
+    (lambwire_hush; RANDOM=1) || lambwire_part=$lambwire_part.RANDOM
+    (lambwire_hush; _X_AMZN_TRACE_ID=) || lambwire_part=$lambwire_part._X_AMZN_TRACE_ID
+    lambwire_readonly=$lambwire_part
+}
+
+# In a subshell: what shells say goes nowhere. There may be no /dev/null.
+lambwire_hush() {
+    lambwire_clean
+    exec 2>&-
 }
 
 # `printf` is no part of mksh, and a program takes no long argument.
@@ -313,7 +321,7 @@ lambwire_hook() {
     '') ;;
     *)
         "$lambwire_part" >&2 7<&- 8>&- || lambwire_status=$?
-        lambwire_find_readonly 2>/dev/null
+        lambwire_find_readonly
         ;;
     esac
     (lambwire_write_hook)
@@ -390,5 +398,5 @@ lambwire_flags=$-
 lambwire_hint() { :; }
 # From here on there may be aliases, which nothing in quotation marks is.
 "set" +aeuvx
-"lambwire_find_readonly" 2>/dev/null
+"lambwire_find_readonly"
 "lambwire_serve" 0

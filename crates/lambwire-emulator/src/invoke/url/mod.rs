@@ -26,7 +26,7 @@ pub enum UrlFormat {
     /// Version 2.0: function URLs, and HTTP APIs of API Gateway.
     #[default]
     V2,
-    /// Version 1.0: REST APIs of API Gateway.
+    /// Version 1.0: REST APIs of API Gateway, without binary media types.
     V1,
     /// Load balancers.
     Alb,

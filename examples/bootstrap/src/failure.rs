@@ -8,6 +8,7 @@ use lambwire_mio::lambwire::{ErrorReport, ReceivedReport, StackFrame};
 use crate::exit::Exit;
 use crate::frame::too_large;
 use crate::json::is_json;
+use crate::shutdown;
 
 /// Members of a report that nothing here knows: with one of them, it is reported as it came. `trace` is how AWS's client for
 /// Node calls a stack.
@@ -54,6 +55,10 @@ impl Failure {
     pub(crate) fn of_exit(what: &str, exit: Exit, when: &str, log: &str) -> Self {
         // Perl says so in words and Node in the names of its functions, and both end in a way that says nothing.
         let log = log.to_ascii_lowercase().replace(' ', "");
+        if let Some(why) = shutdown::ending() {
+            let message = format!("{what} {exit} {when}, as the bootstrap was ending: {why}");
+            return Self::new("Runtime.ExitError", message);
+        }
         let is_out_of_memory = log.contains("outofmemory");
         let error_type = if is_out_of_memory { "Runtime.OutOfMemory" } else { "Runtime.ExitError" };
         Self::new(error_type, format!("{what} {exit} {when}"))

@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lambwire_mio::lambwire::{Context, ENV_RUNTIME_API, RequestId, RequestKind, limits};
 use lambwire_mio::{Error, Runtime, is_snap_start};
+use nix::sys::signal::Signal;
 use rustix::stdio::{stdin, stdout};
 
 mod answer;
@@ -91,9 +92,7 @@ fn complain(status: u8, what: impl fmt::Display) -> ExitCode {
 
 /// Answers what Lambda asks, for as long as it does.
 fn serve(options: &Options) -> ExitCode {
-    if let Err(error) = shutdown::watch() {
-        console::say(Level::Warn, None, format_args!("cannot wait for SIGTERM: {error}"));
-    }
+    watch(Signal::SIGTERM, Some(0));
     let count = options.worker_count();
     let loaded = load(options, count, false);
     let runtime = Runtime::from_env();
@@ -108,11 +107,22 @@ fn serve(options: &Options) -> ExitCode {
         }
         (_, Err(error)) => Err(error),
     };
-    let status = status_of(served);
     if count > 1 {
-        shutdown::end(status);
+        end(&served);
     }
-    ExitCode::from(status)
+    ExitCode::from(status_of(&served))
+}
+
+fn watch(signal: Signal, status: Option<u8>) {
+    if let Err(error) = shutdown::watch(signal, status) {
+        console::say(Level::Warn, None, format_args!("cannot wait for {signal}: {error}"));
+    }
+}
+
+/// Ends all workers, since one is no longer asked.
+fn end(served: &Result<(), Error>) -> ! {
+    let why = served.as_ref().err().map(|error| format!("{error:#}"));
+    shutdown::end(status_of(served), why.unwrap_or_default())
 }
 
 /// Answers so many events at a time, each with a connection of its own.
@@ -147,14 +157,14 @@ fn begin(first: Server, mut runtime: Runtime, count: usize, options: &Options) -
     let first = all.pop();
     for mut server in all {
         let mut runtime = Runtime::from_env()?;
-        let serve = move || shutdown::end(status_of(server.serve(&mut runtime)));
+        let serve = move || end(&server.serve(&mut runtime));
         thread::Builder::new().spawn(serve).map_err(cannot)?;
     }
     first.map_or(Ok(()), |mut server| server.serve(&mut runtime))
 }
 
 /// What to exit with when no more is asked.
-fn status_of(served: Result<(), Error>) -> u8 {
+fn status_of(served: &Result<(), Error>) -> u8 {
     match served {
         Ok(()) => 0,
         Err(error) => {
@@ -170,7 +180,13 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
         Ok(event) => event,
         Err(what) => return complain(WRONG_USAGE, what),
     };
-    match load(options, 1, true) {
+    // By hand, it may be a terminal that ends it, or nohup that keeps it from that.
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        if !shutdown::is_ignored(signal) {
+            watch(signal, None);
+        }
+    }
+    let status = match load(options, 1, true) {
         Ok(mut server) => {
             answer_once(&mut server, &event).unwrap_or_else(|error| complain(HANDLER_FAILED, format_args!("{error:#}")))
         }
@@ -178,7 +194,11 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
             console::say_failure(None, &failure);
             ExitCode::from(HANDLER_FAILED)
         }
+    };
+    if shutdown::is_ending() {
+        shutdown::end(HANDLER_FAILED, String::new());
     }
+    status
 }
 
 fn answer_once(server: &mut Server, event: &[u8]) -> Result<ExitCode, Error> {

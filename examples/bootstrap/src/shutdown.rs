@@ -1,5 +1,5 @@
 //! Programs that run handlers: which there are, so that nobody takes one for what another has left running; and the end of
-//! this process by SIGTERM, before which they are sent it, and end.
+//! this process, such as by SIGTERM, before which they are sent that, and end.
 
 use std::io::{self, pipe};
 use std::process::exit;
@@ -7,14 +7,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal as Watched};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
-use signal_hook::consts::SIGTERM;
 use signal_hook::low_level;
 
 use crate::console::{self, Level};
+use crate::file;
 use crate::log::Log;
 use crate::process::{self, Events};
 
@@ -25,6 +25,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long the answer may take that says how a program has ended: the Runtime API is on this machine.
 const LAST_ANSWER: Duration = Duration::from_millis(500);
 
+/// The exit status where a signal does not end the process that it is to end.
+const SIGNALLED: u8 = 128;
+
 /// How often it is looked whether programs have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -33,7 +36,8 @@ struct Ongoing {
     programs: Vec<Program>,
     /// How many events are being answered.
     answering: usize,
-    is_ending: bool,
+    /// Why this process is ending, if it is.
+    ending: Option<String>,
 }
 
 /// A program that runs the handler.
@@ -45,20 +49,32 @@ struct Program {
     log: Log,
 }
 
-static ONGOING: Mutex<Ongoing> = Mutex::new(Ongoing { programs: Vec::new(), answering: 0, is_ending: false });
+static ONGOING: Mutex<Ongoing> = Mutex::new(Ongoing { programs: Vec::new(), answering: 0, ending: None });
 static ANSWERED: Condvar = Condvar::new();
 
-/// Sees to it that SIGTERM ends the programs that run the handler, and then this one.
-pub(crate) fn watch() -> io::Result<()> {
+/// Sees to it that a signal ends the programs that run the handler, and then this one: with a status, or by the signal.
+pub(crate) fn watch(signal: Watched, status: Option<u8>) -> io::Result<()> {
     let (heard, bell) = pipe()?;
-    low_level::pipe::register(SIGTERM, bell)?;
+    low_level::pipe::register(signal as i32, bell)?;
     // Whoever has started this process may hold it back, which is inherited.
-    SigSet::from_iter([nix::sys::signal::SIGTERM]).thread_unblock()?;
+    SigSet::from_iter([signal]).thread_unblock()?;
     thread::Builder::new().spawn(move || {
         while read(&heard, &mut [0; 1]) == Err(Errno::INTR) {}
-        end(0)
+        end_programs(format!("it was sent {}", signal.as_str()));
+        if status.is_none() {
+            let _ = low_level::emulate_default_handler(signal as i32);
+        }
+        exit(status.unwrap_or(SIGNALLED).into())
     })?;
     Ok(())
+}
+
+/// Whether whoever has started this process has it ignore a signal.
+pub(crate) fn is_ignored(signal: Watched) -> bool {
+    let status = file::read_text("/proc/self/status");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal as i32 - 1) & 1 != 0)
 }
 
 /// Starts a program. What was left running is not ended meanwhile, so that this is not taken for it.
@@ -71,7 +87,7 @@ pub(crate) fn start(
     let mut ongoing = ongoing();
     let pid = spawn()?;
     ongoing.programs.push(Program { pid, is_kept, events: Arc::clone(events), log });
-    if ongoing.is_ending {
+    if ongoing.ending.is_some() {
         process::terminate(pid, is_kept);
     }
     Ok(pid)
@@ -95,7 +111,12 @@ pub(crate) fn end_program(pid: Pid, is_running: bool) {
 
 /// Whether no further program is to be started.
 pub(crate) fn is_ending() -> bool {
-    ongoing().is_ending
+    ongoing().ending.is_some()
+}
+
+/// Why this process is ending, if it is.
+pub(crate) fn ending() -> Option<String> {
+    ongoing().ending.clone()
 }
 
 /// An event is being answered from here on.
@@ -107,22 +128,28 @@ pub(crate) fn begin_answer() {
 pub(crate) fn end_answer() {
     let mut ongoing = ongoing();
     ongoing.answering -= 1;
-    if ongoing.is_ending {
+    if ongoing.ending.is_some() {
         ANSWERED.notify_all();
     }
 }
 
 /// Ends the programs, and then this one with a status.
-pub(crate) fn end(status: u8) -> ! {
+pub(crate) fn end(status: u8, why: String) -> ! {
+    end_programs(why);
+    exit(status.into())
+}
+
+/// Does not return if somebody else does it.
+fn end_programs(why: String) {
     let mut programs = {
         let mut ongoing = ongoing();
-        if std::mem::replace(&mut ongoing.is_ending, true) {
+        if ongoing.ending.is_some() {
             drop(ongoing);
-            // Somebody else does it.
             loop {
                 thread::park();
             }
         }
+        ongoing.ending = Some(why);
         let mut programs = Vec::new();
         // Under the lock, so that the numbers are those programs'.
         for Program { pid, is_kept, events, log } in &mut ongoing.programs {
@@ -146,7 +173,6 @@ pub(crate) fn end(status: u8) -> ! {
     let waited = ANSWERED.wait_timeout_while(ongoing(), LAST_ANSWER, |ongoing| ongoing.answering > 0);
     drop(waited);
     process::end_descendants(&[]);
-    exit(status.into())
 }
 
 /// Waits for the end of programs, and passes on what they log. Those are left that have not ended.

@@ -1,7 +1,7 @@
 //! Several events at a time.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::thread::scope;
@@ -187,6 +187,23 @@ fn the_end_of_one_is_the_end_of_all() {
     asking[0].write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert!(!runs(&fs::read_to_string(root.path("started")).unwrap()));
+}
+
+#[test]
+fn who_waits_when_all_end_hears_why() {
+    let root = Root::new().with("app.sh", "handler() { echo > begun; sleep 300; }\n");
+    let (mut child, api) = root.start(&["--workers", "2", "app.handler"], false);
+    let mut asking: Vec<TcpStream> = (0..2).map(|_| api.accept().unwrap().0).collect();
+    asking.iter_mut().for_each(|connection| expect_request(connection, NEXT));
+    let head = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 2\r\n\r\n{}";
+    asking[0].write_all(head.as_bytes()).unwrap();
+    wait_for("the handler", || root.path("begun").exists());
+    asking[1].write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let mut said = String::new();
+    asking[0].read_to_string(&mut said).unwrap();
+    child.wait().unwrap();
+    let why = said.split_once("as the bootstrap was ending: ").unwrap().1;
+    assert!(why.contains("500"), "{said}");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -120,6 +121,24 @@ exit 7
     child.wait().unwrap();
     for part in ["Late: too late\n    a:1", "exited with status 7 between two events"] {
         assert!(log.contains(part), "{part} is not in {log}");
+    }
+}
+
+#[test]
+fn what_ends_an_invocation_by_hand_ends_all_that_it_has_started() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let script = "handler() { setsid sleep 300 & echo $$ $! > pids.new; mv pids.new pids; sleep 300; }\n";
+        let root = Root::new().with("app.sh", script);
+        let mut command = Command::new("env");
+        // Whoever runs this may ignore some of them.
+        command.args(["--default-signal=TERM,INT,HUP", BOOTSTRAP, "invoke", "app.handler"]);
+        let (mut child, _api) = root.start_by(command.stdout(Stdio::null()), false);
+        wait_for("the handler", || root.path("pids").exists());
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
+        for pid in fs::read_to_string(root.path("pids")).unwrap().split_whitespace() {
+            assert!(!Path::new("/proc").join(pid).exists());
+        }
     }
 }
 

@@ -49,16 +49,17 @@ fn usage(error: &str) -> ExitCode {
 /// The status is the program's.
 fn record(args: &Record) -> Result<u8, String> {
     let api = std::env::var("AWS_LAMBDA_RUNTIME_API").map_err(|_| "AWS_LAMBDA_RUNTIME_API is not set")?;
-    let output = fs::File::create(&args.output)
-        .map_err(|error| format!("{} cannot be written: {error}", args.output.display()))?;
     let masks = Masks { payloads: args.mask_payloads };
-    record::record(Recording { program: args.program.clone(), api, output, masks })
+    record::record(Recording { program: args.program.clone(), api, output: args.output.clone(), masks })
 }
 
 fn replay(args: &Replay) -> Result<bool, String> {
     let file = args.file.display();
     let text = fs::read_to_string(&args.file).map_err(|error| format!("{file} cannot be read: {error}"))?;
     let exchanges = exchange::read(&text).map_err(|error| format!("{file}: {error}"))?;
+    if exchanges.is_empty() {
+        return Err(format!("{file} has no exchange in it"));
+    }
     let settings = runtime::Settings {
         program: args.program.clone(),
         handler: args.handler.clone(),

@@ -1,17 +1,25 @@
 //! Programs that the kit starts, each in a process group of its own.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio, exit};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
-use signal_hook::consts::SIGTERM;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 /// Most bytes of its output that are kept for a report.
 const OUTPUT_BYTES: u64 = 4096;
+
+/// What the exit status of a program that a signal has ended is more than the signal's number.
+pub(crate) const SIGNALLED: i32 = 128;
+
+/// The groups that run. A terminal's signals do not reach them.
+static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// A running program. It is killed with its group when this is dropped.
 #[derive(Debug)]
@@ -37,8 +45,12 @@ impl Process {
                 command.env_remove(name);
             }
         }
+        end_with_signals()?;
+        let mut groups = groups();
         let mut child = command.envs(env).spawn()?;
         let group = Pid::from_raw(child.id().cast_signed());
+        groups.extend(group);
+        drop(groups);
         thread::spawn(move || {
             if let Ok(status) = child.wait() {
                 ended(status);
@@ -88,7 +100,46 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+        groups().retain(|group| Some(*group) != self.group);
     }
+}
+
+/// Has a signal that ends the kit end what it has started first. One that whoever has started the kit ignores stays
+/// ignored.
+fn end_with_signals() -> io::Result<()> {
+    static WATCHING: Once = Once::new();
+    let mut watched = Ok(());
+    WATCHING.call_once(|| watched = watch_signals());
+    watched
+}
+
+fn watch_signals() -> io::Result<()> {
+    let ignored = ignored_signals();
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT, SIGHUP].iter().filter(|number| ignored >> (**number - 1) & 1 == 0))?;
+    thread::spawn(move || {
+        if let Some(number) = signals.forever().next() {
+            // Nothing is started any more.
+            let groups = groups();
+            for group in groups.iter() {
+                let _ = kill_process_group(*group, Signal::KILL);
+            }
+            let _ = emulate_default_handler(number);
+            exit(SIGNALLED + number);
+        }
+    });
+    Ok(())
+}
+
+/// A bit for each, from signal 1 on. Elsewhere than on Linux nobody tells.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}
+
+fn groups() -> MutexGuard<'static, Vec<Pid>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Variables that would tell the program of another Lambda than this, or send its requests elsewhere.

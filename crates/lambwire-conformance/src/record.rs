@@ -5,21 +5,22 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::address::authority;
 use crate::exchange::{self, Exchange, Masks};
 use crate::message::{Kind, Message, ReadError, Reader};
-use crate::process::Process;
+use crate::process::{Process, SIGNALLED};
 
 /// How long exchanges are waited for that are under way when the program ends.
 const AFTER_END: Duration = Duration::from_millis(200);
 /// How long a reply waits for its request, after which it counts as a refusal that came early.
 const REFUSED_EARLY: Duration = Duration::from_millis(500);
-/// What the exit status of a program that a signal has ended is more than the signal's number.
-const SIGNALLED: i32 = 128;
+/// The exit status if the exchanges could not be written down.
+const UNWRITTEN: u8 = 2;
 
 /// What is recorded, and where.
 #[derive(Debug)]
@@ -28,16 +29,23 @@ pub struct Recording {
     pub program: Vec<String>,
     /// `AWS_LAMBDA_RUNTIME_API` as it was given.
     pub api: String,
-    /// Where the exchanges go.
-    pub output: File,
+    /// The file that the exchanges go to.
+    pub output: PathBuf,
     /// What is not written down.
     pub masks: Masks,
 }
 
 /// What both directions of all connections write to.
 struct Log {
-    output: Mutex<File>,
+    path: PathBuf,
+    output: Mutex<Output>,
     masks: Masks,
+}
+
+struct Output {
+    file: File,
+    /// It could not be written.
+    is_broken: bool,
 }
 
 /// Requests of a connection that have no reply yet.
@@ -47,16 +55,23 @@ type Waiting = Arc<Mutex<VecDeque<Message>>>;
 ///
 /// # Errors
 ///
-/// What keeps the program from being started.
+/// What keeps the program from being started, or the file from being created.
 pub fn record(recording: Recording) -> Result<u8, String> {
     let (api, prefix) = authority(&recording.api)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no port to listen on: {error}"))?;
     let own = listener.local_addr().map_err(|error| error.to_string())?;
-    let log = Arc::new(Log { output: Mutex::new(recording.output), masks: recording.masks });
+    let file = File::create(&recording.output).map_err(|error| cannot_write(&recording.output, &error))?;
+    let output = Mutex::new(Output { file, is_broken: false });
+    let log = Arc::new(Log { path: recording.output, output, masks: recording.masks });
+    let for_all = Arc::clone(&log);
     thread::spawn(move || {
+        let said = Once::new();
         for stream in listener.incoming().map_while(Result::ok) {
             // A connection that the API does not take is closed.
-            let _ = connect(stream, &api, &log);
+            if let Err(error) = connect(stream, &api, &for_all) {
+                // Once: a runtime may try again and again.
+                said.call_once(|| eprintln!("lambwire-conformance: the API at {api} cannot be reached: {error}"));
+            }
         }
     });
     let scheme = if prefix.is_empty() { "" } else { "http://" };
@@ -64,6 +79,9 @@ pub fn record(recording: Recording) -> Result<u8, String> {
     let status = Process::run(&recording.program, env)
         .map_err(|error| format!("{} cannot be started: {error}", recording.program.join(" ")))?;
     thread::sleep(AFTER_END);
+    if log.output.lock().unwrap_or_else(PoisonError::into_inner).is_broken {
+        return Ok(UNWRITTEN);
+    }
     // As shells say that a signal has ended a program.
     let code = status.code().or(status.signal().map(|signal| SIGNALLED + signal));
     Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
@@ -142,8 +160,18 @@ fn follow(mut tee: Tee, mut each: impl FnMut(Message)) {
 fn write(log: &Log, request: &Message, reply: &Message) {
     let line = exchange::line(&Exchange::new(request, reply, &log.masks));
     let mut output = log.output.lock().unwrap_or_else(PoisonError::into_inner);
-    // The runtime is not to suffer from a file that cannot be written.
-    let _ = output.write_all(line.as_bytes());
+    // The runtime is not to suffer from a file that cannot be written, and what follows a gap is of no use.
+    if !output.is_broken
+        && let Err(error) = output.file.write_all(line.as_bytes())
+    {
+        output.is_broken = true;
+        // At once, since a runtime may be killed.
+        eprintln!("lambwire-conformance: {}", cannot_write(&log.path, &error));
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> String {
+    format!("{} cannot be written: {error}", path.display())
 }
 
 /// Reads from one end, and writes what it has read to the other.

@@ -1,6 +1,10 @@
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Long enough for whatever a program is waited for.
 const AMPLE: &str = "--timeout=300";
@@ -131,7 +135,7 @@ fn status_after_sigterm(script: &str) -> Option<i32> {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n");
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     child.wait().unwrap().code()
 }
 
@@ -165,5 +169,60 @@ fn a_recording_masks_secrets() {
 #[test]
 fn a_recording_that_is_none_is_reported() {
     check(&["replay", "/nowhere/file", "--", "true"], 2, "/nowhere/file cannot be read");
+    check(&["replay", "/dev/null", "--", "true"], 2, "/dev/null has no exchange in it");
     check(&["record", "--", "true"], 2, "AWS_LAMBDA_RUNTIME_API is not set");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_recording_that_cannot_be_written_is_reported() {
+    let (kit, echo) = (env!("CARGO_BIN_EXE_lambwire-conformance"), example("echo_mio"));
+    let dir = tempfile::tempdir().unwrap();
+    let said = dir.path().join("said");
+    let script = format!("exec \"$0\" record --output /dev/full -- \"$1\" 2>>{}", said.display());
+    check(&["runtime", AMPLE, "--only", "1-3", "--", "sh", "-c", &script, kit, &echo], 0, "1/1");
+    let said = std::fs::read_to_string(said).unwrap();
+    assert!(said.contains("/dev/full cannot be written: No space left"), "{said}");
+}
+
+#[test]
+fn an_api_that_is_not_there_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-conformance"));
+    command.args(["record", "--output"]).arg(dir.path().join("out.jsonl")).args(["--", &example("echo_mio")]);
+    let output = command.env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the API at 127.0.0.1:1 cannot be reached: Connection refused"), "{said}");
+}
+
+#[test]
+fn what_ends_the_kit_ends_the_program() {
+    let dir = tempfile::tempdir().unwrap();
+    let recording = dir.path().join("one.jsonl");
+    let one = r#"{"request":"GET /","request_headers":[],"request_body":{"text":""},"status":200,"reply_headers":[],"reply_body":{"text":""}}"#;
+    std::fs::write(&recording, one).unwrap();
+    let recording = recording.to_str().unwrap();
+    let kit = env!("CARGO_BIN_EXE_lambwire-conformance");
+    let script = "sleep 300 & echo $$ $! >pids.new; mv pids.new pids; wait";
+    for args in [&["runtime", AMPLE][..], &["replay", AMPLE, recording], &["server", AMPLE]] {
+        for number in [Signal::TERM, Signal::INT, Signal::HUP] {
+            // Whoever runs this may ignore some of them.
+            let mut command = Command::new("env");
+            command.args(["--default-signal=TERM,INT,HUP", kit]).args(args).args(["--", "sh", "-c", script]);
+            let mut child = command.current_dir(&dir).spawn().unwrap();
+            let pids = dir.path().join("pids");
+            while !pids.exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            kill_process(Pid::from_child(&child), number).unwrap();
+            assert_eq!(child.wait().unwrap().signal(), Some(number.as_raw()));
+            for pid in std::fs::read_to_string(&pids).unwrap().split_whitespace() {
+                let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+                while !(stat().is_empty() || stat().contains(") Z ")) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+            std::fs::remove_file(&pids).unwrap();
+        }
+    }
 }

@@ -58,7 +58,7 @@ static:
 
 # The bootstrap for x86_64 and aarch64, the latter run by qemu
 bootstrap:
-    scripts/bootstrap.sh 360000
+    scripts/bootstrap.sh 364000
 
 # The smallest bootstrap and hello, plain and packed: std built along, panics without a word, and no names of hosts
 bootstrap-min:

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# musl.sh [x86_64|aarch64]: sees to it that this architecture's linux-musl can be built for, and prints the environment
-# to run cargo in as NAME=value.
+# musl.sh [x86_64|aarch64] [own]: sees to it that this architecture's linux-musl can be built for, and prints the
+# environment to run cargo in as NAME=value.
 #
-# Where rustup has the target, that is all. Elsewhere Debian's rustc gets a standard library built from Debian's source
-# package, in .tools/musl: the libraries, and beside them in self-contained/ what a static program is linked with. It is
-# one for programs that abort when they panic, and without tables to unwind by, it has no backtraces and needs none of
-# what reads them. It is made for size: the places of its panics are named by short paths.
+# Where rustup has the target, that is all. Elsewhere, or for `own`, Debian's rustc gets a standard library built from
+# Debian's source package, in .tools/musl: the libraries, and beside them in self-contained/ what a static program is
+# linked with. It is one for programs that abort when they panic, and without tables to unwind by, it has no backtraces and
+# needs none of what reads them. It is made for size: the places of its panics are named by short paths.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 ARCH=${1:-x86_64}
+OWN=${2:-}
 TARGET=$ARCH-unknown-linux-musl
 HOST=x86_64-unknown-linux-gnu
 RUSTC=/usr/bin/rustc
@@ -20,7 +21,7 @@ MUSL=/usr/lib/x86_64-linux-musl
 CC=gcc
 
 main() {
-    if has_std "$(rustc --print target-libdir --target $TARGET)"; then
+    if [ "$OWN" != own ] && has_std "$(rustc --print target-libdir --target $TARGET)"; then
         echo RUSTC=rustc
         return
     fi

@@ -2,6 +2,7 @@
 //! this process, such as by SIGTERM, before which they are sent that, and end.
 
 use std::io::{self, pipe};
+use std::os::fd::OwnedFd;
 use std::process::exit;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal as Watched};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, read};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, read};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
 use signal_hook::low_level;
 
@@ -27,6 +28,9 @@ const LAST_ANSWER: Duration = Duration::from_millis(500);
 
 /// The exit status where a signal does not end the process that it is to end.
 const SIGNALLED: u8 = 128;
+
+/// Where descriptors begin that not every shell can name.
+const TWO_DIGITS: i32 = 10;
 
 /// How often it is looked whether programs have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -55,6 +59,7 @@ static ANSWERED: Condvar = Condvar::new();
 /// Sees to it that a signal ends the programs that run the handler, and then this one: with a status, or by the signal.
 pub(crate) fn watch(signal: Watched, status: Option<u8>) -> io::Result<()> {
     let (heard, bell) = pipe()?;
+    let (heard, bell) = (aside(heard.into()), aside(bell.into()));
     low_level::pipe::register(signal as i32, bell)?;
     // Whoever has started this process may hold it back, which is inherited.
     SigSet::from_iter([signal]).thread_unblock()?;
@@ -67,6 +72,14 @@ pub(crate) fn watch(signal: Watched, status: Option<u8>) -> io::Result<()> {
         exit(status.unwrap_or(SIGNALLED).into())
     })?;
     Ok(())
+}
+
+/// Moves a descriptor out of the way of those that workers get, if this process may have so many.
+fn aside(descriptor: OwnedFd) -> OwnedFd {
+    match fcntl_dupfd_cloexec(&descriptor, TWO_DIGITS) {
+        Ok(moved) => moved,
+        Err(_) => descriptor,
+    }
 }
 
 /// Whether whoever has started this process has it ignore a signal.

@@ -72,6 +72,8 @@ tests() {
     fi
     if [ "$arch" = aarch64 ]; then
         export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=$cc
+        # qemu handles SIGHUP itself, and so hides from a program that it is ignored.
+        export SKIPPED=program::a_server_outlives_its_terminal_if_it_is_to
         # qemu makes up for what this takes.
         export CARGO_PROFILE_DEV_OPT_LEVEL=1
         run=(unshare --user --map-root-user --mount bash -euc "$(declare -f with_qemu); with_qemu \"\$@\"" -)
@@ -89,8 +91,9 @@ tests() {
 
 # How cargo runs a program of tests: it says how long that has taken. One that hangs is to be named, not waited for.
 timed() {
-    local start=$SECONDS status=0
-    timeout 3600 "$@" || status=$?
+    local start=$SECONDS status=0 skip=()
+    [[ -z ${SKIPPED:-} || $(basename "$1") != it-* ]] || skip=(--skip "$SKIPPED")
+    timeout 3600 "$@" "${skip[@]}" || status=$?
     echo "$(basename "$1"): $((SECONDS - start)) s, exit status $status"
     exit $status
 }

@@ -3,7 +3,7 @@
 #   types     they type-check for macOS, and what is without connections for WebAssembly, a Cortex-M and Windows
 #   x86_64    their tests pass with musl on x86_64
 #   aarch64   and on aarch64, run by qemu
-# The first two without arguments. The compiler is Debian's, which has the source of the standard library.
+# All of it without arguments. The compiler is Debian's, which has the source of the standard library.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,7 @@ UNIX=(lambwire-mio lambwire-emulator lambwire-conformance lambwire-testing)
 EXAMPLES=(-p hello -p tokio-adapter)
 
 main() {
-    [ $# -gt 0 ] || set -- types x86_64
+    [ $# -gt 0 ] || set -- types x86_64 aarch64
     export RUSTC_BOOTSTRAP=1
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT

@@ -82,8 +82,8 @@ class Worker:
         return self.process.wait(PATIENCE)
 
     def logged(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        # Where the file is read is where the worker writes on: that place is not moved.
+        return os.pread(self.log.fileno(), os.fstat(self.log.fileno()).st_size, 0).decode(errors="replace")
 
     def wait_for_log(self, text):
         give_up_at = time.monotonic() + PATIENCE

@@ -311,7 +311,7 @@ FAULTS = {
     "sh.sh": [
         ("return", "Function.ExitStatus", ["status 3", "oh no"]),
         ("exit", "Function.ExitStatus", ["status 4"]),
-        ("unset", "Function.ExitStatus", ["sh.sh", "NONE"]),
+        ("unset", "Function.ExitStatus", ["NONE"]),
         ("missing", "Function.ExitStatus", ["status 127", "no-such-program"]),
         ("signal", "Runtime.ExitError", ["SIGKILL"]),
     ],

@@ -313,14 +313,14 @@ lambwire_answer() {
 # They run in this shell, since what they change is to last.
 lambwire_hook() {
     case $lambwire_head in
-    before-snapshot*) lambwire_part=before_snapshot ;;
-    *) lambwire_part=after_restore && lambwire_renew_random ;;
+    before-snapshot*) lambwire_hooked=before_snapshot ;;
+    *) lambwire_hooked=after_restore && lambwire_renew_random ;;
     esac
     lambwire_status=0
-    case $(lambwire_clean && command -v "$lambwire_part") in
+    case $(lambwire_clean && command -v "$lambwire_hooked") in
     '') ;;
     *)
-        "$lambwire_part" >&2 7<&- 8>&- || lambwire_status=$?
+        "$lambwire_hooked" >&2 7<&- 8>&- || lambwire_status=$?
         lambwire_find_readonly
         ;;
     esac
@@ -340,7 +340,7 @@ lambwire_write_hook() {
     lambwire_clean
     case $lambwire_status in
     0) lambwire_write 'done' - '' ;;
-    *) lambwire_report error - Function.ExitStatus "$lambwire_part exited with status $lambwire_status" ;;
+    *) lambwire_report error - Function.ExitStatus "$lambwire_hooked exited with status $lambwire_status" ;;
     esac
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -227,7 +228,8 @@ def lives(root):
         passed += 1
     with root.start("PATH=/none\nreadonly PATH\nhandler() { echo 1; }\n") as running:
         kind, _, body = running.hear()
-        if root.name == "busybox sh":
+        # Some builds of busybox are their own programs, whatever PATH is.
+        if root.name == "busybox sh" and subprocess.run(["busybox", "sh", "-c", "PATH=/none; command -v head"]).returncode == 0:
             check("programs of busybox", kind, "ready")
         else:
             check(f"no programs in a readonly PATH: {body}", (kind, b"which is not in PATH" in body), ("fatal", True))

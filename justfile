@@ -164,6 +164,7 @@ workers:
     scripts/install.sh php perl perl-json python3 node ruby luas shells
     python3 scripts/test_workers.py
     python3 scripts/test_worker_lives.py
+    python3 scripts/test_worker_errors.py
     python3 scripts/test_worker_python.py
     python3 scripts/test_worker_node.py
     python3 scripts/test_worker_ruby.py

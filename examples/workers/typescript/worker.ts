@@ -75,12 +75,20 @@ function writeFrame(kind: string, id: string, body: string | Uint8Array = "") {
 
 // --- Reports
 
+// An error's cause has a cause in turn: so many are reported.
+const CAUSES = 10;
+
 // deno-lint-ignore no-explicit-any
-function report(error: any): object {
-  if (!(error instanceof Error)) return { errorType: typeof error, errorMessage: String(error), stackTrace: [] };
-  const stackTrace = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line) && !line.includes(ownPath));
-  const cause = error.cause === undefined ? {} : { cause: report(error.cause) };
-  return { errorType: error.name, errorMessage: error.message, stackTrace: stackTrace.map((line) => line.trim()), ...cause };
+function report(error: any, causes = CAUSES): object {
+  // Whatever belongs to an error may throw in turn.
+  try {
+    if (!(error instanceof Error)) return { errorType: typeof error, errorMessage: String(error), stackTrace: [] };
+    const stackTrace = `${error.stack ?? ""}`.split("\n").filter((line) => /^\s+at /.test(line) && !line.includes(ownPath));
+    const cause = error.cause === undefined || causes === 0 ? {} : { cause: report(error.cause, causes - 1) };
+    return { errorType: `${error.name}`, errorMessage: `${error.message}`, stackTrace: stackTrace.map((line) => line.trim()), ...cause };
+  } catch {
+    return { errorType: "Error", errorMessage: "its text cannot be had", stackTrace: [] };
+  }
 }
 
 // --- Load

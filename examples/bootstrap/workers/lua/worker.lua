@@ -128,7 +128,8 @@ local function report(err, stack, causes)
   local message = fields.message
   if message == nil then
     local mark = type(err) == "table" and getmetatable(err)
-    local is_told, text = pcall(type(err) == "table" and not (mark and mark.__tostring) and encode or tostring, err)
+    local is_named = type(mark) == "table" and mark.__tostring
+    local is_told, text = pcall(type(err) == "table" and not is_named and encode or tostring, err)
     message = is_told and text or "an error of type " .. type(err)
   end
   local made = {
@@ -141,7 +142,10 @@ end
 
 -- What `xpcall` calls where an error is raised.
 local function caught(err)
-  return { caught = report(err, stack_here(), CAUSES) }
+  local stack = stack_here()
+  -- What belongs to the error may fail in turn.
+  local is_told, made = pcall(report, err, stack, CAUSES)
+  return { caught = is_told and made or report("an error of type " .. type(err), stack, 0) }
 end
 
 -- When there is no room left to call that, the error comes as text.

@@ -152,6 +152,8 @@ package Lambwire::JSON {
 }
 
 package Lambwire {
+    # An error's cause has a cause in turn: so many are reported.
+    use constant CAUSES => 10;
     # Most levels of JSON.
     use constant DEPTH => 10_000;
     # What a pipe holds.
@@ -181,6 +183,7 @@ package Lambwire {
     my (@stack, @before, @after, $handler);
     # The invocation under way.
     my $id = '-';
+    my $can = \&UNIVERSAL::can;
 
     # JSON::PP takes half a millisecond for a context. When callers send nothing along, and no string has escapes, which is
     # mostly so, every quote begins or ends a string, and there is no need for it.
@@ -287,14 +290,17 @@ package Lambwire {
 
     # The report of an error: a text, a hash, or an object of any class. Two names are usual for what it came from.
     sub report_of {
-        my ($error, @where) = @_;
+        my ($error, $causes, @where) = @_;
+        # What is called to find out may fail, which is no matter of the handler's.
+        local $SIG{__DIE__};
         if (!ref $error) {
             @where = ("$1:$2") if !@where && $error =~ m{ at (/\S+) line (\d+)};
             return report('Error', $error =~ s/\n\z//r, \@where);
         }
-        return report('Error', eval { $json->encode($error) } // "$error", \@where) unless UNIVERSAL::can($error, 'can');
-        my ($cause) = grep { defined } map { $error->can($_) ? eval { $error->$_ } : () } qw(previous_exception cause);
-        return report(ref $error, eval { $error->message } // "$error", \@where, $cause && report_of($cause));
+        return report('Error', eval { $json->encode($error) } // "$error", \@where) unless $can->($error, 'can');
+        my ($cause) = grep { defined && $causes } map { my $name = $_; eval { $error->can($name) ? $error->$name : undef } } qw(previous_exception cause);
+        my $message = eval { my $told = $error->message; defined $told ? "$told" : undef } // eval { "$error" } // 'its text cannot be had';
+        return report(ref $error, $message, \@where, defined $cause ? report_of($cause, $causes - 1) : undef);
     }
 
     # Called by `die`, while the calls that led there are still known.
@@ -318,7 +324,7 @@ package Lambwire {
         close $readable;
         unshift @INC, '.', $file =~ s{/[^/]*\z}{}r;
         my $returned = do { package main; do $file };
-        end(report_of($@, @stack)) if $@;
+        end(report_of($@, CAUSES, @stack)) if $@;
         my $full = $name =~ s{\.}{::}gr;
         $full = "main::$full" if $full !~ /::/;
         { no strict 'refs'; $handler = defined &$full ? \&$full : ref $returned eq 'CODE' ? $returned : undef }
@@ -437,7 +443,7 @@ package Lambwire {
             ($id, @stack) = ($about);
             my @said;
             if (!eval { @said = $kind eq 'event' ? answer($context, $body) : run_hooks($kind); 1 }) {
-                my $report = report_of($@, @stack);
+                my $report = report_of($@, CAUSES, @stack);
                 print STDERR "in a process that the handler has forked: $report->{errorMessage}\n" if $$ != $pid;
                 @said = ('error', $json->encode($report));
             }
@@ -451,5 +457,5 @@ package Lambwire {
     flush();
     set_log();
     $SIG{__DIE__} = \&remember;
-    eval { load(); serve(); 1 } or end(report_of($@, @stack));
+    eval { load(); serve(); 1 } or end(report_of($@, CAUSES, @stack));
 }

@@ -20,6 +20,9 @@ const PIPE_BYTES = 65536;
 // Most bytes of a piece of a stream in one frame: there is a largest frame, but no largest piece.
 const PIECE_BYTES = 1024 * 1024;
 
+// An error's cause has a cause in turn: so many are reported.
+const CAUSES = 10;
+
 // Memory that is kept to report that there is none, in bytes.
 const SPARE_BYTES = 65536;
 
@@ -266,7 +269,7 @@ final class Report
 {
     public static function of(\Throwable $error): string
     {
-        for ($chain = []; $error; $error = $error->getPrevious()) {
+        for ($chain = []; $error && count($chain) < CAUSES; $error = $error->getPrevious()) {
             array_unshift($chain, $error);
         }
         foreach ($chain as $error) {

@@ -365,21 +365,31 @@ class Fault(Exception):
         self.error_type, self.stack = error_type, stack
 
 
+name_of = type.__dict__["__name__"].__get__
+
+
 def report(error):
     return encode_ascii(described(error, CAUSES)).encode()
 
 
 def described(error, causes):
-    if isinstance(error, Fault):
+    if type(error) is Fault:
         return {"errorType": error.error_type, "errorMessage": str(error), "stackTrace": error.stack}
+    entry = {"errorType": name_of(type(error)), "errorMessage": "its text cannot be had", "stackTrace": []}
+    # Each may be what a handler has made of it, and fail.
     try:
-        message = str(error)
-    except Exception:
-        message = "its text cannot be had"
-    entry = {"errorType": type(error).__name__, "errorMessage": message, "stackTrace": stack(error.__traceback__)}
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is not None and causes:
-        entry["cause"] = described(cause, causes - 1)
+        entry["errorMessage"] = str(error)
+    except BaseException:
+        pass
+    try:
+        entry["stackTrace"] = stack(error.__traceback__)
+        cause = error.__cause__
+        if cause is None and not error.__suppress_context__:
+            cause = error.__context__
+        if cause is not None and causes:
+            entry["cause"] = described(cause, causes - 1)
+    except BaseException:
+        pass
     return entry
 
 

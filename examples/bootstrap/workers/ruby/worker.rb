@@ -134,9 +134,18 @@ module Lambwire
 
     # An error as AWS's client reports it: its class within `Function<...>`, or `Init<...>` while the file is loaded.
     def report(error, where, causes = CAUSES)
-      made = { errorMessage: message_of(error), errorType: "#{where}<#{error.class}>", stackTrace: stack_of(error) }
-      made[:cause] = report(error.cause, where, causes - 1) if error.cause && causes.positive?
+      type = told('Exception') { error.class.to_s }
+      made = { errorMessage: message_of(error), errorType: "#{where}<#{type}>", stackTrace: told([]) { stack_of(error) } }
+      cause = told(nil) { error.cause }
+      made[:cause] = report(cause, where, causes - 1) if cause && causes.positive?
       made
+    end
+
+    # Whatever an error says of itself may fail in turn.
+    def told(instead)
+      yield
+    rescue Exception
+      instead
     end
 
     def write_error(kind, id, its_report)
@@ -147,16 +156,14 @@ module Lambwire
       { errorMessage: utf8(message), errorType: type, stackTrace: [] }
     end
 
-    # Whatever is raised has a message, which may be no text, or fail itself.
     def message_of(error)
       utf8(error.message.to_s)
-    rescue StandardError => other
-      "#{error.class}, whose message raises #{other.class}"
+    rescue Exception => other
+      "an error whose message raises #{other.class}"
     end
 
     def stack_of(error)
-      lines = (error.backtrace || []).reject { |line| line.start_with?('-e:') }
-      lines.first(STACK_LINES).map { |line| utf8(line) }
+      (error.backtrace || []).map { |line| utf8(line) }.reject { |line| line.start_with?('-e:') }.first(STACK_LINES)
     end
 
     # JSON is UTF-8, and text may say that it is of another encoding than it is.

@@ -80,8 +80,8 @@ fn answer(handler: &str, invocation: Invocation<'_, '_>) -> Result<(), Error> {
         }
         "stream-fail" => stream(invocation.stream("application/octet-stream"), event)?
             .fail(&ErrorReport::new("Function.MidStream", "asked to fail on the way")),
-        "oversize" => invocation.respond(&vec![b'x'; OVERSIZE]),
-        _ => invocation.respond_as("application/octet-stream", event),
+        "oversize" => invocation.respond(vec![b'x'; OVERSIZE]),
+        _ => invocation.respond(Response::new("application/octet-stream", event)),
     }
 }
 

@@ -1,10 +1,10 @@
 //! An event, and the response to it.
 
 use lambwire::{Context, ErrorReport, Headers, Pipelining, Prelude};
-use lambwire_runtime::Streaming;
+use lambwire_runtime::{ResponseBody, Streaming, catch};
 
 use crate::socket::send;
-use crate::{Error, Runtime};
+use crate::{Error, Pieces, Response, Runtime};
 
 /// An event, and the duty to respond to it: once.
 #[derive(Debug)]
@@ -28,31 +28,21 @@ impl<'r, 'b> Invocation<'r, 'b> {
         self
     }
 
-    /// Responds with JSON.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
-    pub fn respond(self, body: &[u8]) -> Result<(), Error> {
-        self.respond_as("application/json", body)
-    }
-
-    /// Responds with a body of the media type `content_type`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
-    pub fn respond_as(self, content_type: &str, body: &[u8]) -> Result<(), Error> {
-        let Runtime { conversation, socket, .. } = self.runtime;
-        send(socket, conversation.respond(&self.context, content_type, body, self.pipelining))
+    /// Responds. Bytes and text are JSON; [`Response::new`](lambwire_runtime::Response::new) has another media type, and
+    /// [`Response::stream`](lambwire_runtime::Response::stream) pieces that are sent as they come about.
+    pub fn respond<'e>(self, response: impl Into<Response<'e>>) -> Result<(), Error> {
+        let Response { content_type, body } = response.into();
+        match body {
+            ResponseBody::Buffered(body) => {
+                let Runtime { conversation, socket, .. } = self.runtime;
+                send(socket, conversation.respond(&self.context, &content_type, &body, self.pipelining))
+            }
+            ResponseBody::Pieces { opening, pieces } => self.stream(&content_type).send_all(opening, pieces),
+        }
     }
 
     /// Answers with an error. A report that is longer than Lambda takes is shortened: first its stack trace goes, then the end
     /// of its message.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
     pub fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
         send(socket, conversation.fail(&self.context, report, self.pipelining))
@@ -85,6 +75,21 @@ pub struct Stream<'r, 'b> {
 }
 
 impl Stream<'_, '_> {
+    /// Sends all pieces, and the end of them, whatever that is.
+    fn send_all(mut self, opening: Option<Vec<u8>>, mut pieces: Pieces<'_>) -> Result<(), Error> {
+        if let Some(opening) = opening {
+            self.write(&opening)?;
+        }
+        loop {
+            let context = &self.streaming.context;
+            match catch(|| self.runtime.duty(Some(context)), || pieces.next().transpose()) {
+                Ok(Some(piece)) => self.write(&piece)?,
+                Ok(None) => return self.finish(),
+                Err(failure) => return self.fail(&failure.report()),
+            }
+        }
+    }
+
     /// Sends a piece, and returns when the socket has taken it.
     ///
     /// # Errors
@@ -97,10 +102,6 @@ impl Stream<'_, '_> {
     }
 
     /// Ends the response.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
     pub fn finish(mut self) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
         send(socket, self.streaming.finish(conversation))
@@ -108,10 +109,6 @@ impl Stream<'_, '_> {
 
     /// Ends the response with an error, and what was sent before is void. If nothing was, the invocation is answered with
     /// an error, as [`Invocation::fail`] does it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
     pub fn fail(mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
         send(socket, self.streaming.fail(conversation, report))

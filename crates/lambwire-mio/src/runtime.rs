@@ -3,7 +3,7 @@
 use std::process::exit;
 
 use lambwire::{Context, ErrorReport, Message, Pipelining, Request, RequestKind};
-use lambwire_runtime::{Conversation, Duty, ResponseBody, Streaming, catch};
+use lambwire_runtime::{Conversation, Duty, catch};
 
 use crate::socket::{Socket, drive, send};
 use crate::{Error, Failure, Invocation, Response};
@@ -110,10 +110,20 @@ impl Runtime {
         let mut buf = Vec::new();
         loop {
             let handled = self.next(&mut buf).and_then(|invocation| {
-                let Invocation { runtime, context, payload, .. } = invocation;
+                let Invocation { ref runtime, context, payload, .. } = invocation;
                 (runtime.on_trace_id)(context.trace_id);
                 let response = catch(|| runtime.duty(Some(&context)), || handler(payload, &context));
-                runtime.answer(context, response, &mut observe)
+                let invocation = Invocation { pipelining: runtime.pipelining, ..invocation };
+                let answered = match response {
+                    Ok(response) => invocation.respond(response),
+                    Err(failure) => invocation.fail(&failure.report()),
+                };
+                match answered {
+                    Err(error) if error.is_fatal() => return Err(error),
+                    Err(error) => observe(&context, &error),
+                    Ok(()) => {}
+                }
+                Ok(())
             });
             if let Err(error) = handled {
                 return error;
@@ -128,10 +138,6 @@ impl Runtime {
     }
 
     /// Reports that the function could not start. The process is expected to end afterwards.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
     pub fn init_error(&mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
         send(&mut self.socket, self.conversation.report(report, Request::InitError, Pipelining::Off))
     }
@@ -168,48 +174,7 @@ impl Runtime {
     }
 
     /// What to do about a panic that ends the process.
-    fn duty(&self, context: Option<&Context<'_>>) -> Duty {
+    pub(crate) fn duty(&self, context: Option<&Context<'_>>) -> Duty {
         Duty::new(self.conversation.endpoint(), context, |exchange| send(&mut None, exchange))
-    }
-
-    /// Sends what a handler returned.
-    fn answer(
-        &mut self,
-        context: Context<'_>,
-        response: Result<Response<'_>, Failure>,
-        observe: &mut dyn FnMut(&Context<'_>, &Error),
-    ) -> Result<(), Error> {
-        let Self { conversation, socket, pipelining, .. } = self;
-        let sent = match response {
-            Ok(Response { content_type, body: ResponseBody::Buffered(body) }) => {
-                send(socket, conversation.respond(&context, &content_type, &body, *pipelining))
-            }
-            Ok(Response { content_type, body: ResponseBody::Pieces { opening, pieces } }) => {
-                let pieces = opening.map(Ok).into_iter().chain(pieces);
-                self.send_stream(Streaming::new(context, &content_type), pieces)
-            }
-            Err(failure) => send(socket, conversation.fail(&context, &failure.report(), *pipelining)),
-        };
-        match sent {
-            Err(error) if error.is_fatal() => return Err(error),
-            Err(error) => observe(&context, &error),
-            Ok(()) => {}
-        }
-        Ok(())
-    }
-
-    /// Streams all pieces, and the end of them, whatever that is.
-    fn send_stream(
-        &mut self,
-        mut streaming: Streaming<'_>,
-        mut pieces: impl Iterator<Item = Result<Vec<u8>, Failure>>,
-    ) -> Result<(), Error> {
-        let mut is_over = false;
-        while !is_over {
-            let piece = catch(|| self.duty(Some(&streaming.context)), || pieces.next().transpose());
-            is_over = !matches!(piece, Ok(Some(_)));
-            send(&mut self.socket, streaming.step(&mut self.conversation, &piece))?;
-        }
-        Ok(())
     }
 }

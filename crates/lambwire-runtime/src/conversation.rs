@@ -60,10 +60,6 @@ impl Conversation {
     }
 
     /// Makes a connection, if there is none.
-    ///
-    /// # Errors
-    ///
-    /// None is expected.
     pub fn connect(&mut self) -> Result<Exchange<'_, '_>, Error> {
         self.session.start_connect();
         self.exchange(RequestKind::Next, b"")
@@ -75,10 +71,6 @@ impl Conversation {
     }
 
     /// Asks for the next invocation, which is collected in `buf`.
-    ///
-    /// # Errors
-    ///
-    /// None is expected.
     pub fn next<'c, 'b>(&'c mut self, buf: &'b mut Vec<u8>) -> Result<Exchange<'c, 'b>, Error> {
         let Self { session, heads, reply, .. } = self;
         let started = fill(heads, |heads| session.start_next(heads).map(|()| heads.len()));
@@ -99,10 +91,6 @@ impl Conversation {
     }
 
     /// Sends a request with a body of known length.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`].
     pub fn request<'c>(&'c mut self, request: &Request<'_>, body: &'c [u8]) -> Result<Exchange<'c, 'c>, Error> {
         let started = self.start(request, Body::Exact(body.len() as u64), Pipelining::Off);
         started.map_err(unsendable(request.kind()))?;
@@ -129,10 +117,6 @@ impl Conversation {
     }
 
     /// Answers an invocation with an error. A report that is longer than Lambda takes is shortened.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`].
     pub fn fail(
         &mut self,
         context: &Context<'_>,
@@ -155,10 +139,6 @@ impl Conversation {
     }
 
     /// Sends the report of a failure, shortened to what Lambda takes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`].
     pub fn report<'a>(
         &mut self,
         report: &ErrorReport<'a>,
@@ -175,10 +155,6 @@ impl Conversation {
 
     /// Reports, to the Runtime API and on stderr, the failure that keeps the function from starting, or from going on after
     /// a restore.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`].
     pub fn give_up(&mut self, failure: &Failure, request: RequestKind) -> Result<Exchange<'_, '_>, Error> {
         eprintln!("lambwire: {}: {}", failure.error_type, failure.message);
         let after_restore = request == RequestKind::RestoreError;
@@ -188,10 +164,6 @@ impl Conversation {
 
     /// Registers as an extension, which Lambda sends SIGTERM to before the end. [`extension_next`](Self::extension_next)
     /// has to follow, with the reply, which is collected in `buf`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`].
     pub fn register<'c, 'b>(&'c mut self, buf: &'b mut Vec<u8>) -> Result<Exchange<'c, 'b>, Error> {
         let request = Request::Register { name: "lambwire" };
         let started = self.start(&request, Body::Exact(NO_EVENTS.len() as u64), Pipelining::Off);

@@ -39,19 +39,11 @@ impl<'c, 'b> Exchange<'c, 'b> {
     }
 
     /// The reply, when the turn is over.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
     pub fn reply(self) -> Result<Message<'b, Reply<'b>>, Error> {
         self.turn.finish().map_err(own)
     }
 
     /// The invocation that the reply to `next` brings, when the turn is over.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
     pub fn invocation(self) -> Result<(Context<'b>, Message<'b, Reply<'b>>), Error> {
         let message = self.reply()?;
         match message.head {

@@ -69,6 +69,12 @@ impl<'e, P> From<&'e [u8]> for Response<'e, P> {
     }
 }
 
+impl<'e, P, const N: usize> From<&'e [u8; N]> for Response<'e, P> {
+    fn from(json: &'e [u8; N]) -> Self {
+        json.as_slice().into()
+    }
+}
+
 impl<P> From<Vec<u8>> for Response<'_, P> {
     fn from(json: Vec<u8>) -> Self {
         Self::new("application/json", json)

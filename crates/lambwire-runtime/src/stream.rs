@@ -6,7 +6,7 @@ use lambwire::{
 };
 
 use crate::conversation::{fill, unsendable};
-use crate::{Conversation, Error, Exchange, Failure};
+use crate::{Conversation, Error, Exchange};
 
 /// A streamed response under way. Nothing is sent before its first piece. One that cannot be sent, since its media type fits no
 /// header, is replaced by an error that says so.
@@ -47,28 +47,7 @@ impl<'b> Streaming<'b> {
         Ok((streaming, exchange))
     }
 
-    /// Sends what comes next of a response: a piece, its end, or an error on the way.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`].
-    pub fn step<'c>(
-        &mut self,
-        conversation: &'c mut Conversation,
-        next: &'c Result<Option<Vec<u8>>, Failure>,
-    ) -> Result<Exchange<'c, 'c>, Error> {
-        match next {
-            Ok(Some(piece)) => self.piece(conversation, piece),
-            Ok(None) => self.finish(conversation),
-            Err(failure) => self.fail(conversation, &failure.report()),
-        }
-    }
-
     /// Sends a piece.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`].
     pub fn piece<'c>(
         &mut self,
         conversation: &'c mut Conversation,
@@ -78,20 +57,12 @@ impl<'b> Streaming<'b> {
     }
 
     /// Ends the response.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`].
     pub fn finish<'c>(&mut self, conversation: &'c mut Conversation) -> Result<Exchange<'c, 'c>, Error> {
         self.send(conversation, |conversation| end(conversation, None))
     }
 
     /// Ends the response with an error, and what was sent before is void. If nothing was, the invocation is answered with an
     /// error alone.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`].
     pub fn fail<'c>(
         &mut self,
         conversation: &'c mut Conversation,

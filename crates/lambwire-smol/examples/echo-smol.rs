@@ -107,8 +107,8 @@ async fn answer(handler: &str, invocation: Invocation<'_, '_>) -> Result<(), Err
             let stream = stream(invocation.stream("application/octet-stream"), event).await?;
             stream.fail(&ErrorReport::new("Function.MidStream", "asked to fail on the way")).await
         }
-        "oversize" => invocation.respond(&vec![b'x'; OVERSIZE]).await,
-        _ => invocation.respond_as("application/octet-stream", event).await,
+        "oversize" => invocation.respond(vec![b'x'; OVERSIZE]).await,
+        _ => invocation.respond(Response::new("application/octet-stream", event)).await,
     }
 }
 

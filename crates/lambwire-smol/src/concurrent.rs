@@ -66,11 +66,12 @@ pub async fn serve_concurrent(
                 None
             };
             let Some(invocation) = future::or(async { Some(next.await) }, no_more).await else { break };
-            let Invocation { runtime, context, payload, .. } = invocation?;
-            let response = runtime.handled(&context, handler(payload, &context)).await;
+            let invocation = invocation?;
+            let Invocation { context, payload, .. } = invocation;
+            let response = invocation.handled(handler(payload, &context)).await;
             is_asked = !end.is_closed();
-            runtime.pipelining = if is_asked { Pipelining::Next } else { Pipelining::Off };
-            runtime.answer(context, response, &mut &observe).await?;
+            invocation.runtime.pipelining = if is_asked { Pipelining::Next } else { Pipelining::Off };
+            invocation.answer(response, &mut &observe).await?;
         }
         Ok(())
     };

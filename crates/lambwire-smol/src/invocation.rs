@@ -1,16 +1,18 @@
 //! An event, and the response to it.
 
 use lambwire::{Context, ErrorReport, Headers, Pipelining, Prelude};
-use lambwire_runtime::Streaming;
+use lambwire_runtime::{ResponseBody, Streaming};
+use smol::stream::StreamExt;
 
 use crate::socket::send;
-use crate::{Error, Runtime};
+use crate::{Error, Failure, Pieces, Response, Runtime};
 
 /// An event, and the duty to respond to it: once.
 #[derive(Debug)]
 #[must_use = "an invocation without a response times out"]
 pub struct Invocation<'r, 'b> {
     pub(crate) runtime: &'r mut Runtime,
+    pub(crate) pipelining: Pipelining,
     /// Who asks, until when, on whose behalf.
     pub context: Context<'b>,
     /// The event, as it came.
@@ -20,34 +22,24 @@ pub struct Invocation<'r, 'b> {
 }
 
 impl<'r, 'b> Invocation<'r, 'b> {
-    /// Responds with JSON.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
-    pub async fn respond(self, body: &[u8]) -> Result<(), Error> {
-        self.respond_as("application/json", body).await
-    }
-
-    /// Responds with a body of the media type `content_type`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
-    pub async fn respond_as(self, content_type: &str, body: &[u8]) -> Result<(), Error> {
-        let Runtime { conversation, socket, .. } = self.runtime;
-        send(socket, conversation.respond(&self.context, content_type, body, Pipelining::Off)).await
+    /// Responds. Bytes and text are JSON; [`Response::new`](lambwire_runtime::Response::new) has another media type, and
+    /// [`Response::stream`](lambwire_runtime::Response::stream) pieces that are sent as they come about.
+    pub async fn respond<'e>(self, response: impl Into<Response<'e>>) -> Result<(), Error> {
+        let Response { content_type, body } = response.into();
+        match body {
+            ResponseBody::Buffered(body) => {
+                let Runtime { conversation, socket, .. } = self.runtime;
+                send(socket, conversation.respond(&self.context, &content_type, &body, self.pipelining)).await
+            }
+            ResponseBody::Pieces { opening, pieces } => self.stream(&content_type).send_all(opening, pieces).await,
+        }
     }
 
     /// Answers with an error. A report that is longer than Lambda takes is shortened: first its stack trace goes, then the end
     /// of its message.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
     pub async fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
-        send(socket, conversation.fail(&self.context, report, Pipelining::Off)).await
+        send(socket, conversation.fail(&self.context, report, self.pipelining)).await
     }
 
     /// A response that is sent as it comes about. Nothing is sent before its first piece.
@@ -68,8 +60,37 @@ impl<'r, 'b> Invocation<'r, 'b> {
     }
 }
 
-/// A streamed response under way. One that is dropped is cut off, and the next request has a new connection; so it is if the future of one
-/// of its methods is dropped.
+/// What a loop does with an invocation.
+impl Invocation<'_, '_> {
+    /// Awaits its handler.
+    pub(crate) async fn handled<V>(&self, handler: impl Future<Output = Result<V, Failure>>) -> Result<V, Failure> {
+        (self.runtime.on_trace_id)(self.context.trace_id);
+        self.runtime.caught(Some(&self.context), handler).await
+    }
+
+    /// Sends what its handler returned.
+    pub(crate) async fn answer(
+        self,
+        response: Result<Response<'_>, Failure>,
+        observe: &mut impl FnMut(&Context<'_>, &Error),
+    ) -> Result<(), Error> {
+        let this = Self { pipelining: self.runtime.pipelining, ..self };
+        let context = this.context;
+        let answered = match response {
+            Ok(response) => this.respond(response).await,
+            Err(failure) => this.fail(&failure.report()).await,
+        };
+        match answered {
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(error) => observe(&context, &error),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+}
+
+/// A streamed response under way. One that is dropped is cut off, and the next request has a new connection; so it is
+/// if the future of one of its methods is dropped.
 #[derive(Debug)]
 #[must_use = "a stream that is not finished is cut off"]
 pub struct Stream<'r, 'b> {
@@ -78,6 +99,21 @@ pub struct Stream<'r, 'b> {
 }
 
 impl Stream<'_, '_> {
+    /// Sends all pieces, and the end of them, whatever that is.
+    async fn send_all(mut self, opening: Option<Vec<u8>>, mut pieces: Pieces<'_>) -> Result<(), Error> {
+        if let Some(opening) = opening {
+            self.write(&opening).await?;
+        }
+        loop {
+            let next = async { pieces.next().await.transpose() };
+            match self.runtime.caught(Some(&self.streaming.context), next).await {
+                Ok(Some(piece)) => self.write(&piece).await?,
+                Ok(None) => return self.finish().await,
+                Err(failure) => return self.fail(&failure.report()).await,
+            }
+        }
+    }
+
     /// Sends a piece, and returns when the socket has taken it.
     ///
     /// # Errors
@@ -90,10 +126,6 @@ impl Stream<'_, '_> {
     }
 
     /// Ends the response.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
     pub async fn finish(mut self) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
         send(socket, self.streaming.finish(conversation)).await
@@ -101,10 +133,6 @@ impl Stream<'_, '_> {
 
     /// Ends the response with an error, and what was sent before is void. If nothing was, the invocation is answered with
     /// an error, as [`Invocation::fail`] does it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
     pub async fn fail(mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
         send(socket, self.streaming.fail(conversation, report)).await

@@ -1,50 +1,28 @@
 //! An async AWS Lambda runtime on smol: many invocations at a time, one write a message.
 //!
-//! ```rust
-//! use lambwire_smol::Runtime;
-//! # use std::io::{Read, Write};
-//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-//! # let api = listener.local_addr()?.to_string();
-//! # std::thread::spawn(move || {
-//! #     let (mut stream, _) = listener.accept().unwrap();
-//! #     let id = "Lambda-Runtime-Aws-Request-Id: 8476a536";
-//! #     for reply in [
-//! #         format!("HTTP/1.1 200 OK\r\n{id}\r\nContent-Length: 7\r\n\r\n\"world\""),
-//! #         "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".into(),
-//! #         "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n".into(),
-//! #     ] {
-//! #         stream.read(&mut [0; 4096]).unwrap();
-//! #         stream.write_all(reply.as_bytes()).unwrap();
-//! #     }
-//! # });
+//! ```no_run
+//! use lambwire_smol::{Error, Runtime};
 //!
-//! # async fn serve(api: String) -> Result<(), lambwire_smol::Error> {
-//! # let mut buf = Vec::new();
-//! let mut runtime = Runtime::connect(&api).await?;
-//! loop {
-//!     let invocation = runtime.next(&mut buf).await?;
-//!     let answer = invocation.payload.to_ascii_uppercase();
-//!     match invocation.respond(&answer).await {
-//!         Err(error) if error.is_fatal() => return Err(error),
-//!         Err(error) => eprintln!("{error}"),
-//!         Ok(()) => {}
+//! async fn run() -> Result<(), Error> {
+//!     let mut runtime = Runtime::from_env().await?;
+//!     let mut buf = Vec::new();
+//!     loop {
+//!         let invocation = runtime.next(&mut buf).await?;
+//!         let answer = invocation.payload.to_ascii_uppercase();
+//!         match invocation.respond(answer).await {
+//!             Err(error) if error.is_fatal() => return Err(error),
+//!             Err(error) => eprintln!("{error:#}"),
+//!             Ok(()) => {}
+//!         }
 //!     }
 //! }
-//! # }
-//! # let error = smol::block_on(serve(api)).unwrap_err();
-//! # assert!(error.to_string().starts_with("next refused with status 500"));
-//! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! - [`Runtime::serve`] is that loop around a handler. It pipelines: the response and the request for the next event go out
-//!   in one write. A panic of the handler is reported with its message and place. Where the future
-//!   has to be `Send`, there is [`Runtime::serve_send`].
+//! - [`Runtime::serve`] is that loop around a handler, and pipelines. Where the future has to be `Send`, there is
+//!   [`Runtime::serve_send`].
 //! - [`Invocation`] is consumed by its answer: [`respond`](Invocation::respond), [`fail`](Invocation::fail), or
 //!   [`stream`](Invocation::stream), which ends with [`finish`](Stream::finish) or, if it fails on the way, with
 //!   [`fail`](Stream::fail), whose error really arrives as one.
-//! - [`Error`] of an answer is about that invocation alone, unless it [is fatal](lambwire::Error::is_fatal). A response that
-//!   is too large is not sent: the invocation is answered with an error that names its size.
-//! - [`Runtime::next`] waits without a time-out, and replaces a dead connection, as one is after a freeze.
 //! - A future that is dropped half way takes its connection along. What comes next has a new one, and nothing is ever sent
 //!   behind half a message.
 //! - [`Runtime::init`], [`Runtime::restore`] and [`Sigterm`] are for what comes before the first event and after the last,

@@ -7,8 +7,7 @@ use std::process::exit;
 use std::task::Poll;
 
 use lambwire::{Context, ErrorReport, Message, Pipelining, Request, RequestKind};
-use lambwire_runtime::{Conversation, Duty, ResponseBody, Streaming, catch};
-use smol::stream::{Stream, StreamExt, iter};
+use lambwire_runtime::{Conversation, Duty, catch};
 
 use crate::socket::{Socket, drive, send};
 use crate::{Error, Failure, Handling, Invocation, Response};
@@ -71,7 +70,7 @@ impl Runtime {
             drive(&mut self.socket, &mut exchange).await;
             if exchange.turn.oversized().is_none() {
                 let (context, Message { body: payload, headers, .. }) = exchange.invocation()?;
-                return Ok(Invocation { runtime: self, context, payload, headers });
+                return Ok(Invocation { runtime: self, pipelining: Pipelining::Off, context, payload, headers });
             }
             buf = exchange.turn.into_buffer();
             match send(&mut self.socket, self.conversation.refuse_event(buf)).await {
@@ -104,9 +103,10 @@ impl Runtime {
         let mut buf = Vec::new();
         let served: Result<Infallible, Error> = async {
             loop {
-                let Invocation { runtime, context, payload, .. } = self.next(&mut buf).await?;
-                let response = runtime.handled(&context, handler(payload, &context)).await;
-                runtime.answer(context, response, &mut observe).await?;
+                let invocation = self.next(&mut buf).await?;
+                let Invocation { context, payload, .. } = invocation;
+                let response = invocation.handled(handler(payload, &context)).await;
+                invocation.answer(response, &mut observe).await?;
             }
         }
         .await;
@@ -138,9 +138,10 @@ impl Runtime {
         let mut buf = Vec::new();
         let served: Result<Infallible, Error> = async {
             loop {
-                let Invocation { runtime, context, payload, .. } = self.next(&mut buf).await?;
-                let response = runtime.handled(&context, async { handler(payload, &context).await }).await;
-                runtime.answer(context, response, &mut observe).await?;
+                let invocation = self.next(&mut buf).await?;
+                let Invocation { context, payload, .. } = invocation;
+                let response = invocation.handled(async { handler(payload, &context).await }).await;
+                invocation.answer(response, &mut observe).await?;
             }
         }
         .await;
@@ -155,10 +156,6 @@ impl Runtime {
     }
 
     /// Reports that the function could not start. The process is expected to end afterwards.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`].
     pub async fn init_error(&mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
         send(&mut self.socket, self.conversation.report(report, Request::InitError, Pipelining::Off)).await
     }
@@ -199,44 +196,8 @@ impl Runtime {
         Duty::new(self.conversation.endpoint(), context, |exchange| smol::block_on(send(&mut None, exchange)))
     }
 
-    /// Awaits a handler.
-    pub(crate) async fn handled<'e>(
-        &self,
-        context: &Context<'_>,
-        handler: impl Future<Output = Result<Response<'e>, Failure>>,
-    ) -> Result<Response<'e>, Failure> {
-        (self.on_trace_id)(context.trace_id);
-        self.caught(Some(context), handler).await
-    }
-
-    /// Sends what a handler returned.
-    pub(crate) async fn answer(
-        &mut self,
-        context: Context<'_>,
-        response: Result<Response<'_>, Failure>,
-        observe: &mut impl FnMut(&Context<'_>, &Error),
-    ) -> Result<(), Error> {
-        let Self { conversation, socket, pipelining, .. } = self;
-        let sent = match response {
-            Ok(Response { content_type, body: ResponseBody::Buffered(body) }) => {
-                send(socket, conversation.respond(&context, &content_type, &body, *pipelining)).await
-            }
-            Ok(Response { content_type, body: ResponseBody::Pieces { opening, pieces } }) => {
-                let pieces = iter(opening.map(Ok)).chain(pieces);
-                self.send_stream(Streaming::new(context, &content_type), pieces).await
-            }
-            Err(failure) => send(socket, conversation.fail(&context, &failure.report(), *pipelining)).await,
-        };
-        match sent {
-            Err(error) if error.is_fatal() => return Err(error),
-            Err(error) => observe(&context, &error),
-            Ok(()) => {}
-        }
-        Ok(())
-    }
-
     /// Awaits what `act` says, and takes a panic on the way for a failure.
-    async fn caught<V>(
+    pub(crate) async fn caught<V>(
         &self,
         context: Option<&Context<'_>>,
         act: impl Future<Output = Result<V, Failure>>,
@@ -248,20 +209,5 @@ impl Runtime {
             Err(failure) => Poll::Ready(Err(failure)),
         })
         .await
-    }
-
-    /// Streams all pieces, and the end of them, whatever that is.
-    async fn send_stream(
-        &mut self,
-        mut streaming: Streaming<'_>,
-        mut pieces: impl Stream<Item = Result<Vec<u8>, Failure>> + Unpin,
-    ) -> Result<(), Error> {
-        let mut is_over = false;
-        while !is_over {
-            let piece = self.caught(Some(&streaming.context), async { pieces.next().await.transpose() }).await;
-            is_over = !matches!(piece, Ok(Some(_)));
-            send(&mut self.socket, streaming.step(&mut self.conversation, &piece)).await?;
-        }
-        Ok(())
     }
 }

@@ -47,7 +47,7 @@ fn run() -> Result<(), Error> {
     loop {
         let invocation = runtime.next(&mut buf)?;
         let answered = match greet(invocation.payload, &invocation.context) {
-            Ok(answer) => invocation.respond(&answer),
+            Ok(answer) => invocation.respond(answer),
             Err(error) => invocation.fail(&ErrorReport::new("Function.BadEvent", &error.to_string())),
         };
         match answered {

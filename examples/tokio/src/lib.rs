@@ -84,8 +84,8 @@ impl Runtime {
             Ok(Response { content_type, body: ResponseBody::Buffered(body) }) => {
                 send(socket, conversation.respond(&context, &content_type, &body, Pipelining::Next)).await
             }
-            Ok(Response { content_type, body: ResponseBody::Pieces { pieces, .. } }) => {
-                self.stream(Streaming::new(context, &content_type), pieces).await
+            Ok(Response { content_type, body: ResponseBody::Pieces { opening, pieces } }) => {
+                self.stream(Streaming::new(context, &content_type), opening, pieces).await
             }
             Err(failure) => send(socket, conversation.fail(&context, &failure.report(), Pipelining::Next)).await,
         };
@@ -97,14 +97,23 @@ impl Runtime {
         Ok(())
     }
 
-    async fn stream(&mut self, mut streaming: Streaming<'_>, mut pieces: Pieces) -> Result<(), Error> {
-        let mut is_over = false;
-        while !is_over {
-            let piece = pieces.recv().await.transpose();
-            is_over = !matches!(piece, Ok(Some(_)));
-            send(&mut self.socket, streaming.step(&mut self.conversation, &piece)).await?;
+    async fn stream(
+        &mut self,
+        mut streaming: Streaming<'_>,
+        opening: Option<Vec<u8>>,
+        mut pieces: Pieces,
+    ) -> Result<(), Error> {
+        let Self { conversation, socket } = self;
+        if let Some(opening) = opening {
+            send(socket, streaming.piece(conversation, &opening)).await?;
         }
-        Ok(())
+        loop {
+            match pieces.recv().await {
+                Some(Ok(piece)) => send(socket, streaming.piece(conversation, &piece)).await?,
+                Some(Err(failure)) => return send(socket, streaming.fail(conversation, &failure.report())).await,
+                None => return send(socket, streaming.finish(conversation)).await,
+            }
+        }
     }
 
     /// Awaits a handler, and takes a panic on the way for a failure.

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::{JoinHandle, spawn};
 
 use lambwire_runtime::Failure;
-use lambwire_runtime::lambwire::RequestKind;
+use lambwire_runtime::lambwire::{Prelude, RequestKind};
 use lambwire_testing::{Api, Event, Fault};
 use tokio::sync::mpsc::channel;
 use tokio_adapter::{Response, Runtime};
@@ -57,6 +57,7 @@ fn answer(event: &[u8]) -> Result<Response<'static>, Failure> {
             tx.try_send(Err(Failure::new("Function.Test", "on the way"))).unwrap();
             Ok(Response::stream("text/plain", rx))
         }
+        b"http" => Ok(Response::stream_http(&Prelude::new(201), channel(1).1)?),
         event => Ok(event.to_ascii_uppercase().into()),
     }
 }
@@ -66,7 +67,7 @@ fn events_are_answered_and_fail_and_are_streamed() {
     let api = Api::start().unwrap();
     let address = api.address();
     let runtime = spawn(move || serve(&address));
-    let [hello, panic, stream] = ["hello", "panic", "stream"]
+    let [hello, panic, stream, http] = ["hello", "panic", "stream", "http"]
         .map(|event| api.invoke(Event::new(event).invocation_id("nonce")).answered().unwrap());
     assert_eq!((&*hello.text(), hello.is_streamed, hello.invocation_id.as_deref()), ("HELLO", false, Some("nonce")));
     assert_eq!((panic.kind, panic.error_type.as_deref()), (RequestKind::Error, Some("Function.Panic")));
@@ -76,6 +77,7 @@ fn events_are_answered_and_fail_and_are_streamed() {
         ("one", true, Some("Function.Test"))
     );
     assert!(stream.report_text().contains("on the way"), "{}", stream.report_text());
+    assert!(http.text().starts_with(r#"{"statusCode":201"#) && http.is_streamed, "{}", http.text());
     api.frozen().unwrap();
     assert_eq!(api.connections(), 1);
     drop(api);

@@ -72,7 +72,7 @@ fn half_an_answer_is_cut_off() {
     let mut buf = Vec::new();
     let body = vec![b'x'; LARGE];
     let invocation = block_on(runtime.next(&mut buf)).unwrap();
-    assert!(block_on(poll_once(invocation.respond(&body))).is_none());
+    assert!(block_on(poll_once(invocation.respond(body.as_slice()))).is_none());
     dropped.send(()).unwrap();
     assert_eq!(block_on(runtime.next(&mut buf)).unwrap().payload, b"anew");
     let sent = peer.join().unwrap();

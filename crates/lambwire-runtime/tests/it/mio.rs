@@ -22,7 +22,7 @@ fn every_call_blocks_until_it_is_done() {
     let mut buf = Vec::new();
     let report = ErrorReport::new("T", "m");
     runtime.next(&mut buf).unwrap().respond(b"{}").unwrap();
-    runtime.next(&mut buf).unwrap().respond_as("a/b", b"c").unwrap();
+    runtime.next(&mut buf).unwrap().respond(Response::new("a/b", b"c")).unwrap();
     runtime.next(&mut buf).unwrap().fail(&report).unwrap();
     let mut stream = runtime.next(&mut buf).unwrap().stream("a/b");
     stream.write(b"c").unwrap();

@@ -211,9 +211,9 @@ fn mio_answer(invocation: lambwire_mio::Invocation<'_, '_>) -> Result<(), Error>
         stream.finish()
     };
     match invocation.payload.trim_ascii() {
-        b"large" => invocation.respond(&vec![b' '; LARGE]),
-        b"oversize" => invocation.respond(&vec![b' '; OVERSIZE]),
-        b"unfit" => invocation.respond_as(UNFIT, b"{}"),
+        b"large" => invocation.respond(vec![b' '; LARGE]),
+        b"oversize" => invocation.respond(vec![b' '; OVERSIZE]),
+        b"unfit" => invocation.respond(lambwire_mio::Response::new(UNFIT, b"{}")),
         b"fail" => invocation.fail(&FAILURE),
         b"stream" => stream(2, PIECE, invocation),
         b"stream-large" => stream(LARGE / LARGE_PIECE, &[b' '; LARGE_PIECE], invocation),
@@ -278,9 +278,9 @@ async fn smol_answer(invocation: lambwire_smol::Invocation<'_, '_>) -> Result<()
         stream.finish().await
     };
     match invocation.payload.trim_ascii() {
-        b"large" => invocation.respond(&vec![b' '; LARGE]).await,
-        b"oversize" => invocation.respond(&vec![b' '; OVERSIZE]).await,
-        b"unfit" => invocation.respond_as(UNFIT, b"{}").await,
+        b"large" => invocation.respond(vec![b' '; LARGE]).await,
+        b"oversize" => invocation.respond(vec![b' '; OVERSIZE]).await,
+        b"unfit" => invocation.respond(lambwire_smol::Response::new(UNFIT, b"{}")).await,
         b"fail" => invocation.fail(&FAILURE).await,
         b"stream" => stream(2, PIECE, invocation).await,
         b"stream-large" => stream(LARGE / LARGE_PIECE, &[b' '; LARGE_PIECE], invocation).await,

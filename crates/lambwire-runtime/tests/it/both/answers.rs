@@ -3,6 +3,7 @@
 use lambwire_runtime::lambwire::{Error, ErrorReport, Prelude, RequestKind, SendError, limits};
 use lambwire_testing::{Event, RecordedRequest};
 
+use super::adapter::Response;
 use super::{with_api, with_peer};
 use crate::peer::Peer;
 
@@ -15,7 +16,7 @@ fn events_are_answered_on_one_connection() {
     for event in events {
         let invocation = wait!(runtime.next(&mut buf)).unwrap();
         assert_eq!((invocation.context.request_id.as_str(), invocation.payload), (event, event.as_bytes()));
-        wait!(invocation.respond(event.as_bytes())).unwrap();
+        wait!(invocation.respond(event)).unwrap();
     }
     for (event, invoked) in events.iter().zip(invoked) {
         let answer = invoked.answered().unwrap();
@@ -26,6 +27,26 @@ fn events_are_answered_on_one_connection() {
     }
     assert_eq!(api.kinds(), [[RequestKind::Next, RequestKind::Response]; 3].concat());
     assert_eq!(api.connections(), 1);
+}
+
+#[test]
+fn a_response_is_whatever_has_bytes_and_json_unless_it_says_otherwise() {
+    let (mut runtime, api) = with_api();
+    let responses: [Response<'_>; 6] = [
+        b"[]".into(),
+        b"[]".as_slice().into(),
+        b"[]".to_vec().into(),
+        "[]".into(),
+        String::from("[]").into(),
+        Response::new("text/plain", b"[]"),
+    ];
+    for response in responses {
+        let content_type = response.content_type.clone();
+        let invoked = api.invoke("{}");
+        wait!(wait!(runtime.next(&mut Vec::new())).unwrap().respond(response)).unwrap();
+        let answer = invoked.answered().unwrap();
+        assert_eq!((&*answer.text(), answer.header("content-type")), ("[]", Some(content_type.as_bytes())));
+    }
 }
 
 #[test]
@@ -85,7 +106,7 @@ fn responses_at_the_limit_are_sent_and_larger_ones_reported() {
         let (mut runtime, api) = with_api();
         let invoked = api.invoke("{}");
         let body = vec![b'x'; usize::try_from(size).unwrap()];
-        let verdict = wait!(wait!(runtime.next(&mut Vec::new())).unwrap().respond(&body));
+        let verdict = wait!(wait!(runtime.next(&mut Vec::new())).unwrap().respond(body.as_slice()));
         let answer = invoked.answered().unwrap();
         if size <= limits::PAYLOAD_BYTES {
             assert!(verdict.is_ok() && answer.body == body);

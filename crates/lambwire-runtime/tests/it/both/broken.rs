@@ -5,7 +5,7 @@ use std::sync::mpsc;
 
 use lambwire_runtime::lambwire::{self, ApiError, Error, Prelude, ReceiveError, Reply, SendError};
 
-use super::adapter::Runtime;
+use super::adapter::{Response, Runtime};
 use super::with_peer;
 use crate::peer::{ID, Peer};
 
@@ -132,7 +132,7 @@ fn an_early_refusal_of_a_large_answer_is_read() {
         drop(peer);
     });
     let mut buf = Vec::new();
-    let Err(Error::Rejected(refusal)) = wait!(wait!(runtime.next(&mut buf)).unwrap().respond(&vec![b'x'; 6 << 20]))
+    let Err(Error::Rejected(refusal)) = wait!(wait!(runtime.next(&mut buf)).unwrap().respond(vec![b'x'; 6 << 20]))
     else {
         panic!("not refused");
     };
@@ -220,7 +220,7 @@ fn an_answer_that_was_lost_half_way_is_not_given_again() {
         Peer::accept(listener).invoke(b"at last");
     });
     let mut buf = Vec::new();
-    let lost = wait!(wait!(runtime.next(&mut buf)).unwrap().respond(&vec![b'x'; 6 << 20]));
+    let lost = wait!(wait!(runtime.next(&mut buf)).unwrap().respond(vec![b'x'; 6 << 20]));
     assert!(matches!(lost, Err(Error::Transport { .. })), "{lost:?}");
     assert_eq!(wait!(runtime.next(&mut buf)).unwrap().payload, b"at last");
     peer.join().unwrap();
@@ -236,7 +236,7 @@ fn a_reply_that_takes_half_an_answer_for_whole_is_not_believed() {
         Peer::accept(listener).invoke(b"at last");
     });
     let mut buf = Vec::new();
-    let lost = wait!(wait!(runtime.next(&mut buf)).unwrap().respond(&vec![b'x'; 6 << 20])).unwrap_err();
+    let lost = wait!(wait!(runtime.next(&mut buf)).unwrap().respond(vec![b'x'; 6 << 20])).unwrap_err();
     assert!(matches!(lost, Error::Transport { .. }), "{lost:?}");
     assert_eq!(wait!(runtime.next(&mut buf)).unwrap().payload, b"at last");
     peer.join().unwrap();
@@ -250,7 +250,7 @@ fn a_response_that_cannot_be_sent_is_reported() {
         peer.take_answer().0
     });
     let mut buf = Vec::new();
-    let verdict = wait!(wait!(runtime.next(&mut buf)).unwrap().respond_as("text/plain\r\nX: y", b""));
+    let verdict = wait!(wait!(runtime.next(&mut buf)).unwrap().respond(Response::new("text/plain\r\nX: y", b"")));
     assert!(matches!(verdict, Err(Error::Send { .. })));
     assert_eq!(peer.join().unwrap(), "error Function.UnsendableResponse");
 }

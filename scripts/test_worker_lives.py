@@ -250,7 +250,8 @@ const ran = [require.main === module, !module.parent, path === __filename, path 
 exports.handler = async () => ran.filter((ran) => ran).length;
 """,
     "php": r"""<?php
-$ran = [realpath($_SERVER['SCRIPT_FILENAME']) === __FILE__, ($argv[0] ?? '') === __FILE__, !debug_backtrace()];
+$ran = [realpath($_SERVER['SCRIPT_FILENAME']) === __FILE__, ($argv[0] ?? '') === __FILE__, !debug_backtrace(), get_included_files()[0] === __FILE__,
+    basename($_SERVER['PHP_SELF'] ?? '') === basename(__FILE__), count(get_included_files()) === 1];
 function handler() { return count(array_filter($GLOBALS['ran'])); }
 """,
     "pl": r"""

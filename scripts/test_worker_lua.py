@@ -62,6 +62,14 @@ FAULTS = {
     "coroutine.yield(1)": ("Error", "yield"),
 }
 
+# Hooks that a handler leaves set at its first event, and what comes of this one and the next.
+HOOKS = {
+    "debug.sethook(function() error('hook') end, '', 1000)": "result", "debug.sethook(function() error('hook') end, '', 100)": "result",
+    "debug.sethook(function() error('hook') end, 'l')": "error", "debug.sethook(function() error('hook') end, 'c')": "error",
+    "debug.sethook(function() error('hook') end, 'r')": "error", "debug.sethook(function() os.exit(9) end, 'c', 100000)": None,
+    "debug.sethook(function() debug.sethook() end, 'l')": "result",
+}  # fmt: skip
+
 # All that a handler can change in its process, before its second event.
 CHANGES = """
 local G, set, mark, each, every = _G, rawset, setmetatable, pairs, ipairs
@@ -145,6 +153,20 @@ def changes(root):
         for n in (0.5, 2, 3.25):
             check("changes", json.loads(running.invoke(f'{{"n":{n}}}')[1]), {"ok": n, "half": 0.5})
         passed += 1
+    for hook, kind in HOOKS.items():
+        with root.serve(f"function handler(event) if event == 1 then {hook} end return event end") as running:
+            if kind is None:
+                running.send("1")
+                check(hook, running.process.wait(60), 9)
+            else:
+                check(hook, [running.invoke(event)[0] for event in ("1", "2", "3")], [kind] * 3)
+        passed += 1
+    # One that is set lasts, as long as nobody takes it away.
+    counts = "local n = 0 debug.sethook(function() n = n + 1 end, 'l') function handler(event) local seen = n\n if event then debug.sethook() n = 0 end\n return seen > 0 end"
+    with root.serve(counts) as running:
+        found = [json.loads(running.invoke(event)[1]) for event in ("false", "true", "true", "true")]
+        check("a hook that lasts", found, [True, True, False, False])
+    passed += 1
     return passed
 
 

@@ -41,6 +41,13 @@ exports.changes = async (event, context) => {
   for (let at = 0; at < globals.length; at++) scope[globals[at]] = undefined;
   return 'changed';
 };
+exports.freezes = async () => {
+  const owners = [Object, Function, Array, String, Promise, Error, Map, Set, Symbol, RegExp, Date, Number, Uint8Array, Buffer];
+  for (const owner of [...owners, ...owners.map((owner) => owner.prototype), JSON, Reflect, Math, console, process, require('fs'),
+    require('util'), awslambda, awslambda.InvokeStore, globalThis]) Object.freeze(owner);
+  console.log('frozen');
+  return 'frozen';
+};
 exports.children = async () => {
   const descriptors = execFileSync('ls', ['-l', '/proc/self/fd'], { encoding: 'utf8' });
   const forked = await new Promise((done) => fork(__dirname + '/child.js').once('message', done));
@@ -90,6 +97,11 @@ def surroundings(root):
             event = json.dumps({"look": 1, "more": "x" * 70000 * at}, separators=(",", ":"))
             kind, body = worker.invoke(event)
             check("after all has changed", (kind, json.loads(body)), ("result", [True, json.loads(event)]))
+    with root.serve("app.js", "freezes") as worker:
+        for _ in range(3):
+            check("freezes everything", worker.invoke("{}"), ("result", b'"frozen"'))
+    with root.serve("app.js", "echo", NODE_OPTIONS="--frozen-intrinsics --disable-proto=throw --no-warnings") as worker:
+        check("frozen from the start", worker.invoke("1"), ("result", b"1"))
     with root.serve("app.js", "children") as worker:
         body = json.loads(worker.invoke("{}")[1])
         check("what children find", body, {"pipes": 0, "forked": []})

@@ -197,6 +197,13 @@ sub handler { inner() } 1;"""
         check("cause", (report["cause"]["errorType"], report["cause"]["errorMessage"]), ("E", "inner"))
         lines = [line.rsplit("/", 1)[1] for line in report["stackTrace"]]
         check("stack", lines, ["app.pl:2 in main::inner", "app.pl:3 in main::handler"])
+    # What the worker itself dies of is no matter of the handler's.
+    with root.serve("$SIG{__DIE__} = sub { exit 9 }; sub handler { return $_[0] ? [\\&handler] : $_[1]{client_context} } 1;") as running:
+        for event, sent, part in (("[1,", "null", "event cannot be read"), ("1", "null", "result cannot be written"), ("0", "[[]", "[[]")):
+            check(f"not heard: {part}", part in running.invoke(event, client_context=sent)[1].decode(), True)
+    with root.serve("use Hash::Util; $ENV{_X_AMZN_TRACE_ID} = 'x'; Hash::Util::lock_hash(%ENV); sub handler { return $_[0] } 1;") as running:
+        for trace in (None, "Root=1"):
+            check("a locked environment", running.invoke("1", trace_id=trace), ("result", b"1"))
     # The stack is that of this error, and of no other.
     with root.serve("sub handler { eval { die 'one' }; local $SIG{__DIE__} = sub { }; die \"two at /x.pl line 7.\\n\" } 1;") as running:
         running.invoke("{}")

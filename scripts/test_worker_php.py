@@ -295,6 +295,8 @@ def buffers(root):
             check(event, running.logged(), log)
         kind, report = running.invoke('"callback"')
         check("callback", (kind, "in a buffer" in report.decode()), ("fatal", True))
+    with root.serve("<?php set_error_handler(fn ($_, $m) => throw new Exception($m)); function handler() { ob_start(null, 0, 0); return 1; }") as running:
+        check("buffers that cannot be ended", [running.invoke("{}") for _ in range(2)], [("result", b"1")] * 2)
     return 8
 
 

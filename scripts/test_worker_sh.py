@@ -91,12 +91,15 @@ def changes(root):
         for n in range(3):
             check("changes", running.invoke(str(n)), ("text", f"[{n},1]".encode()))
     passed += 1
-    for separators in ("en", " ", "$(printf '\\n\\t')"):
-        for names in ("IFS", "PATH", "LC_ALL POSIXLY_CORRECT PATH IFS RANDOM _X_AMZN_TRACE_ID"):
-            fixed = f'IFS="{separators}" PATH=$PATH:/none; readonly {names}\nhandler() {{ printf %s "$1"; }}\n'
+    for separators in ("en", " ", "$(printf '\\n\\t')", "}", "0123456789", "1"):
+        for names in ("IFS", "PATH", "LC_ALL POSIXLY_CORRECT PATH IFS RANDOM _X_AMZN_TRACE_ID")[: 3 if separators == " " else 1]:
+            fixed = f'IFS="{separators}" PATH=$PATH:/none; readonly {names}\nhandler() {{ printf "%s\\n%s" "$1" "$2"; }}\n'
             with root.serve(fixed) as running:
-                for event in ("1", '{"en":" en "}', f'["{"en " * 30_000}"]'):
-                    check(f"readonly {names}", running.invoke(event), ("text", event.encode()))
+                for event in ("1", "[12345678]]", '{"en":" en "}', f'["{"en " * 30_000}x"]'):
+                    kind, body = running.invoke(event)
+                    seen, context = body.decode().split("\n")
+                    what = f"readonly {names} of {separators!r}"
+                    check(what, (kind, seen, json.loads(context)["client_context"]), ("text", event, None))
                 check(f"readonly {names}: the end", (running.end(), running.logged()), (0, ""))
             passed += 1
     return passed

@@ -5,6 +5,7 @@
 local assert, loadfile = assert, loadfile
 local execute, exit, getenv, popen, time = os.execute, os.exit, os.getenv, io.popen, os.time
 local open, stdout, stderr, traceback, randomseed = io.open, io.stdout, io.stderr, debug.traceback, math.randomseed
+local gethook, sethook = debug.gethook, debug.sethook
 local gmatch, ipairs, insert, max, json_array = string.gmatch, ipairs, table.insert, math.max, json.array
 
 -- Read at once, in bytes: what a pipe holds.
@@ -140,8 +141,21 @@ local function report(err, stack, causes)
   return made
 end
 
+-- What a handler has set by `debug.sethook` may raise, and runs where the handler does alone.
+local hook, hook_mask, hook_count
+
+local function unhooked(result)
+  local set, mask, count = gethook()
+  if set then
+    hook, hook_mask, hook_count = set, mask, count
+    sethook()
+  end
+  return result
+end
+
 -- What `xpcall` calls where an error is raised.
 local function caught(err)
+  unhooked()
   local stack = stack_here()
   -- What belongs to the error may fail in turn.
   local is_told, made = pcall(report, err, stack, CAUSES)
@@ -181,7 +195,7 @@ local function load_handler()
   local chunk, why = loadfile(file)
   if not chunk then give_up(fault("Error", why)) end
   -- As `require` has it: a file that runs by itself as well finds here that it does not.
-  local is_loaded, module = xpcall(function() return chunk(match(file, "([^/]*)%.[^./]*$"), file) end, caught)
+  local is_loaded, module = xpcall(function() return unhooked(chunk(match(file, "([^/]*)%.[^./]*$"), file)) end, caught)
   if not is_loaded then give_up(report_of(module)) end
   local found = type(module) == "table" and module or _G
   for key in gmatch(name, "[^.]+") do found = type(found) == "table" and found[key] or nil end
@@ -235,7 +249,9 @@ local function answer(handler, id, context, body)
   local is_read, event = true, body
   if not wishes.bytes then is_read, event = pcall(decode, body) end
   if not is_read then return write_error("error", id, fault("Runtime.UnmarshalError", "event is not JSON: " .. tostring(event))) end
-  local result = handler(event, context)
+  sethook(hook, hook_mask, hook_count)
+  hook = nil
+  local result = unhooked(handler(event, context))
   if type(result) == "string" then return write_frame("text", id, result) end
   if type(result) == "function" then return stream(id, result) end
   local is_written, text = pcall(encode, result)

@@ -15,7 +15,7 @@
   const { assign, defineProperty, getOwnPropertyDescriptor } = Object;
   const { parse, stringify } = JSON;
   const { now } = Date;
-  const { apply } = Reflect;
+  const { apply, set } = Reflect;
   const [split, indexOf, replaceAll] = methods(String.prototype, 'split', 'indexOf', 'replaceAll');
   const [utf8Slice, latin1Slice, utf8Write, latin1Write, find, copy] =
     methods(Buffer.prototype, 'utf8Slice', 'latin1Slice', 'utf8Write', 'latin1Write', 'indexOf', 'copy');
@@ -413,9 +413,10 @@
         hide(store, 'invocation', invocation);
         return void storage.run(store, start, invocation, body);
       }
-      invokeStore.currentContext = store;
-      globalThis[LOGGED_REQUEST_ID] = id;
-      globalThis[LOGGED_TENANT_ID] = tenantId ?? undefined;
+      // Either may be frozen.
+      set(invokeStore, 'currentContext', store);
+      set(globalThis, LOGGED_REQUEST_ID, id);
+      set(globalThis, LOGGED_TENANT_ID, tenantId ?? undefined);
       if (traceId) env._X_AMZN_TRACE_ID = traceId;
       else delete env._X_AMZN_TRACE_ID;
       start(invocation, body);
@@ -602,15 +603,15 @@
   function patchConsole() {
     for (const level of Object.keys(LEVELS)) {
       const isLogged = LEVELS[level] >= leastLevel || level === 'FATAL';
-      console[level.toLowerCase()] = isLogged ? (...parameters) => log(level, parameters) : () => {};
+      set(console, level.toLowerCase(), isLogged ? (...parameters) => log(level, parameters) : () => {});
     }
-    console.log = console.info;
+    set(console, 'log', console.info);
     defineProperty(process, 'stdout', { ...standardOutput, get: openOutput });
   }
 
   function log(level, parameters) {
     const time = timeText(new Date());
-    const id = storage?.getStore()?.[REQUEST_ID] ?? globalThis[LOGGED_REQUEST_ID];
+    const id = storage?.getStore()?.[REQUEST_ID] ?? globalThis[LOGGED_REQUEST_ID] ?? current?.id;
     if (parameters.length === 0) parameters = [undefined];
     const text = isJson ? jsonLine(time, level, id, parameters) : `${time}\t${id}\t${level}\t${apply(format, null, parameters)}`;
     const line = `${replaceAll(text, '\n', '\r')}\n`;

@@ -191,7 +191,7 @@ package Lambwire {
         my ($line) = @_;
         my %context;
         if ($line =~ tr/\\\x80-\xff// || index($line, '"identity":null,"client_context":null}') < 0) {
-            return bless eval { $json->decode($line) } // read_apart($line), 'Lambwire::Context';
+            return bless unheard(sub { $json->decode($line) }) // read_apart($line), 'Lambwire::Context';
         }
         my @parts = split /"/, $line;
         for (my $at = 1; $at < @parts;) {
@@ -208,7 +208,7 @@ package Lambwire {
         ($own, @texts{qw(identity client_context)}) = $_[0] =~ /\A(.*?)(?:[{,]"identity":(.*?))?[{,]"client_context":(.*)\}\n\z/s;
         my $context = length $own ? $json->decode("$own}") : {};
         for my $key (grep { defined $texts{$_} } keys %texts) {
-            my $read = eval { [$json->decode($texts{$key})] } // [$texts{$key}];
+            my $read = unheard(sub { [$json->decode($texts{$key})] }) // [$texts{$key}];
             $context->{$key} = $read->[0];
         }
         return $context;
@@ -349,11 +349,14 @@ package Lambwire {
     sub answer {
         my ($line, $body) = @_;
         my $context = read_context($line);
-        if (defined(my $trace_id = $context->{trace_id})) { $ENV{_X_AMZN_TRACE_ID} = bytes($trace_id) }
-        else                                              { delete $ENV{_X_AMZN_TRACE_ID} }
+        # Whoever has locked it will not look for a trace there.
+        unheard(sub {
+            if (defined(my $trace_id = $context->{trace_id})) { $ENV{_X_AMZN_TRACE_ID} = bytes($trace_id) }
+            else                                              { delete $ENV{_X_AMZN_TRACE_ID} }
+        });
         no warnings 'once';
         $AWS::Lambda::context = $context;
-        my $event = eval { [$json->decode($body)] } or refuse('event cannot be read', $@);
+        my $event = unheard(sub { [$json->decode($body)] }) or refuse('event cannot be read', $@);
         my $result = call($handler, $event->[0], $context);
         if (ref $result eq 'CODE') {
             call(sub { $result->(responder()); 1 });
@@ -365,12 +368,20 @@ package Lambwire {
 
     sub encode {
         my ($what, $value) = @_;
-        return eval { $json->encode($value) } // refuse("$what cannot be written", $@);
+        return unheard(sub { $json->encode($value) }) // refuse("$what cannot be written", $@);
+    }
+
+    # What our own code dies of is no matter of a handler's for errors.
+    sub unheard {
+        my ($function) = @_;
+        local $SIG{__DIE__};
+        return eval { $function->() };
     }
 
     # Where in our own code or that of JSON::PP it was found out is of no use to anybody.
     sub refuse {
         my ($what, $why) = @_;
+        local $SIG{__DIE__};
         die "the $what as JSON: " . $why =~ s/(?: at \S+ line \d+\.?)?\n\z//r . "\n";
     }
 

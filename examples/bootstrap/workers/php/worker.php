@@ -551,7 +551,9 @@ final class Worker
                 [$kind, $body] = ['error', Report::of($error)];
             }
             // What is left in buffers is of this event's log.
-            while (ob_get_level() > $buffers && ob_end_flush());
+            while (ob_get_level() > $buffers && ob_get_status()['flags'] & PHP_OUTPUT_HANDLER_REMOVABLE) {
+                ob_end_flush();
+            }
             // What a handler of signals does from here on is of no invocation.
             self::$id = '-';
             self::$frames->write($kind, $id, $body);
@@ -590,6 +592,8 @@ namespace {
     }
     \Lambwire\Worker::start();
     try {
+        // A file is not the first that is included, as it is where it is run by itself.
+        require 'php://memory';
         // Not within a function: what the file has in variables is global to its functions.
         \Lambwire\Worker::serve(require \Lambwire\Worker::$file);
     } catch (\Throwable $error) {

@@ -142,14 +142,23 @@ lambwire_write() {
     lambwire_print "$1 $2 $lambwire_bytes$lambwire_newline$3" >&8
 }
 
+# Reads a line as it is. Where IFS is readonly, `read` may take what stands in it from the end, and another shell has to.
+lambwire_read() {
+    case $lambwire_readonly in
+    *IFS*) lambwire_line=$(sh -c 'IFS= read -r line && printf "%s\n" "$line"' <&7) ;;
+    *) read -r lambwire_line <&7 ;;
+    esac
+}
+
 # Waits for the next frame, and prints its kind and id, its length, the trace, the context, and the event with a dot
 # behind it: the ends of lines at the end of an output are lost.
 lambwire_receive() {
     lambwire_clean
     # Not into words, which IFS may not part here.
-    read -r lambwire_head <&7 || exit 1
-    lambwire_context= lambwire_trace=- lambwire_size=${lambwire_head##*' '} lambwire_head=${lambwire_head%' '*}
-    case $lambwire_head in *' 0') ;; *) read -r lambwire_context <&7 ;; esac
+    lambwire_read || exit 1
+    lambwire_trace=- lambwire_size=${lambwire_line##*' '} lambwire_head=${lambwire_line%' '*} lambwire_line=
+    case $lambwire_head in *' 0') ;; *) lambwire_read ;; esac
+    lambwire_context=$lambwire_line
     # The first is ours: those of the caller come later.
     lambwire_part=${lambwire_context#*'"trace_id":'}
     case $lambwire_part in '"'*) lambwire_unescape "${lambwire_part#?}" && lambwire_trace="=$lambwire_text" ;; esac

@@ -8,8 +8,9 @@
 use core::fmt;
 
 use crate::error::{ReceiveError, SendError};
-use crate::field::{Field, IndexedHeaders};
-use crate::wire::headers::is_sendable;
+use crate::field::{EXTENSION_EVENT_ID, Field, IndexedHeaders, put_others};
+use crate::wire::headers::{Header, Headers, is_sendable};
+use crate::wire::writer::Writer;
 
 pub(crate) const REGISTER: &str = "/2020-01-01/extension/register";
 pub(crate) const EVENT_NEXT: &str = "/2020-01-01/extension/event/next";
@@ -40,6 +41,17 @@ impl<'a> ExtensionId<'a> {
     pub fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
+}
+
+/// The id of the event that a reply brings; one that is empty is as good as absent.
+#[cold]
+pub(crate) fn event_id(headers: Headers<'_>) -> Option<&[u8]> {
+    headers.get(EXTENSION_EVENT_ID).filter(|id| !id.is_empty())
+}
+
+#[cold]
+pub(crate) fn write_event_id(id: Option<&[u8]>, writer: &mut Writer<'_>) -> Result<(), SendError> {
+    id.map_or(Ok(()), |value| put_others(writer, &[Header { name: EXTENSION_EVENT_ID, value }]))
 }
 
 impl fmt::Debug for ExtensionId<'_> {

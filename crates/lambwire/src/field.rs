@@ -5,7 +5,7 @@
 use crate::error::SendError;
 use crate::limits;
 use crate::wire::base64;
-use crate::wire::headers::{is_named, is_sendable};
+use crate::wire::headers::{Header, is_named, is_sendable};
 use crate::wire::writer::Writer;
 
 /// The values that a message carries in headers. As text: what the value is, for errors.
@@ -103,6 +103,9 @@ impl Field {
     }
 }
 
+/// Names the event that an extension gets. It is no [`Field`]: no other reply has it, and each has room for every field.
+pub(crate) const EXTENSION_EVENT_ID: &str = "Lambda-Extension-Event-Identifier";
+
 /// Where the values of one head stand in it: of each name the first, as it came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HeaderIndex {
@@ -198,6 +201,17 @@ pub(crate) fn put(writer: &mut Writer<'_>, field: Field, value: Option<&[u8]>) -
         return Err(SendError::InvalidValue(field.label()));
     }
     writer.header(field.header_name(), value);
+    Ok(())
+}
+
+/// Writes headers that have no [`Field`].
+pub(crate) fn put_others(writer: &mut Writer<'_>, headers: &[Header<'_>]) -> Result<(), SendError> {
+    for header in headers {
+        if !header.is_sendable() {
+            return Err(SendError::InvalidValue("header"));
+        }
+        writer.header(header.name, header.value);
+    }
     Ok(())
 }
 

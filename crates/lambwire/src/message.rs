@@ -8,11 +8,11 @@ use core::fmt;
 use crate::context::{Context, InvocationId, RequestId};
 use crate::error::{ReceiveError, SendError};
 use crate::extension::{self, ExtensionId};
-use crate::field::{Field, IndexedHeaders, checked_error_type, put};
+use crate::field::{Field, IndexedHeaders, checked_error_type, put, put_others};
 use crate::limits;
 use crate::report::ErrorReport;
 use crate::wire::head::RequestLine;
-use crate::wire::headers::{Headers, is_sendable};
+use crate::wire::headers::{Header, Headers, is_sendable};
 use crate::wire::writer::Writer;
 
 const NEXT: &str = "/2018-06-01/runtime/invocation/next";
@@ -124,7 +124,15 @@ pub enum Reply<'a> {
         id: ExtensionId<'a>,
     },
     /// An event for an extension; the body says which.
-    ExtensionEvent,
+    ExtensionEvent {
+        /// Names the event. AWS's emulator gives none to the shutdown.
+        id: Option<&'a [u8]>,
+    },
+    /// What [`Request::Other`] asked for. Sent only.
+    Other {
+        /// Written as they stand, in this order.
+        headers: &'a [Header<'a>],
+    },
     /// It was not; the body says why, mostly as JSON. [`Rejection`](crate::Rejection) reads it. To `next`, the statuses
     /// 204 and 408 are received as [`NothingYet`](Self::NothingYet).
     Rejected {
@@ -385,7 +393,7 @@ impl<'a> Reply<'a> {
             RequestKind::Next => Self::Invocation(Context::read(fields)?),
             RequestKind::RestoreNext => Self::Restored,
             RequestKind::Register => Self::Registered { id: ExtensionId::read(fields)? },
-            RequestKind::ExtensionNext => Self::ExtensionEvent,
+            RequestKind::ExtensionNext => Self::ExtensionEvent { id: extension::event_id(headers) },
             _ => Self::Accepted,
         })
     }
@@ -409,7 +417,8 @@ impl<'a> Reply<'a> {
     /// The status that says this.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Invocation(_) | Self::Restored | Self::Registered { .. } | Self::ExtensionEvent => 200,
+            Self::Invocation(_) | Self::Restored | Self::Registered { .. } => 200,
+            Self::ExtensionEvent { .. } | Self::Other { .. } => 200,
             Self::NothingYet => 204,
             Self::Accepted => 202,
             Self::Rejected { status } => *status,
@@ -427,7 +436,9 @@ impl<'a> Reply<'a> {
                 put(writer, Field::ExtensionId, Some(id.as_bytes()))
             }
             Self::MethodNotAllowed { allow } => write_allow(allow, writer),
-            Self::NothingYet | Self::Restored | Self::ExtensionEvent => Ok(()),
+            Self::ExtensionEvent { id } => extension::write_event_id(*id, writer),
+            Self::Other { headers } => put_others(writer, headers),
+            Self::NothingYet | Self::Restored => Ok(()),
         }
     }
 }

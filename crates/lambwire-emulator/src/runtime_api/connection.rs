@@ -115,24 +115,6 @@ impl Connection {
         }
     }
 
-    /// Sends a reply with another header.
-    pub(crate) async fn reply_with(
-        &mut self,
-        reply: &Reply<'_>,
-        (name, value): (&str, &str),
-        body: &[u8],
-    ) -> Result<(), Lost> {
-        let start = self.output.len();
-        self.reply(reply, body).await?;
-        // Behind the status line; small as it is, the reply has not been written.
-        let line = self.output.get(start..).unwrap_or_default().iter().position(|byte| *byte == b'\n');
-        if let Some(end) = line {
-            let at = start + end + 1;
-            self.output.splice(at..at, format!("{name}: {value}\r\n").into_bytes());
-        }
-        Ok(())
-    }
-
     /// Sends a reply: it is written with what stands before it, now if it is large, else before anything is waited for.
     pub(crate) async fn reply(&mut self, reply: &Reply<'_>, body: &[u8]) -> Result<(), Lost> {
         let start = self.output.len();

@@ -1,6 +1,6 @@
 //! What extensions ask for, and whoever asks where it runs.
 
-use lambwire::{ACCEPTED_BODY, ApiError, ExtensionId, Reply};
+use lambwire::{ACCEPTED_BODY, ApiError, ExtensionId, Header, Reply};
 
 use super::connection::{Collected, Connection, Lost};
 use super::{collect, discard_body, refuse, refuse_size, wait};
@@ -41,7 +41,7 @@ pub(super) async fn extension_next(
         Err(refusal) => return refuse_extension(connection, &refusal).await,
     };
     let Some(event) = event else { return refuse(connection, ApiError::InternalServerError).await };
-    connection.reply_with(&Reply::ExtensionEvent, ("Lambda-Extension-Event-Identifier", &new_id()), &event).await
+    connection.reply(&Reply::ExtensionEvent { id: Some(new_id().as_bytes()) }, &event).await
 }
 
 pub(super) async fn extension_error(
@@ -62,7 +62,7 @@ pub(super) async fn extension_error(
 pub(super) async fn telemetry(connection: &mut Connection, member: &Member, id: &[u8]) -> Result<(), Lost> {
     let Some(body) = body(connection).await? else { return Ok(()) };
     match member.subscribe(id, &body).await {
-        Ok(()) => connection.reply(&Reply::ExtensionEvent, b"\"OK\"").await,
+        Ok(()) => connection.reply(&Reply::Other { headers: &[] }, b"\"OK\"").await,
         Err(Unsubscribed::Refused(refusal)) => refuse_extension(connection, &refusal).await,
         Err(Unsubscribed::Invalid(reason)) => {
             log::warn!("a subscription to telemetry is refused: {reason}");
@@ -85,8 +85,8 @@ pub(super) async fn metadata(connection: &mut Connection, member: &Member, autho
     if !member.knows_token(authorization) {
         return connection.reply(&Reply::Rejected { status: 401 }, b"Unauthorized").await;
     }
-    let cached = ("Cache-Control", "private, max-age=43200, immutable");
-    connection.reply_with(&Reply::ExtensionEvent, cached, br#"{"AvailabilityZoneID":"use1-az1"}"#).await
+    let headers = [Header { name: "Cache-Control", value: b"private, max-age=43200, immutable" }];
+    connection.reply(&Reply::Other { headers: &headers }, br#"{"AvailabilityZoneID":"use1-az1"}"#).await
 }
 
 /// What an extension sends; `None` if it has been refused for its size.

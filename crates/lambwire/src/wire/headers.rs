@@ -1,6 +1,6 @@
 //! Header lines as they stand in a head or a trailer section.
 
-use super::lines::{is_padded, split};
+use super::lines::{is_name, is_padded, split};
 use super::scan::{control, newline};
 
 /// Header lines, borrowed from the bytes received, in the order in which they came.
@@ -20,6 +20,13 @@ pub struct Header<'i> {
     pub name: &'i str,
     /// The value, without the white space around it.
     pub value: &'i [u8],
+}
+
+impl Header<'_> {
+    /// Whether the line says this and no more.
+    pub(crate) fn is_sendable(&self) -> bool {
+        is_name(self.name.as_bytes()) && is_sendable(self.value)
+    }
 }
 
 impl<'i> Headers<'i> {

@@ -86,7 +86,7 @@ pub(crate) fn is_padded(value: &[u8]) -> bool {
 const END: &[u8] = b"\r\n";
 
 /// Whether a name is one. White space may not stand in it, which also refuses folded lines and a space before the colon.
-fn is_name(name: &[u8]) -> bool {
+pub(crate) fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && consists_of(name, &TOKEN)
 }
 

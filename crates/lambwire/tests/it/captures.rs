@@ -205,7 +205,7 @@ fn reply_text(kind: RequestKind, heard: &Heard<'_, Reply<'_>>) -> String {
         Reply::Registered { id } => {
             format!("registered ({headers} headers)\n") + &field("extension-id", Some(id.as_bytes()))
         }
-        Reply::ExtensionEvent => format!("extension event ({headers} headers)\n"),
+        Reply::ExtensionEvent { id } => format!("extension event ({headers} headers)\n") + &field("event-id", id),
         Reply::Rejected { status } => {
             let mut text = format!("refused {status} ({headers} headers)\n");
             let rejection = Rejection::new(kind, status, &heard.body);

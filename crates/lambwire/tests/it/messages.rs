@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use lambwire::{
-    ApiError, Body, Client, ClientContext, CognitoIdentity, CompleteReply, Context, Error, ErrorReport, Field,
+    ApiError, Body, Client, ClientContext, CognitoIdentity, CompleteReply, Context, Error, ErrorReport, Field, Header,
     InvocationId, MessageReader, Mode, Progress, ReceiveError, Rejection, Reply, Request, RequestId, RequestKind,
     SendError, Server, Value,
 };
@@ -153,15 +153,43 @@ fn a_whole_reply_tells_what_it_is_before_it_is_read() {
     }
 }
 
-/// The first line of this reply to a request.
-fn first_line(asked: &str, reply: &Reply<'_>) -> String {
+#[test]
+fn an_event_of_an_extension_has_an_id_or_none() {
+    for (headers, id) in [
+        ("Lambda-Extension-Event-Identifier: 1-a\r\n", Some(&b"1-a"[..])),
+        ("lambda-extension-event-identifier: \u{ff}\r\n", Some("\u{ff}".as_bytes())),
+        ("Lambda-Extension-Event-Identifier:\r\n", None),
+        ("", None),
+    ] {
+        let wire = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 0\r\n\r\n");
+        let (reply, buf) = whole(RequestKind::ExtensionNext, &wire);
+        assert_eq!(reply.read(&buf).unwrap().head, Reply::ExtensionEvent { id });
+    }
+    let event = |id| written("GET /", &Reply::ExtensionEvent { id });
+    let head = "HTTP/1.1 200 OK\r\nLambda-Extension-Event-Identifier: 1-a\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(event(Some(b"1-a")), head);
+    assert_eq!(event(None), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+}
+
+#[test]
+fn what_else_is_asked_for_gets_headers_as_they_stand() {
+    let headers = [Header { name: "Cache-Control", value: b"private" }, Header { name: "x", value: b"y z" }];
+    let head = "HTTP/1.1 200 OK\r\nCache-Control: private\r\nx: y z\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(written("GET /", &Reply::Other { headers: &headers }), head);
+}
+
+/// The head of this reply to a request.
+fn written(asked: &str, reply: &Reply<'_>) -> String {
     let mut server = Server::new();
     let asked = format!("{asked} HTTP/1.1\r\nHost: x\r\n\r\n");
     feed(&mut server, asked.as_bytes(), [asked.len()]);
     let mut out = [0; 256];
     let len = server.send(reply, Body::Exact(0), &mut out).unwrap();
-    let text = std::str::from_utf8(&out[..len]).unwrap();
-    text.split_once("\r\n").unwrap().0.to_owned()
+    String::from_utf8(out[..len].to_vec()).unwrap()
+}
+
+fn first_line(asked: &str, reply: &Reply<'_>) -> String {
+    written(asked, reply).split_once("\r\n").unwrap().0.to_owned()
 }
 
 #[test]

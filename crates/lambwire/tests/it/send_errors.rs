@@ -1,8 +1,8 @@
 //! What cannot be sent is an error, which changes nothing.
 
 use lambwire::{
-    Body, Client, Context, ErrorHeaders, ExtensionId, Field, Mode, Reply, Request, RequestId, RequestKind, SendError,
-    Server,
+    Body, Client, Context, ErrorHeaders, ExtensionId, Field, Header, Mode, Reply, Request, RequestId, RequestKind,
+    SendError, Server,
 };
 
 use crate::cuts::plain_request;
@@ -109,6 +109,15 @@ fn what_a_server_cannot_send_changes_nothing() {
     check_unsent(&asked, send(Reply::Invocation(context), NOTHING), SendError::InvalidValue(Field::TenantId.label()));
     let odd = Reply::MethodNotAllowed { allow: "" };
     check_unsent(&asked, send(odd, NOTHING), SendError::InvalidValue("allowed method"));
+    for header in [("", &b"a"[..]), ("a b", b"c"), ("a:", b"b"), ("a\r\nb", b"c"), ("a", b""), ("a", b"b\r\nc: d")] {
+        let (name, value) = header;
+        let other = |server: &mut Server| {
+            server.send(&Reply::Other { headers: &[Header { name, value }] }, NOTHING, &mut [0; 512])
+        };
+        check_unsent(&asked, other, SendError::InvalidValue("header"));
+    }
+    let nameless = Reply::ExtensionEvent { id: Some(b"a\r\nb: c") };
+    check_unsent(&asked, send(nameless, NOTHING), SendError::InvalidValue("header"));
     let mut replying = asked;
     replying.send(&Reply::Accepted, Body::Exact(3), &mut [0; 512]).unwrap();
     check_unsent(&replying, send(Reply::Accepted, NOTHING), SendError::InvalidState);

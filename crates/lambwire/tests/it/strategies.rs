@@ -170,7 +170,7 @@ impl Answer {
             }
             (RequestKind::RestoreNext, 200) => Reply::Restored,
             (RequestKind::Register, 200) => Reply::Registered { id: extension_id(self.invocation_id.as_deref()) },
-            (RequestKind::ExtensionNext, 200) => Reply::ExtensionEvent,
+            (RequestKind::ExtensionNext, 200) => Reply::ExtensionEvent { id: self.invocation_id.as_deref() },
             (RequestKind::Next | RequestKind::RestoreNext | RequestKind::ExtensionNext, 204) => Reply::NothingYet,
             (RequestKind::Register, 204) => Reply::Rejected { status: 403 },
             (_, 200 | 204) => Reply::Accepted,

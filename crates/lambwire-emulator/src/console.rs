@@ -87,6 +87,11 @@ impl Printer {
         self.sink.is_none()
     }
 
+    /// Whether lines say which function they are of.
+    pub(crate) fn names_lines(&self) -> bool {
+        self.mark.is_some()
+    }
+
     pub(crate) fn is_json(&self) -> bool {
         self.format == LogFormat::Json
     }

@@ -34,6 +34,12 @@ pub(crate) struct Function {
     pub(crate) variables: Variables,
 }
 
+/// A variable that somebody has to set for a runtime, or to remove if there is no value.
+pub(crate) struct Export {
+    pub(crate) name: String,
+    pub(crate) value: Option<String>,
+}
+
 /// Where a program finds what it is to run. AWS's emulator, too, lets what it inherits go before the last argument.
 const HANDLER: &str = "_HANDLER";
 
@@ -104,18 +110,11 @@ impl Function {
     }
 
     /// What somebody who starts a runtime for it has to export for that.
-    pub(crate) fn exports(&self, runtime_api: SocketAddr) -> Result<String, String> {
+    pub(crate) fn exports(&self, runtime_api: SocketAddr) -> Result<Vec<Export>, String> {
         let mut command = Command::new("");
         self.set_environment(&mut command, runtime_api)?;
-        let mut exports = String::new();
-        for (key, value) in command.get_envs() {
-            let key = key.to_string_lossy();
-            exports += &match value.map(|value| value.to_string_lossy().replace('\'', r"'\''")) {
-                Some(value) => format!("export {key}='{value}'\n"),
-                None => format!("unset {key}\n"),
-            };
-        }
-        Ok(exports)
+        let text = |text: &OsStr| text.to_string_lossy().into_owned();
+        Ok(command.get_envs().map(|(name, value)| Export { name: text(name), value: value.map(text) }).collect())
     }
 
     /// The handler: as configured, as the program would inherit it, else its last argument.

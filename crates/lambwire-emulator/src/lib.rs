@@ -30,6 +30,7 @@ compile_error!(
     "lambwire-emulator is for Unix: it starts and ends processes, and holds sockets, as Windows does not know them"
 );
 
+mod announcement;
 mod answer;
 mod arn;
 mod console;

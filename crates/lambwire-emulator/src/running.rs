@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, spawn_local, yield_now};
 use tokio::time::timeout;
 
+use crate::announcement;
 use crate::answer::Answer;
 use crate::console;
 use crate::event::Event;
@@ -31,7 +32,6 @@ use crate::process::{self, Program};
 use crate::queue::{Callers, InvokeError, Job, ResponseStream};
 use crate::runtime_api::{self, RuntimeApi};
 use crate::start_error::StartError;
-use crate::telemetry;
 
 /// An emulator that runs. Dropped, it ends at once, and the program with it.
 #[derive(Debug)]
@@ -202,6 +202,8 @@ pub(crate) struct Parts {
     pub(crate) reserved: Option<usize>,
     pub(crate) watched: Vec<PathBuf>,
     pub(crate) is_announced: bool,
+    /// Whether somebody starts a runtime, and has to read what for.
+    pub(crate) has_exports: bool,
     /// Emulators whose lines wait for this one.
     pub(crate) held: Vec<Arc<watch::Sender<bool>>>,
     pub(crate) owns_process: bool,
@@ -217,19 +219,22 @@ impl Parts {
     ) {
         let Self { settings, environments, command, function, extensions, runtime_api, front, url, addresses, .. } =
             self;
-        let (is_announced, owns_process) = (self.is_announced, self.owns_process);
-        let exports = if command.is_some() { Ok(String::new()) } else { function.exports(addresses.runtime_api) };
+        let owns_process = self.owns_process;
+        let exports = self.has_exports.then(|| function.exports(addresses.runtime_api)).transpose();
         let exports = match exports {
             Ok(exports) => exports,
             Err(reason) => return started(Err(StartError::Variables(reason))),
         };
         let factory = Factory { command, function: Rc::new(function), extensions, address: addresses.runtime_api };
         let fleet = Fleet::new(settings, environments, move |fleet, listener| factory.another(fleet, listener));
-        if is_announced {
-            let ready = ready_line(addresses, callers.function(), &self.others, fleet.settings.printer.is_json());
-            fleet.settings.printer.announce((ready + &exports).as_bytes());
-            fleet.settings.printer.flush();
+        let printer = &fleet.settings.printer;
+        if self.is_announced {
+            announcement::ready(printer, addresses, callers.function(), &self.others);
         }
+        if let Some(exports) = exports {
+            announcement::exports(printer, callers.function(), &exports);
+        }
+        printer.catch_up();
         for lines in self.held {
             lines.send_replace(true);
         }
@@ -324,25 +329,6 @@ async fn tell_last_callers(mut listening: JoinSet<()>) {
     let all = async { while listening.join_next().await.is_some() {} };
     // Those who do not read have had their time.
     let _ = timeout(limits::LINGER, all).await;
-}
-
-fn ready_line(addresses: Addresses, name: &str, others: &[(String, Addresses)], is_json: bool) -> String {
-    let listen = addresses.front.map(|address| address.to_string());
-    let runtime_api = addresses.runtime_api.to_string();
-    let mut ready = serde_json::json!({ "listen": listen, "runtime_api": runtime_api });
-    if let Some(url) = addresses.url {
-        ready["url"] = format!("http://{url}/").into();
-    }
-    if !others.is_empty() {
-        ready["name"] = name.into();
-    }
-    for (name, other) in others {
-        ready["others"][name] = serde_json::json!({ "runtime_api": other.runtime_api.to_string() });
-        if let Some(url) = other.url {
-            ready["others"][name]["url"] = format!("http://{url}/").into();
-        }
-    }
-    if is_json { telemetry::made("ready", &ready) + "\n" } else { format!("ready {ready}\n") }
 }
 
 /// What environments are made from.

@@ -73,6 +73,7 @@ impl Emulator {
         self.callers.feeds.push(Arc::clone(&feed));
         let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
         let (lines, are_lines_open) = watch::channel(!self.is_held);
+        let has_exports = self.command.is_none() && (self.is_announced || self.is_held);
         let name = self.are_lines_named.then_some(&*self.function.name);
         let parts = Parts {
             region: function::region(&command),
@@ -105,6 +106,7 @@ impl Emulator {
             reserved: self.reserved,
             watched: self.watched,
             is_announced: self.is_announced,
+            has_exports,
             held: self.held,
             owns_process: self.owns_process,
         };

@@ -3,10 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use lambwire_emulator::Outcome;
+use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::child;
@@ -131,6 +134,51 @@ fn printed(names: &[&str], options: &[&str]) -> (Value, Vec<String>) {
     (ready, all)
 }
 
+/// All that is printed for functions a and z, which are started by hand, and m, which nobody calls.
+fn exported(options: &[&str]) -> (PathBuf, Vec<String>) {
+    let directory = directory(&format!("exported-{}", options.len()));
+    let table = |name| format!("[functions.{name}]\nruntime-api = \"127.0.0.1:0\"\n");
+    let file = directory.join("functions.toml");
+    fs::write(&file, table("a") + "[functions.m]\ncommand = [\"cat\"]\nstart = \"call\"\n" + &table("z")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "0", "--config"]).arg(&file).args(options).env_remove("RUST_LOG");
+    let mut program = Program(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let ready = lines.next().unwrap();
+    // What it has to say, it says before it ends.
+    kill_process(Pid::from_child(&program.0), Signal::TERM).unwrap();
+    fs::remove_dir_all(&directory).unwrap();
+    (directory, [ready].into_iter().chain(lines).collect())
+}
+
+#[test]
+fn each_function_that_is_started_by_hand_says_what_to_export_for_it() {
+    let (directory, lines) = exported(&[]);
+    let ready: Value = serde_json::from_str(lines[0].strip_prefix("ready ").unwrap()).unwrap();
+    for name in ["a", "z"] {
+        let block: Vec<_> = lines.iter().skip_while(|line| **line != format!("# {name}")).collect();
+        let place = ready["others"].get(name).unwrap_or(&ready);
+        let api = place["runtime_api"].as_str().unwrap();
+        for expected in [
+            format!("export AWS_LAMBDA_RUNTIME_API='{api}'"),
+            format!("export AWS_LAMBDA_FUNCTION_NAME='{name}'"),
+            format!("export LAMBDA_TASK_ROOT='{}'", directory.display()),
+        ] {
+            assert!(block.iter().take(20).any(|line| **line == expected), "{expected}: {block:?}");
+        }
+    }
+    assert!(!lines.contains(&"# m".to_owned()), "{lines:?}");
+
+    let (_, lines) = exported(&["--log-format", "json"]);
+    let lines = lines.iter().map(|line| serde_json::from_str(line).unwrap());
+    let exports: Vec<Value> = lines.filter(|line: &Value| line["type"] == "exports").collect();
+    for name in ["a", "z"] {
+        let record = &exports.iter().find(|line| line["function"] == name).unwrap()["record"];
+        assert_eq!(record["AWS_LAMBDA_FUNCTION_NAME"], name);
+        assert!(record["AWS_LAMBDA_MAX_CONCURRENCY"].is_null() && record["_HANDLER"].is_string(), "{record}");
+    }
+}
+
 #[test]
 fn each_line_names_its_function_where_there_are_several() {
     let (ready, lines) = printed(&["a", "b"], &[]);
@@ -201,6 +249,29 @@ fn functions_are_started_anew_when_their_file_has_changed() {
     assert!(
         errors.any(|line| line.unwrap().ends_with(": the file of functions has changed, and they are started again"))
     );
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_file_is_read_once_for_a_start() {
+    let directory = directory("once");
+    let file = directory.join("functions.toml");
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let (role, value) = child::variable();
+    let runtime = std::env::current_exe().unwrap();
+    let command = format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let table = format!("[functions.a]\ncommand = {command}\ntimeout = 300\nenv = {{ {role} = \"{value}\" }}\n");
+    let pipe = file.clone();
+    let writer = std::thread::spawn(move || fs::write(pipe, table).unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    let (_program, line) = start(command.args(["--listen", "0", "--config"]).arg(&file));
+    writer.join().unwrap();
+    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
+    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    assert_eq!(post(address, &path("a"), &[], br#""variable AWS_LAMBDA_FUNCTION_NAME""#).text(), "a");
+    // Where it has changed by then, that is for the next start.
+    let again = fs::OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(&file);
+    assert_eq!(again.unwrap_err().raw_os_error(), Some(rustix::io::Errno::NXIO.raw_os_error()), "nobody reads it");
     fs::remove_dir_all(directory).unwrap();
 }
 

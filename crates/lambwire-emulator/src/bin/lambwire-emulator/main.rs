@@ -8,7 +8,7 @@ use std::future;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 
 mod args;
 
-use args::{Args, Format, RieArgs};
+use args::{Args, Format, FunctionArgs, RieArgs};
 
 /// The function failed.
 const FUNCTION_FAILED: u8 = 1;
@@ -80,7 +80,9 @@ fn run(args: Option<Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> 
         };
         let work = async {
             match (args, event) {
-                (Some(args), Some(event)) => send(start(&args).await?.pop().ok_or(InvokeError::Stopped)?, event).await,
+                (Some(args), Some(event)) => {
+                    send(start(&args, Vec::new()).await?.pop().ok_or(InvokeError::Stopped)?, event).await
+                }
                 (Some(args), None) => serve_anew(args).await,
                 (None, _) => match rie {
                     Some(rie) => serve(&[rie.start()?]).await,
@@ -101,13 +103,13 @@ fn run(args: Option<Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> 
 }
 
 /// Starts what is asked for where it may wait for pipes, while signals are heard.
-async fn start(args: &Args) -> Result<Vec<Running>, Box<dyn Error>> {
-    apart(args, |args| args.start().map_err(|error| error.to_string())).await
+async fn start(args: &Args, configured: Vec<FunctionArgs>) -> Result<Vec<Running>, Box<dyn Error>> {
+    apart(args, move |args| args.start(&configured).map_err(|error| error.to_string())).await
 }
 
-/// The file that is watched, read where it may wait.
-async fn watched(args: &Args) -> Result<Option<PathBuf>, Box<dyn Error>> {
-    apart(args, |args| args.watched().map(|path| path.map(Path::to_owned))).await
+/// The functions of a file, read where it may wait.
+async fn configured(args: &Args) -> Result<Vec<FunctionArgs>, Box<dyn Error>> {
+    apart(args, Args::configured).await
 }
 
 async fn apart<T: Send + 'static>(
@@ -180,8 +182,8 @@ fn is_shared() -> bool {
 
 /// Serves until a signal comes; anew, whenever the file of functions has changed, if one of them is watched.
 async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
-    let mut running = start(&args).await?;
-    let path = watched(&args).await?;
+    let functions = configured(&args).await?;
+    let path = args.watched(&functions).map(Path::to_owned);
     let changed = Notify::new();
     let watching = async {
         match path {
@@ -190,23 +192,27 @@ async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
         }
     };
     let serving = async {
+        let mut running = start(&args, functions).await?;
         loop {
             args.stay_with(&running);
             tokio::select! {
                 result = serve(&running), if !running.is_empty() => return result,
                 () = changed.notified() => {}
             }
-            if let Err(error) = watched(&args).await {
-                log::error!("{error}");
-                continue;
-            }
+            let functions = match configured(&args).await {
+                Ok(functions) => functions,
+                Err(error) => {
+                    log::error!("{error}");
+                    continue;
+                }
+            };
             log::warn!("the file of functions has changed, and they are started again");
             // The last is the one by whose port the others are called.
             for function in running.drain(..) {
                 function.finish().await;
             }
-            match start(&args).await {
-                Ok(functions) => running = functions,
+            match start(&args, functions).await {
+                Ok(started) => running = started,
                 Err(error) => log::error!("{error}"),
             }
         }

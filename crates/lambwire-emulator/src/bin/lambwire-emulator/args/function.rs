@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -158,7 +158,11 @@ impl FunctionArgs {
                 Emulator::new(command)
             }
             // Somebody has to start one by hand first.
-            None => Emulator::without_program().init_timeout(limits::MAX_TIMEOUT),
+            None => {
+                let emulator = Emulator::without_program().init_timeout(limits::MAX_TIMEOUT);
+                let directory = self.directory.as_ref().and_then(|directory| path::absolute(directory).ok());
+                directory.iter().fold(emulator, |emulator, directory| emulator.task_root(directory.to_string_lossy()))
+            }
         };
         for path in &self.env_file {
             emulator = emulator.env_file(path);

@@ -14,7 +14,7 @@ mod function;
 mod rie;
 mod values;
 
-use function::FunctionArgs;
+pub(crate) use function::FunctionArgs;
 pub(crate) use rie::RieArgs;
 pub(crate) use values::Format;
 use values::address;
@@ -133,10 +133,9 @@ impl Args {
         self.event.is_some() || self.event_json.is_some()
     }
 
-    /// The file of functions, if one of them is watched.
-    pub(crate) fn watched(&self) -> Result<Option<&Path>, String> {
-        let is_watched = self.configured()?.iter().any(FunctionArgs::is_watched);
-        Ok(self.config.as_deref().filter(|_| is_watched))
+    /// The file of functions, if one of these, which it describes, is watched.
+    pub(crate) fn watched(&self, configured: &[FunctionArgs]) -> Option<&Path> {
+        self.config.as_deref().filter(|_| configured.iter().any(FunctionArgs::is_watched))
     }
 
     /// Has those that are started from here on listen for callers where these do.
@@ -144,12 +143,13 @@ impl Args {
         self.listen = running.last().and_then(Running::listens).unwrap_or(self.listen);
     }
 
-    fn configured(&self) -> Result<Vec<FunctionArgs>, String> {
+    /// What the file of functions describes, if there is one.
+    pub(crate) fn configured(&self) -> Result<Vec<FunctionArgs>, String> {
         self.config.as_deref().map_or(Ok(Vec::new()), config::functions)
     }
 
-    /// Starts what is asked for: the last of these is the one that is called.
-    pub(crate) fn start(&self) -> Result<Vec<Running>, Box<dyn Error>> {
+    /// Starts what is asked for, which may be configured: the last of these is the one that is called.
+    pub(crate) fn start(&self, configured: &[FunctionArgs]) -> Result<Vec<Running>, Box<dyn Error>> {
         if self.compat.is_some() {
             return Err("--compat rie has to be the first option".into());
         }
@@ -164,7 +164,6 @@ impl Args {
             ];
             return Ok(vec![started(self.front(&self.function)?, &chosen)?]);
         };
-        let configured = self.configured()?;
         let mut running = Vec::new();
         for (position, function) in configured.iter().enumerate() {
             let is_front = position + 1 == configured.len();

@@ -94,6 +94,59 @@ defmodule App do
 end
 """,
 }
+SPOILING_TYPESCRIPT = """export const handler = (event: any) => {
+  if (event !== 1) return event;
+  JSON.parse = JSON.stringify = Date.now = (() => { throw 1; }) as any;
+  for (const owner of [Array, String, Uint8Array, TextEncoder, TextDecoder].map((owner) => owner.prototype as any)) {
+    for (const name of Object.getOwnPropertyNames(owner)) {
+      try { if (name !== "constructor" && typeof owner[name] === "function") owner[name] = () => { throw 1; }; } catch {}
+    }
+  }
+  return event;
+};
+"""
+# Handlers that leave something behind which the worker may stumble on, and give their event back.
+SPOILING = {
+    "bun": SPOILING_TYPESCRIPT,
+    "deno": SPOILING_TYPESCRIPT,
+    "tcl": """trace add variable ::env {write unset} {apply {args {error spoilt}}}
+proc handler {event context} { catch { close stdout; close stderr }; catch { rename puts {}; rename string {} }; return $event }
+""",
+    "guile": """(define (handler event context)
+  (close-port (current-output-port)) (close-port (current-error-port)) (chdir "/") (environ '()) event)
+""",
+    "r": """handler <- function(event, context) {
+  setwd("/"); options(OutDec = ",", digits = 3, warn = 2); sink("/dev/null"); assign("paste0", stop, globalenv()); event
+}
+""",
+    "elixir": """defmodule App do
+  def handler(event, _) do
+    Process.group_leader(self(), spawn(fn -> :ok end)); File.cd!("/"); System.delete_env("PATH"); event
+  end
+end
+""",
+}
+# What is raised that says little of itself, or fails when it is asked, and a part of what is told.
+ODD_TYPESCRIPT = {
+    "const e: any = new Error('x'); e.cause = e; throw e": "x", "throw undefined": "undefined", "throw Symbol('s')": "Symbol(s)",
+    "throw Object.create(null)": "cannot be had", "throw Object.defineProperty(new Error('x'), 'stack', { get() { throw 1 } })": "cannot be had",
+}  # fmt: skip
+ODD = {
+    "bun": ("export function handler() { %s }", ODD_TYPESCRIPT),
+    "deno": ("export function handler() { %s }", ODD_TYPESCRIPT),
+    "tcl": ("proc handler {event context} { %s }", {
+        "return -code break x": "x", "return -code 99 x": "x", "return -level 5 x": "x", "break": "break",
+        "return -code error -errorcode \"\\{ b\" x": "x", "return -code error -errorcode {} x": "x",
+    }),
+    "guile": ("(define (handler event context) %s)", {"(throw 'misc-error 5)": "misc-error", "(raise-exception 5)": "5", "(values)": "values"}),
+    "r": ("handler <- function(event, context) stop(structure(class = c('mine', 'error', 'condition'), list(%s)))", {
+        "": "", "message = 5": "5", "message = c('a', 'b')": "a b", "message = list(1, 'b')": "1 b", "message = function() 1": "",
+    }),
+    "elixir": ("defmodule E do\n  defexception [:x]\n  def message(_), do: raise(\"m\")\nend\n"
+               "defmodule App do\n  def handler(_, _), do: %s\nend\n", {
+        "raise E": "message", "raise <<255, 65>>": "ÿA", "throw({1})": "{1}", "exit(:normal)": ":normal",
+    }),
+}  # fmt: skip
 BROKEN = {"deno": "export const = 1", "bun": "export const = 1", "tcl": "proc handler {", "guile": "(define (handler", "r": "handler <- function(", "elixir": "defmodule App do"}
 # Those that read JSON themselves hand it back so; for the others it is text.
 EVENTS = ["1", "[]", "{}", '{"a":{"b":[1.5,null,true,"é\\u0001"]}}', '[{"k":"v"}]', " 7 "]
@@ -160,6 +213,19 @@ def pipes(language, root):
         running.ready()
         running.send('{"do":"exit"}')
         check(f"{language}: exit", running.process.wait(PATIENCE), 3)
+    with start(SPOILING[language]) as running:
+        running.ready()
+        for event in ("1", "2", "3"):
+            trace = f"Root={event}"
+            check(f"{language}: spoilt: {running.logged()}", value(running.invoke(event, trace_id=trace)), int(event))
+    form, odd = ODD[language]
+    for raised, part in odd.items():
+        with start(form % raised) as running:
+            running.ready()
+            for _ in range(2):
+                kind, body = running.invoke("1")
+                message = json.loads(body)["errorMessage"]
+                check(f"{language}: {raised}: {message}", (kind, part in message), ("error", True))
     for is_signalled in (True, False) if language in CAREFUL else ():
         with start(CAREFUL[language]) as running:
             check(f"{language}: SIGTERM is wanted", running.ready(), {"sigterm": True})

@@ -70,8 +70,10 @@ defmodule Lambwire do
 
   defp report_of(kind, value, stack), do: report(to_string(kind), inspect(value), stack)
 
+  # What is no UTF-8 is taken for Latin-1.
   defp quoted(text) do
-    escaped = for <<char::utf8 <- String.replace(text, ~r/[^\x00-\x{10ffff}]/u, "?")>>, into: "", do: escaped(char)
+    text = if String.valid?(text), do: text, else: :unicode.characters_to_binary(text, :latin1)
+    escaped = for <<char::utf8 <- text>>, into: "", do: escaped(char)
     ~s("#{escaped}")
   end
 

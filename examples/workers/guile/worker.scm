@@ -113,10 +113,13 @@
 (define (serve handler id context event)
   (set-trace context)
   (let ((answer (with-exception-handler
-                  (lambda (error) (cons "error" (report-of error)))
+                  (lambda (error)
+                    (when (and (exception? error) (eq? (exception-kind error) 'quit)) (apply exit (exception-args error)))
+                    (cons "error" (report-of error)))
                   (lambda () (cons "text" (text-of ((variable-ref handler) event context))))
                   #:unwind? #t)))
-    (force-output (current-output-port))
+    ;; The handler may have closed it.
+    (false-if-exception (force-output (current-output-port)))
     (write-frame (car answer) id (cdr answer))))
 
 ;; --- The end

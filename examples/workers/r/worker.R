@@ -61,7 +61,9 @@ local({
 
   report <- function(error, type = class(error)[1]) {
     call <- if (is.null(conditionCall(error))) list() else list(deparse(conditionCall(error))[1])
-    json(list(errorType = type, errorMessage = conditionMessage(error), stackTrace = call))
+    # A condition of one's own may have anything for a message.
+    message <- tryCatch(paste(unlist(conditionMessage(error)), collapse = " "), error = function(other) "")
+    json(list(errorType = type, errorMessage = message, stackTrace = call))
   }
 
   give_up <- function(text) {

@@ -41,12 +41,16 @@ proc lambwire::quoted {text} {
     return "\"[string map $escapes $text]\""
 }
 
-# The type is the error code's first words, such as `POSIX ENOENT`.
+# The type is the error code's first words, such as `POSIX ENOENT`. `break` and its like leave a handler without one, and
+# a code of its own may be no list.
 proc lambwire::report {message options} {
-    set code [dict get $options -errorcode]
-    set type [expr {$code eq "NONE" ? "Error" : [join [lrange $code 0 1] .]}]
+    set code NONE
+    set info ""
+    catch { set code [lrange [dict get $options -errorcode] 0 1] }
+    catch { set info [dict get $options -errorinfo] }
+    set type [expr {$code in {NONE ""} ? "Error" : [join $code .]}]
     set stack {}
-    foreach line [lrange [split [dict get $options -errorinfo] \n] 1 end] {
+    foreach line [lrange [split $info \n] 1 end] {
         set line [string trim $line]
         if {$line ne "" && ![string match {*lambwire*} $line]} { lappend stack [quoted $line] }
     }
@@ -80,10 +84,11 @@ proc lambwire::load_handler {} {
 
 # The first is the trace of the invocation; a caller's context comes later.
 proc lambwire::set_trace {context} {
+    # Whoever has put something in the place of the environment will not look for it there.
     if {[regexp {"trace_id":(null|"((?:[^"\\]|\\.)*)")} $context whole value trace] && $value ne "null"} {
-        handler eval [list set env(_X_AMZN_TRACE_ID) [string map {\\\\ \\ \\\" \" \\/ /} $trace]]
+        catch { handler eval [list set env(_X_AMZN_TRACE_ID) [string map {\\\\ \\ \\\" \" \\/ /} $trace]] }
     } else {
-        handler eval { array unset env _X_AMZN_TRACE_ID }
+        catch { handler eval { array unset env _X_AMZN_TRACE_ID } }
     }
 }
 

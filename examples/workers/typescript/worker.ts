@@ -7,8 +7,13 @@ import process from "node:process";
 
 const { env, exit } = process;
 const { parse, stringify } = JSON;
-const { setTimeout, clearTimeout } = globalThis;
-const decoder = new TextDecoder(), encoder = new TextEncoder();
+const { setTimeout, clearTimeout, Uint8Array } = globalThis;
+const encoder = new TextEncoder(), decoder = new TextDecoder();
+const encode = encoder.encode.bind(encoder), decode = decoder.decode.bind(decoder);
+// deno-lint-ignore no-explicit-any
+const bare = (method: any) => Function.prototype.call.bind(method);
+const split = bare(String.prototype.split), now = Date.now;
+const [part, find, put] = [Uint8Array.prototype.subarray, Uint8Array.prototype.indexOf, Uint8Array.prototype.set].map(bare);
 const [file, name] = [env.LAMBWIRE_FILE!, env.LAMBWIRE_FUNCTION!];
 // Deno takes no descriptor that it has not opened itself.
 const [events, answers] = [["EVENTS", "r"], ["ANSWERS", "w"]].map(([each, mode]) =>
@@ -22,7 +27,7 @@ function contextOf(line: string) {
   const context = parse(line);
   if (context.trace_id === null) delete env._X_AMZN_TRACE_ID;
   else env._X_AMZN_TRACE_ID = context.trace_id;
-  context.getRemainingTimeInMillis = () => Math.max(0, context.deadline_ms - Date.now());
+  context.getRemainingTimeInMillis = () => Math.max(0, context.deadline_ms - now());
   return context;
 }
 
@@ -38,7 +43,7 @@ let received = new Uint8Array(65536), start = 0, end = 0;
 async function fill(length: number) {
   if (start + length > received.length) {
     const whole = new Uint8Array(Math.max(length, 65536));
-    whole.set(received.subarray(start, end));
+    put(whole, part(received, start, end));
     [received, start, end] = [whole, 0, end - start];
   }
   while (end - start < length) {
@@ -55,22 +60,25 @@ async function receive() {
   let headEnd = -1;
   for (let length = 1; headEnd < 0; length = end - start + 1) {
     if (!(await fill(length))) return null;
-    headEnd = received.subarray(start, end).indexOf(10);
+    headEnd = find(part(received, start, end), 10);
   }
-  const [kind, id, ...lengths] = decoder.decode(received.subarray(start, start + headEnd)).split(" ");
-  const [contextLength, bodyLength] = lengths.map(Number);
+  const [kind, id, contextText, bodyText] = split(decode(part(received, start, start + headEnd)), " ");
+  const contextLength = +contextText, bodyLength = +bodyText;
   start += headEnd + 1;
   await fill(contextLength + bodyLength);
-  const context = decoder.decode(received.subarray(start, start += contextLength));
-  const body = decoder.decode(received.subarray(start, start += bodyLength));
+  const context = decode(part(received, start, start += contextLength));
+  const body = decode(part(received, start, start += bodyLength));
   return { kind, id, context, body };
 }
 
 function writeFrame(kind: string, id: string, body: string | Uint8Array = "") {
-  const bytes = typeof body === "string" ? encoder.encode(body) : body;
-  for (let rest of [encoder.encode(`${kind} ${id} ${bytes.length}\n`), bytes]) {
-    while (rest.length) rest = rest.subarray(writeSync(answers, rest));
-  }
+  const bytes = typeof body === "string" ? encode(body) : body;
+  writeAll(encode(`${kind} ${id} ${bytes.length}\n`));
+  writeAll(bytes);
+}
+
+function writeAll(rest: Uint8Array) {
+  while (rest.length) rest = part(rest, writeSync(answers, rest));
 }
 
 // --- Reports
@@ -111,7 +119,9 @@ async function load() {
 async function serve(handler: any, id: string, context: string, body: string) {
   try {
     const result = await handler(parse(body), contextOf(context));
-    if (!(result?.[Symbol.asyncIterator] || result?.next)) return writeFrame("result", id, stringify(result ?? null));
+    if (!(result?.[Symbol.asyncIterator] || result?.next)) {
+      return writeFrame("result", id, stringify(result) ?? "null");
+    }
     let index = 0;
     for await (const piece of result) {
       if (typeof piece === "string" || piece instanceof Uint8Array) writeFrame("chunk", id, piece);

@@ -4,8 +4,7 @@ told, and goes on with the next event: `test_worker_errors.py [LANGUAGE]...`."""
 import json
 import sys
 
-import worker_pipes as pipes
-from worker_pipes import LANGUAGES, Root, check, try_all
+from worker_pipes import check, roots, try_all
 
 # In each language: what does what the event says, and how it is said that there is nothing to do.
 DOES = {
@@ -122,14 +121,7 @@ def told(root):
     return len(RAISED[extension])
 
 
-def main(*names):
-    for name in names or LANGUAGES:
-        language = LANGUAGES[name]
-        root = Root(language, name if language in (pipes.LUA, pipes.SH) else None)
-        root.name = name
-        if not language.is_shell:
-            try_all(root, [told])
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for root in roots(sys.argv[1:]):
+        if not root.language.is_shell:
+            try_all(root, [told])

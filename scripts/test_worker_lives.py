@@ -8,8 +8,7 @@ import subprocess
 import sys
 import time
 
-import worker_pipes as pipes
-from worker_pipes import LANGUAGES, PATIENCE, Root, check, try_all, value
+from worker_pipes import PATIENCE, check, roots, try_all, value
 
 # How long a forked child lives on at least, in seconds.
 CHILD_S = 0.1
@@ -365,13 +364,6 @@ def has_posix(bench):
 PARTS = [directly, children, snapshots, sigterm]
 
 
-def main(*names):
-    for name in names or LANGUAGES:
-        language = LANGUAGES[name]
-        bench = Root(language, name if language in (pipes.LUA, pipes.SH) else None)
-        bench.name = name
-        try_all(bench, PARTS)
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for root in roots(sys.argv[1:]):
+        try_all(root, PARTS)

@@ -3,12 +3,11 @@ JSON::XS and Cpanel::JSON::XS where they are installed."""
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 
-from worker_pipes import PATIENCE, PERL, Ended, Root, check, try_all
+from worker_pipes import PERL, Ended, Root, check, dies_of_sigterm, outlives_sigterm, try_all
 
 SAME = "sub handler { return $_[0] } 1;"
 
@@ -248,17 +247,8 @@ def spoiled(root):
 
 
 def signals(root):
-    with root.serve(SIGNAL % 'die "at last"') as running:
-        running.invoke("{}")
-        running.process.send_signal(signal.SIGTERM)
-        check("status", running.process.wait(PATIENCE), 1)
-        check("log", running.logged(), "flushed\nat the end\n")
-        check("reported", running.hear()[:2], ("fatal", "-"))
-    with root.serve(SIGNAL % "1") as running:
-        for _ in range(3):
-            running.process.send_signal(signal.SIGTERM)
-            time.sleep(0.2)
-            check("goes on", running.invoke("{}"), ("text", b"well"))
+    dies_of_sigterm(root, SIGNAL % 'die "at last"', "flushed\nat the end\n")
+    outlives_sigterm(root, SIGNAL % "1")
     return 2
 
 

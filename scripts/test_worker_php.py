@@ -3,12 +3,11 @@ and the test says so."""
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 
-from worker_pipes import PATIENCE, PHP, Ended, Root, check, try_all
+from worker_pipes import PHP, Ended, Root, check, dies_of_sigterm, outlives_sigterm, try_all
 
 SAME = "<?php function handler(stdClass|array|string|int|float|bool|null $event) { return $event; }"
 OBJECTS = "<?php function handler(object $event) { return $event; }"
@@ -303,17 +302,8 @@ def buffers(root):
 def signals(root):
     if "pcntl" not in root.extensions:
         return 0
-    with root.serve(SIGNAL % "throw new Exception('at the end');") as running:
-        running.invoke("{}")
-        running.process.send_signal(signal.SIGTERM)
-        check("status", running.process.wait(PATIENCE), 1)
-        check("log", running.logged(), "flushed\nshut down\n")
-        check("reported", running.hear()[:2], ("fatal", "-"))
-    with root.serve(SIGNAL % "") as running:
-        for _ in range(3):
-            running.process.send_signal(signal.SIGTERM)
-            time.sleep(0.2)
-            check("goes on", running.invoke("{}"), ("text", b"well"))
+    dies_of_sigterm(root, SIGNAL % "throw new Exception('at the end');", "flushed\nshut down\n")
+    outlives_sigterm(root, SIGNAL % "")
     return 2
 
 

@@ -9,8 +9,7 @@ import sys
 import threading
 import time
 
-import worker_pipes as pipes
-from worker_pipes import LANGUAGES, LIMIT, SIZES, Root, check, try_all, value
+from worker_pipes import LIMIT, SIZES, Root, check, roots, try_all, value
 
 # In each language: a file that closes its standard streams or lets a signal pass when it is loaded, if `DOES` says so, and
 # these functions: `same` answers with its event, `sized` with an event's length or a text of the length that it asks for,
@@ -390,13 +389,6 @@ def changed(bench):
 PARTS = [sizes, streams, pieces, closed, limited, interrupted, stopped, contexts, changed]
 
 
-def main(*names):
-    for name in names or LANGUAGES:
-        language = LANGUAGES[name]
-        bench = Bench(language, name if language in (pipes.LUA, pipes.SH) else None)
-        bench.name = name
-        try_all(bench, PARTS)
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for root in roots(sys.argv[1:], Bench):
+        try_all(root, PARTS)

@@ -244,6 +244,15 @@ class Root:
         return worker
 
 
+def roots(names, kind=Root):
+    """A root of this kind for each language of these names, or for all."""
+    for name in names or LANGUAGES:
+        language = LANGUAGES[name]
+        root = kind(language, name if language in (LUA, SH) else None)
+        root.name = name
+        yield root
+
+
 def value(answer):
     """What an answer is: JSON, or a text."""
     kind, body = answer
@@ -259,6 +268,25 @@ def is_reported(what, answer, kind, error_type, message):
     report = json.loads(answer[-1])
     seen = answer[0], report["errorType"].startswith(error_type), message in report["errorMessage"]
     check(f"{what}: {report}", seen, (kind, True, True))
+
+
+def dies_of_sigterm(root, text, logged):
+    """A handler that SIGTERM ends by an error: what it has printed is `logged`, and the end is reported."""
+    with root.serve(text) as running:
+        running.invoke("{}")
+        running.process.send_signal(signal.SIGTERM)
+        check("status", running.process.wait(PATIENCE), 1)
+        check("log", running.logged(), logged)
+        check("reported", running.hear()[:2], ("fatal", "-"))
+
+
+def outlives_sigterm(root, text):
+    """A handler that is interrupted by SIGTERM, and answers on."""
+    with root.serve(text) as running:
+        for _ in range(3):
+            running.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            check("goes on", running.invoke("{}"), ("text", b"well"))
 
 
 def try_all(root, tests):

@@ -56,52 +56,55 @@ impl fmt::Display for Failure {
 /// Takes a turn to its end, as fate has it.
 #[track_caller]
 pub(crate) fn drive(turn: &mut Turn<'_, '_, Vec<u8>, Failure>, fates: &[Fate]) {
-    let mut fates = fates.iter();
-    loop {
-        match turn.poll() {
-            Action::Done => break,
-            Action::Grow(total) => {
-                let buf = turn.buffer();
-                assert!(total > buf.len());
-                buf.resize(total, 0);
-                continue;
+    advance(turn, fates);
+    grow(turn);
+    assert_eq!(turn.poll(), Action::Done);
+}
+
+/// Takes a turn as far as these fates go.
+#[track_caller]
+pub(crate) fn advance(turn: &mut Turn<'_, '_, Vec<u8>, Failure>, fates: &[Fate]) {
+    for &fate in fates {
+        grow(turn);
+        match (turn.poll(), fate) {
+            (Action::Connect(_), Opens) => turn.connected(Ok(())),
+            (Action::Connect(_), Fails) => turn.connected(Err(Failure("nobody"))),
+            (Action::Sleep(pause), Waits(expected)) => {
+                assert_eq!(pause, expected);
+                turn.slept();
             }
-            action => {
-                let text = format!("{action:?}");
-                let fate = *fates.next().unwrap_or_else(|| panic!("not expected: {text}"));
-                match (action, fate) {
-                    (Action::Connect(_), Opens) => turn.connected(Ok(())),
-                    (Action::Connect(_), Fails) => turn.connected(Err(Failure("nobody"))),
-                    (Action::Sleep(pause), Waits(expected)) => {
-                        assert_eq!(pause, expected);
-                        turn.slept();
-                    }
-                    (Action::Write(parts), Goes) => {
-                        let len = parts.concat().len();
-                        turn.written(Ok(Some(len)));
-                    }
-                    (Action::Write(_), Cut(written)) => {
-                        if written > 0 {
-                            turn.written(Ok(Some(written)));
-                        }
-                        turn.written(Err(Failure("cut")));
-                    }
-                    (Action::Write(_), Stops(written)) => {
-                        turn.written(Ok(Some(written)));
-                        turn.written(Ok(None));
-                    }
-                    (Action::Read(space), Comes(bytes)) => {
-                        space[..bytes.len()].copy_from_slice(bytes);
-                        turn.read(Ok(bytes.len()));
-                    }
-                    (Action::Read(_), Ends) => turn.read(Ok(0)),
-                    (Action::Read(_), Breaks) => turn.read(Err(Failure("broken"))),
-                    (_, fate) => panic!("{text}, not {fate:?}"),
+            (Action::Write(parts), Goes) => {
+                let len = parts.concat().len();
+                turn.written(Ok(Some(len)));
+            }
+            (Action::Write(_), Cut(written)) => {
+                if written > 0 {
+                    turn.written(Ok(Some(written)));
                 }
+                turn.written(Err(Failure("cut")));
             }
+            (Action::Write(_), Stops(written)) => {
+                turn.written(Ok(Some(written)));
+                turn.written(Ok(None));
+            }
+            (Action::Read(space), Comes(bytes)) => {
+                space[..bytes.len()].copy_from_slice(bytes);
+                turn.read(Ok(bytes.len()));
+            }
+            (Action::Read(_), Ends) => turn.read(Ok(0)),
+            (Action::Read(_), Breaks) => turn.read(Err(Failure("broken"))),
+            (action, fate) => panic!("{action:?}, not {fate:?}"),
         }
     }
-    assert_eq!(fates.next().map(|fate| format!("{fate:?}")), None, "left over");
+}
+
+/// Makes the buffer as long as a turn wants it.
+fn grow(turn: &mut Turn<'_, '_, Vec<u8>, Failure>) {
+    while let Action::Grow(total) = turn.poll() {
+        let buf = turn.buffer();
+        assert!(total > buf.len());
+        buf.resize(total, 0);
+    }
 }
 
 /// The end of a turn in a line.

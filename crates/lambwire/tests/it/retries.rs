@@ -132,20 +132,7 @@ fn pipelined(fates: &[Fate], replies: &[u8]) -> (Session, String, Vec<u8>) {
     let body = Body::Exact(BODY.len() as u64);
     session.start(&plain_request(RequestKind::Response), body, Pipelining::Next, &mut heads).unwrap();
     let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
-    for fate in fates {
-        match (turn.poll(), fate) {
-            (Action::Connect(_), Opens) => turn.connected(Ok(())),
-            (Action::Write(parts), Goes) => {
-                let len = parts.concat().len();
-                turn.written(Ok(Some(len)));
-            }
-            (Action::Write(_), Cut(written)) => {
-                turn.written(Ok(Some(*written)));
-                turn.written(Err(Failure("cut")));
-            }
-            (action, fate) => panic!("{action:?}, not {fate:?}"),
-        }
-    }
+    advance(&mut turn, fates);
     let Action::Read(space) = turn.poll() else { panic!("nothing is read") };
     space[..replies.len()].copy_from_slice(replies);
     turn.read(Ok(replies.len()));

@@ -120,16 +120,7 @@ fn a_report_that_was_not_asked_for_ends_the_turn_with_an_error() {
             let (mut session, mut heads, mut buf) = (session(), [0; 512], vec![0; 512]);
             session.start_next(&mut heads).unwrap();
             let mut turn = session.turn_next(&heads, &[], &mut buf).unwrap();
-            for fate in fates {
-                match (turn.poll(), fate) {
-                    (Action::Connect(_), Opens) => turn.connected(Ok(())),
-                    (Action::Write(parts), Goes) => {
-                        let len = parts.concat().len();
-                        turn.written(Ok(Some(len)));
-                    }
-                    (action, fate) => panic!("{action:?}, not {fate:?}"),
-                }
-            }
+            advance(&mut turn, fates);
             if stage != "before the first action" {
                 assert_ne!(turn.poll(), Action::Done);
             }

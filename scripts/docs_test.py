@@ -25,6 +25,8 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ["bootstrap", "lambwire-emulator", "lambwire-conformance", "hello"]
+# What a block of Rust that is built may use.
+CRATES = ["lambwire", "lambwire_mio"]
 # Seconds that a line of a shell block may take, and that a server may take to listen.
 LINE_SECONDS = 300
 SERVER = ("127.0.0.1", 8080)
@@ -55,6 +57,7 @@ def main():
             for program in PROGRAMS:
                 os.makedirs(f"{scratch}/.bin", exist_ok=True)
                 os.symlink(target / program, f"{scratch}/.bin/{program}")
+            builder(target, scratch)
             faults += blocks(document, scratch, counts)
             if document == ROOT / "README.md":
                 faults += commands(document, scratch)
@@ -125,6 +128,14 @@ def blocks(document, scratch, counts):
             yield f"{where}: {fault}"
 
 
+def builder(target, scratch):
+    """The command `build NAME`: what cargo makes of a block of Rust that is kept as NAME.rs."""
+    crates = " ".join(f"--extern {crate}={target}/lib{crate}.rlib" for crate in CRATES)
+    script = pathlib.Path(scratch, ".bin/build")
+    script.write_text(f'#!/bin/sh\nmkdir -p target/debug\nexec rustc --edition 2024 -L dependency={target}/deps {crates} -o "target/debug/$1" "$1.rs"\n')
+    script.chmod(0o755)
+
+
 def run(code, preparation, scratch):
     environment = os.environ | {"PATH": f"{scratch}/.bin:{os.environ['PATH']}", "REPOSITORY": str(ROOT)}
     processes = []
@@ -178,6 +189,8 @@ def look(language, code, document, scratch):
             unknown = {line.split()[0] for line in code.splitlines() if line.strip()} - INSTRUCTIONS
             return f"no instruction: {unknown}" if unknown else None
         elif language in ("rust", "rust,no_run"):
+            if "no_run" in language and "fn main() -> Result" in code:
+                return "a program that prints an error by Debug, and not its words: let `main` print it by {error:#}"
             sources = [*ROOT.glob("crates/*/src/lib.rs"), *ROOT.glob("examples/*/src/lib.rs")]
             included = {(source.parent / path).resolve() for source in sources for path in re.findall(r'include_str!\("(.*?)"\)', source.read_text())}
             return None if document in included else "no doc test has this code"

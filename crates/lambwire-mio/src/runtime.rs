@@ -86,7 +86,7 @@ impl Runtime {
     /// JSON is the handler's own; an error on the way is a failure. (`examples/hello` borrows from the event.)
     ///
     /// ```no_run
-    /// # fn main() -> Result<(), lambwire_mio::Error> {
+    /// # fn run() -> Result<(), lambwire_mio::Error> {
     /// let mut runtime = lambwire_mio::Runtime::from_env()?;
     /// Err(runtime.serve(|event, _| {
     ///     let event: serde_json::Value = serde_json::from_slice(event)?;

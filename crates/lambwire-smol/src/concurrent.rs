@@ -35,7 +35,7 @@ fn concurrency(value: Option<&str>) -> usize {
 /// # smol::block_on(async {
 /// # let nobodys = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
 /// # let api = nobodys.as_str();
-/// let observe = |context: &Context<'_>, error: &Error| eprintln!("{}: {error}", context.request_id);
+/// let observe = |context: &Context<'_>, error: &Error| eprintln!("{}: {error:#}", context.request_id);
 /// let error = serve_concurrent(api, max_concurrency(), async |event, _| Ok(event.into()), observe).await;
 /// # assert!(matches!(error, Error::Transport { .. }));
 /// # });

@@ -126,7 +126,7 @@ impl Runtime {
     ///
     /// async fn serve() -> Result<Error, Error> {
     ///     let mut runtime = Runtime::from_env().await?;
-    ///     Ok(runtime.serve_send(shout, |_, error| eprintln!("{error}")).await)
+    ///     Ok(runtime.serve_send(shout, |_, error| eprintln!("{error:#}")).await)
     /// }
     /// # assert!(smol::block_on(smol::spawn(serve())).is_err());
     /// ```

@@ -1,9 +1,16 @@
 //! A function for the tests: gives an event back, fails, or streams, as the event says.
 
+use std::process::ExitCode;
+
 use lambwire_mio::{Error, Failure, Response, Runtime};
 
-fn main() -> Result<(), Error> {
-    Err(Runtime::from_env()?.serve(|event, _| match event {
+fn main() -> ExitCode {
+    eprintln!("{:#}", serve().unwrap_or_else(|error| error));
+    ExitCode::FAILURE
+}
+
+fn serve() -> Result<Error, Error> {
+    Ok(Runtime::from_env()?.serve(|event, _| match event {
         b"\"fail\"" => Err(Failure::new("Function.Asked", "as the event says")),
         b"\"stream\"" => {
             Ok(Response::stream("text/plain", Box::new([Ok(b"one ".to_vec()), Ok(b"two".to_vec())].into_iter())))

@@ -174,6 +174,9 @@ mod documents {
     #[doc = include_str!("../../../docs/embedding.md")]
     struct Embedding;
 
+    #[doc = include_str!("../../../docs/extensions.md")]
+    struct Extensions;
+
     #[doc = include_str!("../../../docs/ten-minutes.md")]
     struct TenMinutes;
 

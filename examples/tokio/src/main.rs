@@ -1,11 +1,15 @@
 //! A function on tokio: it shouts.
 
+use std::process::ExitCode;
+
 use lambwire_runtime::Error;
 use tokio_adapter::Runtime;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Err(tokio.block_on(serve()).unwrap_or_else(|error| error).into())
+fn main() -> ExitCode {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("tokio starts");
+    let error = tokio.block_on(serve()).unwrap_or_else(|error| error);
+    eprintln!("{error:#}");
+    ExitCode::FAILURE
 }
 
 async fn serve() -> Result<Error, Error> {

@@ -35,7 +35,7 @@ doc:
 # Every link, shell block and block of code of the documents is tried, or says why not
 docs-test:
     scripts/install.sh php perl python3 node ruby lua go curl
-    cargo build -q -p bootstrap -p hello -p lambwire-emulator -p lambwire-conformance
+    cargo build -q -p bootstrap -p hello -p lambwire -p lambwire-mio -p lambwire-emulator -p lambwire-conformance
     python3 scripts/docs_test.py "${CARGO_TARGET_DIR:-target}/debug"
 
 # The documents as a book, in target/book
@@ -237,9 +237,9 @@ fuzz target seconds:
 counts:
     scripts/counts.sh
 
-# What a start and an invocation cost, beside a C program and lambda_runtime
-bench: counts
-    scripts/bench.sh
+# What a start and an invocation cost, beside a C program and lambda_runtime; of subjects whose names have such a part, or of all
+bench *parts: counts
+    scripts/bench.sh {{parts}}
 
 # What a start and an invocation of handlers cost, beside AWS's clients for Python and Node and loops in PHP and Perl
 bench-languages *languages:

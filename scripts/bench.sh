@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# bench.sh [--once]: measures what a start and an invocation cost, and prints tables; --once tries each subject briefly.
+# bench.sh [--once] [PART]...: measures what a start and an invocation cost, and prints tables; --once tries each subject
+# briefly, and PART is what names of subjects have, of which others are left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,11 +24,11 @@ main() {
     cargo build -q --profile bootstrap -p tiny
     scripts/image.sh x86_64 hello >/dev/null
     env "$environment" CARGO_PROFILE_RELEASE_PANIC=abort CARGO_PROFILE_RELEASE_STRIP=true \
-        cargo build -q --release --target $TARGET -p lambwire-mio -p lambwire-smol --examples
+        cargo build -q --release --target $TARGET -p lambwire-mio -p lambwire-smol -p tokio-adapter --examples
     peer env "$environment" cargo build --target $TARGET
     peer cargo build --bin bench --bin lambda-runtime
 
-    cp "$target/bootstrap/tiny" "$target/$TARGET/bootstrap/hello" "$target/$TARGET/release/examples"/echo{,-smol} \
+    cp "$target/bootstrap/tiny" "$target/$TARGET/bootstrap/hello" "$target/$TARGET/release/examples"/echo{,-smol,-tokio} \
         "$target/bench/$TARGET/release"/{smol-many,lambda-runtime} "$programs"
     cp "$target/bench/release/lambda-runtime" "$programs/lambda-runtime-glibc"
     exec "$target/bench/release/bench" "$programs" "$@"

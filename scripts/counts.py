@@ -1,5 +1,5 @@
 """Counts what an invocation and a start cost, against a server that says as little as it can:
-`counts.py HELLO EXCHANGE DRIP STATIC_HELLO BOOTSTRAP TINY MIO_ECHO SMOL_ECHO EMULATOR`; and what one costs the emulator.
+`counts.py HELLO EXCHANGE DRIP STATIC_HELLO BOOTSTRAP TINY MIO_ECHO SMOL_ECHO TOKIO_ECHO EMULATOR`; and what one costs the emulator.
 
 Instructions come from callgrind and system calls from strace: both count, neither times. Each figure of an invocation
 is the difference between a long run and a short one, so that what starting up costs is left out.
@@ -62,6 +62,8 @@ BOOTSTRAP_RSS_KIB = 448
 # Of a response and the pipelined `next`: calls that write to the connection, and that read from it.
 EXPLICIT = {"write": 2, "read": 2}
 PIPELINED = {"write": 1, "read": 2}
+# Those, and a wait before each read.
+TOKIO_EXPLICIT_CALLS, TOKIO_PIPELINED_CALLS = 6, 5
 
 WRITING = {"write", "writev", "sendto", "sendmsg"}
 MOVING = WRITING | {"read", "readv", "recvfrom", "recvmsg"}
@@ -144,12 +146,12 @@ def hello_instructions(hello):
     return (long - short) / (LONG - SHORT)
 
 
-def hello_calls(hello):
+def calls_by_name(function, **how):
     """System calls an invocation, by name."""
     counts = []
     for count in (SHORT, LONG):
         with tempfile.NamedTemporaryFile("r") as table:
-            run(count, "strace", "-f", "-c", "-o", table.name, hello)
+            run(count, "strace", "-f", "-c", "-o", table.name, function, **how)
             rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$", table.read(), re.M)
             counts.append({name: int(calls) for calls, name in rows if name != "total"})
     short, long = counts
@@ -267,8 +269,8 @@ def bootstrap_rss_kib(bootstrap):
         return idle_rss_kib(bootstrap, "app.handler", LAMBDA_TASK_ROOT=root)
 
 
-def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_echo, emulator):
-    calls = hello_calls(hello)
+def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_echo, tokio_echo, emulator):
+    calls = calls_by_name(hello)
     moving = sum(count for name, count in calls.items() if name in MOVING)
     waiting = sum(count for name, count in calls.items() if name in WAITING)
     figures = [
@@ -287,6 +289,9 @@ def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_ec
         ("lambwire-smol, serve", smol_echo, "serve", PIPELINED),
     ]:
         figures += [(f"{what}: calls that {way}", each, most[way]) for way, each in moves(echo, handler).items()]
+    for what, handler, most in [("explicit loop", "echo", TOKIO_EXPLICIT_CALLS), ("serve", "serve", TOKIO_PIPELINED_CALLS)]:
+        calls = sum(calls_by_name(tokio_echo, handler=handler, answer=EVENT).values())
+        figures.append((f"examples/tokio, {what}: system calls", calls, most))
     starts = [
         ("instructions of 64 times the head, in single bytes", long_head_ratio(drip), LONG_HEAD_RATIO),
         ("system calls of a static hello, to the first next", starting_calls(static_hello), HELLO_STARTING_CALLS),
@@ -313,4 +318,4 @@ def within(what, figure, most, slack):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:10])
+    main(*sys.argv[1:])

@@ -1,4 +1,5 @@
-//! `bench PROGRAMS [--once]`: what a start and an invocation cost, beside a C program and lambda_runtime.
+//! `bench PROGRAMS [--once] [PART]...`: what a start and an invocation cost, beside a C program and lambda_runtime; of all
+//! subjects, or of those with such a part in their names.
 //!
 //! All subjects take turns, on one processor, and what is printed are medians and ratios within a round: neither the
 //! time of day nor what else the machine does favours one of them. No figure passes or fails.
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::exchange::Framing;
 use crate::measure::{median, quantile, stay_on_one_processor, us};
 use crate::server::{Outcome, Plan, run};
-use crate::subjects::{AT_ONCE, ECHOING, FRAMED, MANY, STARTED, Subject};
+use crate::subjects::{AT_ONCE, ECHOING, FRAMED, MANY, STARTED, Subject, chosen};
 use crate::table::{to_floor, to_peer, value};
 
 /// Starts of each subject.
@@ -31,27 +32,28 @@ const SIZES: [(&str, usize, usize); 4] =
     [("64 B", 64, 4000), ("10 KiB", 10 << 10, 2000), ("1 MiB", 1 << 20, 60), ("6 MiB", 6 << 20, 12)];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args_os().skip(1);
-    let programs = PathBuf::from(arguments.next().ok_or("usage: bench PROGRAMS [--once]")?);
-    let once = arguments.next().is_some_and(|argument| argument == "--once");
+    let mut arguments = std::env::args().skip(1);
+    let programs = PathBuf::from(arguments.next().ok_or("usage: bench PROGRAMS [--once] [PART]...")?);
+    let (options, parts): (Vec<_>, Vec<_>) = arguments.partition(|argument| argument == "--once");
+    let once = !options.is_empty();
     stay_on_one_processor()?;
-    start(&programs, if once { 1 } else { STARTS })?;
+    start(&programs, &chosen(STARTED, &parts), if once { 1 } else { STARTS })?;
     for (title, len, invocations) in SIZES {
         println!("## Echo, {title}\n");
         let (rounds, invocations) = if once { (1, 5) } else { (ROUNDS, invocations) };
-        echo(&programs, &exchange::event(len), rounds, invocations)?;
+        echo(&programs, &chosen(ECHOING, &parts), &exchange::event(len), rounds, invocations)?;
     }
     let (_, len, invocations) = SIZES[1];
     let (rounds, invocations) = if once { (1, 5) } else { (ROUNDS, invocations) };
-    chunked(&programs, &exchange::event(len), rounds, invocations)?;
+    chunked(&programs, &chosen(FRAMED, &parts), &exchange::event(len), rounds, invocations)?;
     for at_once in AT_ONCE {
         let (rounds, invocations) = if once { (1, 5 * at_once) } else { (ROUNDS, SIZES[0].2 * 2) };
-        many(&programs, at_once, rounds, invocations)?;
+        many(&programs, &chosen(MANY, &parts), at_once, rounds, invocations)?;
     }
     Ok(())
 }
 
-fn start(programs: &Path, rounds: usize) -> Result<(), Box<dyn Error>> {
+fn start(programs: &Path, subjects: &[Subject], rounds: usize) -> Result<(), Box<dyn Error>> {
     println!("## Start, to the first `next` on the wire\n");
     let plan = Plan {
         programs,
@@ -73,14 +75,20 @@ fn start(programs: &Path, rounds: usize) -> Result<(), Box<dyn Error>> {
         value("RSS KiB", 0, |outcome| count(outcome.idle_rss_kib)),
         value("threads", 0, |outcome| count(outcome.threads)),
     ];
-    table::print(STARTED, &columns, &in_turns(STARTED, rounds, &plan)?);
+    table::print(subjects, &columns, &in_turns(subjects, rounds, &plan)?);
     Ok(())
 }
 
-fn echo(programs: &Path, event: &[u8], rounds: usize, invocations: usize) -> Result<(), Box<dyn Error>> {
+fn echo(
+    programs: &Path,
+    subjects: &[Subject],
+    event: &[u8],
+    rounds: usize,
+    invocations: usize,
+) -> Result<(), Box<dyn Error>> {
     let plan = plan(programs, event, 1, invocations);
-    let mut outcomes = in_turns(ECHOING, rounds, &plan)?;
-    for (index, subject) in ECHOING.iter().enumerate() {
+    let mut outcomes = in_turns(subjects, rounds, &plan)?;
+    for (index, subject) in subjects.iter().enumerate() {
         let calls = calls::count(subject, &plan)?;
         outcomes.iter_mut().for_each(|round| round[index].calls = calls);
     }
@@ -101,17 +109,23 @@ fn echo(programs: &Path, event: &[u8], rounds: usize, invocations: usize) -> Res
         value("threads", 0, |outcome| count(outcome.threads)),
         value("connections", 0, |outcome| outcome.connections as f64),
     ];
-    table::print(ECHOING, &columns, &outcomes);
+    table::print(subjects, &columns, &outcomes);
     Ok(())
 }
 
 /// Both framings take turns for each subject.
-fn chunked(programs: &Path, event: &[u8], rounds: usize, invocations: usize) -> Result<(), Box<dyn Error>> {
+fn chunked(
+    programs: &Path,
+    subjects: &[Subject],
+    event: &[u8],
+    rounds: usize,
+    invocations: usize,
+) -> Result<(), Box<dyn Error>> {
     println!("## Echo, 10 KiB, the event in chunks\n");
     println!("| | CPU µs | CPU µs, of known length | ratio |\n|---|---:|---:|---:|");
     let exact = plan(programs, event, 1, invocations);
     let chunked = Plan { framing: Framing::Chunked, ..exact };
-    for subject in FRAMED {
+    for subject in subjects {
         let round = |_| Ok([cpu(&run(subject, &chunked)?), cpu(&run(subject, &exact)?)]);
         let outcomes = (0..rounds).map(round).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
         let [chunked, exact] = [0, 1].map(|framing| median(outcomes.iter().map(|round| round[framing])));
@@ -122,7 +136,13 @@ fn chunked(programs: &Path, event: &[u8], rounds: usize, invocations: usize) -> 
     Ok(())
 }
 
-fn many(programs: &Path, at_once: usize, rounds: usize, invocations: usize) -> Result<(), Box<dyn Error>> {
+fn many(
+    programs: &Path,
+    subjects: &[Subject],
+    at_once: usize,
+    rounds: usize,
+    invocations: usize,
+) -> Result<(), Box<dyn Error>> {
     println!("## Echo, 64 B, {at_once} at a time\n");
     let event = exchange::event(64);
     let plan = plan(programs, &event, at_once, invocations);
@@ -136,7 +156,7 @@ fn many(programs: &Path, at_once: usize, rounds: usize, invocations: usize) -> R
         value("threads", 0, |outcome| count(outcome.threads)),
         value("connections", 0, |outcome| outcome.connections as f64),
     ];
-    table::print(MANY, &columns, &in_turns(MANY, rounds, &plan)?);
+    table::print(subjects, &columns, &in_turns(subjects, rounds, &plan)?);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! What is measured. One more subject is one more line; the first of each list is what the others are compared with.
 
 /// A program, and how it is started.
+#[derive(Clone, Copy)]
 pub struct Subject {
     pub name: &'static str,
     /// File name in the directory of programs.
@@ -13,6 +14,19 @@ const fn subject(name: &'static str, program: &'static str, handler: &'static st
     Subject { name, program, handler }
 }
 
+/// Those of a list whose names have one of these parts, beside the first and the peer; all, if there are none.
+pub fn chosen(subjects: &[Subject], parts: &[String]) -> Vec<Subject> {
+    let is_chosen = |index: usize, name: &str| {
+        parts.is_empty() || index == 0 || name == PEER || parts.iter().any(|part| name.contains(part))
+    };
+    subjects
+        .iter()
+        .enumerate()
+        .filter(|(index, subject)| is_chosen(*index, subject.name))
+        .map(|(_, each)| *each)
+        .collect()
+}
+
 /// Every list has it, in the build that suits it best: musl starts sooner, and the allocator of glibc is quicker.
 pub const PEER: &str = "lambda_runtime";
 
@@ -23,6 +37,7 @@ pub const STARTED: &[Subject] = &[
     subject("hello", "hello", "echo"),
     subject("lambwire-mio", "echo", "echo"),
     subject("lambwire-smol", "echo-smol", "echo"),
+    subject("examples/tokio", "echo-tokio", "serve"),
     subject(PEER, "lambda-runtime", "raw"),
     subject("lambda_runtime, as templates have it", "lambda-runtime", "template"),
     subject("lambda_runtime, glibc", "lambda-runtime-glibc", "raw"),
@@ -37,6 +52,8 @@ pub const ECHOING: &[Subject] = &[
     subject("lambwire-mio, `serve`", "echo", "serve"),
     subject("lambwire-smol", "echo-smol", "echo"),
     subject("lambwire-smol, `serve`", "echo-smol", "serve"),
+    subject("examples/tokio, not pipelined", "echo-tokio", "echo"),
+    subject("examples/tokio, `serve`", "echo-tokio", "serve"),
     subject("lambda_runtime, musl", "lambda-runtime", "raw"),
     subject("lambda_runtime, as templates have it", "lambda-runtime-glibc", "template"),
     subject(PEER, "lambda-runtime-glibc", "raw"),

@@ -27,6 +27,8 @@ pub type Response<'e> = lambwire_runtime::Response<'e, Pieces>;
 pub struct Runtime {
     conversation: Conversation,
     socket: Option<TcpStream>,
+    /// Whether [`serve`](Self::serve) sends `next` behind each response, in the same write. It does at first.
+    pub pipelining: Pipelining,
 }
 
 impl Runtime {
@@ -51,7 +53,7 @@ impl Runtime {
     async fn open(mut conversation: Conversation) -> Result<Self, Error> {
         let mut socket = None;
         send(&mut socket, conversation.connect()).await?;
-        Ok(Self { conversation, socket })
+        Ok(Self { conversation, socket, pipelining: Pipelining::Next })
     }
 
     /// Handles one invocation after another, until an error ends it, which it returns. `observe` is called when a response
@@ -79,15 +81,15 @@ impl Runtime {
         drive(&mut self.socket, &mut exchange).await;
         let (context, message) = exchange.invocation()?;
         let response = self.caught(&context, handler(message.body, &context)).await;
-        let Self { conversation, socket } = self;
+        let Self { conversation, socket, pipelining } = self;
         let sent = match response {
             Ok(Response { content_type, body: ResponseBody::Buffered(body) }) => {
-                send(socket, conversation.respond(&context, &content_type, &body, Pipelining::Next)).await
+                send(socket, conversation.respond(&context, &content_type, &body, *pipelining)).await
             }
             Ok(Response { content_type, body: ResponseBody::Pieces { opening, pieces } }) => {
                 self.stream(Streaming::new(context, &content_type), opening, pieces).await
             }
-            Err(failure) => send(socket, conversation.fail(&context, &failure.report(), Pipelining::Next)).await,
+            Err(failure) => send(socket, conversation.fail(&context, &failure.report(), *pipelining)).await,
         };
         match sent {
             Err(error) if error.is_fatal() => return Err(error),
@@ -103,7 +105,7 @@ impl Runtime {
         opening: Option<Vec<u8>>,
         mut pieces: Pieces,
     ) -> Result<(), Error> {
-        let Self { conversation, socket } = self;
+        let Self { conversation, socket, .. } = self;
         if let Some(opening) = opening {
             send(socket, streaming.piece(conversation, &opening)).await?;
         }

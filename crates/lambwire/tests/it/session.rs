@@ -147,6 +147,26 @@ fn a_buffer_that_is_handed_back_shorter_is_an_error() {
 }
 
 #[test]
+fn more_bytes_than_there_was_space_for_have_not_been_read() {
+    let (mut session, mut heads, mut buf) = (session(), [0; 512], vec![0; 512]);
+    let mut turn = asked(&mut session, &mut heads, &mut buf);
+    let Action::Read(space) = turn.poll() else { panic!("nothing is read") };
+    let len = space.len();
+    turn.read(Ok(len + 1));
+    turn.buffer().resize(1024, 0);
+    assert_eq!(turn.poll(), Action::Done);
+    assert!(end(turn).ends_with(&SendError::InvalidState.to_string()));
+
+    buf.clear();
+    session.disconnect();
+    let mut turn = asked(&mut session, &mut heads, &mut buf);
+    assert!(matches!(turn.poll(), Action::Grow(_)));
+    turn.read(Ok(0));
+    assert_eq!(turn.poll(), Action::Done);
+    assert!(end(turn).ends_with(&SendError::InvalidState.to_string()));
+}
+
+#[test]
 fn a_turn_that_is_not_taken_as_it_was_started_is_refused() {
     let (mut session, mut heads, mut buf) = (session(), [0; 512], Vec::<u8>::new());
     let out_of_turn = Some(SendError::InvalidState);

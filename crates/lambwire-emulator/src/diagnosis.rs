@@ -50,6 +50,9 @@ fn of_file(path: &Path, error: &io::Error) -> Option<String> {
     if mode & 0o111 == 0 {
         return Some(format!("it is not executable (its mode is {mode:04o}): chmod +x it"));
     }
+    if !metadata.is_file() {
+        return Some("it is no file".to_owned());
+    }
     let mut start = Vec::new();
     File::open(path).and_then(|file| file.take(FIRST_LINE_BYTES).read_to_end(&mut start)).ok()?;
     let line = start.split(|byte| *byte == b'\n').next()?;
@@ -117,6 +120,15 @@ mod tests {
         for word in ["bootstrap", "./bootstrap", "../x/bootstrap", "python3.12", ".py", "", "a.", "a.b-c"] {
             assert_eq!(of(word), None, "{word}");
         }
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let path = env::temp_dir().join(format!("lambwire-diagnosis-{}", std::process::id()));
+        assert!(Command::new("mkfifo").args(["-m", "755"]).arg(&path).status().unwrap().success());
+        let seen = of_file(&path, &io::ErrorKind::PermissionDenied.into());
+        fs::remove_file(path).unwrap();
+        assert_eq!(seen.as_deref(), Some("it is no file"));
     }
 
     #[test]

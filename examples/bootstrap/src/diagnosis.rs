@@ -31,13 +31,23 @@ pub(crate) fn of_program(path: &Path) -> Option<Failure> {
     of_mode(path).or_else(|| of_script(path)).or_else(|| of_elf(path))
 }
 
-/// A directory, or a file that nobody may execute.
+/// What is there, but no file.
+pub(crate) fn of_kind(path: &Path) -> Option<Failure> {
+    let metadata = path.metadata().ok().filter(|metadata| !metadata.is_file())?;
+    let (error_type, kind) = if metadata.is_dir() {
+        ("Runtime.IsDirectory", "a directory")
+    } else {
+        ("Runtime.NoSuchFile", "a FIFO, a socket or a device")
+    };
+    Some(Failure::new(error_type, format!("{} is {kind}, not a file", path.display())))
+}
+
+/// No file, or one that nobody may execute.
 pub(crate) fn of_mode(path: &Path) -> Option<Failure> {
-    let metadata = path.metadata().ok()?;
-    if metadata.is_dir() {
-        return Some(Failure::new("Runtime.IsDirectory", format!("{} is a directory, not a file", path.display())));
+    if let Some(failure) = of_kind(path) {
+        return Some(failure);
     }
-    let mode = metadata.permissions().mode() & 0o7777;
+    let mode = path.metadata().ok()?.permissions().mode() & 0o7777;
     let message = || format!("{} is not executable: its mode is {mode:04o}, chmod +x it", path.display());
     (mode & 0o111 == 0).then(|| Failure::new("Runtime.NotExecutable", message()))
 }

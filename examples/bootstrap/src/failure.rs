@@ -22,13 +22,21 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Where, from the innermost call outward.
     pub(crate) stack: Vec<String>,
+    /// The last lines of its log, where nothing else says where it happened. Whoever reads the log has read them.
+    pub(crate) log: String,
     /// The report of a worker, as it came, if there is more in it.
     pub(crate) written: Option<String>,
 }
 
 impl Failure {
     pub(crate) fn new(error_type: &str, message: impl Into<String>) -> Self {
-        Self { error_type: error_type.to_owned(), message: message.into(), stack: Vec::new(), written: None }
+        Self {
+            error_type: error_type.to_owned(),
+            message: message.into(),
+            stack: Vec::new(),
+            log: String::new(),
+            written: None,
+        }
     }
 
     /// Reads the report of a worker. One that is not JSON is taken for a message.
@@ -48,7 +56,7 @@ impl Failure {
         let written = written.map(str::to_owned);
         let error_type = error_type.unwrap_or_else(|| "Function.Unknown".to_owned());
         let message = message.unwrap_or_else(|| String::from_utf8_lossy(json).into_owned());
-        Self { error_type, message, stack, written }
+        Self { error_type, message, stack, log: String::new(), written }
     }
 
     /// A program has ended when it should not have. `log` is the end of its log.
@@ -88,7 +96,7 @@ impl Failure {
     pub(crate) fn with_log(mut self, last_lines: &str) -> Self {
         if self.stack.is_empty() && !last_lines.is_empty() && !self.is_logged() {
             self.written = None;
-            self.message = format!("{}; the last lines of its log:\n{last_lines}", self.message);
+            last_lines.clone_into(&mut self.log);
         }
         self
     }
@@ -97,7 +105,12 @@ impl Failure {
     pub(crate) fn report<T>(&self, send: impl FnOnce(&ErrorReport<'_>) -> T) -> T {
         let stack: Vec<&str> = self.stack.iter().map(String::as_str).collect();
         let written = self.written.as_deref();
-        send(&ErrorReport { message: &self.message, error_type: &self.error_type, stack_trace: &stack, written })
+        let message = if self.log.is_empty() {
+            &self.message
+        } else {
+            &format!("{}; the last lines of its log:\n{}", self.message, self.log)
+        };
+        send(&ErrorReport { message, error_type: &self.error_type, stack_trace: &stack, written })
     }
 }
 
@@ -140,9 +153,11 @@ mod tests {
     #[test]
     fn the_log_goes_with_a_failure_without_a_stack() {
         let failure = Failure::new("T", "a").with_log("x\ny");
-        assert_eq!(failure.message, "a; the last lines of its log:\nx\ny");
+        let reported = failure.report(|report| report.message.to_owned());
+        assert_eq!(reported, "a; the last lines of its log:\nx\ny");
+        assert_eq!(failure.to_string(), "T: a");
         assert_eq!(Failure::new("T", "a").with_log(""), Failure::new("T", "a"));
         let failure = Failure { stack: vec!["at b".to_owned()], ..Failure::new("T", "a") };
-        assert_eq!(failure.with_log("x").message, "a");
+        assert_eq!(failure.with_log("x").log, "");
     }
 }

@@ -1,11 +1,14 @@
 //! What stands in files.
 
-use std::fs::File;
+use std::fs::{File, metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Reads the first `limit` bytes of a file.
+/// Reads the first `limit` bytes of a file. What is none, such as a FIFO, may have no end, and nobody who writes to it.
 pub(crate) fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
+    if !metadata(&path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
     read_open(File::open(path)?, limit)
 }
 

@@ -27,19 +27,16 @@ pub(crate) fn resolve(
     let mut languages = declared::languages(workers, root, &path)?;
     languages.extend(&EMBEDDED);
     if path.is_file() {
-        return match (language::of(&path, &languages), diagnosis::of_mode(&path)) {
-            (Some(_), Some(failure)) => Err(Failure {
-                message: format!("{}, and to call a function in it, name that: file.function", failure.message),
-                ..failure
-            }),
+        return match (diagnosis::of_mode(&path), meant_by(handler, &path, &languages)) {
+            (Some(failure), Some(meant)) => {
+                Err(Failure { message: format!("{}; {meant}", failure.message), ..failure })
+            }
             _ => Ok(Program::new(path)),
         };
     }
     let found = find_file(handler, root, &languages);
-    if let Some((_, file, _)) = &found
-        && file.is_dir()
-    {
-        return Err(Failure::new("Runtime.IsDirectory", format!("{} is a directory, not a file", file.display())));
+    if let Some(failure) = found.as_ref().and_then(|(_, file, _)| diagnosis::of_kind(file)) {
+        return Err(failure);
     }
     let Some((language, file, name)) = found.or_else(|| package::find(handler, root, interpreter)) else {
         return Err(not_found(handler, root, &path, &languages));
@@ -65,6 +62,16 @@ pub(crate) fn resolve(
     };
     let function = Function { language, file, name: name.to_owned() };
     Ok(Program { options, function: Some(function), ..Program::new(path) })
+}
+
+/// What may have been meant by a file that is no program.
+fn meant_by(handler: &str, path: &Path, languages: &[&'static Language]) -> Option<String> {
+    if language::of(path, languages).is_some() {
+        let function = Path::new(handler).with_extension("handler");
+        return Some(format!("to call a function in it, name that: {}", function.display()));
+    }
+    let is_event = path.extension() == Some(OsStr::new("json"));
+    is_event.then(|| format!("an event goes behind a handler: invoke app.handler - <{handler}"))
 }
 
 /// Splits at a dot so that there is a file for what is before it, or a module of a package in Python: at the last if
@@ -127,8 +134,12 @@ fn warn_of_another(named: &Path, path: &Path, file: &Path) {
 }
 
 fn not_found(handler: &str, root: &Path, path: &Path, languages: &[&'static Language]) -> Failure {
-    if path.is_dir() {
-        return Failure::new("Runtime.IsDirectory", format!("{} is a directory, not a file", path.display()));
+    if let Some(failure) = diagnosis::of_kind(path) {
+        return failure;
+    }
+    let with_function = format!("{handler}.handler");
+    if let Some((_, file, _)) = find_file(&with_function, root, languages) {
+        return malformed(format!("handler '{handler}' names no function in {}: {with_function}?", file.display()));
     }
     let name = handler.rsplit('/').next().unwrap_or(handler);
     let Some((stem, _)) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) else {

@@ -217,7 +217,12 @@ fn answer_once(server: &mut Server, event: &[u8]) -> Result<ExitCode, Error> {
 /// What is wrong with an event that cannot be had is said in words.
 fn read_event(event: OsString) -> Result<Vec<u8>, String> {
     if event != "-" {
-        return Ok(event.into_vec());
+        let is_json = event.to_str().is_some_and(json::is_json);
+        return if !is_json && Path::new(&event).is_file() {
+            Err(format!("the event is the name of a file: for what is in it, - <{}", event.display()))
+        } else {
+            Ok(event.into_vec())
+        };
     }
     const LIMIT: u64 = limits::PAYLOAD_BYTES;
     let read = stdin().try_clone_to_owned().and_then(|stdin| file::read_open(stdin.into(), LIMIT + 1));

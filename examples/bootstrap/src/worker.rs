@@ -16,6 +16,13 @@ use crate::ready::Wishes;
 /// How long a worker that has closed its answers, or its events before it had taken one, may take to end by itself.
 const END_GRACE: Duration = Duration::from_millis(500);
 
+/// What is wrong with a program that was started as a worker, and may be none.
+const NOT_READY: &str =
+    "and has not said 'ready', as a worker does: --exec is for a program that is run anew for every event";
+
+/// How long a worker may take to load its handler until somebody who waits may wonder.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// Most room for frames that is kept from one event to the next, in bytes.
 const KEPT_BYTES: usize = 256 * 1024;
 
@@ -98,7 +105,7 @@ impl Worker {
         if let Some(wishes) = self.ready {
             return Ok(wishes);
         }
-        let broken = match self.await_frame(&mut Outgoing::nothing(), deadline) {
+        let broken = match self.await_first(program, deadline) {
             Ok(head) => {
                 let wishes = match self.give(head) {
                     Said::Ready(json) => Wishes::read(json).map_err(|error| {
@@ -122,7 +129,20 @@ impl Worker {
             Some(_) => diagnosis::of_program(&program.path),
             None => diagnosis::of_libraries(&program.path),
         };
-        Err(diagnosed.unwrap_or_else(|| self.failure(broken, "before its handler was loaded")))
+        let when = if program.is_language() { "before its handler was loaded" } else { NOT_READY };
+        Err(diagnosed.unwrap_or_else(|| self.failure(broken, when)))
+    }
+
+    /// Waits for the first frame, and says so if there is none for long.
+    fn await_first(&mut self, program: &Program, deadline: Option<Instant>) -> Result<Head, Broken> {
+        let silent_until = Instant::now() + SILENCE;
+        if deadline.is_none_or(|deadline| deadline > silent_until) {
+            match self.await_frame(&mut Outgoing::nothing(), Some(silent_until)) {
+                Err(Broken::Overdue) => warn_of_silence(program),
+                heard => return heard,
+            }
+        }
+        self.await_frame(&mut Outgoing::nothing(), deadline)
     }
 
     /// What it asks for; nothing before its handler is loaded.
@@ -296,7 +316,11 @@ impl Worker {
             // Once, of an answer in pieces.
             if head.kind != Kind::Chunk {
                 let id = String::from_utf8_lossy(id);
-                let what = "an answer of the worker is refused: it has no such event, or has answered it";
+                let given = self.in_flight.join(", ");
+                let what = format_args!(
+                    "an answer of the worker is refused: it was not given this event, or has answered it; what it has \
+                     to answer: [{given}]"
+                );
                 console::say(Level::Warn, Some(&id), what);
             }
             self.refuse(&head);
@@ -355,6 +379,15 @@ impl Worker {
         };
         failure.with_log(&log)
     }
+}
+
+fn warn_of_silence(program: &Program) {
+    let what = match &program.function {
+        Some(function) => format!("and is still loading {}", function.file.display()),
+        None => NOT_READY.to_owned(),
+    };
+    let (path, seconds) = (program.path.display(), SILENCE.as_secs());
+    console::say(Level::Warn, None, format_args!("{path} was started {seconds} s ago {what}"));
 }
 
 fn warn_of_closed_events() {

@@ -76,7 +76,7 @@ fn who_ignores_the_ends_of_children_hears_of_them_all_the_same() {
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     };
     assert!(invoke(&["--exec", "app"]).contains("program exited with status 7"));
-    assert!(invoke(&["app"]).contains("worker exited with status 7 before its handler was loaded"));
+    assert!(invoke(&["app"]).contains("worker exited with status 7 and has not said 'ready'"));
     assert_eq!(invoke(&["app.handler", "1"]).trim_end(), "4");
 }
 

@@ -189,21 +189,28 @@ fn a_caller_who_takes_nothing_holds_a_process_up_until_his_time_is_over_and_not_
 /// Where the Runtime API goes on taking nothing, it is for the bootstrap alone to see to that.
 #[test]
 fn an_api_that_takes_nothing_holds_no_other_event_up_when_the_time_is_over() {
-    let root = root();
-    let (mut child, api) = root.start(&["--workers", "2", "--in-process", "2", "worker"], false);
-    let [mut slow, mut other] = [(); 2].map(|()| api.accept().unwrap().0);
-    expect_request(&mut slow, NEXT);
-    expect_request(&mut other, NEXT);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    give(&mut slow, "slow", now + Duration::from_secs(2), LARGE_STREAM);
-    // The worker says more than may wait, and is not listened to.
-    expect_request(&mut slow, "POST /2018-06-01/runtime/invocation/slow/");
-    give(&mut other, "other", now + PATIENCE, "say result $id 1");
-    other.set_read_timeout(Some(PATIENCE)).unwrap();
-    expect_request(&mut other, "POST /2018-06-01/runtime/invocation/other/response");
-    assert_eq!(started(&root), 1);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    with_more_time(|time| {
+        let root = root();
+        let (mut child, api) = root.start(&["--workers", "2", "--in-process", "2", "worker"], false);
+        let [mut slow, mut other] = [(); 2].map(|()| api.accept().unwrap().0);
+        expect_request(&mut slow, NEXT);
+        expect_request(&mut other, NEXT);
+        let deadline = now() + time;
+        give(&mut slow, "slow", deadline, LARGE_STREAM);
+        // The worker says more than may wait, and is not listened to.
+        expect_request(&mut slow, "POST /2018-06-01/runtime/invocation/slow/response");
+        assert!(now() < deadline, "the event may have come when its time was over, so that it has none");
+        give(&mut other, "other", deadline + PATIENCE, "say result $id 1");
+        other.set_read_timeout(Some(PATIENCE)).unwrap();
+        expect_request(&mut other, "POST /2018-06-01/runtime/invocation/other/response");
+        assert_eq!(started(&root), 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
 }
 
 /// Gives an event to whoever has asked for one.

@@ -48,6 +48,12 @@ impl Root {
         root
     }
 
+    /// One that everybody may execute.
+    pub(crate) fn make_fifo(&self, name: &str) {
+        let made = Command::new("mkfifo").args(["-m", "755"]).arg(self.path(name)).status().unwrap();
+        assert!(made.success());
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }

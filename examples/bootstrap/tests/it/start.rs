@@ -49,6 +49,40 @@ fn a_function_that_is_not_there_is_named() {
 }
 
 #[test]
+fn what_was_meant_is_asked() {
+    let root = Root::new().with("app.sh", "handler() { :; }\n").with("src/app.py", "").with("event.json", "{}");
+    let asked = ["'app' names no function in ", "app.sh: app.handler?"];
+    check(&root, &["app"], "Runtime.MalformedHandlerName", &asked);
+    check(&root, &["src/app"], "Runtime.MalformedHandlerName", &["src/app.py: src/app.handler?"]);
+    let event = ["mode is 0644", "an event goes behind a handler: invoke app.handler - <event.json"];
+    check(&root, &["event.json"], "Runtime.NotExecutable", &event);
+    let mut command = root.command(&["invoke", "app.handler", "event.json"]);
+    let output = command.current_dir(&root).output().unwrap();
+    let said = "bootstrap: the event is the name of a file: for what is in it, - <event.json\n";
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(2), said));
+}
+
+#[test]
+fn a_fifo_in_place_of_a_file_is_named() {
+    let root = Root::new().with_program("script", "#!./fifo\n");
+    root.make_fifo("fifo");
+    root.make_fifo("app.sh");
+    let kind = ["fifo is a FIFO, a socket or a device, not a file"];
+    for arguments in [&["fifo"][..], &["--exec", "fifo"], &["script"]] {
+        check(&root, arguments, "Runtime.NoSuchFile", &kind);
+    }
+    check(&root, &["app.handler"], "Runtime.NoSuchFile", &["app.sh is a FIFO"]);
+}
+
+#[test]
+fn what_a_file_says_when_it_does_not_load_is_said_once() {
+    let root = Root::new().with("app.sh", "echo too early >&2\nexit 3\n");
+    let output = root.run(&["invoke", "app.handler"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.matches("too early").count(), 1, "{said}");
+}
+
+#[test]
 fn a_file_that_does_not_load_is_an_error_with_its_log() {
     let root = Root::new().with("app.sh", "handler() { \n").with("exit.sh", "echo giving up >&2\nexit 3\n");
     check(&root, &["app.handler"], "Runtime.ExitError", &["before its handler was loaded", "app.sh"]);
@@ -66,7 +100,7 @@ fn a_directory_in_place_of_a_file_is_named() {
 fn a_file_that_may_not_be_executed_is_named() {
     let root = Root::new().with("app", "#!/bin/sh\n").with("app.sh", "handler() { :; }\n");
     check(&root, &["app"], "Runtime.NotExecutable", &["mode is 0644"]);
-    check(&root, &["app.sh"], "Runtime.NotExecutable", &["to call a function in it, name that"]);
+    check(&root, &["app.sh"], "Runtime.NotExecutable", &["to call a function in it, name that: app.handler"]);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Programs that speak the worker protocol, and what becomes of those that break it.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
 use lambwire_emulator::{Event, Outcome};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::root::{Root, expect_answer, expect_error, wait_for};
 
@@ -194,13 +197,37 @@ fn a_worker_that_does_not_load_a_second_time_is_an_answer() {
     let running = root.serve(&["bin/worker"]);
     expect_error(&running, "exit 1", "Runtime.ExitError", &["status 1 before it had answered"]);
     for _ in 0..2 {
-        expect_error(&running, "say result 1", "Runtime.ExitError", &["status 9 before its handler was loaded"]);
+        expect_error(&running, "say result 1", "Runtime.ExitError", &["status 9 and has not said 'ready'"]);
     }
     fs::remove_file(root.path("loaded")).unwrap();
     // The one that has failed to load may have been started already.
     let _ = running.invoke_blocking(Event::new("say result 1")).unwrap();
     let answer = running.invoke_blocking(Event::new("say result 1")).unwrap();
     assert_eq!(answer.outcome, Outcome::Success);
+}
+
+/// What a bootstrap that invokes this worker by hand says first. The worker, which may wait for ever, is ended.
+fn first_word(root: &Root) -> String {
+    let mut child = root.command(&["invoke", "bin/worker"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    child.wait().unwrap();
+    line
+}
+
+#[test]
+fn a_worker_that_is_never_ready_is_told_of() {
+    let word = first_word(&root_of("exec sleep 300\n"));
+    assert!(word.contains("/bin/worker was started 3 s ago and has not said 'ready'"), "{word}");
+    assert!(word.contains("--exec"), "{word}");
+}
+
+#[test]
+fn an_answer_to_another_event_is_told_of() {
+    let word = first_word(&root_of("say ready ''\nnext\nid=other\nsay result 1\nexec sleep 300\n"));
+    assert!(word.contains("RequestId: other an answer of the worker is refused"), "{word}");
+    assert!(word.ends_with("what it has to answer: [invoke]\n"), "{word}");
 }
 
 /// A worker that closes its events with its first answer, and lives on.

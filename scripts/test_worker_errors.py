@@ -13,7 +13,7 @@ DOES = {
     "php": ("<?php function handler($event) { return eval($event); }", "return null;"),
     "pl": ("sub handler { my $does = eval \"sub { $_[0] }\" or die $@; return $does->() } 1;", "undef"),
     "rb": ("def handler(event:, context:) = eval(event)", "nil"),
-    "lua": ("local load = loadstring or load function handler(event) return assert(load(event))() end", "return nil"),
+    "lua": ("local load = loadstring or load function handler(event) return assert(load(event, '@app.lua'))() end", "return nil"),
 }
 UNTOLD = "its text cannot be had"
 # What AWS's client says there.
@@ -81,7 +81,7 @@ RAISED = {
         perl("sub message { 'x' } sub cause { $_[0] }"): ("E", "x"), perl("sub message { undef }"): ("E", "=HASH"),
         "local *UNIVERSAL::can = sub { die }; " + perl("sub message { 'x' }"): ("E", "x"),
         "$SIG{__DIE__} = sub { exit 9 if $_[0] =~ /inner/ }; " + perl("sub message { die 'inner' }"): ("E", "=HASH"),
-        "die undef": ("Error", "Died at"), "die \"\\n\"": ("Error", ""), "die \\*STDOUT": ("", "GLOB"), "die { code => sub {} }": ("Error", "HASH"),
+        "die undef": ("Error", "Died at"), "die \"\\n\"": ("Error", ""), "die \"\\x{d800}\\x{110000}\\n\"": ("Error", "\ufffd\ufffd"), "die \\*STDOUT": ("", "GLOB"), "die { code => sub {} }": ("Error", "HASH"),
     },
     "rb": {
         ruby("def message = raise('m')"): ("#<Class:", "whose message raises RuntimeError"),
@@ -102,6 +102,29 @@ RAISED = {
         "error({ type = 5, message = 'x', cause = false })": ("Error", "x"),
     },
 }  # fmt: skip
+
+# What is raised within so many calls of calls, of which a report has no more than so many.
+CALLS, LINES = 5_000, 1_000
+DEEP = {
+    "py": f"import sys; sys.setrecursionlimit(10**6)\nf = lambda n: g(n) if n else 1 / 0\ng = lambda n: f(n - 1)\nglobals().update(f=f, g=g); f({CALLS // 2})",
+    "js": f"const f = (n) => n ? f(n - 1) : undefined(); f({CALLS})",
+    "php": f"$f = function ($n) use (&$f) {{ if ($n === 0) throw new Exception; $f($n - 1); }}; $f({CALLS});",
+    "pl": f"no warnings; sub f {{ $_[0] ? f($_[0] - 1) : die }} f({CALLS})",
+    "rb": f"def f(n) = n.zero? ? raise : f(n - 1)\nf({CALLS})",
+    "lua": f"local function f(n) if n == 0 then error('x') end f(n - 1) return n end f({CALLS})",
+}  # fmt: skip
+
+
+def deep(root):
+    if root.language.extension not in DEEP:
+        return 0
+    text, _ = DOES[root.language.extension]
+    with root.serve(text) as running:
+        kind, body = running.invoke(json.dumps(DEEP[root.language.extension]))
+        report = json.loads(body)
+        lines = len(report.get("stackTrace", report.get("trace")))
+        check(f"a deep stack: {body[:1000]}", (kind, 2 <= lines <= LINES), ("error", True))
+    return 1
 
 
 def told(root):
@@ -124,4 +147,4 @@ def told(root):
 if __name__ == "__main__":
     for root in roots(sys.argv[1:]):
         if not root.language.is_shell:
-            try_all(root, [told])
+            try_all(root, [told, deep])

@@ -154,6 +154,8 @@ package Lambwire::JSON {
 package Lambwire {
     # An error's cause has a cause in turn: so many are reported.
     use constant CAUSES => 10;
+    # Most lines of a stack in a report. To look further out takes the longer, the deeper it is.
+    use constant STACK_LINES => 100;
     # Most levels of JSON.
     use constant DEPTH => 10_000;
     # What a pipe holds.
@@ -285,6 +287,8 @@ package Lambwire {
 
     sub report {
         my ($type, $message, $stack, $cause) = @_;
+        # What a string may hold, and UTF-8 may not.
+        $message =~ s/[^\x{0}-\x{d7ff}\x{e000}-\x{10ffff}]/\x{fffd}/g if utf8::is_utf8($message);
         return { errorType => $type, errorMessage => "$message", stackTrace => $stack, $cause ? (cause => $cause) : () };
     }
 
@@ -308,6 +312,7 @@ package Lambwire {
         @stack = ();
         for (my $at = 0; my @call = caller $at; $at++) {
             next if $call[1] eq '-e';
+            last if @stack == STACK_LINES;
             my $within = (caller $at + 1)[3] // '';
             push @stack, "$call[1]:$call[2]" . ($within =~ /^(?:\(eval\)|Lambwire::.*|)\z/ ? '' : " in $within");
         }

@@ -22,6 +22,8 @@ const PIECE_BYTES = 1024 * 1024;
 
 // An error's cause has a cause in turn: so many are reported.
 const CAUSES = 10;
+// Most lines of a stack in a report.
+const STACK_LINES = 100;
 
 // Memory that is kept to report that there is none, in bytes.
 const SPARE_BYTES = 65536;
@@ -302,7 +304,7 @@ final class Report
         $place = ['file' => $error->getFile(), 'line' => $error->getLine()];
         foreach ([...$error->getTrace(), []] as $call) {
             $file = $place['file'] ?? '[internal function]';
-            if ($file === __FILE__) {
+            if ($file === __FILE__ || count($lines) === STACK_LINES) {
                 break;
             }
             $name = ($call['class'] ?? '') . ($call['type'] ?? '') . ($call['function'] ?? '');

@@ -21,6 +21,8 @@ PIECE_BYTES = 1024 * 1024
 LEAST_RECURSION = 200
 # How often the same line of a stack is listed in a row, as `traceback` has it.
 SAME_LINES = 3
+# Of a stack, as many calls are reported from each end.
+STACK_CALLS = 500
 # Most causes of an error in its report.
 CAUSES = 8
 # Texts from this length on are looked at before they are escaped, in characters.
@@ -401,6 +403,7 @@ def stack(at):
         if names is not ours and (calls or not is_on_the_way(code, names)):
             calls.append((code.co_filename, at.tb_lineno, code.co_name, names))
         at = at.tb_next
+    del calls[STACK_CALLS:-STACK_CALLS]
     lines, before, same = [], None, 0
     for call in [*calls, None]:
         if call and call[:3] == before:

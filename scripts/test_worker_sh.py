@@ -55,6 +55,13 @@ RICH_BEGINNINGS = {
     "exit trap": "trap 'echo ended >&2' EXIT",
     "arrays": "a=(1 2 3); typeset -a b; typeset -i c=1",
 }
+ZSH_BEGINNINGS = {
+    "err_return": "setopt ERR_RETURN; exec 0<&-",
+    "trap on errors": "trap 'exit 3' ZERR; exec 0<&-",
+    "function for a trap on errors": "TRAPZERR() { exit 3; }",
+    "other syntax": "setopt KSH_ARRAYS SH_WORD_SPLIT NULL_GLOB EXTENDED_GLOB CSH_NULLCMD WARN_CREATE_GLOBAL; unsetopt MULTIBYTE MULTIOS",
+    "aliases of zsh": "alias -g esac=false in=false; alias -s sh=false",
+}
 BASH_BEGINNINGS = {
     "exec": "exec() { echo hostile; }; eval() { echo hostile; }; trap() { echo hostile; }; exit() { echo hostile; }",
     "shopt": "shopt -s lastpipe extglob nullglob failglob nocasematch inherit_errexit expand_aliases; set -o posix",
@@ -66,7 +73,7 @@ BASH_BEGINNINGS = {
 def begun(root):
     """Whatever a file begins with."""
     passed = 0
-    beginnings = {**BEGINNINGS, **(RICH_BEGINNINGS if root.name in RICH else {}), **(BASH_BEGINNINGS if root.name == "bash" else {})}
+    beginnings = {**BEGINNINGS, **(RICH_BEGINNINGS if root.name in RICH else {}), **{"bash": BASH_BEGINNINGS, "zsh": ZSH_BEGINNINGS}.get(root.name, {})}
     for what, beginning in beginnings.items():
         builtin = "print -rn --" if root.name in ("mksh",) else "printf %s"
         echo = f"handler() {{ {builtin} \"{{\\\"got\\\":$1}}\"; }}\n"
@@ -122,6 +129,13 @@ def faults(root):
         running.send("7")
         check("killed", running.process.wait(PATIENCE), -signal.SIGKILL)
     passed += 7
+    for beginning in ("setopt ERR_RETURN", "trap 'exit 3' ZERR") if root.name == "zsh" else ():
+        with root.serve(f"{beginning}\nhandler() {{ [ \"$1\" = 1 ] && echo yes; }}\n") as running:
+            for event in ("1", "2", "1"):
+                seen = {"1": ("text", b"yes")}.get(event, ("error", b'"errorType":"Function.ExitStatus"'))
+                kind, body = running.invoke(event)
+                check(f"{beginning}: {body}", (kind, seen[1] in body), (seen[0], True))
+        passed += 1
     with root.serve(f"set -eu\nhandler() {{ [ \"$1\" = 1 ] && false; echo \"$NONE\"; }}\n") as running:
         check("strict in the handler", [running.invoke(event)[0] for event in ("1", "2")], ["error", "error"])
     passed += 1

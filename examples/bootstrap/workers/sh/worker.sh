@@ -29,6 +29,7 @@ lambwire_nul=$(printf '\377')
 # In a subshell: undoes what the script may have changed that matters to this file. The variable has bash prefer its own
 # `unset` to a function of that name, and ksh makes no process of a subshell before it is asked for a limit.
 lambwire_clean() {
+    case ${ZSH_VERSION-} in ?*) emulate -R zsh && trap - ZERR DEBUG ;; esac
     case $lambwire_readonly in *POSIXLY_CORRECT*) ;; *) POSIXLY_CORRECT=1 ;; esac
     case ${KSH_VERSION-} in *93*) ulimit -t unlimited 2>&- ;; esac
     unset -f read printf print test head sed tr wc cat date command exec exit export unalias 2>&-
@@ -278,6 +279,7 @@ lambwire_call() {
     case $lambwire_flags in *a*) set -a ;; esac
     case $lambwire_flags in *v*) set -v ;; esac
     case $lambwire_flags in *x*) set -x ;; esac
+    case $lambwire_flags in *errreturn*) setopt errreturn ;; esac
     "$lambwire_function" "$lambwire_event" "$lambwire_context"
     # If this were the call, zsh would wait for the jobs in the background.
     return "$?"
@@ -295,10 +297,10 @@ lambwire_answer() {
     lambwire_clean
     # A variable would lose a NUL without a word. What stands for it is replaced by another byte that is in no text.
     lambwire_text=$(sed "/^lambwire-end $$ $lambwire_turn [0-9]*\$/q" | tr '\000\377' '\377\376')
-    # yash loses all from the first byte on that is in no text.
+    # yash loses all from the first byte on that is in no text. In zsh, a trap on ZERR ends the shell around the function, too.
     case $lambwire_text in
     *"${lambwire_newline}lambwire-end $$ $lambwire_turn "*) lambwire_status=${lambwire_text##*" "} ;;
-    *) lambwire_status=lost ;;
+    *) lambwire_status=${YASH_VERSION:+lost} lambwire_status=${lambwire_status:-unknown: a trap has ended its shell} ;;
     esac
     lambwire_text=${lambwire_text%"$lambwire_newline"lambwire-end *}
     while :; do
@@ -381,8 +383,8 @@ lambwire_is_open() {
 # Runs the loop with all standard streams open, whichever the script has closed: a pipe would get the number of one that
 # is not.
 lambwire_serve() {
-    (lambwire_is_open "$1")
-    case $1$? in
+    (lambwire_is_open "$1") && lambwire_part=0 || lambwire_part=1
+    case $1$lambwire_part in
     00) lambwire_serve 1 ;;
     0*) lambwire_serve 1 </dev/null ;;
     10) lambwire_serve 2 ;;
@@ -407,5 +409,6 @@ lambwire_flags=$-
 lambwire_hint() { :; }
 # From here on there may be aliases, which nothing in quotation marks is.
 "set" +aeuvx
+case ${ZSH_VERSION-} in ?*) lambwire_flags=$lambwire_flags$("setopt") && "unsetopt" errreturn ;; esac
 "lambwire_find_readonly"
 "lambwire_serve" 0

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -197,17 +197,24 @@ impl Output {
     }
 
     fn send(&self, sink: Sink, text: Vec<u8>) {
-        let (len, lines) = (text.len(), count_lines(&text));
+        let len = text.len();
         let is_full = self.backlog.fetch_add(len, Ordering::Relaxed) > limits::PRINT_BACKLOG_BYTES;
-        if is_full || self.orders.try_send(Order::Write(sink, text)).is_err() {
+        let order = Order::Write(sink, text);
+        let refused = if is_full { Err(TrySendError::Full(order)) } else { self.orders.try_send(order) };
+        if let Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) = refused {
             self.backlog.fetch_sub(len, Ordering::Relaxed);
-            self.dropped.fetch_add(lines, Ordering::Relaxed);
+            self.dropped.fetch_add(order.lines(), Ordering::Relaxed);
         }
     }
 }
 
-fn count_lines(text: &[u8]) -> u64 {
-    text.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+impl Order {
+    fn lines(&self) -> u64 {
+        match self {
+            Self::Write(_, text) => text.iter().map(|byte| u64::from(*byte == b'\n')).sum(),
+            Self::Flush(_) => 0,
+        }
+    }
 }
 
 fn write_all(orders: &Receiver<Order>) {

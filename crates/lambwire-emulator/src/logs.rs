@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::mem::MaybeUninit;
 
+use tokio::io::ReadBuf;
 use tokio::net::unix::pipe;
 
 use crate::limits;
@@ -56,17 +58,19 @@ impl Reader {
 
     /// Hands on what has been written so far, as far as the kernel has reported it.
     pub(crate) fn drain(&self, to: &mut impl FnMut(Source, &[u8])) {
-        let mut buf = [0; limits::LOG_READ_BYTES];
+        // Each invocation looks twice, mostly at nothing: what nobody reads is not filled with zeros.
+        let mut room = [const { MaybeUninit::uninit() }; limits::LOG_READ_BYTES];
         // So many, and then others have their turn.
         for _ in 0..limits::LOG_READS {
-            match self.pipe.try_read(&mut buf) {
+            let mut buf = ReadBuf::uninit(&mut room);
+            match self.pipe.try_read_buf(&mut buf) {
                 Ok(0) => {
                     self.is_over.set(true);
                     return self.end_line(to);
                 }
-                Ok(len) => match self.by.get() {
-                    Cut::Lines => self.cut(buf.get(..len).unwrap_or_default(), to),
-                    Cut::Frames => self.cut_frames(buf.get(..len).unwrap_or_default(), to),
+                Ok(_) => match self.by.get() {
+                    Cut::Lines => self.cut(buf.filled(), to),
+                    Cut::Frames => self.cut_frames(buf.filled(), to),
                 },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => return self.is_over.set(true),

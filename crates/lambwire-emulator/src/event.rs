@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lambwire::{Context, InvocationId, RequestId, SendError};
+use uuid::Uuid;
 
 /// An event for the function, with what comes along with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -151,14 +152,14 @@ impl Invocation {
 /// A random UUID, without asking the kernel for chance each time.
 pub(crate) fn new_id() -> String {
     let random = fastrand::u128(..).to_ne_bytes();
-    uuid::Builder::from_random_bytes(random).into_uuid().to_string()
+    let id = uuid::Builder::from_random_bytes(random).into_uuid();
+    id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
 /// A trace header as X-Ray has it: version, seconds since the Unix epoch, and chance.
 pub(crate) fn new_trace_id(now_s: u64) -> String {
-    let root = fastrand::u128(..) >> 32;
-    let parent = fastrand::u64(..);
-    format!("Root=1-{now_s:08x}-{root:024x};Parent={parent:016x};Sampled=0")
+    let (root, root_end, parent) = (fastrand::u32(..), fastrand::u64(..), fastrand::u64(..));
+    format!("Root=1-{now_s:08x}-{root:08x}{root_end:016x};Parent={parent:016x};Sampled=0")
 }
 
 #[cfg(test)]

@@ -250,12 +250,12 @@ impl Callers {
         &self.function
     }
 
-    /// The region in which functions are that are named without one.
     /// The version of the function.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
 
+    /// The region in which functions are that are named without one.
     pub(crate) fn region(&self) -> &str {
         &self.region
     }

@@ -1,5 +1,6 @@
 //! The lines of the platform: START, END and REPORT, and of starts that are special.
 
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use crate::answer::Failure;
@@ -23,12 +24,12 @@ pub(crate) struct Report<'a> {
 
 /// The line that tells that an invocation begins.
 pub(crate) fn start(request_id: &str, version: &str) -> String {
-    format!("START RequestId: {request_id} Version: {version}\n")
+    ["START RequestId: ", request_id, " Version: ", version, "\n"].concat()
 }
 
 /// The line about a start that has failed, or whose result is a snapshot.
 pub(crate) fn init(duration: Duration, error_type: Option<&str>) -> String {
-    format!("INIT_REPORT Init Duration: {:.2} ms\tPhase: init{}\n", ms(duration), status(error_type))
+    format!("INIT_REPORT Init Duration: {} ms\tPhase: init{}\n", Ms(duration), status(error_type))
 }
 
 fn status(error_type: Option<&str>) -> String {
@@ -47,34 +48,33 @@ pub(crate) const RESTORE_TIMED_OUT: &str = "Runtime.RestoreHookUserTimeout";
 
 /// The line about a program that has gone on from its snapshot, or has failed to.
 pub(crate) fn restore(duration: Duration, error_type: Option<&str>) -> String {
-    format!("RESTORE_REPORT Restore Duration: {:.2} ms{}\n", ms(duration), status(error_type))
+    format!("RESTORE_REPORT Restore Duration: {} ms{}\n", Ms(duration), status(error_type))
 }
 
 impl Report<'_> {
     /// Milliseconds that are billed. AWS has billed the start, too, since August 2025.
-    pub(crate) fn billed_ms(&self) -> f64 {
-        ms(self.duration + self.init.or(self.restore).unwrap_or_default()).ceil()
+    pub(crate) fn billed_ms(&self) -> u64 {
+        begun_ms(self.duration + self.init.or(self.restore).unwrap_or_default())
     }
 
     /// The lines END and REPORT, the latter as that of AWS's emulator. What is unknown is left out of it, and a failure
     /// is named behind it as on AWS. An error that the function reports is none of the platform's concern.
     pub(crate) fn lines(&self) -> String {
-        use std::fmt::Write;
-
         let id = self.request_id;
-        let mut line = format!("END RequestId: {id}\nREPORT RequestId: {id}\t");
+        let mut line = String::with_capacity(LINES_BYTES);
+        line.extend(["END RequestId: ", id, "\nREPORT RequestId: ", id, "\t"]);
         // Writing to a string does not fail.
         if let Some(init) = self.init {
-            let _ = write!(line, "Init Duration: {:.2} ms\t", ms(init));
+            let _ = write!(line, "Init Duration: {} ms\t", Ms(init));
         }
-        let _ = write!(line, "Duration: {:.2} ms\tBilled Duration: {:.0} ms\t", ms(self.duration), self.billed_ms());
+        let _ = write!(line, "Duration: {} ms\tBilled Duration: {} ms\t", Ms(self.duration), self.billed_ms());
         let _ = write!(line, "Memory Size: {} MB\t", self.memory_mb);
         if let Some(max_memory_mb) = self.max_memory_mb {
             let _ = write!(line, "Max Memory Used: {max_memory_mb} MB\t");
         }
         if let Some(restore) = self.restore {
-            let billed = ms(restore).ceil();
-            let _ = write!(line, "Restore Duration: {:.2} ms\tBilled Restore Duration: {billed:.0} ms\t", ms(restore));
+            let billed = begun_ms(restore);
+            let _ = write!(line, "Restore Duration: {} ms\tBilled Restore Duration: {billed} ms\t", Ms(restore));
         }
         match self.status {
             Status::Success | Status::Reported(_) => {}
@@ -88,8 +88,27 @@ impl Report<'_> {
     }
 }
 
+/// Room for the lines END and REPORT, in bytes: those of a first invocation have 260.
+const LINES_BYTES: usize = 320;
+
 pub(crate) fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
+}
+
+/// Milliseconds, of which the last has begun.
+fn begun_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+/// Milliseconds with two digits behind the point, without the detour by way of a float, of which every invocation has
+/// some.
+struct Ms(Duration);
+
+impl fmt::Display for Ms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hundredths = (self.0.as_nanos() + 5_000) / 10_000;
+        write!(f, "{}.{:02}", hundredths / 100, hundredths % 100)
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +146,21 @@ mod tests {
              MB\tStatus: error\tError Type: Runtime.ExitError\t\n"
         );
     }
+
+    #[test]
+    fn milliseconds_have_two_digits_behind_the_point_and_are_rounded() {
+        for (nanoseconds, expected) in [
+            (0, "0.00"),
+            (4_999, "0.00"),
+            (5_000, "0.01"),
+            (1_994_999, "1.99"),
+            (1_995_000, "2.00"),
+            (3_000_050_000_000, "3000050.00"),
+        ] {
+            assert_eq!(Ms(Duration::from_nanos(nanoseconds)).to_string(), expected);
+        }
+    }
+
     #[test]
     fn a_start_that_failed_is_reported_with_what_was_wrong() {
         let duration = Duration::from_micros(1250);

@@ -27,7 +27,7 @@ use table::{State, Verdict, verdict};
 pub(crate) type Id = Arc<str>;
 
 /// A connection on which the runtime speaks, as whoever holds it counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
 /// How many invocations a runtime takes at a time.

@@ -80,10 +80,9 @@ pub(super) fn runtime_done(report: &Report<'_>, spans: &Spans, invocation: &Invo
 /// An invocation is over, on demand.
 pub(super) fn report(report: &Report<'_>, invocation: &Invocation) -> Value {
     let mut record = ended(report, invocation);
-    let billed_ms = report.duration + report.init.or(report.restore).unwrap_or_default();
     record["metrics"] = json!({
         "durationMs": rounded(report.duration),
-        "billedDurationMs": u64::try_from(billed_ms.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX),
+        "billedDurationMs": report.billed_ms(),
         "memorySizeMB": report.memory_mb,
         "maxMemoryUsedMB": report.max_memory_mb.unwrap_or_default(),
     });

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hyper::HeaderMap;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
@@ -26,7 +26,7 @@ pub(super) enum InvocationType {
 
 /// How the caller wants the function to be invoked.
 pub(super) fn invocation_type(headers: &HeaderMap) -> Result<InvocationType, Exception> {
-    match text(headers, "x-amz-invocation-type")? {
+    match text(headers, &INVOCATION_TYPE)? {
         None | Some("RequestResponse") => Ok(InvocationType::RequestResponse),
         Some("Event") => Ok(InvocationType::Event),
         Some("DryRun") => Ok(InvocationType::DryRun),
@@ -37,19 +37,19 @@ pub(super) fn invocation_type(headers: &HeaderMap) -> Result<InvocationType, Exc
 /// The event, with what the headers say of it.
 pub(super) fn event(headers: &HeaderMap, payload: Vec<u8>) -> Result<Event, Exception> {
     let mut event = Event::new(payload);
-    if let Some(encoded) = text(headers, "x-amz-client-context")? {
+    if let Some(encoded) = text(headers, &CLIENT_CONTEXT)? {
         event = event.client_context(client_context(encoded)?);
     }
-    if let Some(identity) = text(headers, "x-amz-cognito-identity")? {
+    if let Some(identity) = text(headers, &COGNITO_IDENTITY)? {
         event = event.cognito_identity(identity);
     }
-    if let Some(trace_id) = text(headers, "x-amzn-trace-id")? {
+    if let Some(trace_id) = text(headers, &TRACE_ID)? {
         event = event.trace_id(trace_id);
     }
-    if let Some(tenant_id) = text(headers, "x-amz-tenant-id")? {
+    if let Some(tenant_id) = text(headers, &TENANT_ID)? {
         event = event.tenant_id(tenant_id);
     }
-    match text(headers, "x-amz-log-type")? {
+    match text(headers, &LOG_TYPE)? {
         None | Some("None") => {}
         Some("Tail") => event = event.log_tail(),
         Some(other) => return Err(Exception::BadParameter(format!("no log type: {other}"))),
@@ -61,7 +61,7 @@ pub(super) fn event(headers: &HeaderMap, payload: Vec<u8>) -> Result<Event, Exce
 /// runner marks such events by `X-Dex-Handler-Invoke`, and another caller may name the execution
 /// (`X-Amz-Durable-Execution-Name`). Executions are not started here, so that a name without one is refused.
 pub(super) fn durable_execution(headers: &HeaderMap, payload: &[u8]) -> Result<Option<HeaderValue>, Exception> {
-    let name = text(headers, DURABLE_EXECUTION_NAME)?;
+    let name = text(headers, &DURABLE_EXECUTION_NAME)?;
     if let Some(name) = name
         && !is_execution_name(name)
     {
@@ -70,7 +70,7 @@ pub(super) fn durable_execution(headers: &HeaderMap, payload: &[u8]) -> Result<O
             "no name of a durable execution: {name} (1 to {limit} letters, digits, - and _)"
         )));
     }
-    if name.is_none() && text(headers, "x-dex-handler-invoke")? != Some("true") {
+    if name.is_none() && text(headers, &DURABLE_RUNNER)? != Some("true") {
         return Ok(None);
     }
     let arn = serde_json::from_slice::<DurableEvent<'_>>(payload).ok().and_then(|event| event.arn);
@@ -85,7 +85,14 @@ pub(super) fn durable_execution(headers: &HeaderMap, payload: &[u8]) -> Result<O
     }
 }
 
-const DURABLE_EXECUTION_NAME: &str = "x-amz-durable-execution-name";
+const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
+const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context");
+const COGNITO_IDENTITY: HeaderName = HeaderName::from_static("x-amz-cognito-identity");
+const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+const TENANT_ID: HeaderName = HeaderName::from_static("x-amz-tenant-id");
+const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
+const DURABLE_EXECUTION_NAME: HeaderName = HeaderName::from_static("x-amz-durable-execution-name");
+const DURABLE_RUNNER: HeaderName = HeaderName::from_static("x-dex-handler-invoke");
 
 /// What of the event of a durable execution is looked at.
 #[derive(Deserialize)]
@@ -112,7 +119,7 @@ fn client_context(encoded: &str) -> Result<String, Exception> {
 }
 
 /// The value of a header; one that is empty is as good as absent.
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Exception> {
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Exception> {
     let Some(value) = headers.get(name) else {
         return Ok(None);
     };
@@ -158,10 +165,10 @@ mod tests {
         let event = br#"{"DurableExecutionArn":"a\u002fb","CheckpointToken":"t"}"#;
         let longest = "n".repeat(limits::DURABLE_EXECUTION_NAME_BYTES);
         for (name, value, payload, expected) in [
-            ("x-dex-handler-invoke", "true", &event[..], Ok(Some("a/b"))),
-            ("x-dex-handler-invoke", "false", event, Ok(None)),
-            ("x-dex-handler-invoke", "true", b"[]", Ok(None)),
-            ("x-other", "true", event, Ok(None)),
+            (DURABLE_RUNNER, "true", &event[..], Ok(Some("a/b"))),
+            (DURABLE_RUNNER, "false", event, Ok(None)),
+            (DURABLE_RUNNER, "true", b"[]", Ok(None)),
+            (HeaderName::from_static("x-other"), "true", event, Ok(None)),
             (DURABLE_EXECUTION_NAME, "Order_1-a", event, Ok(Some("a/b"))),
             (DURABLE_EXECUTION_NAME, &longest, event, Ok(Some("a/b"))),
             (DURABLE_EXECUTION_NAME, &longest[1..], event, Ok(Some("a/b"))),
@@ -170,7 +177,7 @@ mod tests {
             (DURABLE_EXECUTION_NAME, "a", b"{}", Err("no durable execution a is started here")),
             (DURABLE_EXECUTION_NAME, "a", br#"{"DurableExecutionArn":"\n"}"#, Err("DurableExecutionArn")),
         ] {
-            let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
+            let headers = HeaderMap::from_iter([(name.clone(), value.parse().unwrap())]);
             match (durable_execution(&headers, payload), expected) {
                 (Ok(arn), Ok(expected)) => assert_eq!(arn.as_ref().map(|arn| arn.to_str().unwrap()), expected),
                 (Err(Exception::BadParameter(why) | Exception::BadContent(why)), Err(expected)) => {

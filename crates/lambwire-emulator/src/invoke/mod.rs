@@ -10,7 +10,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::ORIGIN;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -24,6 +24,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::arn;
+use crate::event::Event;
 use crate::fleet::Fleet;
 use crate::limits;
 use crate::page::Feed;
@@ -142,13 +143,14 @@ impl Target<'_> {
 }
 
 impl Service {
-    /// The function of this name: where there is one alone, any name is its own.
-    fn target(&self, name: &str) -> Option<Target<'_>> {
+    /// The function of this ARN, or the one that is here: where there is one alone, any name is its own.
+    fn target(&self, arn: Option<&str>) -> Option<Target<'_>> {
         let others = &self.options.others;
-        if others.is_empty() || name == self.callers.function() {
-            return Some(Target::Here(&self.callers, &self.fleet));
+        let name = arn.filter(|_| !others.is_empty()).map(arn::name).filter(|name| *name != self.callers.function());
+        match name {
+            None => Some(Target::Here(&self.callers, &self.fleet)),
+            Some(name) => others.iter().find(|other| other.function() == name).map(Target::There),
         }
-        others.iter().find(|other| other.function() == name).map(Target::There)
     }
 }
 
@@ -252,25 +254,17 @@ async fn answer(request: Request<Incoming>, service: &Service) -> Result<Reply, 
 async fn invoke(request: Request<Incoming>, service: &Service) -> Result<Reply, Exception> {
     let operation = operation_in(request.uri().path()).ok_or(Exception::NotFound)?;
     let (Operation::Invoke(function) | Operation::InvokeWithResponseStream(function)) = operation;
-    let function_arn = headers::decoded(function)
-        .zip(headers::qualifier(request.uri().query()))
-        .map(|(function, qualifier)| (service.callers.name_of(function), qualifier))
-        .and_then(|(function, qualifier)| arn::invoked(&function, qualifier.as_deref(), service.callers.region()))
-        .ok_or_else(|| {
-            let function = headers::decoded(function).unwrap_or(function.into());
-            Exception::BadParameter(format!("no name of a function: {function}"))
-        })?;
+    let function_arn = function_arn(function, request.uri().query(), &service.callers)?;
     if request.method() != Method::POST {
         return Err(Exception::MethodNotAllowed);
     }
     let is_streaming = matches!(operation, Operation::InvokeWithResponseStream(_));
     let (head, body) = request.into_parts();
     let payload = json(collect(body).await?)?;
-    let target = service.target(arn::name(&function_arn));
-    let target = target.ok_or_else(|| Exception::NoFunction(function_arn.clone()))?;
-    let version = target.callers().version().to_owned();
+    let target = service.target(function_arn.as_deref());
+    let target = target.ok_or_else(|| Exception::NoFunction(function_arn.clone().unwrap_or_default()))?;
     let execution = if is_streaming { None } else { headers::durable_execution(&head.headers, &payload)? };
-    let event = headers::event(&head.headers, payload)?.function_arn(function_arn);
+    let event = Event { function_arn, ..headers::event(&head.headers, payload)? };
     let invocation_type = headers::invocation_type(&head.headers)?;
     let refused = |error| Exception::new(error, target.callers().is_reserved());
     let reply = match invocation_type {
@@ -287,7 +281,7 @@ async fn invoke(request: Request<Incoming>, service: &Service) -> Result<Reply, 
         InvocationType::RequestResponse if is_streaming => {
             let (job, response) = target.callers().streaming_job(event).map_err(refused)?;
             target.submit(job).map_err(refused)?;
-            Ok(reply::streamed(response, &version))
+            Ok(reply::streamed(response, target.callers().version()))
         }
         InvocationType::RequestResponse => {
             let (job, submitted) = target.callers().job(event).map_err(refused)?;
@@ -296,6 +290,21 @@ async fn invoke(request: Request<Incoming>, service: &Service) -> Result<Reply, 
         }
     };
     reply.map(|reply| reply::of_execution(reply, execution))
+}
+
+/// The ARN by which a function is invoked that the path and the query of a request name; `None` where they have no more
+/// than the name of the one that is here, whose ARN is known.
+fn function_arn(function: &str, query: Option<&str>, here: &Callers) -> Result<Option<String>, Exception> {
+    let refused = || {
+        let function = headers::decoded(function).unwrap_or(function.into());
+        Exception::BadParameter(format!("no name of a function: {function}"))
+    };
+    let name = here.name_of(headers::decoded(function).ok_or_else(refused)?);
+    let qualifier = headers::qualifier(query).ok_or_else(refused)?;
+    if name == here.function() && qualifier.is_none() {
+        return Ok(None);
+    }
+    arn::invoked(&name, qualifier.as_deref(), here.region()).ok_or_else(refused).map(Some)
 }
 
 fn operation_in(path: &str) -> Option<Operation<'_>> {
@@ -331,7 +340,7 @@ fn json(body: Vec<u8>) -> Result<Vec<u8>, Exception> {
 async fn collect(mut body: Incoming) -> Result<Vec<u8>, Exception> {
     let mut payload = Vec::new();
     let mut total: u64 = 0;
-    loop {
+    while !body.is_end_stream() {
         let late = |_| Exception::BadContent("the body does not come".to_owned());
         let Some(frame) = timeout(limits::BODY_TIMEOUT, body.frame()).await.map_err(late)? else { break };
         let frame = frame.map_err(|error| Exception::BadContent(error.to_string()))?;

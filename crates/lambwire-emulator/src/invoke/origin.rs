@@ -1,5 +1,6 @@
 //! Pages that somebody else has written may not call functions on this machine.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use hyper::header::{
@@ -47,7 +48,7 @@ impl Gate {
         };
         let host_of_origin = origin.split_once("://").map_or("", |(_, host)| host);
         let is_same = is_known && host.is_some_and(|own| own == host_of_origin);
-        if is_same || self.origins.contains(&origin) {
+        if is_same || self.has(&origin) {
             return Ok(());
         }
         let reason = format!("origin {origin} is another: with --allow-origin {origin} its pages may call");
@@ -56,8 +57,7 @@ impl Gate {
 
     /// The reply to a browser that asks beforehand for a page whose origin is allowed.
     pub(super) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Reply> {
-        let is_allowed =
-            method == Method::OPTIONS && text(headers, ORIGIN).is_some_and(|origin| self.origins.contains(&origin));
+        let is_allowed = method == Method::OPTIONS && text(headers, ORIGIN).is_some_and(|origin| self.has(&origin));
         is_allowed.then(|| {
             let mut reply = reply::reply(StatusCode::NO_CONTENT, Vec::new());
             let headers = reply.headers_mut();
@@ -78,13 +78,17 @@ impl Gate {
         }
     }
 
+    fn has(&self, origin: &str) -> bool {
+        self.origins.iter().any(|own| own == origin)
+    }
+
     fn is_own(&self, host: &str) -> bool {
         is_local(host) || self.hosts.iter().any(|own| own.eq_ignore_ascii_case(name(host)))
     }
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<Cow<'_, str>> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
 
 /// A host without its port.

@@ -197,6 +197,11 @@ impl Connection {
 
     /// Writes all replies, and `body` behind them.
     async fn write_with(&mut self, body: &[u8]) -> Result<(), Lost> {
+        if body.is_empty() {
+            self.stream.write_all(&self.output).await?;
+            self.output.clear();
+            return Ok(());
+        }
         let mut slices = [IoSlice::new(&self.output), IoSlice::new(body)];
         let mut rest = &mut slices[..];
         IoSlice::advance_slices(&mut rest, 0);

@@ -1,7 +1,7 @@
 //! One environment with its process: carries out what the state machine says.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,11 +36,11 @@ pub(crate) struct Member {
     /// `None` if the runtime is started by somebody else.
     pub(in crate::fleet) program: RefCell<Option<Program>>,
     pub(crate) runtime_api: RuntimeApi,
-    /// Invocations that are claimed or in flight.
-    held: RefCell<HashMap<Id, Held>>,
-    pub(in crate::fleet) waiters: RefCell<HashMap<ConnectionId, oneshot::Sender<Rc<Assignment>>>>,
+    /// Invocations that are claimed or in flight. Mostly there is one, whose id is sooner compared than hashed.
+    held: RefCell<BTreeMap<Id, Held>>,
+    pub(in crate::fleet) waiters: RefCell<BTreeMap<ConnectionId, oneshot::Sender<Rc<Assignment>>>>,
     /// Connections on which extensions wait for an event.
-    pub(in crate::fleet) listeners: RefCell<HashMap<ConnectionId, oneshot::Sender<Vec<u8>>>>,
+    pub(in crate::fleet) listeners: RefCell<BTreeMap<ConnectionId, oneshot::Sender<Vec<u8>>>>,
     /// Wakes the driver.
     pub(in crate::fleet) wake: Notify,
     /// When the driver wakes up by itself.

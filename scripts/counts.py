@@ -49,6 +49,9 @@ SHORT_HEAD_BYTES, LONG_HEAD_BYTES = 1024, 64 * 1024
 
 # Of the emulator, for one caller: six are needed, and the rest is for lines, memory and threads.
 EMULATOR_CALLS = 11
+# Some 50,000 are for the invocation. The rest is for memory, which is looked at every so many milliseconds: under valgrind
+# many an invocation takes as long, and a look has 14,000.
+EMULATOR_INSTRUCTIONS = 70000
 
 # Of the bootstrap: two for Lambda, two for the worker, three that wait, two that look for its log, one for what has ended.
 # What does not come together takes one or two more.
@@ -174,27 +177,42 @@ def moves(echo, handler):
     return {"write": each(WRITING), "read": each(MOVING - WRITING)}
 
 
-def emulator_calls(emulator, echo):
-    """System calls of the emulator an invocation, for one caller who keeps his connection; the function's do not count."""
+def call(count, *command, stop):
+    """Has one caller who keeps his connection call an emulator so often, and gives what it says on standard error."""
     request = b"POST /2015-03-31/functions/function/invocations HTTP/1.1\r\nHost: localhost\r\n"
     request += b"Content-Length: %d\r\n\r\n" % len(EVENT) + EVENT
+    with tempfile.TemporaryFile("w+") as stderr, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr) as process:
+        ready = json.loads(process.stdout.readline().removeprefix(b"ready "))
+        host, port = ready["listen"].rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as caller:
+            caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for _ in range(count):
+                caller.sendall(request)
+                answer = b""
+                while not answer.endswith(EVENT):
+                    answer += caller.recv(65536) or sys.exit("the emulator hung up")
+        os.kill(stop(process.pid), signal.SIGTERM)
+        process.stdout.read()
+        process.wait()
+        stderr.seek(0)
+        return stderr.read()
+
+
+def emulator_instructions(emulator, echo):
+    """Instructions of the emulator an invocation, for one caller; the function's do not count."""
+    command = callgrind(emulator, "--listen", "127.0.0.1:0", "--", echo)
+    short, long = (instructions(call(count, *command, stop=lambda pid: pid)) for count in (SHORT, LONG))
+    return (long - short) / (LONG - SHORT)
+
+
+def emulator_calls(emulator, echo):
+    """System calls of the emulator an invocation, for one caller; the function's do not count."""
     counts = []
     for count in (SHORT, LONG):
         with tempfile.NamedTemporaryFile("r") as log:
             command = ["strace", "-f", "-qq", "-o", log.name, emulator, "--listen", "127.0.0.1:0", "--", echo]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-                ready = json.loads(process.stdout.readline().removeprefix(b"ready "))
-                host, port = ready["listen"].rsplit(":", 1)
-                with socket.create_connection((host, int(port))) as caller:
-                    caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    for _ in range(count):
-                        caller.sendall(request)
-                        answer = b""
-                        while not answer.endswith(EVENT):
-                            answer += caller.recv(65536) or sys.exit("the emulator hung up")
-                children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
-                os.kill(int(children[0]), signal.SIGTERM)
-                process.stdout.read()
+            child = lambda pid: int(open(f"/proc/{pid}/task/{pid}/children").read().split()[0])
+            call(count, *command, stop=child)
             lines = log.read().splitlines()
             function = {line.split()[0] for line in lines if f'execve("{echo}"' in line}
             assert function, "the function is not in the trace"
@@ -280,6 +298,7 @@ def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_ec
         ("system calls of hello that wait", waiting, WAITING_CALLS),
         ("other system calls of hello", sum(calls.values()) - moving - waiting, 0),
         ("system calls of the bootstrap", bootstrap_calls(bootstrap), BOOTSTRAP_CALLS),
+        ("instructions of the emulator", emulator_instructions(emulator, mio_echo), EMULATOR_INSTRUCTIONS),
         ("system calls of the emulator", emulator_calls(emulator, mio_echo), EMULATOR_CALLS),
     ]
     for what, echo, handler, most in [

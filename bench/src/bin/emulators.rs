@@ -39,6 +39,10 @@ const RETRY: Duration = Duration::from_micros(200);
 /// How long an emulator may take to listen, or to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How the function may take turns: as in the plain loop, or with the next request behind each response.
+const EXPLICIT: &str = "echo";
+const PIPELINED: &str = "serve";
+
 const EVENT: &str = r#"{"body":"QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ","isBase64Encoded":true}"#;
 
 /// The emulators, and what each calls the one function that is there.
@@ -59,11 +63,16 @@ struct Outcome {
     p99: f64,
     /// Not a number from where one of the callers was refused, or had no answer for long.
     together: [f64; CALLERS.len()],
+    /// With the fewest of them, where the function asks for the next event as it answers.
+    pipelined: f64,
     rss: f64,
 }
 
 /// Processes that end with the run.
-struct Running(Vec<Child>);
+struct Running {
+    handler: &'static str,
+    processes: Vec<Child>,
+}
 
 fn main() -> Result<()> {
     let arguments = std::env::args_os().skip(1).map(PathBuf::from).collect::<Vec<_>>();
@@ -82,13 +91,14 @@ fn main() -> Result<()> {
     }
     let [some, many, most] = CALLERS;
     println!(
-        "| | first answer, ms | inv/s | p50 µs | p99 µs | {some} callers | {many} callers | {most} callers | RSS KiB |"
+        "| | first answer, ms | inv/s | p50 µs | p99 µs | {some} callers | {many} callers | {most} callers | {some} \
+         callers, pipelined | RSS KiB |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     for (subject, (name, _)) in SUBJECTS.iter().enumerate() {
         let median = |of: fn(&Outcome) -> f64| median(outcomes.iter().skip(subject).step_by(SUBJECTS.len()).map(of));
         println!(
-            "| {name} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
+            "| {name} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
             median(|outcome| outcome.first) / 1e3,
             median(|outcome| outcome.alone),
             median(|outcome| outcome.p50),
@@ -96,6 +106,7 @@ fn main() -> Result<()> {
             median(|outcome| outcome.together[0]),
             median(|outcome| outcome.together[1]),
             median(|outcome| outcome.together[2]),
+            median(|outcome| outcome.pipelined),
             median(|outcome| outcome.rss),
         );
     }
@@ -106,7 +117,7 @@ fn run(programs: &[PathBuf], subject: usize, alone: usize, together: usize) -> R
     let (name, function) = SUBJECTS[subject];
     let [front, api] = free_ports()?;
     let begun = Instant::now();
-    let mut running = start(programs, subject, front, api)?;
+    let mut running = start(programs, subject, EXPLICIT, front, api)?;
     let mut caller = Caller::connect(front, function)?;
     caller.invoke()?;
     let first = us(begun.elapsed());
@@ -140,6 +151,19 @@ fn run(programs: &[PathBuf], subject: usize, alone: usize, together: usize) -> R
         }
         *figure = per_second(callers * each, begun);
     }
+    drop(running);
+
+    outcome.pipelined = f64::NAN;
+    if outcome.together[0].is_finite() {
+        let [front, api] = free_ports()?;
+        let _running = start(programs, subject, PIPELINED, front, api)?;
+        Caller::connect(front, function)?.invoke()?;
+        let each = together.div_ceil(CALLERS[0]);
+        let begun = Instant::now();
+        if meet(front, function, CALLERS[0], each)? {
+            outcome.pipelined = per_second(CALLERS[0] * each, begun);
+        }
+    }
     Ok(outcome)
 }
 
@@ -158,12 +182,12 @@ fn meet(front: u16, function: &'static str, callers: usize, each: usize) -> Resu
     Ok(is_served)
 }
 
-fn start(programs: &[PathBuf], subject: usize, front: u16, api: u16) -> Result<Running> {
+fn start(programs: &[PathBuf], subject: usize, handler: &'static str, front: u16, api: u16) -> Result<Running> {
     let [echo, lambwire, before, floor, rie, cargo_lambda] = programs else {
         return Err("six programs are wanted".into());
     };
     let at = |port: u16| format!("127.0.0.1:{port}");
-    let mut running = Running(Vec::new());
+    let mut running = Running { handler, processes: Vec::new() };
     match subject {
         0 | 1 => {
             let mut command = Command::new(if subject == 0 { lambwire } else { before });
@@ -206,14 +230,14 @@ fn free_ports() -> io::Result<[u16; 2]> {
 
 impl Running {
     fn spawn(&mut self, command: &mut Command) -> io::Result<()> {
-        command.env("_HANDLER", "echo").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.0.push(command.spawn()?);
+        command.env("_HANDLER", self.handler).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.processes.push(command.spawn()?);
         Ok(())
     }
 
     /// That of the emulator alone.
     fn rss_kib(&mut self) -> Result<f64> {
-        let path = format!("/proc/{}/smaps_rollup", self.0[0].id());
+        let path = format!("/proc/{}/smaps_rollup", self.processes[0].id());
         let text = fs::read_to_string(Path::new(&path))?;
         let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).ok_or("no Rss")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
@@ -222,7 +246,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        for child in self.0.iter_mut().rev() {
+        for child in self.processes.iter_mut().rev() {
             let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
             let _ = child.wait();
         }

@@ -161,6 +161,8 @@ def changes(root):
             else:
                 check(hook, [running.invoke(event)[0] for event in ("1", "2", "3")], [kind] * 3)
         passed += 1
+    with root.serve("lambwire.after_restore(function() debug.sethook(function() error('hook') end, '', 100) end) " + ECHO) as running:
+        check("a hook that a hook sets", (running.hooks("after-restore")[0], running.invoke("1")), ("done", ("result", b"1")))
     # One that is set lasts, as long as nobody takes it away.
     counts = "local n = 0 debug.sethook(function() n = n + 1 end, 'l') function handler(event) local seen = n\n if event then debug.sethook() n = 0 end\n return seen > 0 end"
     with root.serve(counts) as running:

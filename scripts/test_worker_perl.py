@@ -281,7 +281,15 @@ def ends(root):
     return 1
 
 
-TESTS = [values, results, handlers, errors, contexts, spoiled, signals, logs, ends]
+def hooks(root):
+    for leaves in ("next", "last", "redo", "die 'x'"):
+        with root.serve(f"Lambwire::register_after_restore(sub {{ {leaves} }}, sub {{ print 'second' }}); {SAME}") as running:
+            kind, _, body = running.hooks("after-restore")
+            check(f"{leaves}: {body}", (kind, running.invoke("1")), ("error", ("result", b"1")))
+    return 4
+
+
+TESTS = [values, results, handlers, errors, contexts, spoiled, signals, logs, hooks, ends]
 
 if __name__ == "__main__":
     for codec in CODECS:

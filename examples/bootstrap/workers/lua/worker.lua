@@ -285,7 +285,7 @@ end
 
 local function run_hooks(kind)
   if kind == "after-restore" then renew_seed() end
-  local has_run, err = xpcall(function() for _, hook in ipairs(hooks[kind]) do hook() end end, caught)
+  local has_run, err = xpcall(function() for _, run in ipairs(hooks[kind]) do unhooked(run()) end end, caught)
   if has_run then write_frame("done", "-", "") else write_error("error", "-", report_of(err)) end
 end
 

@@ -348,7 +348,7 @@ package Lambwire {
             $returned = 1;
         }
         return $result if $returned;
-        die "the handler was left by next, last or redo, which is no answer\n";
+        die "a function was left by next, last or redo, which is no answer\n";
     }
 
     sub answer {
@@ -438,7 +438,7 @@ package Lambwire {
     sub run_hooks {
         my ($kind) = @_;
         # What was set up last is taken down first.
-        $_->() for $kind eq 'before-snapshot' ? reverse @before : @after;
+        call($_) for $kind eq 'before-snapshot' ? reverse @before : @after;
         # All that are restored from one snapshot would draw the same numbers.
         srand if $kind eq 'after-restore';
         return ('done', '');

@@ -2,7 +2,7 @@
 
 A shell block is run, in a directory of its document's own, with our programs on the path. What the reader has by then is
 made by the words behind `Tried with` in a comment above the block; what cannot be run has the reason behind `Not tried`. A block
-of code `Kept as` a file is that file for the blocks after it.
+of code `Kept as` a file is that file for the blocks after it; `build NAME` makes a program of NAME.rs, for `cargo build`.
 A line of a shell block that starts a server is left running while the lines behind it are run.
 """
 

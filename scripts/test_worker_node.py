@@ -61,6 +61,11 @@ exports.overlap = async ({ wait }, { awsRequestId }) => {
   console.log(awsRequestId);
   return [awsRequestId, awslambda.InvokeStore.getRequestId()];
 };
+exports.behind = async (event) => {
+  if (event === 1) setTimeout(() => Promise.reject(new Error('behind the answer')), 10);
+  else await new Promise((done) => setTimeout(done, 200));
+  return event;
+};
 exports.rejects = async () => { setTimeout(() => Promise.reject(new Error('nobody waits')), 10); return 'answered'; };
 exports.throws = async () => { setTimeout(() => { throw new RangeError('behind the answer'); }, 10); return 'answered'; };
 exports.caused = async () => { throw new RangeError('outer', { cause: new TypeError('inner', { cause: 'a text' }) }); };
@@ -185,6 +190,15 @@ def concurrent(root):
         check("each line has its id", sorted((fields[1], fields[3]) for fields in logged), [(each, each) for each in ids])
 
 
+def behind(root):
+    """A rejection behind one's own answer does not end the others."""
+    with root.serve("app.js", "behind", LAMBWIRE_CONCURRENCY="3") as worker:
+        ids = [worker.send(event) for event in ("1", "2", "3")]
+        answers = {request_id: (kind, body) for kind, request_id, body in (worker.hear() for _ in ids)}
+        check("answers", answers, {request_id: ("result", str(at + 1).encode()) for at, request_id in enumerate(ids)})
+        check("after that", (worker.invoke("4"), late_lines(worker)), (("result", b"4"), 1))
+
+
 def contexts(root):
     with root.serve("app.js", "context") as worker:
         deep = "[" * 1300 + "]" * 1300
@@ -195,7 +209,7 @@ def contexts(root):
         check("names that all languages share", named, ["pipes", True, True])
 
 
-TESTS = [surroundings, ends, reports, streams, concurrent, contexts]
+TESTS = [surroundings, ends, reports, streams, concurrent, behind, contexts]
 
 
 class Node(Root):

@@ -129,6 +129,17 @@ async def exits(event, context):
         if event == "wait": raise
         return "caught"
 
+async def cancels(event, context):
+    """Cancels every other task, now or before the next event."""
+    def cancel():
+        for task in asyncio.all_tasks(loop):
+            if task is not own: task.cancel()
+    loop, own = asyncio.get_running_loop(), asyncio.current_task()
+    if event == "now": cancel()
+    if event == "later": loop.call_later(0.05, cancel)
+    await asyncio.sleep(0.02)
+    return event
+
 def threads(event, context):
     threading.Thread(target=lambda: (time.sleep(0.1), print("from a thread", flush=True)), daemon=False).start()
     return "well"
@@ -273,6 +284,15 @@ def several_events_at_a_time(root):
         check("one after the other", [running.hear()[1][:8] for _ in range(2)], ["00000001", "00000002"])
 
 
+def tasks_are_cancelled(root):
+    for variables, events in ({}, ("later", "last")), ({"LAMBWIRE_CONCURRENCY": "2"}, ("now", "later", "last")):
+        with root.serve("app.cancels", **variables) as running:
+            for event in events:
+                check(event, running.invoke(json.dumps(event)), answer(event))
+                time.sleep(0.1)
+            check("it ends", (running.end(), running.logged()), (0, ""))
+
+
 def causes_are_reported(root):
     def types(report):
         return [report["errorType"], *(types(report["cause"]) if "cause" in report else [])]
@@ -341,7 +361,7 @@ def what_is_no_json_is_described_as_python_does(root):
 
 TESTS = [
     programs_inherit_no_pipes, what_a_handler_changes_does_no_harm, one_loop_is_kept,
-    streams_come_in_pieces, what_is_raised_between_events_is_reported, several_events_at_a_time,
+    streams_come_in_pieces, what_is_raised_between_events_is_reported, several_events_at_a_time, tasks_are_cancelled,
     causes_are_reported, contexts_that_are_deep, hooks_fail, it_ends_as_python_does, nothing_is_imported_that_a_handler_may_not_need,
     what_is_no_json_is_described_as_python_does,
 ]  # fmt: skip

@@ -41,7 +41,10 @@
   const storage = concurrency > 1 ? new (require('async_hooks').AsyncLocalStorage)() : null;
   // The invocation that is under way, if there may be but one.
   let current = null;
-  const running = () => (storage === null ? current : storage.getStore()?.invocation ?? null);
+  const running = () => {
+    const own = storage === null ? current : storage.getStore()?.invocation;
+    return own && !own.isAnswered ? own : null;
+  };
 
   // ---- Context
 

@@ -783,12 +783,16 @@ async def serve_concurrently(handler):
 
 
 async def wait_for_event():
-    there = loop.create_future()
-    loop.add_reader(EVENTS, lambda: there.done() or there.set_result(None))
-    try:
-        await there
-    finally:
-        loop.remove_reader(EVENTS)
+    while True:
+        there = loop.create_future()
+        loop.add_reader(EVENTS, lambda: there.done() or there.set_result(None))
+        try:
+            return await there
+        except asyncio.CancelledError:
+            # Whoever cancels all tasks does not mean this one.
+            pass
+        finally:
+            loop.remove_reader(EVENTS)
 
 
 # In how many turns of the loop a signal that has come is seen, its handler called, and a task of that begun.

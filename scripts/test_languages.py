@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from worker_pipes import LIMIT, SIZES
 
 QUERY = '{"queryStringParameters":{"foo":"bar"}}'
 QUERY_ANSWER = {"statusCode": 200, "body": 'queryStringParameters, {"foo":"bar"}'}
+# Examples that need the bootstrap and an interpreter alone.
+EXAMPLES = ["node", "perl", "php", "python", "ruby", "sh"]
 CONTEXT_KEYS = """function_name function_version invoked_function_arn memory_limit_in_mb aws_request_id log_group_name
 log_stream_name deadline_ms trace_id x_amzn_trace_id identity client_context""".split()
 
@@ -461,8 +464,24 @@ def is_told(what, reply, error_type, parts):
         check(f"{what}: {part} in {text}", part in text, True)
 
 
+def example_answers(emulator, bootstrap, name):
+    """The example answers what its README says, as its image does."""
+    directory = os.path.join("examples", name)
+    with open(os.path.join(directory, "README.md")) as readme, open(os.path.join(directory, "Dockerfile")) as image:
+        expected = re.search(r"```json\n(.*?)\n```", readme.read(), re.DOTALL)[1]
+        handler = re.search(r'^CMD \["(.*)"\]$', image.read(), re.MULTILINE)[1]
+    event = os.path.join("examples", "events", "api-gateway.json")
+    command = [emulator, "--task-root", os.path.abspath(directory), "--event", event, "--", bootstrap, handler]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    check(f"{directory}: {answer.stderr}", (answer.returncode, answer.stdout), (0, expected))
+
+
 def main(rie, emulator, bootstrap):
     passed = 0
+    for name in EXAMPLES:
+        example_answers(emulator, bootstrap, name)
+        passed += 1
+    print(f"examples {', '.join(EXAMPLES)}: what their README says ... ok", flush=True)
     with tempfile.TemporaryDirectory() as root:
         os.environ["LAMBDA_TASK_ROOT"] = root
         os.environ["NODE_OPTIONS"] = "--max-old-space-size=64"

@@ -6,6 +6,8 @@ use std::time::Instant;
 use lambwire::{Context, InvocationId, RequestId, SendError};
 use uuid::Uuid;
 
+use crate::limits;
+
 /// An event for the function, with what comes along with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
@@ -33,7 +35,7 @@ impl Event {
         self
     }
 
-    /// The X-Ray trace header. Without it, one is made that is not sampled.
+    /// The X-Ray trace header, passed on as it is. Without it, one is made that is not sampled.
     #[must_use]
     pub fn trace_id(mut self, trace_id: impl Into<String>) -> Self {
         self.trace_id = Some(trace_id.into());
@@ -156,6 +158,29 @@ pub(crate) fn new_id() -> String {
     id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
+/// Whether a caller's trace header is one: `;` between parts, each `Name=value`, and among them one `Root` that is an id
+/// (AWS X-Ray, "Tracing header"). Whatever else it has is passed on. X-Ray's own clients begin a new trace where it is none.
+pub(crate) fn is_trace_header(text: &str) -> bool {
+    let is_text = text.len() <= limits::TRACE_HEADER_BYTES && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let parts = || text.split(';').filter(|part| !part.is_empty()).map(|part| part.trim().split_once('='));
+    let mut roots = parts().flatten().filter(|(name, _)| *name == "Root");
+    let root = roots.next();
+    is_text
+        && parts().all(|part| part.is_some())
+        && root.is_some_and(|(_, id)| is_trace_id(id))
+        && roots.next().is_none()
+}
+
+/// Whether this is the version 1, seconds since the Unix epoch, and chance.
+fn is_trace_id(text: &str) -> bool {
+    let is_hex = |part: &str, len| part.len() == len && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut parts = text.split('-');
+    parts.next() == Some("1")
+        && parts.next().is_some_and(|part| is_hex(part, 8))
+        && parts.next().is_some_and(|part| is_hex(part, 24))
+        && parts.next().is_none()
+}
+
 /// A trace header as X-Ray has it: version, seconds since the Unix epoch, and chance.
 pub(crate) fn new_trace_id(now_s: u64) -> String {
     let (root, root_end, parent) = (fastrand::u32(..), fastrand::u64(..), fastrand::u64(..));
@@ -180,6 +205,36 @@ mod tests {
         assert!(trace.ends_with(";Sampled=0"), "{trace}");
         let lengths: Vec<usize> = trace.split(['-', ';', '=']).map(str::len).collect();
         assert_eq!(lengths, [4, 1, 8, 24, 6, 16, 7, 1]);
+    }
+
+    #[test]
+    fn a_trace_header_is_one_with_a_root() {
+        const ID: &str = "1-5759e988-bd862e3fe1be46a994272793";
+        let filled = |len: usize| format!("Root={ID};{}", "a=".repeat(len)).split_at(len).0.to_owned();
+        for (text, expected) in [
+            (format!("Root={ID}"), true),
+            (format!("Root={ID};Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1|68fd508a:5"), true),
+            (format!("Self=1-67891234-12456789abcdef012345678;Root={ID}; Other=a=b"), true),
+            (new_trace_id(1_700_000_000), true),
+            (String::new(), false),
+            ("no trace".to_owned(), false),
+            ("Parent=53995c3f42cd8ad8;Sampled=1".to_owned(), false),
+            (format!("Root={ID};Root={ID}"), false),
+            (format!("Root={ID};"), true),
+            (format!("Root={ID};Sampled"), false),
+            (format!("root={ID}"), false),
+            (format!("Root={ID}0"), false),
+            (format!("Root={ID}-0"), false),
+            ("Root=2-5759e988-bd862e3fe1be46a994272793".to_owned(), false),
+            ("Root=1-5759e98g-bd862e3fe1be46a994272793".to_owned(), false),
+            (format!("Root={ID};A=\u{fc}"), false),
+            (format!("Root={ID};A=\tb"), false),
+            (filled(limits::TRACE_HEADER_BYTES - 1), true),
+            (filled(limits::TRACE_HEADER_BYTES), true),
+            (filled(limits::TRACE_HEADER_BYTES + 1), false),
+        ] {
+            assert_eq!(is_trace_header(&text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -132,6 +132,9 @@ pub const EXTENSION_BODY_BYTES: u64 = 1024 * 1024;
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long an invocation may be allowed to take: AWS's largest setting.
+/// Longest trace header of a caller that is passed on, in bytes (AWS, `API_TraceHeader`).
+pub const TRACE_HEADER_BYTES: usize = 8192;
+
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// How long an invocation may be allowed to take on managed instances, if nobody waits for its answer; otherwise

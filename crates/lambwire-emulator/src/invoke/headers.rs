@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use super::reply::Exception;
-use crate::event::Event;
+use crate::event::{Event, is_trace_header};
 use crate::limits;
 
 /// How a function is invoked.
@@ -43,7 +43,7 @@ pub(super) fn event(headers: &HeaderMap, payload: Vec<u8>) -> Result<Event, Exce
     if let Some(identity) = text(headers, &COGNITO_IDENTITY)? {
         event = event.cognito_identity(identity);
     }
-    if let Some(trace_id) = text(headers, &TRACE_ID)? {
+    if let Some(trace_id) = trace_id(headers) {
         event = event.trace_id(trace_id);
     }
     if let Some(tenant_id) = text(headers, &TENANT_ID)? {
@@ -55,6 +55,16 @@ pub(super) fn event(headers: &HeaderMap, payload: Vec<u8>) -> Result<Event, Exce
         Some(other) => return Err(Exception::BadParameter(format!("no log type: {other}"))),
     }
     Ok(event)
+}
+
+/// The trace header of a caller; one that is none is as good as absent.
+pub(super) fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(&TRACE_ID)?;
+    let text = str::from_utf8(value.as_bytes()).ok().map(str::trim_ascii).filter(|text| is_trace_header(text));
+    if text.is_none() && !value.is_empty() {
+        log::warn!("the X-Amzn-Trace-Id of a caller is none of X-Ray's, and the event gets another: {value:?}");
+    }
+    text
 }
 
 /// The ARN of the durable execution that an event belongs to, for the reply's `X-Amz-Durable-Execution-Arn`: AWS's local
@@ -88,7 +98,7 @@ pub(super) fn durable_execution(headers: &HeaderMap, payload: &[u8]) -> Result<O
 const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
 const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context");
 const COGNITO_IDENTITY: HeaderName = HeaderName::from_static("x-amz-cognito-identity");
-const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+pub(super) const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-amz-tenant-id");
 const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
 const DURABLE_EXECUTION_NAME: HeaderName = HeaderName::from_static("x-amz-durable-execution-name");

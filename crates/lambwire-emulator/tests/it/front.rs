@@ -90,6 +90,16 @@ fn what_comes_along_is_passed_on() {
 }
 
 #[test]
+#[test]
+fn a_trace_header_that_is_none_is_as_good_as_absent() {
+    for header in ["no trace", "Root=1-5bef4de7", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;A=\u{fc}"] {
+        let (answer, given) = invoke(INVOKE, &[&format!("X-Amzn-Trace-Id: {header}")], b"1");
+        assert_eq!(answer.status, 200);
+        let trace_id = given.trace_id.unwrap();
+        assert!(trace_id.starts_with("Root=1-") && trace_id.ends_with(";Sampled=0"), "{trace_id}");
+    }
+}
+
 fn an_event_of_a_durable_execution_is_answered_with_its_arn() {
     let event = br#"{"DurableExecutionArn": "5f7cc616/83fe8366", "CheckpointToken": "t"}"#;
     for header in ["X-Dex-Handler-Invoke: true", "X-Amz-Durable-Execution-Name: order-1"] {

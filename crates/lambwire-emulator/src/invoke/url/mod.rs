@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{HeaderMap, HeaderValue, ORIGIN};
 
 use super::Service;
+use super::headers::{TRACE_ID, trace_id};
 use super::reply::{Exception, Reply};
 use crate::event::{Event, new_trace_id};
 use crate::queue::now_ms;
@@ -49,11 +50,8 @@ pub(super) async fn answer(request: Request<Incoming>, caller: IpAddr, service: 
         return Ok(reply);
     }
     let body = super::collect(body).await?;
-    let trace_id = trace_id(&mut head.headers);
-    let mut event = Event::new(event::event(*format, &head, &body, caller));
-    if let Some(trace_id) = trace_id {
-        event = event.trace_id(trace_id);
-    }
+    let trace_id = traced(&mut head.headers);
+    let event = Event::new(event::event(*format, &head, &body, caller)).trace_id(trace_id);
     let refused = |error| Exception::new(error, service.callers.is_reserved());
     let mut reply = if *is_streaming {
         let (job, response) = service.callers.streaming_job(event).map_err(refused)?;
@@ -71,10 +69,11 @@ pub(super) async fn answer(request: Request<Incoming>, caller: IpAddr, service: 
 }
 
 /// The trace header of a request, which gets one if it has none, as from AWS; the invocation has the same.
-fn trace_id(headers: &mut HeaderMap) -> Option<String> {
-    const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
-    if !headers.contains_key(TRACE_ID) {
-        headers.insert(TRACE_ID, HeaderValue::try_from(new_trace_id(now_ms() / 1000)).ok()?);
+fn traced(headers: &mut HeaderMap) -> String {
+    let trace_id = trace_id(headers).map_or_else(|| new_trace_id(now_ms() / 1000), str::to_owned);
+    // It is text that can be sent.
+    if let Ok(value) = HeaderValue::try_from(&trace_id) {
+        headers.insert(TRACE_ID, value);
     }
-    headers.get(TRACE_ID)?.to_str().ok().map(str::to_owned)
+    trace_id
 }

@@ -29,6 +29,10 @@ pub const STREAM_BYTES: u64 = 200 * 1024 * 1024;
 /// "Asynchronous invocation").
 pub const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 
+/// Most bytes of events that have failed and wait to be written to a pipe; those that come while there are more are dropped.
+/// Ours: some ten of the largest events.
+pub const DEAD_LETTER_BACKLOG_BYTES: usize = 64 * 1024 * 1024;
+
 /// Pieces of a streamed response between function and caller; the function waits while there are more.
 pub(crate) const STREAM_PIECES: usize = 2;
 
@@ -69,7 +73,7 @@ pub const PRINT_BACKLOG_BYTES: usize = 4 * 1024 * 1024;
 /// Most orders to the thread that writes lines.
 pub(crate) const PRINT_ORDERS: usize = 1024;
 
-/// How long the last lines have to be read before the program ends.
+/// How long the last lines, and the last events that have failed, have to be read before the program ends.
 pub const PRINT_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How often the memory of processes is looked at when invocations end, at most.
@@ -128,13 +132,13 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// (RIE, `rapi/server.go`).
 pub const EXTENSION_BODY_BYTES: u64 = 1024 * 1024;
 
+/// Longest trace header of a caller that is passed on, in bytes (AWS, `API_TraceHeader`).
+pub const TRACE_HEADER_BYTES: usize = 8192;
+
 /// How long an invocation may take if nothing else is said: AWS's default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long an invocation may be allowed to take: AWS's largest setting.
-/// Longest trace header of a caller that is passed on, in bytes (AWS, `API_TraceHeader`).
-pub const TRACE_HEADER_BYTES: usize = 8192;
-
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// How long an invocation may be allowed to take on managed instances, if nobody waits for its answer; otherwise

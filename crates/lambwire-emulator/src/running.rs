@@ -279,6 +279,9 @@ impl Parts {
         if owns_process {
             process::kill_children();
         }
+        if let Some(dead_letters) = &fleet.settings.dead_letters {
+            dead_letters.flush(limits::PRINT_PATIENCE);
+        }
         fleet.settings.printer.flush();
         console::flush(limits::PRINT_PATIENCE);
     }

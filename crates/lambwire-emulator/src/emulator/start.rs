@@ -13,7 +13,8 @@ use super::callers::reachable;
 use crate::arn;
 use crate::console::Printer;
 use crate::environment::{Capacity, Timeouts};
-use crate::fleet::{Registration, Settings, dead_letter};
+use crate::fleet::dead_letter::DeadLetters;
+use crate::fleet::{Registration, Settings};
 use crate::function::{self, Function};
 use crate::invoke::RieMode;
 use crate::limits;
@@ -42,10 +43,7 @@ impl Emulator {
         if !self.watched.is_empty() {
             self.watched.extend(self.function.variables.files().map(Path::to_owned));
         }
-        if let Some(path) = &self.dead_letters {
-            let unwritable = |error| StartError::DeadLetters { path: path.clone(), error };
-            dead_letter::open(path).map_err(unwritable)?;
-        }
+        let dead_letters = self.dead_letters.map(DeadLetters::open).transpose()?;
         let runtime_api = bind(self.runtime_api)?;
         let front = self.listen.map(bind).transpose()?;
         let url = self.url.map(bind).transpose()?;
@@ -90,7 +88,7 @@ impl Emulator {
                 metadata_token: self.function.metadata_token.clone(),
                 memory_mb: self.function.memory_mb,
                 printer: Printer::new(self.console, self.log_format, name, are_lines_open),
-                dead_letters: self.dead_letters,
+                dead_letters,
                 feed,
             },
             environments: if self.command.is_some() { self.environments } else { 1 },

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +25,7 @@ pub(crate) mod driver;
 pub(crate) mod member;
 mod records;
 
+use dead_letter::DeadLetters;
 use driver::Driver;
 use member::Member;
 
@@ -45,7 +45,7 @@ pub(crate) struct Settings {
     /// What the page shows.
     pub(crate) feed: Arc<Feed>,
     /// Where events go that have failed for good.
-    pub(crate) dead_letters: Option<PathBuf>,
+    pub(crate) dead_letters: Option<DeadLetters>,
 }
 
 /// How the environments of a function begin.
@@ -204,7 +204,7 @@ impl Fleet {
     /// Tries an event again, after a while, that has failed so many times; or puts it where dead letters go.
     pub(crate) fn retry(&self, invocation: Rc<Invocation>, tries: usize, answer: &Answer) {
         let (Some(delay), Some(this)) = (limits::RETRY_DELAYS.get(tries), self.this.upgrade()) else {
-            return dead_letter::keep(self.settings.dead_letters.as_deref(), &invocation, tries + 1, answer);
+            return dead_letter::keep(self.settings.dead_letters.as_ref(), &invocation, tries + 1, answer);
         };
         self.retrying.set(self.retrying.get() + 1);
         spawn_local(async move {

@@ -1,10 +1,13 @@
 //! Invoke over HTTP, as callers see it.
 
+use std::io::{BufRead, BufReader, Read};
 use std::net::{Shutdown, SocketAddr};
+use std::process::{Command, Stdio};
 use std::thread;
 
 use lambwire::limits::PAYLOAD_BYTES;
 use lambwire_emulator::{Event, Running, limits};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::library::{echo, quiet};
 use crate::life::fifo;
@@ -90,7 +93,6 @@ fn what_comes_along_is_passed_on() {
 }
 
 #[test]
-#[test]
 fn a_trace_header_that_is_none_is_as_good_as_absent() {
     for header in ["no trace", "Root=1-5bef4de7", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;A=\u{fc}"] {
         let (answer, given) = invoke(INVOKE, &[&format!("X-Amzn-Trace-Id: {header}")], b"1");
@@ -100,6 +102,7 @@ fn a_trace_header_that_is_none_is_as_good_as_absent() {
     }
 }
 
+#[test]
 fn an_event_of_a_durable_execution_is_answered_with_its_arn() {
     let event = br#"{"DurableExecutionArn": "5f7cc616/83fe8366", "CheckpointToken": "t"}"#;
     for header in ["X-Dex-Handler-Invoke: true", "X-Amz-Durable-Execution-Name: order-1"] {
@@ -406,6 +409,64 @@ fn events_that_cannot_be_kept_hold_up_nothing() {
         peer.respond(&given.id, b"3");
         assert_eq!(answer.join().unwrap().body, b"3");
     });
+    std::fs::remove_file(path).unwrap();
+}
+
+/// A pipe with a reader who reads when the test does.
+fn unread(name: &str) -> (std::path::PathBuf, std::fs::File) {
+    let path = fifo(name);
+    let reader = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    (path, reader)
+}
+
+/// Posts an event that is larger than a pipe, and nobody waits for.
+fn post_large(address: SocketAddr) -> String {
+    let event = format!("\"{}\"", "x".repeat(200 * 1024));
+    assert_eq!(post(address, INVOKE, &["X-Amz-Invocation-Type: Event"], event.as_bytes()).status, 202);
+    event
+}
+
+#[test]
+fn a_reader_of_failed_events_may_be_slow_and_gets_them_whole() {
+    let (path, reader) = unread("slowly-read");
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).dead_letters(&path).start().unwrap();
+    let event = post_large(emulator.listens().unwrap());
+    let mut peer = Peer::connect(emulator.runtime_api());
+    for _ in 0..3 {
+        let given = peer.next();
+        peer.fail(&given.id, br#"{"errorType":"E"}"#);
+    }
+    let mut lines = BufReader::new(reader).lines();
+    let mut letter = String::new();
+    thread::scope(|scope| {
+        // The emulator has other things to do before anybody reads.
+        let answer = scope.spawn(|| emulator.invoke_blocking(Event::new("2")).unwrap());
+        let given = peer.next();
+        peer.respond(&given.id, b"3");
+        assert_eq!(answer.join().unwrap().body, b"3");
+        letter = lines.next().unwrap().unwrap();
+    });
+    let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
+    assert_eq!(letter["requestPayload"].to_string(), event);
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn an_emulator_ends_and_names_failed_events_that_nobody_has_read() {
+    let (path, mut reader) = unread("never-read");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "0", "--dead-letter", path.to_str().unwrap(), "--", "false"]).env_remove("RUST_LOG");
+    let mut emulator = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(emulator.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
+    post_large(ready["listen"].as_str().unwrap().parse().unwrap());
+    // It is being written.
+    reader.read_exact(&mut [0]).unwrap();
+    kill_process(Pid::from_child(&emulator), Signal::TERM).unwrap();
+    let said = String::from_utf8(emulator.wait_with_output().unwrap().stderr).unwrap();
+    let expected = format!("1 event that has failed cannot be kept in {}: nobody has read it", path.display());
+    assert!(said.contains(&expected), "{said}");
     std::fs::remove_file(path).unwrap();
 }
 

@@ -3,7 +3,7 @@ export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 members := if os() == "linux" { "--workspace" } else { "" }
 
 # Everything that has to hold before a change is merged
-check: fmt clippy test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie workers languages counts fuzz-seeds simulate conformance-quick docs-test
+check: fmt clippy scripts test doc nostd panic-free static bootstrap bootstrap-min deny unsafe rie workers languages counts fuzz-seeds simulate conformance-quick docs-test
 
 # What a change has to pass anywhere: nothing but Rust is needed
 quick: fmt
@@ -27,6 +27,11 @@ clippy:
 test:
     cargo test --workspace
     cargo test --quiet -p lambwire-mio --no-default-features --lib
+
+# Every name that a script in Python takes from another is there
+scripts:
+    scripts/install.sh python3
+    python3 scripts/imports.py
 
 # The documentation builds, and its links lead somewhere
 doc:

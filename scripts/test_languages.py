@@ -11,8 +11,8 @@ import threading
 from base64 import b64encode
 
 from test_rie import Rie, check
-from test_workers import HANDLERS as COMMON, LANGUAGES
-from worker_pipes import LIMIT, SIZES
+from test_workers import HANDLERS as COMMON
+from worker_pipes import LANGUAGES, LIMIT, SIZES
 
 QUERY = '{"queryStringParameters":{"foo":"bar"}}'
 QUERY_ANSWER = {"statusCode": 200, "body": 'queryStringParameters, {"foo":"bar"}'}

@@ -7,8 +7,6 @@ import json
 import os
 import socket
 import sys
-import threading
-import time
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,21 +98,16 @@ class Daemon:
     def __init__(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
-        self.sent = []
-        threading.Thread(target=self.listen, daemon=True).start()
-
-    def listen(self):
-        while True:
-            self.sent.append(self.socket.recv(65536))
+        self.socket.setblocking(False)
 
     def take(self):
-        """Trees of names, annotations and errors; ids and times are never the same."""
-        count = -1
-        while count != len(self.sent):
-            count = len(self.sent)
-            time.sleep(0.3)
-        sent, self.sent = self.sent, []
-        return sorted(json.dumps(tree(json.loads(each.split(b"\n", 1)[1]))) for each in sent)
+        """Trees of names, annotations and errors; ids and times are never the same. What was sent has come by then."""
+        sent = []
+        while True:
+            try:
+                sent.append(self.socket.recv(65536))
+            except BlockingIOError:
+                return sorted(json.dumps(tree(json.loads(each.split(b"\n", 1)[1]))) for each in sent)
 
 
 def tree(segment):

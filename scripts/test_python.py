@@ -170,7 +170,7 @@ class Emulated:
 
 
 # Lines of the emulator, and those with which each client tells a report.
-OTHERS = re.compile(r"(START|END|REPORT) RequestId|bootstrap: |    |\[ERROR\] \w+|Traceback |\xa0|\S+ RequestId: .*Error")
+OTHERS = re.compile(r"(START|END|REPORT) RequestId|bootstrap: |lambwire-emulator: |    |\[ERROR\] \w+|Traceback |\xa0|\S+ RequestId: .*Error")
 SECRETS = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?(Z|\+0000)", "TIME"),

@@ -1,7 +1,7 @@
 //! What a caller hands in, and what the runtime gets of it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lambwire::{Context, InvocationId, RequestId, SendError};
 use uuid::Uuid;
@@ -18,6 +18,7 @@ pub struct Event {
     pub(crate) cognito_identity: Option<String>,
     pub(crate) tenant_id: Option<String>,
     pub(crate) wants_tail: bool,
+    pub(crate) timeout: Option<Duration>,
     /// The id that the caller wishes for.
     pub(crate) request_id: Option<String>,
 }
@@ -60,6 +61,14 @@ impl Event {
     #[must_use]
     pub fn tenant_id(mut self, tenant_id: impl Into<String>) -> Self {
         self.tenant_id = Some(tenant_id.into());
+        self
+    }
+
+    /// How long this event may take, if that is less than any may: for tests of what happens then, which need not hurry all
+    /// other events.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 

@@ -9,7 +9,7 @@ use lambwire_emulator::{Console, Emulator, Event, Outcome, Running, limits};
 use smol::future::poll_once;
 
 use crate::child;
-use crate::library::{quiet, with_more_time};
+use crate::library::{self, AMPLE, brief, quiet};
 use crate::peer::{Given, Peer, accepted, said};
 use crate::runtime_api::{INVALID_ID, INVALID_MODE, response_path, transition};
 use crate::wire::{Wire, post_bytes};
@@ -186,15 +186,15 @@ fn what_is_under_way_at_the_end_is_carried_out() {
     });
 }
 
-fn start_program(n: usize, timeout: Duration) -> Running {
+fn start_program(n: usize) -> Running {
     let emulator = Emulator::new(child::concurrent_runtime()).console(Console::Silent).concurrency(n);
-    emulator.timeout(timeout).init_timeout(Duration::from_secs(300)).start().unwrap()
+    emulator.timeout(AMPLE).init_timeout(AMPLE).start().unwrap()
 }
 
 #[test]
 fn a_program_finds_how_many_invocations_it_is_given_at_a_time() {
     for n in [0, 1, limits::CONCURRENCY, limits::CONCURRENCY + 1] {
-        let emulator = start_program(n, Duration::from_secs(300));
+        let emulator = start_program(n);
         let answer = |event: &str| emulator.invoke_blocking(Event::new(event)).unwrap().body;
         let expected = n.clamp(1, limits::CONCURRENCY).to_string();
         assert_eq!(answer("variable AWS_LAMBDA_MAX_CONCURRENCY"), expected.as_bytes());
@@ -204,7 +204,7 @@ fn a_program_finds_how_many_invocations_it_is_given_at_a_time() {
 
 #[test]
 fn a_program_that_dies_fails_all_that_it_has_and_is_started_again() {
-    let emulator = start_program(3, Duration::from_secs(300));
+    let emulator = start_program(3);
     smol::block_on(async {
         let mut hanging = [0; 2].map(|_| Box::pin(emulator.invoke(Event::new("hang"))));
         for hung in &mut hanging {
@@ -225,15 +225,12 @@ fn a_program_that_dies_fails_all_that_it_has_and_is_started_again() {
 
 #[test]
 fn a_time_out_does_not_end_the_program() {
-    with_more_time(|time| {
-        let emulator = start_program(2, time);
-        let pid = || emulator.invoke_blocking(Event::new("pid")).unwrap();
-        let before = pid();
-        let answer = emulator.invoke_blocking(Event::new("hang")).unwrap();
-        let late = format!("Task timed out after {}.00 seconds", time.as_secs());
-        assert!(String::from_utf8(answer.body).unwrap().contains(&late));
-        assert_eq!(pid().body, before.body);
-    });
+    let emulator = start_program(2);
+    let pid = || emulator.invoke_blocking(Event::new("pid")).unwrap();
+    let before = pid();
+    let answer = emulator.invoke_blocking(brief("hang")).unwrap();
+    assert!(String::from_utf8(answer.body).unwrap().contains(library::TIMED_OUT));
+    assert_eq!(pid().body, before.body);
 }
 
 #[test]

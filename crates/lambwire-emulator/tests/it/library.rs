@@ -1,6 +1,5 @@
 //! The library with a runtime in this process: what callers get of what the runtime says.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -24,14 +23,12 @@ pub(crate) fn quiet() -> Emulator {
     emulator.timeout(AMPLE).init_timeout(AMPLE)
 }
 
-/// Runs a test of a time limit with a longer and longer one, until it holds: on a busy machine, what has to come within a
-/// short one may be late.
-#[track_caller]
-pub(crate) fn with_more_time(test: impl Fn(Duration)) {
-    let is_in_time = |seconds| catch_unwind(AssertUnwindSafe(|| test(Duration::from_secs(seconds)))).is_ok();
-    if ![2, 20].into_iter().any(is_in_time) {
-        test(Duration::from_secs(200));
-    }
+/// What becomes of an event that takes longer than it may.
+pub(crate) const TIMED_OUT: &str = "Task timed out after 1.00 seconds";
+
+/// An event that may take a second, and others all the time that they need.
+pub(crate) fn brief(payload: &str) -> Event {
+    Event::new(payload).timeout(Duration::from_secs(1))
 }
 
 /// Invokes the function while `play` plays its runtime.

@@ -12,7 +12,7 @@ use lambwire_emulator::limits::EXTENSION_BODY_BYTES;
 use lambwire_emulator::{Answer, Console, Emulator, Event, Running};
 use smol::future;
 
-use crate::library::{AMPLE, start, with_more_time};
+use crate::library::{AMPLE, TIMED_OUT, brief, start};
 use crate::wire::{Answered, Wire};
 
 /// Says that this process is to be a runtime, and which.
@@ -142,32 +142,27 @@ fn the_last_word_is_had_at_the_end_of_the_emulator_and_the_program_ends_well() {
 #[test]
 fn the_last_word_is_had_when_a_program_takes_too_long_and_it_is_started_again() {
     for role in TRANSPORTS {
-        with_more_time(|time| {
-            let program = Program::new(role, "timeout");
-            let emulator = program.emulator().timeout(time).start().unwrap();
-            let late = invoke(&emulator, "hang");
-            let timed_out = format!("Task timed out after {}.00 seconds", time.as_secs());
-            assert!(String::from_utf8(late.body).unwrap().contains(&timed_out));
-            assert_eq!(invoke(&emulator, "hello").body, b"hello");
-            assert_eq!(program.said(), "last word, 0\n", "{role}");
-            drop(emulator);
-            assert_eq!(program.said(), "last word, 0\nlast word, 0\n", "{role}");
-        });
+        let program = Program::new(role, "timeout");
+        let emulator = program.emulator().start().unwrap();
+        let late = emulator.invoke_blocking(brief("hang")).unwrap();
+        assert!(String::from_utf8(late.body).unwrap().contains(TIMED_OUT));
+        assert_eq!(invoke(&emulator, "hello").body, b"hello");
+        assert_eq!(program.said(), "last word, 0\n", "{role}");
+        drop(emulator);
+        assert_eq!(program.said(), "last word, 0\nlast word, 0\n", "{role}");
     }
 }
 
 #[test]
 fn a_program_that_registers_behind_its_first_invocation_is_killed_without_a_word() {
-    with_more_time(|time| {
-        let program = Program::new("late", "late");
-        let emulator = program.emulator().timeout(time).start().unwrap();
-        invoke(&emulator, "first");
-        invoke(&emulator, "hang");
-        assert_eq!(invoke(&emulator, "first of another").body, b"");
-        assert_eq!(program.said(), "");
-        // Until it has this one, it might not hear the signal that ends it.
-        assert_eq!(invoke(&emulator, "second").body, b"second");
-    });
+    let program = Program::new("late", "late");
+    let emulator = program.emulator().start().unwrap();
+    invoke(&emulator, "first");
+    emulator.invoke_blocking(brief("hang")).unwrap();
+    assert_eq!(invoke(&emulator, "first of another").body, b"");
+    assert_eq!(program.said(), "");
+    // Until it has this one, it might not hear the signal that ends it.
+    assert_eq!(invoke(&emulator, "second").body, b"second");
 }
 
 /// The child says so if it gets the signal. It ends when the program has got it, and by then it would have it, too.

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use lambwire_emulator::Event;
 
-use crate::root::{Root, expect_answer, expect_error, leaving, with_more_time};
+use crate::root::{Root, expect_answer, expect_error, expect_timed_out_saying, margin};
 
 #[test]
 fn a_program_is_run_anew_for_every_event() {
@@ -82,11 +82,9 @@ fn who_ignores_the_ends_of_children_hears_of_them_all_the_same() {
 
 #[test]
 fn a_program_out_of_time_is_ended() {
-    let root = Root::new().with_program("app", "#!/bin/sh\necho dozing >&2\nsleep 1000\n");
-    with_more_time(|time| {
-        let running = root.serve(&["--exec", &leaving(time), "app"]);
-        expect_error(&running, "{}", "Function.TimedOut", &["dozing"]);
-    });
+    let script = "#!/bin/sh\necho dozing >&2\n: >\"$LAMBDA_TASK_ROOT/said\"\nsleep 1000\n";
+    let root = Root::new().with_program("app", script);
+    expect_timed_out_saying(&root, &root.serve(&["--exec", &margin(), "app"]), "{}", "dozing");
 }
 
 #[test]

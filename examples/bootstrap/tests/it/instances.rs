@@ -5,11 +5,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::thread::scope;
+use std::time::Duration;
 
 use lambwire_emulator::{Event, Outcome, Running};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::root::{NEXT, Root, expect_answer, expect_error, expect_request, wait_for, with_more_time};
+use crate::root::{NEXT, Root, expect_answer, expect_error, expect_error_of, expect_request, wait_for};
 
 /// A handler that answers when as many files as the event says are there, after it has made one of its own.
 const MEETING: &str = r#"
@@ -73,19 +74,19 @@ fn one_whose_event_is_over_is_replaced_and_the_next_event_is_answered() {
     let root = Root::new()
         .with("app.sh", "echo $$ >> loaded\nhandler() { [ \"$1\" != 1000 ] || sleep 1000; echo \"[$$]\"; }\n");
     for arguments in [&["--workers", "2", "app.handler"][..], &["app.handler"]] {
-        with_more_time(|time| {
-            let running = root.emulator(arguments).concurrency(CONCURRENCY).timeout(time).start().unwrap();
-            let late = format!("timed out after {}.00 seconds", time.as_secs());
-            scope(|scope| {
-                for _ in 0..3 {
-                    scope.spawn(|| expect_error(&running, "1000", "Sandbox.Timedout", &[&late]));
-                }
-            });
+        let running = serve(&root, arguments);
+        let brief = || Event::new("1000").timeout(Duration::from_secs(2));
+        scope(|scope| {
             for _ in 0..3 {
-                let answer = running.invoke_blocking(Event::new("1")).unwrap();
-                assert_eq!(answer.outcome, Outcome::Success, "{}", String::from_utf8_lossy(&answer.body));
+                scope.spawn(|| {
+                    expect_error_of(&running, brief(), "Sandbox.Timedout", &["timed out after 2.00 seconds"])
+                });
             }
         });
+        for _ in 0..3 {
+            let answer = running.invoke_blocking(Event::new("1")).unwrap();
+            assert_eq!(answer.outcome, Outcome::Success, "{}", String::from_utf8_lossy(&answer.body));
+        }
     }
 }
 

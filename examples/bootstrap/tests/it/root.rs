@@ -4,7 +4,6 @@ use std::fs;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -125,19 +124,18 @@ impl Drop for Root {
     }
 }
 
-/// The option by which so much of [`PATIENCE`] is left for an event.
-pub(crate) fn leaving(time: Duration) -> String {
-    format!("--deadline-margin={}", (PATIENCE - time).as_millis())
+/// The option by which the bootstrap gives up on an event so long before its deadline. Others have [`PATIENCE`].
+pub(crate) fn margin() -> String {
+    format!("--deadline-margin={}", MARGIN.as_millis())
 }
 
-/// Runs a test of a time limit with a longer and longer one, until it holds: on a busy machine, what has to come within a
-/// short one may be late.
-#[track_caller]
-pub(crate) fn with_more_time(test: impl Fn(Duration)) {
-    let is_in_time = |seconds| catch_unwind(AssertUnwindSafe(|| test(Duration::from_secs(seconds)))).is_ok();
-    if ![2, 20].into_iter().any(is_in_time) {
-        test(Duration::from_secs(200));
-    }
+const MARGIN: Duration = Duration::from_secs(150);
+
+/// The time of an event on which a bootstrap with that [`margin`] gives up after two seconds.
+pub(crate) const BRIEF: Duration = Duration::from_secs(152);
+
+pub(crate) fn brief(event: &str) -> Event {
+    Event::new(event).timeout(BRIEF)
 }
 
 /// Sends an event and expects this answer.
@@ -151,7 +149,13 @@ pub(crate) fn expect_answer(running: &Running, event: &str, expected: &str) {
 /// Sends an event and expects an error of this type, whose report has all of `parts` in it.
 #[track_caller]
 pub(crate) fn expect_error(running: &Running, event: &str, error_type: &str, parts: &[&str]) -> Answer {
-    let answer = running.invoke_blocking(Event::new(event)).unwrap();
+    expect_error_of(running, Event::new(event), error_type, parts)
+}
+
+/// The same of an event with more to it.
+#[track_caller]
+pub(crate) fn expect_error_of(running: &Running, event: Event, error_type: &str, parts: &[&str]) -> Answer {
+    let answer = running.invoke_blocking(event).unwrap();
     let body = String::from_utf8_lossy(&answer.body).into_owned();
     assert_eq!(answer.outcome, Outcome::Failure, "{body}");
     assert!(body.contains(&format!("\"errorType\":\"{error_type}\"")), "{body}");
@@ -161,12 +165,31 @@ pub(crate) fn expect_error(running: &Running, event: &str, error_type: &str, par
     answer
 }
 
+/// Has an event time out once its handler has said these words and has made the file `said`: a busy machine may not let it
+/// come so far at first.
+#[track_caller]
+pub(crate) fn expect_timed_out_saying(root: &Root, running: &Running, event: &str, words: &str) {
+    loop {
+        let answer = expect_error_of(running, brief(event), "Function.TimedOut", &[]);
+        if root.path("said").exists() {
+            let body = String::from_utf8(answer.body).unwrap();
+            return assert!(body.contains(words), "{words:?} is not in {body}");
+        }
+    }
+}
+
 /// Reads what comes at once, which begins so.
 #[track_caller]
 pub(crate) fn expect_request(connection: &mut TcpStream, line: &str) {
+    let request = request(connection);
+    assert!(request.starts_with(line), "{request}");
+}
+
+/// What comes at once, with all that is no text escaped.
+pub(crate) fn request(connection: &mut TcpStream) -> String {
     let mut request = [0; 4096];
     let len = connection.read(&mut request).unwrap();
-    assert!(request[..len].starts_with(line.as_bytes()), "{}", request[..len].escape_ascii());
+    request[..len].escape_ascii().to_string()
 }
 
 #[track_caller]

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use lambwire_emulator::{Event, Outcome};
 
-use crate::root::{Root, expect_answer, expect_error, leaving, with_more_time};
+use crate::root::{Root, expect_answer, expect_error, expect_timed_out_saying, margin};
 
 #[test]
 fn a_function_answers_with_what_it_prints() {
@@ -110,14 +110,12 @@ fn a_large_event_and_a_large_answer_pass() {
 
 #[test]
 fn a_handler_out_of_time_is_reported_with_its_log_and_replaced() {
-    let root = Root::new()
-        .with("app.sh", "handler() { [ \"$1\" = 0 ] && { echo stuck in here >&2; sleep 1000; }; echo 1; }\n");
-    with_more_time(|time| {
-        let running = root.serve(&[&leaving(time), "app.handler"]);
-        expect_answer(&running, "1", "1");
-        expect_error(&running, "0", "Function.TimedOut", &["stuck in here"]);
-        expect_answer(&running, "1", "1");
-    });
+    let stuck = "{ echo stuck in here >&2; : >\"$LAMBDA_TASK_ROOT/said\"; sleep 1000; }";
+    let root = Root::new().with("app.sh", format!("handler() {{ [ \"$1\" = 0 ] && {stuck}; echo 1; }}\n"));
+    let running = root.serve(&[&margin(), "app.handler"]);
+    expect_answer(&running, "1", "1");
+    expect_timed_out_saying(&root, &running, "0", "stuck in here");
+    expect_answer(&running, "1", "1");
 }
 
 #[test]

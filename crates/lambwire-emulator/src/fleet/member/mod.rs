@@ -249,7 +249,9 @@ impl Member {
             Some(Caller::Nobody { .. }) => limits::MANAGED_TIMEOUT,
             _ => limits::MAX_TIMEOUT,
         };
-        let timeout = self.settings.timeouts.invocation.map(|timeout| timeout.min(longest));
+        let own = held.invocation.event().timeout;
+        let timeout =
+            self.settings.timeouts.invocation.into_iter().chain(own).min().map(|timeout| timeout.min(longest));
         self.thaw();
         // Without a time-out, a deadline that no program takes for near.
         let timeout_ms = timeout.unwrap_or(limits::MAX_TIMEOUT).as_millis();

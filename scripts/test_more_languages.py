@@ -126,6 +126,14 @@ proc handler {event context} { catch { close stdout; close stderr }; catch { ren
 end
 """,
 }
+# Files that also run by themselves, as is usual in their languages: what is printed then is printed by nobody here.
+DIRECTLY = {
+    "bun": "if (import.meta.main || Bun.main === import.meta.path) console.log('run'); export const handler = () => 1;",
+    "deno": "if (import.meta.main || Deno.mainModule === import.meta.url) console.log('run'); export const handler = () => 1;",
+    "tcl": "if {$::argv0 eq [info script] || $::tcl_interactive || $::argc} { puts run }\nproc handler {event context} { return 1 }\n",
+    "guile": "(if (equal? (car (command-line)) (current-filename)) (display \"run\"))\n(define (handler event context) 1)\n",
+    "r": "if (sys.nframe() == 0L) cat('run')\nhandler <- function(event, context) 1\n",
+}
 # What is raised that says little of itself, or fails when it is asked, and a part of what is told.
 ODD_TYPESCRIPT = {
     "const e: any = new Error('x'); e.cause = e; throw e": "x", "throw undefined": "undefined", "throw Symbol('s')": "Symbol(s)",
@@ -218,6 +226,10 @@ def pipes(language, root):
         for event in ("1", "2", "3"):
             trace = f"Root={event}"
             check(f"{language}: spoilt: {running.logged()}", value(running.invoke(event, trace_id=trace)), int(event))
+    if language in DIRECTLY:
+        with start(DIRECTLY[language]) as running:
+            running.ready()
+            check(f"{language}: is not what is run", (value(running.invoke("1")), running.logged()), (1, ""))
     form, odd = ODD[language]
     for raised, part in odd.items():
         with start(form % raised) as running:

@@ -71,6 +71,9 @@ proc lambwire::load_handler {} {
     # Its output is the log.
     foreach log {stdout stderr} { interp share {} $log handler }
     handler eval [list array unset env LAMBWIRE_*]
+    # A file that also runs by itself finds here that it is not what is run.
+    handler eval [list set argv0 $::argv0]
+    handler eval { set argv {}; set argc 0; set tcl_interactive 0 }
     handler eval { fconfigure stdout -buffering line -encoding utf-8; fconfigure stderr -encoding utf-8 }
     if {[catch { handler eval [list source -encoding utf-8 $file] } message options]} {
         give_up [report $message $options]

@@ -25,7 +25,7 @@ main() {
     scripts/image.sh x86_64 hello >/dev/null
     env "$environment" CARGO_PROFILE_RELEASE_PANIC=abort CARGO_PROFILE_RELEASE_STRIP=true \
         cargo build -q --release --target $TARGET -p lambwire-mio -p lambwire-smol -p tokio-adapter --examples
-    peer env "$environment" cargo build --target $TARGET
+    peer env "$environment" cargo build --target $TARGET --bin smol-many --bin lambda-runtime
     peer cargo build --bin bench --bin lambda-runtime
 
     cp "$target/bootstrap/tiny" "$target/$TARGET/bootstrap/hello" "$target/$TARGET/release/examples"/echo{,-smol,-tokio} \

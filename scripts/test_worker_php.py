@@ -68,6 +68,7 @@ PIECES = {
 # Files, and the function that is asked for, and its answer.
 FOUND = {
     ("return fn ($event) => 'returned';", "handler"): "returned",
+    ("spl_autoload_register(fn ($class) => throw new Exception($class)); return fn () => 'strict';", "handler"): "strict",
     ("return new class { function __invoke() { return 'invoked'; } };", "handler"): "invoked",
     ("return new class { function handler() { return 'method'; } };", "handler"): "method",
     ("return ['handler' => fn () => 'first', 'other' => fn () => 'second'];", "other"): "second",

@@ -330,7 +330,17 @@ final class Handler
         $this->takesObjects = (bool) array_intersect($types, ['stdClass', 'object']);
         $types = self::types($parameters[1] ?? null);
         $this->takesBref = in_array('Bref\Context\Context', $types)
-            || $isReturned && $types === [] && class_exists('Bref\Context\Context');
+            || $isReturned && $types === [] && self::hasClass('Bref\Context\Context');
+    }
+
+    // There are autoloaders that throw where they find no class.
+    private static function hasClass(string $name): bool
+    {
+        try {
+            return class_exists($name);
+        } catch (\Throwable) {
+            return false;
+        }
     }
 
     private static function types(?\ReflectionParameter $parameter): array
@@ -347,7 +357,7 @@ final class Handler
         if (is_array($returned) && isset($returned[$name])) {
             $returned = $returned[$name];
         }
-        if ($returned instanceof \Psr\Http\Server\RequestHandlerInterface && class_exists('Bref\Event\Http\Psr15Handler')) {
+        if ($returned instanceof \Psr\Http\Server\RequestHandlerInterface && self::hasClass('Bref\Event\Http\Psr15Handler')) {
             $returned = new \Bref\Event\Http\Psr15Handler($returned);
         }
         $method = [$returned, $returned instanceof \Bref\Event\Handler ? 'handle' : $name];

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from worker_pipes import PHP, Ended, Root, check, dies_of_sigterm, outlives_sigterm, try_all
+from worker_pipes import PHP, Ended, Root, check, dies_of_sigterm, is_reported, outlives_sigterm, try_all
 
 SAME = "<?php function handler(stdClass|array|string|int|float|bool|null $event) { return $event; }"
 OBJECTS = "<?php function handler(object $event) { return $event; }"
@@ -305,7 +305,11 @@ def signals(root):
         return 0
     dies_of_sigterm(root, SIGNAL % "throw new Exception('at the end');", "flushed\nshut down\n")
     outlives_sigterm(root, SIGNAL % "")
-    return 2
+    throws = "pcntl_async_signals(true); pcntl_signal(SIGALRM, fn () => throw new DomainException('late'));"
+    with root.serve(f"<?php {throws} function handler() {{ pcntl_alarm(1); return 1; }}") as running:
+        running.invoke("{}")
+        is_reported("between events", running.hear(), "fatal", "DomainException", "late")
+    return 3
 
 
 def logs(root):

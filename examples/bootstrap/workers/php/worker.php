@@ -187,7 +187,8 @@ final class Frames
     {
         $head = '';
         do {
-            $this->hasHandlerOfSigterm() && $this->waitWithSignals();
+            // What a handler of signals throws is no matter of the next event.
+            ($this->hasHandlerOfSigterm() || $this->hasSignals && pcntl_async_signals()) && $this->waitWithSignals();
             $head .= $this->checked(fgets($this->events));
         } while (substr($head, -1) !== "\n");
         [$kind, $id, $context, $body] = explode(' ', $head);

@@ -5,13 +5,20 @@
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
 
 use lambwire::{
     ACCEPTED_BODY, Body, CompleteRequest, Context, MessageReader, Progress, Reply, Request, RequestId, Server,
     StreamError,
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    let Err(error) = listen() else { return ExitCode::SUCCESS };
+    eprintln!("server: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn listen() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
     serve(&listener, std::env::args().skip(1), &mut std::io::stdout())

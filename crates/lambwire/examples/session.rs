@@ -5,15 +5,22 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
+use std::process::ExitCode;
 use std::thread::sleep;
 
 use lambwire::{
     Action, Body, Context, ENV_RUNTIME_API, Error, ErrorReport, Mode, Pipelining, Reply, Request, Session, Turn,
 };
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    println!("the end: {}", run(&std::env::var(ENV_RUNTIME_API)?)?);
-    Ok(())
+fn main() -> ExitCode {
+    match std::env::var(ENV_RUNTIME_API).map_err(Into::into).and_then(|api| run(&api)) {
+        Ok(end) => println!("the end: {end}"),
+        Err(error) => {
+            eprintln!("session: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// Handles one event after another, until the request for the next one fails, and says why.

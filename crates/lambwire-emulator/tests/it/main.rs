@@ -23,6 +23,7 @@ mod rie_managed;
 mod runtime_api;
 mod several;
 mod sigterm;
+mod start_errors;
 mod storm;
 mod streaming;
 mod telemetry;

@@ -79,9 +79,12 @@ impl Iterator for TextChars<'_> {
 impl TextChars<'_> {
     /// The character of the four digits to come, and of a second escape if the first is half a pair.
     fn unicode(&mut self) -> char {
-        let Some(first) = four_digits(&mut self.rest) else {
+        let mut ahead = self.rest.clone();
+        let Some(first) = four_digits(&mut ahead) else {
+            // What stands in place of digits is text of its own.
             return char::REPLACEMENT_CHARACTER;
         };
+        self.rest = ahead;
         if (0xd800..0xdc00).contains(&first) {
             let mut ahead = self.rest.clone();
             if ahead.next() == Some('\\') && ahead.next() == Some('u') {
@@ -294,7 +297,8 @@ mod tests {
         check(r#"{"a":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00"}"#, &["a"], Some("\"\\/\u{8}\u{c}\n\r\té😀"));
         check(r#"{"a":"\ud83d!\ude00\ud83d\u0041"}"#, &["a"], Some("\u{fffd}!\u{fffd}\u{fffd}A"));
         check(r#"{"a":"\ud83d\n"}"#, &["a"], Some("\u{fffd}\n"));
-        check(r#"{"a":"\u12"}"#, &["a"], Some("\u{fffd}"));
+        check(r#"{"a":"\u12"}"#, &["a"], Some("\u{fffd}12"));
+        check(r#"{"a":"\u\n\u12\t\u123\"\uzz"}"#, &["a"], Some("\u{fffd}\n\u{fffd}12\t\u{fffd}123\"\u{fffd}zz"));
         assert_eq!(at::<Text<'_>>(br#"{"a":"b"}"#, &["a"]).and_then(|text| text.as_str()), Some("b"));
         assert_eq!(at::<Text<'_>>(br#"{"a":"\n"}"#, &["a"]).and_then(|text| text.as_str()), None);
     }

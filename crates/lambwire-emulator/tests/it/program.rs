@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -30,11 +29,11 @@ pub(crate) fn with_program(options: &[&str], program: &str) -> Command {
     command
 }
 
-pub(crate) fn shell(options: &[&str], script: &str) -> Output {
+fn shell(options: &[&str], script: &str) -> Output {
     with_program(options, "sh").args(["-c", script]).output().unwrap()
 }
 
-pub(crate) fn stdout(output: &Output) -> &str {
+fn stdout(output: &Output) -> &str {
     str::from_utf8(&output.stdout).unwrap()
 }
 
@@ -198,6 +197,21 @@ fn one_shot_keeps_what_the_program_prints_out_of_the_answer() {
     let output = shell(&["--timeout", "300", "--event-json", "{}"], "echo hello; exit 3");
     assert!(stdout(&output).starts_with(r#"{"errorType":"Runtime.ExitError""#));
     assert!(stderr(&output).contains("hello\n"));
+}
+
+#[test]
+fn who_has_closed_standard_output_hears_what_is_lost() {
+    for (redirection, count) in [(">&-", 1), (">/dev/null", 0), ("", 0)] {
+        let emulator = emulator(&["--timeout", "300", "--event-json", "1"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec \"$@\" {redirection}"), "sh"]).env_remove("RUST_LOG");
+        command.arg(emulator.get_program()).args(emulator.get_args());
+        command.envs(emulator.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let said = stderr(&output).matches("standard output is closed, or /dev/null: the answer is lost").count();
+        assert_eq!(said, count, "{redirection}: {}", stderr(&output));
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lambwire_emulator::{Event, Guard, InvokeError, Outcome, Running, Stderr, limits, shown, watch};
+use rustix::fs::OFlags;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
@@ -52,6 +53,11 @@ fn main() -> ExitCode {
             }
         })
         .init();
+    if is_stdout_closed() {
+        let is_one_shot = args.as_ref().is_some_and(Args::is_one_shot);
+        let lost = if is_one_shot { "the answer is" } else { "the line `ready` and what functions print are" };
+        log::warn!("standard output is closed, or /dev/null: {lost} lost");
+    }
     match run(args, rie.as_ref()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
@@ -118,6 +124,15 @@ async fn apart<T: Send + 'static>(
 ) -> Result<T, Box<dyn Error>> {
     let args = args.clone();
     Ok(spawn_blocking(move || work(&args)).await??)
+}
+
+/// Whether standard output was closed. Rust has opened /dev/null in its place then, for reading, too, which a shell does not
+/// do for `>/dev/null`.
+fn is_stdout_closed() -> bool {
+    let device = |path: &str| fs::metadata(path).ok().map(|metadata| metadata.rdev());
+    let own = device("/dev/stdout");
+    let flags = rustix::fs::fcntl_getfl(io::stdout());
+    own.is_some() && own == device("/dev/null") && flags.is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR)
 }
 
 /// Whether this is to outlive its terminal: whoever has started it, such as nohup, ignores SIGHUP, the first of signals.

@@ -129,7 +129,7 @@ impl Args {
     }
 
     /// Whether one event is sent, and no callers are listened for.
-    fn is_one_shot(&self) -> bool {
+    pub(crate) fn is_one_shot(&self) -> bool {
         self.event.is_some() || self.event_json.is_some()
     }
 

@@ -202,7 +202,7 @@ def answers_by_one_line(programs):
 def is_told(what, programs):
     """An image with a mistake says so at its start, in words that the docs explain."""
     base, lines, words = MISTAKES[what]
-    # As on Lambda, but that nobody listens.
+    # As on Lambda, but that nobody listens: a container has an address 127.0.0.1 of its own, and nothing else in it.
     command = ["podman", "run", "--rm", *CONFINED, "--env", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1"]
     with tempfile.TemporaryDirectory() as directory:
         dockerfile = os.path.join(directory, "Dockerfile")

@@ -70,8 +70,14 @@ fn replay(args: &Replay) -> Result<bool, String> {
     for replay::Difference { exchange, request, what } in &differences {
         print(&format!("{exchange} {request}\n      {what}\n"))?;
     }
-    print(&format!("{} exchanges, {} differences\n", exchanges.len(), differences.len()))?;
+    let (exchanges, found) = (counted(exchanges.len(), "exchange"), counted(differences.len(), "difference"));
+    print(&format!("{exchanges}, {found}\n"))?;
     Ok(differences.is_empty())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 fn try_runtime(args: &Runtime) -> Result<bool, String> {

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -214,12 +215,18 @@ fn either_end_may_reset() {
     assert_eq!(read_error(&runtime), ErrorKind::ConnectionReset);
 }
 
+/// A port that nobody else gets for as long as the socket is there, and at which nobody listens.
+fn unlistened() -> (OwnedFd, SocketAddr) {
+    let reserved = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&reserved, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = getsockname(&reserved).unwrap().try_into().unwrap();
+    (reserved, address)
+}
+
 #[test]
 fn where_nobody_listens_a_connection_is_reset() {
-    // Nobody else gets its port meanwhile.
-    let closed = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    bind(&closed, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-    let (proxy, _seen) = start(getsockname(&closed).unwrap().try_into().unwrap());
+    let (_reserved, closed) = unlistened();
+    let (proxy, _seen) = start(closed);
     let mut runtime = TcpStream::connect(proxy).unwrap();
     // The reset may come before or after it has written, and is seen once.
     let failed = runtime.write_all(NEXT).and_then(|()| runtime.read_exact(&mut [0])).unwrap_err();
@@ -352,9 +359,9 @@ fn what_is_wrong_with_a_command_line_is_named() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(said(&["true"], None).contains("AWS_LAMBDA_RUNTIME_API is not set"));
-    assert!(said(&[], Some("127.0.0.1:1")).contains("usage: proxy PROGRAM"));
-    assert!(
-        said(&["/nonexistent/runtime"], Some("127.0.0.1:1"))
-            .contains("cannot start /nonexistent/runtime: No such file")
-    );
+    let (_reserved, api) = unlistened();
+    let api = Some(api.to_string());
+    assert!(said(&[], api.as_deref()).contains("usage: proxy PROGRAM"));
+    let missing = said(&["/nonexistent/runtime"], api.as_deref());
+    assert!(missing.contains("cannot start /nonexistent/runtime: No such file"), "{missing}");
 }

@@ -29,6 +29,13 @@ pub fn table(outcomes: &[Outcome]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{name:<34} {must:>9} {should:>9} {survives:>9} {skipped:>8}");
     }
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for outcome in outcomes.iter().filter(|outcome| is_skipped(outcome)) {
+        *reasons.entry(outcome.verdict.what()).or_default() += 1;
+    }
+    for (reason, count) in reasons {
+        let _ = writeln!(out, "{count} skipped: {reason}");
+    }
     for outcome in outcomes.iter().filter(|outcome| outcome.verdict.failed()) {
         let Outcome { number, title, severity, verdict, .. } = outcome;
         let _ = write!(out, "\n{number} ({severity}) {title}\n      {}: {}\n", verdict.word(), verdict.what());

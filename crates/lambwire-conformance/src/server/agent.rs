@@ -2,7 +2,7 @@
 //! What a runtime says to the API, the kit says itself.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -37,10 +37,9 @@ pub(crate) fn prepare(bootstrap: &Path) -> io::Result<Receiver<Agent>> {
     let (tx, rx) = mpsc::channel();
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let mut line = String::new();
-            let _ = BufReader::new(&stream).read_line(&mut line);
             // Whoever says something else is no agent.
-            let Ok(environment) = serde_json::from_str(&line) else { continue };
+            let Some(environment) = first_line(&stream, ENVIRONMENT_BYTES) else { continue };
+            let Ok(environment) = serde_json::from_str(&environment) else { continue };
             if tx.send(Agent { stream, environment }).is_err() {
                 return;
             }
@@ -61,7 +60,39 @@ pub fn agent(kit: SocketAddr) -> io::Result<u8> {
         .collect();
     let line = serde_json::to_string(&environment)?;
     writeln!(stream, "{line}")?;
-    let mut order = String::new();
-    BufReader::new(stream).read_line(&mut order)?;
-    Ok(order.trim().parse().unwrap_or_default())
+    Ok(first_line(stream, ORDER_BYTES).and_then(|order| order.trim().parse().ok()).unwrap_or_default())
+}
+
+/// Longest line that says an environment, in bytes. Linux gives a program 6 MiB of variables and arguments at most (execve(2)),
+/// and JSON may take two bytes for one of text.
+const ENVIRONMENT_BYTES: u64 = 12 * 1024 * 1024;
+
+/// Longest line that says an exit status, in bytes: three digits, and some room.
+const ORDER_BYTES: u64 = 16;
+
+/// The first line of so many bytes at most; `None` if it is longer, or no text, or does not end.
+fn first_line(stream: impl Read, most: u64) -> Option<String> {
+    let mut line = String::new();
+    BufReader::new(stream.take(most)).read_line(&mut line).ok()?;
+    line.ends_with('\n').then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_at_the_limit_is_read_and_one_byte_more_is_not() {
+        for (text, most, expected) in [
+            ("ab\ncd", 2, None),
+            ("ab\ncd", 3, Some("ab\n")),
+            ("ab\ncd", 4, Some("ab\n")),
+            ("ab", 4, None),
+            ("", 4, None),
+        ] {
+            assert_eq!(first_line(text.as_bytes(), most).as_deref(), expected, "{text:?} {most}");
+        }
+        assert_eq!(first_line(&b"\xff\n"[..], 4), None);
+        assert_eq!(first_line(std::io::repeat(b'a'), ORDER_BYTES), None);
+    }
 }

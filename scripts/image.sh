@@ -8,8 +8,15 @@ environment=$(scripts/musl.sh "$1")
 [ "$1" != aarch64 ] || export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=aarch64-linux-gnu-gcc
 # A panic aborts, so that nobody unwinds. A program at a fixed address has no list of places to put right, and nothing that
 # could be protected once that is done. A page saved between sections is a page that is not read in when the program starts.
-# Code that repeats becomes a function.
+# Code that repeats becomes a function. Values are not printed for debugging, an option that is not stable.
+export RUSTC_BOOTSTRAP=1
 export RUSTFLAGS="-Cforce-unwind-tables=no -Crelocation-model=static -Clink-args=-Wl,-z,noseparate-code,-z,norelro,--build-id=none \
-    -Cllvm-args=-enable-machine-outliner=always"
+    -Cllvm-args=-enable-machine-outliner=always -Zfmt-debug=none"
+# The places of panics are not to be named by where this machine has the sources. The bootstrap has no place for them: they
+# are 6 KB.
+for index in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+    RUSTFLAGS+=" --remap-path-prefix=$index/="
+done
+[ "$2" != bootstrap ] || RUSTFLAGS+=" -Zlocation-detail=none"
 env "$environment" cargo build -q --profile bootstrap --target "$target" -p "$2"
 echo "${CARGO_TARGET_DIR:-target}/$target/bootstrap/$2"

@@ -5,7 +5,8 @@
 # Where rustup has the target, that is all. Elsewhere, or for `own`, Debian's rustc gets a standard library built from
 # Debian's source package, in .tools/musl: the libraries, and beside them in self-contained/ what a static program is
 # linked with. It is one for programs that abort when they panic, and without tables to unwind by, it has no backtraces and
-# needs none of what reads them. It is made for size: the places of its panics are named by short paths.
+# needs none of what reads them. It is made for size: its values are not printed for debugging (`{:?}`), the places of
+# its panics are named by short paths or not at all, and a stack that overflows ends a program by SIGSEGV without a word.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -129,12 +130,14 @@ C
 }
 
 standard_library() {
+    source_for_size
     mkdir "$work/src"
     printf '#![no_std]\n' >"$work/src/lib.rs"
     printf '[package]\nname = "only_std"\nedition = "2024"\n[workspace]\n' >"$work/Cargo.toml"
     env -u RUSTUP_TOOLCHAIN -u CARGO_ENCODED_RUSTFLAGS -u RUSTC_WRAPPER -u RUSTC_WORKSPACE_WRAPPER \
-        RUSTC=$RUSTC RUSTC_BOOTSTRAP=1 \
-        RUSTFLAGS="-Cembed-bitcode=yes -Cforce-unwind-tables=no --remap-path-prefix=$SOURCE/=" \
+        RUSTC="$work/rustc" RUSTC_BOOTSTRAP=1 \
+        RUSTFLAGS="-Cembed-bitcode=yes -Cforce-unwind-tables=no -Zfmt-debug=none -Zlocation-detail=none \
+            --remap-path-prefix=sysroot/lib/rustlib/src/rust/library/= --remap-path-prefix=$work/sysroot/lib/rustlib/src/rust/library/=" \
         CARGO_PROFILE_RELEASE_PANIC=abort CARGO_PROFILE_RELEASE_OPT_LEVEL=z CARGO_TARGET_DIR="$work/target" \
         $CARGO build -q --release -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size --target $TARGET \
         --manifest-path "$work/Cargo.toml" >&2
@@ -142,11 +145,36 @@ standard_library() {
     mv "$work/target/$TARGET/release/deps"/*.rlib "$work/lib/"
 }
 
+# The source without what no flag leaves out of it: what looks where a stack has overflowed, which std does without under Miri,
+# and is 8 KB and some system calls of each start; and how texts and errors of I/O are printed for debugging.
+source_for_size() {
+    mkdir -p "$work/sysroot/lib/rustlib/src/rust"
+    cp -r $SOURCE "$work/sysroot/lib/rustlib/src/rust/"
+    change std/src/sys/pal/unix/stack_overflow.rs '\|//|!s/\<miri\>/all()/'
+    change core/src/fmt/mod.rs '/^impl Debug for str {$/,/^}$/s/fn fmt(.*{$/& return Ok(());/'
+    change std/src/io/error.rs '/^impl fmt::Debug for Error {$/,/^}$/s/fn fmt(.*{$/& return Ok(());/'
+    ln -s /usr/lib/rustlib/$HOST "$work/sysroot/lib/rustlib/"
+    compiler_of "$work/sysroot" "$work/rustc"
+}
+
+change() {
+    sed -i "$2" "$work/sysroot/lib/rustlib/src/rust/library/$1"
+    if cmp -s "$SOURCE/$1" "$work/sysroot/lib/rustlib/src/rust/library/$1"; then
+        echo "musl.sh: nothing in $SOURCE/$1 is $2" >&2
+        return 1
+    fi
+}
+
 # Build scripts and procedural macros are for this machine, whose library is Debian's.
 compiler() {
     ln -sfn /usr/lib/rustlib/{$HOST,src} "$SYSROOT/lib/rustlib/"
-    printf '#!/bin/sh\nexec %s --sysroot "%s" "$@"\n' $RUSTC "$SYSROOT" >"$SYSROOT/rustc"
-    chmod +x "$SYSROOT/rustc"
+    compiler_of "$SYSROOT" "$SYSROOT/rustc"
+}
+
+# Makes the compiler that has its libraries in a place.
+compiler_of() {
+    printf '#!/bin/sh\nexec %s --sysroot "%s" "$@"\n' $RUSTC "$1" >"$2"
+    chmod +x "$2"
 }
 
 main "$@"

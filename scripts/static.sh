@@ -25,6 +25,7 @@ main() {
         is_static "$program"
         asks_no_processor "$program"
         [[ $program != *-linux-musl/* ]] || is_of_musl "$program"
+        names_no_machine "$program"
         is_within "$program" "$bytes"
         starts_alone "$program"
     done
@@ -50,6 +51,11 @@ asks_no_processor() {
 is_of_musl() {
     grep -qaF 'No error information' "$1" || fail "$1 has nothing of musl in it"
     ! grep -qaE 'GLIBC_[0-9]|GNU C Library' "$1" || fail "$1 has something of glibc in it"
+}
+
+# The place of a panic is a name of a file, which is not to be that of this machine.
+names_no_machine() {
+    ! grep -qaF "${CARGO_HOME:-$HOME/.cargo}/" "$1" || fail "$1 names places of this machine"
 }
 
 is_within() {

@@ -4,10 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a build that cannot go on ends")]
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
-use miniz_oxide::deflate::compress_to_vec;
+use zopfli::{Format, Options};
 
 /// What each is called, the files that it consists of, and what lines that are comments begin with.
 const WORKERS: [(&str, &[&str], &str); 7] = [
@@ -27,17 +27,14 @@ const DOCSTRING: &str = "\"\"\"";
 /// Where the space before a line counts, or may be part of a text.
 const INDENTED: [&str; 2] = ["python", "sh"];
 
-/// How hard deflate tries: as hard as it can.
-const LEVEL: u8 = 10;
-
 fn main() {
     let to = env::var_os("OUT_DIR").unwrap();
     println!("cargo:rerun-if-changed=workers");
     for (name, files, comment) in WORKERS {
         let texts = files.iter().map(|file| fs::read_to_string(Path::new("workers").join(file)).unwrap());
         let text = without_comments(&texts.collect::<String>(), comment, INDENTED.contains(&name));
-        let packed = compress_to_vec(text.as_bytes(), LEVEL);
-        fs::write(Path::new(&to).join(name), packed).unwrap();
+        let packed = File::create(Path::new(&to).join(name)).unwrap();
+        zopfli::compress(Options::default(), Format::Deflate, text.as_bytes(), packed).unwrap();
     }
 }
 

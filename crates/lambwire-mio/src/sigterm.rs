@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::process::exit;
+use std::thread;
 
 use lambwire::RequestKind;
 use signal_hook::consts::SIGTERM;
@@ -33,13 +34,14 @@ pub fn on_sigterm(api: &str, finish: impl FnOnce() + Send + 'static) -> Result<(
         Err(Error::Rejected(_)) => {}
         registered => send(&mut runtime.socket, runtime.conversation.extension_next(&registered?))?,
     }
-    std::thread::spawn(move || {
+    let wait = move || {
         // The signal writes a byte. The other end stays open.
         let _ = heard.read_exact(&mut [0]);
         finish();
         // The request for an event, which gets no reply, has to stand till here.
         drop(runtime);
         exit(0)
-    });
+    };
+    thread::Builder::new().spawn(wait).map_err(cannot)?;
     Ok(())
 }

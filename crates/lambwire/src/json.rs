@@ -144,8 +144,9 @@ pub(crate) fn at<'a, T: Deserialize<'a>>(json: &'a [u8], keys: &[&str]) -> Optio
 
 /// Shows each element of the array under `key` to `each`, in order, if all of them are of type `T`, and says whether
 /// they are.
-pub(crate) fn for_each<'a, T: Deserialize<'a>>(json: &'a [u8], key: &str, each: impl FnMut(T)) -> bool {
-    find(json, &[key], Each::new(|_: T| ())).is_some() && find(json, &[key], Each::new(each)).is_some()
+pub(crate) fn for_each<'a, T: Deserialize<'a>>(json: &'a [u8], key: &str, each: &mut dyn FnMut(T)) -> bool {
+    let look = |each: &mut dyn FnMut(T)| find(json, &[key], Each { each }).is_some();
+    look(&mut |_| ()) && look(each)
 }
 
 /// Runs `seed` over what stands under `keys`, if the text is not nested too deep.
@@ -215,18 +216,11 @@ impl<'a, S: DeserializeSeed<'a>> Visitor<'a> for At<'_, S> {
     }
 }
 
-struct Each<T, F> {
-    each: F,
-    element: PhantomData<T>,
+struct Each<'e, T> {
+    each: &'e mut dyn FnMut(T),
 }
 
-impl<T, F: FnMut(T)> Each<T, F> {
-    fn new(each: F) -> Self {
-        Self { each, element: PhantomData }
-    }
-}
-
-impl<'a, T: Deserialize<'a>, F: FnMut(T)> DeserializeSeed<'a> for Each<T, F> {
+impl<'a, T: Deserialize<'a>> DeserializeSeed<'a> for Each<'_, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -234,14 +228,14 @@ impl<'a, T: Deserialize<'a>, F: FnMut(T)> DeserializeSeed<'a> for Each<T, F> {
     }
 }
 
-impl<'a, T: Deserialize<'a>, F: FnMut(T)> Visitor<'a> for Each<T, F> {
+impl<'a, T: Deserialize<'a>> Visitor<'a> for Each<'_, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")
     }
 
-    fn visit_seq<S: SeqAccess<'a>>(mut self, mut seq: S) -> Result<(), S::Error> {
+    fn visit_seq<S: SeqAccess<'a>>(self, mut seq: S) -> Result<(), S::Error> {
         while let Some(element) = seq.next_element()? {
             (self.each)(element);
         }
@@ -321,7 +315,7 @@ mod tests {
     fn elements_are_shown_if_all_are_of_the_type() {
         let shown = |json: &[u8]| {
             let mut elements = Vec::new();
-            for_each(json, "a", |element: u64| elements.push(element)).then_some(elements)
+            for_each(json, "a", &mut |element: u64| elements.push(element)).then_some(elements)
         };
         assert_eq!(shown(br#"{"a":[1,2,3]}"#), Some(std::vec![1, 2, 3]));
         assert_eq!(shown(br#"{"a":[1,"2",3]}"#), None);

@@ -180,8 +180,8 @@ impl<'a> ReceivedReport<'a> {
     /// strings (Python; Node, under the key `trace`), an array of objects (Go), or one string (LLRT).
     pub fn for_each_frame(&self, mut each: impl FnMut(StackFrame<'a>)) {
         for key in ["stackTrace", "trace"] {
-            let found = for_each(self.json, key, |line| each(StackFrame::Line(line)))
-                || for_each(self.json, key, |Call(frame)| each(frame))
+            let found = for_each(self.json, key, &mut |line| each(StackFrame::Line(line)))
+                || for_each(self.json, key, &mut |Call(frame)| each(frame))
                 || at(self.json, &[key]).map(|line| each(StackFrame::Line(line))).is_some();
             if found {
                 return;

@@ -4,13 +4,13 @@ use std::env;
 use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use lexopt::Error;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
 use crate::server::Mode;
+use crate::text;
 
 pub(crate) const HELP: &str = "\
 Runs a Lambda handler written in anything.
@@ -99,7 +99,7 @@ impl Options {
 
     /// How many events may be answered at a time, by the command line or else by Lambda.
     pub(crate) fn worker_count(&self) -> usize {
-        let of_lambda = || env::var(MAX_CONCURRENCY).ok()?.parse().ok();
+        let of_lambda = || count(&env::var(MAX_CONCURRENCY).ok()?);
         self.workers.or_else(of_lambda).map_or(1, |count| count.get().into())
     }
 
@@ -115,7 +115,39 @@ impl Options {
 
 /// Reads the command line, without the name of the program.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
-    read(arguments).map_err(text_of)
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut options = Options::default();
+    let mut values = Vec::new();
+    let mut is_invoke = false;
+    while let Some(argument) = parser.next().map_err(text_of)? {
+        match argument {
+            Long("help") | Short('h') => return Ok(Request::Help),
+            Long("version") | Short('V') => return Ok(Request::Version),
+            Long("exec") => options.is_exec = true,
+            Long("interpreter") => options.interpreter = Some(value(&mut parser)?.into()),
+            Long("worker") => options.worker_files.push(value(&mut parser)?.into()),
+            Long("workers") => options.workers = Some(number(&mut parser, "--workers", COUNT, count)?),
+            Long("in-process") => options.in_process = Some(number(&mut parser, "--in-process", COUNT, count)?),
+            Long("deadline-margin") => {
+                let read = |text: &str| text::number(text).map(Duration::from_millis);
+                options.margin = Some(number(&mut parser, "--deadline-margin", "a number of milliseconds", read)?);
+            }
+            Long("sigterm") => options.wants_sigterm = true,
+            Long("listen") => options.listen = Some(value(&mut parser)?),
+            Value(value) if value == "invoke" && values.is_empty() && !is_invoke => is_invoke = true,
+            Value(value) if values.len() < if is_invoke { 2 } else { 1 } => values.push(value),
+            Short('c') if values == ["/bin/sh"] => return Err(SHELL_FORM.to_owned()),
+            argument => return Err(text_of(argument.unexpected())),
+        }
+    }
+    let mut values = values.into_iter();
+    options.handler = values.next().map(|value| value.string().map_err(text_of)).transpose()?;
+    let event = values.next().unwrap_or_else(|| "{}".into());
+    Ok(if is_invoke { Request::Invoke(options, event) } else { Request::Serve(options) })
+}
+
+fn value(parser: &mut lexopt::Parser) -> Result<OsString, String> {
+    parser.value().map_err(text_of)
 }
 
 /// What is wrong with it. The smallest build knows no values as they are debugged, which is how lexopt names some.
@@ -130,46 +162,23 @@ fn text_of(error: Error) -> String {
     }
 }
 
-fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Error> {
-    let mut parser = lexopt::Parser::from_args(arguments);
-    let mut options = Options::default();
-    let mut values = Vec::new();
-    let mut is_invoke = false;
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("help") | Short('h') => return Ok(Request::Help),
-            Long("version") | Short('V') => return Ok(Request::Version),
-            Long("exec") => options.is_exec = true,
-            Long("interpreter") => options.interpreter = Some(parser.value()?.into()),
-            Long("worker") => options.worker_files.push(parser.value()?.into()),
-            Long("workers") => options.workers = Some(number(&mut parser, "--workers", COUNT)?),
-            Long("in-process") => options.in_process = Some(number(&mut parser, "--in-process", COUNT)?),
-            Long("deadline-margin") => {
-                options.margin =
-                    Some(Duration::from_millis(number(&mut parser, "--deadline-margin", "a number of milliseconds")?));
-            }
-            Long("sigterm") => options.wants_sigterm = true,
-            Long("listen") => options.listen = Some(parser.value()?),
-            Value(value) if value == "invoke" && values.is_empty() && !is_invoke => is_invoke = true,
-            Value(value) if values.len() < if is_invoke { 2 } else { 1 } => values.push(value),
-            Short('c') if values == ["/bin/sh"] => return Err(SHELL_FORM.into()),
-            argument => return Err(argument.unexpected()),
-        }
-    }
-    let mut values = values.into_iter();
-    options.handler = values.next().map(|value| value.string()).transpose()?;
-    let event = values.next().unwrap_or_else(|| "{}".into());
-    Ok(if is_invoke { Request::Invoke(options, event) } else { Request::Serve(options) })
-}
-
 /// What counts processes, or events.
 const COUNT: &str = "a number from 1 to 65535";
 
+fn count(text: &str) -> Option<NonZero<u16>> {
+    text::number(text).and_then(NonZero::new)
+}
+
 /// The value of an option that is a number.
-fn number<T: FromStr>(parser: &mut lexopt::Parser, option: &str, expected: &str) -> Result<T, Error> {
-    let value = parser.value()?;
-    let number = value.to_str().and_then(|text| text.parse().ok());
-    number.ok_or_else(|| format!("{option} takes {expected}, not '{}'", value.display()).into())
+fn number<T>(
+    parser: &mut lexopt::Parser,
+    option: &str,
+    expected: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<T, String> {
+    let value = value(parser)?;
+    let number = value.to_str().and_then(read);
+    number.ok_or_else(|| format!("{option} takes {expected}, not '{}'", value.display()))
 }
 
 #[cfg(test)]

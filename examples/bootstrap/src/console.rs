@@ -137,7 +137,8 @@ mod tests {
             line(None),
             r#"{"timestamp":"2026-11-28T23:59:59.000Z","level":"ERROR","message":"a \"b\"\nc","requestId":"id"}"#
         );
-        let failure = Failure { stack: vec!["x:1".to_owned(), "y:2".to_owned()], ..Failure::new("T", "m") };
+        let mut failure = Failure::new("T", "m");
+        failure.stack.extend(["x:1".to_owned(), "y:2".to_owned()]);
         assert_eq!(
             line(Some(&failure)),
             r#"{"timestamp":"2026-11-28T23:59:59.000Z","level":"ERROR","message":"m","errorType":"T","errorMessage":"m","requestId":"id","stackTrace":["x:1","y:2"]}"#

@@ -4,9 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::diagnosis;
 use crate::failure::Failure;
 use crate::file;
 use crate::language::{Language, Worker};
+use crate::text;
 
 /// What the line begins with, but for the sign of a comment.
 const MARK: &str = "lambwire-worker:";
@@ -23,6 +25,9 @@ pub(crate) fn languages(named: &[PathBuf], root: &Path, handler: &Path) -> Resul
     let mut languages = Vec::new();
     for path in named {
         let path = root.join(path);
+        if let Some(failure) = diagnosis::of_kind(&path) {
+            return Err(failure);
+        }
         let head = file::read(&path, HEAD_BYTES)
             .map_err(|error| bad(&path, &format!("cannot be read as the worker of a language: {error}")))?;
         let line = marked_line(&head).ok_or_else(|| {
@@ -31,7 +36,8 @@ pub(crate) fn languages(named: &[PathBuf], root: &Path, handler: &Path) -> Resul
         languages.push(read(&path, &line)?);
     }
     let beside = handler.parent().unwrap_or(root);
-    for folder in [beside, root].iter().take(if beside == root { 1 } else { 2 }) {
+    let is_root = beside.as_os_str() == root.as_os_str();
+    for folder in [beside, root].iter().take(if is_root { 1 } else { 2 }) {
         for path in files(&folder.join(FOLDER)) {
             // There may be a folder of this name with other things in it.
             if let Some(line) = file::read(&path, HEAD_BYTES).ok().as_deref().and_then(marked_line) {
@@ -47,7 +53,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         if path.is_file() {
-            files.insert(files.partition_point(|other| *other < path), path);
+            files.insert(files.partition_point(|other| other.as_os_str() < path.as_os_str()), path);
         }
     }
     files
@@ -56,7 +62,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// What stands behind the mark, in a line that is whole.
 fn marked_line(head: &[u8]) -> Option<String> {
     let head = String::from_utf8_lossy(head);
-    let (_, rest) = head.split_once(MARK)?;
+    let rest = head.get(text::find(&head, MARK)? + MARK.len()..)?;
     rest.split_once('\n').map(|(line, _)| line.to_owned())
 }
 

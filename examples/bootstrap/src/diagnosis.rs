@@ -101,7 +101,7 @@ fn of_elf(path: &Path) -> Option<Failure> {
 pub(crate) fn of_libraries(program: &Path) -> Option<Failure> {
     let usual = usual_places();
     let mut seen = vec![program.to_owned()];
-    let mut missing = Vec::new();
+    let mut missing = String::new();
     let mut at = 0;
     while let Some(path) = seen.get(at).cloned() {
         at += 1;
@@ -110,13 +110,16 @@ pub(crate) fn of_libraries(program: &Path) -> Option<Failure> {
             let places = search.iter().chain(&usual);
             let found = places.map(|place| place.join(&library)).find(|path| path.is_file());
             match found {
-                Some(found) if !seen.contains(&found) => seen.push(found),
+                Some(found) if seen.iter().all(|path| path.as_os_str() != found.as_os_str()) => seen.push(found),
                 Some(_) => {}
-                None => missing.push(format!("{library} (needed by {})", path.display())),
+                None => {
+                    let comma = if missing.is_empty() { "" } else { ", " };
+                    missing += &format!("{comma}{library} (needed by {})", path.display());
+                }
             }
         }
     }
-    let message = format!("{} lacks shared libraries: {}", program.display(), missing.join(", "));
+    let message = format!("{} lacks shared libraries: {missing}", program.display());
     (!missing.is_empty()).then(|| Failure::new("Runtime.MissingLibrary", message))
 }
 

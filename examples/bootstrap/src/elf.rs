@@ -92,9 +92,14 @@ fn wants(path: &Path, data: &[u8]) -> Elf {
     Elf::Ours { loader, needed, search }
 }
 
-/// A place that may be relative to the directory of the program.
+/// A place that may be relative to the directory of the program, whose name stands first then.
 fn expand(place: &str, program: &Path) -> PathBuf {
-    let origin = program.canonicalize().ok().and_then(|path| Some(path.parent()?.display().to_string()));
-    let origin = origin.unwrap_or_default();
-    place.replace("$ORIGIN", &origin).replace("${ORIGIN}", &origin).into()
+    let rest = ORIGIN.iter().find_map(|name| place.strip_prefix(name));
+    let Some(rest) = rest else { return place.into() };
+    let mut expanded = file::real_path(program).and_then(|path| Some(path.parent()?.to_owned())).unwrap_or_default();
+    expanded.as_mut_os_string().push(rest);
+    expanded
 }
+
+/// What loaders take for the directory of the program.
+const ORIGIN: [&str; 2] = ["$ORIGIN", "${ORIGIN}"];

@@ -55,6 +55,9 @@ pub(crate) fn this() -> Option<PathBuf> {
     let this = env::current_exe().ok().filter(|this| this.is_file());
     this.or_else(|| {
         let called = PathBuf::from(env::args_os().next()?);
-        if called.components().count() > 1 { called.canonicalize().ok() } else { find_program(called.to_str()?) }
+        if called.components().count() == 1 {
+            return find_program(called.to_str()?);
+        }
+        Some(env::current_dir().ok()?.join(called)).filter(|this| this.is_file())
     })
 }

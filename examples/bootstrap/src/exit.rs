@@ -50,7 +50,7 @@ impl fmt::Display for Exit {
 }
 
 /// The numbers are those that POSIX has fixed, and some of Linux.
-fn signal_name(number: i32) -> Option<&'static str> {
+pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
     Some(match number {
         1 => "SIGHUP",
         2 => "SIGINT",

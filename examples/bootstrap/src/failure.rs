@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::{Deref, DerefMut};
 
 use lambwire_mio::lambwire::{ErrorReport, ReceivedReport, StackFrame};
 
@@ -9,14 +10,19 @@ use crate::exit::Exit;
 use crate::frame::too_large;
 use crate::json::is_json;
 use crate::shutdown;
+use crate::text;
 
 /// Members of a report that nothing here knows: with one of them, it is reported as it came. `trace` is how AWS's client for
 /// Node calls a stack.
 const MEMBERS: [&str; 2] = [r#""trace":"#, r#""cause":"#];
 
-/// What went wrong, as it is reported to the caller and in the log.
+/// What went wrong, as it is reported to the caller and in the log. It is as large as a pointer, since nearly everything here
+/// returns one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Parts>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parts {
     /// What kind of thing, such as `Runtime.NoInterpreter` or the class of an exception.
     pub(crate) error_type: String,
     pub(crate) message: String,
@@ -30,13 +36,11 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(error_type: &str, message: impl Into<String>) -> Self {
-        Self {
-            error_type: error_type.to_owned(),
-            message: message.into(),
-            stack: Vec::new(),
-            log: String::new(),
-            written: None,
-        }
+        Self::of(error_type.to_owned(), message.into())
+    }
+
+    fn of(error_type: String, message: String) -> Self {
+        Self(Box::new(Parts { error_type, message, stack: Vec::new(), log: String::new(), written: None }))
     }
 
     /// Reads the report of a worker. One that is not JSON is taken for a message.
@@ -52,11 +56,14 @@ impl Failure {
         let message = report.message().map(|text| text.to_string());
         let text = str::from_utf8(json).ok().filter(|text| is_json(text));
         let is_whole = error_type.is_some() && message.is_some();
-        let written = text.filter(|text| is_whole && MEMBERS.iter().any(|member| text.contains(member)));
+        let written = text.filter(|text| is_whole && MEMBERS.iter().any(|member| text::contains(text, member)));
         let written = written.map(str::to_owned);
         let error_type = error_type.unwrap_or_else(|| "Function.Unknown".to_owned());
         let message = message.unwrap_or_else(|| String::from_utf8_lossy(json).into_owned());
-        Self { error_type, message, stack, log: String::new(), written }
+        let mut failure = Self::of(error_type, message);
+        failure.stack = stack;
+        failure.written = written;
+        failure
     }
 
     /// A program has ended when it should not have. `log` is the end of its log.
@@ -67,7 +74,7 @@ impl Failure {
             let message = format!("{what} {exit} {when}, as the bootstrap was ending: {why}");
             return Self::new("Runtime.ExitError", message);
         }
-        let is_out_of_memory = log.contains("outofmemory");
+        let is_out_of_memory = text::contains(&log, "outofmemory");
         let error_type = if is_out_of_memory { "Runtime.OutOfMemory" } else { "Runtime.ExitError" };
         Self::new(error_type, format!("{what} {exit} {when}"))
     }
@@ -89,7 +96,7 @@ impl Failure {
 
     /// Whether the worker has logged it itself: that for Node does, as AWS's client does it.
     pub(crate) fn is_logged(&self) -> bool {
-        self.written.as_ref().is_some_and(|json| json.contains(MEMBERS[0]))
+        self.written.as_ref().is_some_and(|json| text::contains(json, MEMBERS[0]))
     }
 
     /// Adds what the log says last to a failure that does not say where it happened.
@@ -111,6 +118,20 @@ impl Failure {
             &format!("{}; the last lines of its log:\n{}", self.message, self.log)
         };
         send(&ErrorReport { message, error_type: &self.error_type, stack_trace: &stack, written })
+    }
+}
+
+impl Deref for Failure {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
     }
 }
 
@@ -157,7 +178,8 @@ mod tests {
         assert_eq!(reported, "a; the last lines of its log:\nx\ny");
         assert_eq!(failure.to_string(), "T: a");
         assert_eq!(Failure::new("T", "a").with_log(""), Failure::new("T", "a"));
-        let failure = Failure { stack: vec!["at b".to_owned()], ..Failure::new("T", "a") };
+        let mut failure = Failure::new("T", "a");
+        failure.stack.push("at b".to_owned());
         assert_eq!(failure.with_log("x").log, "");
     }
 }

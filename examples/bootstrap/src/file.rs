@@ -1,13 +1,14 @@
 //! What stands in files.
 
-use std::fs::{File, metadata};
+use std::fs::{File, metadata, read_link};
 use std::io::{self, Read};
-use std::path::Path;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 
 /// Reads the first `limit` bytes of a file. What is none, such as a FIFO, may have no end, and nobody who writes to it.
 pub(crate) fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
     if !metadata(&path)?.is_file() {
-        return Err(io::Error::other("it is no file"));
+        return Err(io::ErrorKind::InvalidInput.into());
     }
     read_open(File::open(path)?, limit)
 }
@@ -23,4 +24,10 @@ pub(crate) fn read_open(file: File, limit: u64) -> io::Result<Vec<u8>> {
 pub(crate) fn read_text(path: impl AsRef<Path>) -> String {
     let read = read(path, u64::MAX).unwrap_or_default();
     String::from_utf8_lossy(&read).into_owned()
+}
+
+/// The path of a file without symbolic links, as the kernel has it. That of the C library is 2 KB.
+pub(crate) fn real_path(path: &Path) -> Option<PathBuf> {
+    let file = File::open(path).ok()?;
+    read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()
 }

@@ -6,6 +6,8 @@ use std::io::Write;
 
 use lambwire_mio::lambwire::limits;
 
+use crate::text;
+
 /// Longest first line of a frame, in bytes, its line feed included: the longest kind, the longest id, a length and what
 /// is between them have 146.
 pub(crate) const HEAD_BYTES: usize = 160;
@@ -140,7 +142,7 @@ pub(crate) fn too_large(len: usize) -> String {
 fn decimal(digits: &[u8]) -> Option<usize> {
     // `parse` would take a sign, too.
     let is_number = digits.iter().all(u8::is_ascii_digit);
-    is_number.then(|| str::from_utf8(digits).ok()?.parse().ok()).flatten()
+    is_number.then(|| text::number(str::from_utf8(digits).ok()?)).flatten()
 }
 
 impl BadFrame {

@@ -28,8 +28,9 @@ pub(crate) fn resolve(
     languages.extend(&EMBEDDED);
     if path.is_file() {
         return match (diagnosis::of_mode(&path), meant_by(handler, &path, &languages)) {
-            (Some(failure), Some(meant)) => {
-                Err(Failure { message: format!("{}; {meant}", failure.message), ..failure })
+            (Some(mut failure), Some(meant)) => {
+                failure.message += &format!("; {meant}");
+                Err(failure)
             }
             _ => Ok(Program::new(path)),
         };
@@ -145,11 +146,11 @@ fn not_found(handler: &str, root: &Path, path: &Path, languages: &[&'static Lang
     let Some((stem, _)) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) else {
         return no_such_file(format!("handler '{handler}' names no file in {}", root.display()));
     };
-    let extensions: Vec<String> = extensions(languages).map(|(_, extension)| format!(".{extension}")).collect();
-    let extensions = extensions.join(" ");
+    let extensions: Vec<&str> = extensions(languages).map(|(_, extension)| extension).collect();
+    let extensions = extensions.join(" .");
     let directory = path.parent().unwrap_or(root).display().to_string();
     no_such_file(format!(
-        "handler '{handler}': no file {stem} in {directory} with one of {extensions}, nor such a package in PYTHONPATH, \
+        "handler '{handler}': no file {stem} in {directory} with one of .{extensions}, nor such a package in PYTHONPATH, \
          NODE_PATH, node_modules or RUBYLIB; for one elsewhere, name its --interpreter"
     ))
 }

@@ -20,6 +20,7 @@ use crate::console::{self, Level};
 use crate::exit::Exit;
 use crate::process;
 use crate::program::Program;
+use crate::text;
 
 /// Makes a process a keeper: the numbers of the descriptors that it leaves to the worker. Handlers do not see it.
 pub(crate) const VARIABLE: &str = "LAMBWIRE_KEEPER";
@@ -48,7 +49,7 @@ fn keep(descriptors: &str) -> std::io::Result<ExitCode> {
     program.options = arguments.collect();
     let pid = program.spawn(&PosixSpawnFileActions::init()?, &[(VARIABLE, None)])?;
     // Whoever is at the other end is to see when the worker closes them.
-    for number in descriptors.split(' ').filter_map(|number| number.parse::<i32>().ok()) {
+    for number in descriptors.split(' ').filter_map(text::number::<i32>) {
         let _ = close(number);
     }
     loop {

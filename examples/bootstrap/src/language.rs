@@ -140,7 +140,8 @@ fn find_versioned(name: &str, places: &[PathBuf]) -> Option<PathBuf> {
             let rest = file_name.to_str().and_then(|file_name| file_name.strip_prefix(name));
             rest.is_some_and(is_version)
         });
-        fitting.map(|entry| entry.path()).filter(|path| is_executable(path)).max()
+        let executable = fitting.map(|entry| entry.path()).filter(|path| is_executable(path));
+        executable.max_by(|one, other| one.as_os_str().cmp(other.as_os_str()))
     })
 }
 

@@ -43,6 +43,7 @@ mod server;
 mod shebang;
 mod shutdown;
 mod telemetry;
+mod text;
 mod worker;
 
 use answer::Answer;
@@ -115,7 +116,8 @@ fn serve(options: &Options) -> ExitCode {
 
 fn watch(signal: Signal, status: Option<u8>) {
     if let Err(error) = shutdown::watch(signal, status) {
-        console::say(Level::Warn, None, format_args!("cannot wait for {signal}: {error}"));
+        let name = exit::signal_name(signal as i32).unwrap_or_default();
+        console::say(Level::Warn, None, format_args!("cannot wait for {name}: {error}"));
     }
 }
 

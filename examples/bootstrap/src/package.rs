@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::handler::find_module;
 use crate::language::{EMBEDDED, Language};
+use crate::text;
 
 /// A language whose packages have handlers.
 struct Packages {
@@ -49,7 +50,7 @@ pub(crate) fn find<'a>(
     root: &Path,
     interpreter: Option<&Path>,
 ) -> Option<(&'static Language, PathBuf, &'a str)> {
-    if handler.starts_with('/') || handler.contains("..") {
+    if handler.starts_with('/') || text::contains(handler, "..") {
         return None;
     }
     ALL.iter().find_map(|packages| {

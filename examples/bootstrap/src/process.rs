@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::file;
 use crate::log::Log;
 use crate::shutdown;
+use crate::text;
 
 /// How long a wait lasts at most where the kernel has no descriptors for processes (before Linux 5.3, and elsewhere): it
 /// does not report an end then, so that one has to look.
@@ -369,7 +370,7 @@ fn children() -> Vec<Pid> {
     let mut children = Vec::new();
     for thread in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
         for pid in file::read_text(thread.path().join("children")).split_ascii_whitespace() {
-            children.extend(pid.parse().ok().and_then(Pid::from_raw));
+            children.extend(text::number(pid).and_then(Pid::from_raw));
         }
     }
     children
@@ -379,7 +380,7 @@ fn children() -> Vec<Pid> {
 pub(crate) fn terminate(pid: Pid, is_kept: bool) {
     let number = pid.as_raw_pid();
     let children = is_kept.then(|| file::read_text(format!("/proc/{number}/task/{number}/children")));
-    let kept = children.and_then(|pids| Pid::from_raw(pids.split_ascii_whitespace().next()?.parse().ok()?));
+    let kept = children.and_then(|pids| Pid::from_raw(text::number(pids.split_ascii_whitespace().next()?)?));
     let _ = kill_process(kept.unwrap_or(pid), Signal::TERM);
 }
 

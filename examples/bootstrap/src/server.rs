@@ -438,7 +438,7 @@ fn deadline(context: &Context<'_>, patience: Patience) -> Result<Option<Instant>
     let Some(left) = left.filter(|left| !left.is_zero()) else { return Ok(None) };
     let time = match patience {
         Patience::Until(margin) => left.checked_sub(margin).ok_or_else(|| {
-            let (left, margin) = (left.as_millis(), margin.as_millis());
+            let [left, margin] = [left, margin].map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
             let message = format!("{left} ms are left, less than the {margin} ms of --deadline-margin");
             Failure::new("Function.TimedOut", message)
         })?,

@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_proc
 use signal_hook::low_level;
 
 use crate::console::{self, Level};
+use crate::exit::signal_name;
 use crate::file;
 use crate::log::Log;
 use crate::process::{self, Events};
@@ -65,7 +66,7 @@ pub(crate) fn watch(signal: Watched, status: Option<u8>) -> io::Result<()> {
     SigSet::from_iter([signal]).thread_unblock()?;
     thread::Builder::new().spawn(move || {
         while read(&heard, &mut [0; 1]) == Err(Errno::INTR) {}
-        end_programs(format!("it was sent {}", signal.as_str()));
+        end_programs(format!("it was sent {}", signal_name(signal as i32).unwrap_or_default()));
         if status.is_none() {
             let _ = low_level::emulate_default_handler(signal as i32);
         }

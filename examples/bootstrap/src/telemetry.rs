@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use crate::console::Level;
 use crate::log;
+use crate::text;
 
 /// Where the descriptor's number stands. A program that runs a handler does not see it: what it logs goes through here.
 pub(crate) const VARIABLE: &str = "_LAMBDA_TELEMETRY_LOG_FD";
@@ -38,7 +39,7 @@ pub(crate) fn is_on() -> bool {
 fn sink() -> Option<&'static File> {
     static SINK: OnceLock<Option<File>> = OnceLock::new();
     SINK.get_or_init(|| {
-        let number: u32 = env::var(VARIABLE).ok()?.parse().ok()?;
+        let number: u32 = text::number(&env::var(VARIABLE).ok()?)?;
         OpenOptions::new().write(true).open(format!("/proc/self/fd/{number}")).ok()
     })
     .as_ref()

@@ -316,7 +316,7 @@ impl Worker {
             // Once, of an answer in pieces.
             if head.kind != Kind::Chunk {
                 let id = String::from_utf8_lossy(id);
-                let given = self.in_flight.join(", ");
+                let given = self.in_flight.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
                 let what = format_args!(
                     "an answer of the worker is refused: it was not given this event, or has answered it; what it has \
                      to answer: [{given}]"

@@ -41,7 +41,7 @@ fn what_is_wrong_with_such_a_file_is_named() {
     let root = Root::new().with("plain", "echo\n").with("app.txt", "").with("src/app.txt", "");
     check(&root, &["--worker", "gone", "app.f"], "Runtime.BadWorker", &["/gone cannot be read", "No such file"]);
     root.make_fifo("fifo");
-    check(&root, &["--worker", "fifo", "app.f"], "Runtime.BadWorker", &["/fifo cannot be read", "it is no file"]);
+    check(&root, &["--worker", "fifo", "app.f"], "Runtime.NoSuchFile", &["/fifo is a FIFO"]);
     check(&root, &["--worker", "plain", "app.f"], "Runtime.BadWorker", &["/plain has no line", "lambwire-worker:"]);
     let root = root.with("src/workers/a", "# lambwire-worker: extension=txt interpreter=no-such-program\n");
     check(&root, &["src/app.f"], "Runtime.NoInterpreter", &["app.txt is in a, but there is no no-such-program"]);

@@ -24,8 +24,15 @@ impl<'c, 'b> Exchange<'c, 'b> {
     /// Performs [`Action::Grow`](lambwire::Action::Grow).
     pub fn grow(&mut self, len: usize) {
         let buf = self.turn.buffer();
-        buf.reserve_exact(len.saturating_sub(buf.len()));
-        buf.resize(len, 0);
+        if len <= buf.capacity() {
+            return buf.resize(len, 0);
+        }
+        // Large memory comes zeroed from the kernel, page by page as it is read into. `resize` would write all of it.
+        let mut grown = vec![0; len];
+        if let Some(begun) = grown.get_mut(..buf.len()) {
+            begun.copy_from_slice(buf);
+        }
+        *buf = grown;
     }
 
     /// Whether the request was accepted, when the turn is over.

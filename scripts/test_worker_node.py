@@ -97,16 +97,16 @@ def is_error(heard, error_type):
 
 def surroundings(root):
     with root.serve("app.js", "changes") as worker:
-        check("changes everything", worker.invoke("{}"), ("result", b'"changed"'))
+        check("changes everything", worker.invoke("{}"), ("bytes", b'"changed"'))
         for at in range(3):
             event = json.dumps({"look": 1, "more": "x" * 70000 * at}, separators=(",", ":"))
             kind, body = worker.invoke(event)
-            check("after all has changed", (kind, json.loads(body)), ("result", [True, json.loads(event)]))
+            check("after all has changed", (kind, json.loads(body)), ("bytes", [True, json.loads(event)]))
     with root.serve("app.js", "freezes") as worker:
         for _ in range(3):
-            check("freezes everything", worker.invoke("{}"), ("result", b'"frozen"'))
+            check("freezes everything", worker.invoke("{}"), ("bytes", b'"frozen"'))
     with root.serve("app.js", "echo", NODE_OPTIONS="--frozen-intrinsics --disable-proto=throw --no-warnings") as worker:
-        check("frozen from the start", worker.invoke("1"), ("result", b"1"))
+        check("frozen from the start", worker.invoke("1"), ("bytes", b"1"))
     with root.serve("app.js", "children") as worker:
         body = json.loads(worker.invoke("{}")[1])
         check("what children find", body, {"pipes": 0, "forked": []})
@@ -125,13 +125,13 @@ def ends(root):
         check("the log of who exits is whole", worker.logged().count("x"), LOG_BYTES)
     with root.serve("app.js", "rejects") as worker:
         for at in range(3):
-            check("a rejection behind the answer", worker.invoke("{}"), ("result", b'"answered"'))
+            check("a rejection behind the answer", worker.invoke("{}"), ("bytes", b'"answered"'))
             give_up_at = time.monotonic() + PATIENCE
             while late_lines(worker) <= at and time.monotonic() < give_up_at:
                 time.sleep(0.05)
         check("each is logged, and the process stays", (late_lines(worker), worker.end()), (3, 0))
     with root.serve("app.js", "throws") as worker:
-        check("an exception behind the answer", worker.invoke("{}"), ("result", b'"answered"'))
+        check("an exception behind the answer", worker.invoke("{}"), ("bytes", b'"answered"'))
         heard = worker.hear()
         check("it is reported", (heard[:2], is_error(heard, "RangeError")), (("fatal", "-"), True))
         check("and ends the process", worker.process.wait(PATIENCE), 129)
@@ -195,16 +195,16 @@ def behind(root):
     with root.serve("app.js", "behind", LAMBWIRE_CONCURRENCY="3") as worker:
         ids = [worker.send(event) for event in ("1", "2", "3")]
         answers = {request_id: (kind, body) for kind, request_id, body in (worker.hear() for _ in ids)}
-        check("answers", answers, {request_id: ("result", str(at + 1).encode()) for at, request_id in enumerate(ids)})
-        check("after that", (worker.invoke("4"), late_lines(worker)), (("result", b"4"), 1))
+        check("answers", answers, {request_id: ("bytes", str(at + 1).encode()) for at, request_id in enumerate(ids)})
+        check("after that", (worker.invoke("4"), late_lines(worker)), (("bytes", b"4"), 1))
 
 
 def contexts(root):
     with root.serve("app.js", "context") as worker:
         deep = "[" * 1300 + "]" * 1300
         kind, body = worker.invoke("{}", client_context=deep)
-        check("a deep client context", (kind, deep in body.decode()), ("result", True))
-        check("the next caller", worker.invoke("{}")[0], "result")
+        check("a deep client context", (kind, deep in body.decode()), ("bytes", True))
+        check("the next caller", worker.invoke("{}")[0], "bytes")
         named = json.loads(worker.invoke('"names"')[1])
         check("names that all languages share", named, ["pipes", True, True])
 

@@ -31,11 +31,11 @@ NESTED = {"[": "]", "[1,": "]", '{"a":': "}", '{"a":1,"b":2,"c":': "}"}
 
 # What a handler does, and what kind of frame says what about it.
 RESULTS = {
-    "return new stdClass;": ("result", "{}"), "return ['a' => (object) []];": ("result", '{"a":{}}'), "return;": ("result", "null"),
-    "return 'text';": ("text", "text"), "return [0.1 + 0.2, 1.0];": ("result", "[0.30000000000000004,1.0]"),
-    "ini_set('serialize_precision', 5); return 0.1 + 0.2;": ("result", "0.30000000000000004"),
-    "return new class implements JsonSerializable { function jsonSerialize(): mixed { return 7; } };": ("result", "7"),
-    "return [new DateTimeZone('UTC')];": ("result", '[{"timezone_type":3,"timezone":"UTC"}]'),
+    "return new stdClass;": ("bytes", "{}"), "return ['a' => (object) []];": ("bytes", '{"a":{}}'), "return;": ("bytes", "null"),
+    "return 'text';": ("text", "text"), "return [0.1 + 0.2, 1.0];": ("bytes", "[0.30000000000000004,1.0]"),
+    "ini_set('serialize_precision', 5); return 0.1 + 0.2;": ("bytes", "0.30000000000000004"),
+    "return new class implements JsonSerializable { function jsonSerialize(): mixed { return 7; } };": ("bytes", "7"),
+    "return [new DateTimeZone('UTC')];": ("bytes", '[{"timezone_type":3,"timezone":"UTC"}]'),
     "return NAN;": ("error", "the result cannot be written as JSON: Inf and NaN"), "return [INF];": ("error", "Inf and NaN"),
     "return [\"\\xff\"];": ("error", "UTF-8"), "$a = []; $a[0] = &$a; return $a;": ("error", "cannot be written as JSON"),
     "return fopen('/dev/null', 'r');": ("error", "not supported"),
@@ -43,16 +43,16 @@ RESULTS = {
     "throw new class('mine') extends Exception {};": ("error", '"errorType":"Exception@anonymous","errorMessage":"mine"'),
     "throw new Exception(\"\\xff\");": ("error", "\ufffd"),
     "return strlen([]);": ("error", '"TypeError"'), "return 1 % 0;": ("error", '"DivisionByZeroError"'),
-    "return $context->typo;": ("result", "null"), "return isset($context['typo'], $context->typo);": ("result", "false"),
-    "return [isset($context['trace_id']), empty($context->aws_request_id), count($context)];": ("result", "[false,false,13]"),
-    "$context['mine'] = 1; unset($context['identity']); return [$context->mine, count($context)];": ("result", "[1,13]"),
+    "return $context->typo;": ("bytes", "null"), "return isset($context['typo'], $context->typo);": ("bytes", "false"),
+    "return [isset($context['trace_id']), empty($context->aws_request_id), count($context)];": ("bytes", "[false,false,13]"),
+    "$context['mine'] = 1; unset($context['identity']); return [$context->mine, count($context)];": ("bytes", "[1,13]"),
     "foreach ($context as $key => $value) $keys[] = $key; return $keys[0];": ("text", "function_name"),
-    "return $context->getRemainingTimeInMillis() > 0 && $context->getRemainingTimeInMillis() <= 60000;": ("result", "true"),
-    "return $context->getAwsRequestId() === $context['aws_request_id'];": ("result", "true"),
+    "return $context->getRemainingTimeInMillis() > 0 && $context->getRemainingTimeInMillis() <= 60000;": ("bytes", "true"),
+    "return $context->getAwsRequestId() === $context['aws_request_id'];": ("bytes", "true"),
     "return [$context->getTraceId(), getenv('_X_AMZN_TRACE_ID'), $context->getInvokedFunctionArn() !== ''];":
-        ("result", '["",false,true]'),
+        ("bytes", '["",false,true]'),
     "return [getenv('LAMBWIRE_FILE'), getenv('LAMBWIRE_EVENTS_FD'), isset($_SERVER['LAMBWIRE_ANSWERS_FD'])];":
-        ("result", "[false,false,false]"),
+        ("bytes", "[false,false,false]"),
     "return Context::no;": ("error", 'Class \\"Context\\" not found'),
 }  # fmt: skip
 # What a generator yields, and the frames.
@@ -192,7 +192,7 @@ def values(root):
     for text in (OBJECTS, SAME, "<?php return fn (?stdClass $event) => $event;"):
         with root.serve(text) as running:
             for event in KEPT:
-                check(f"objects: {event}", running.invoke(event), ("result", event.encode()))
+                check(f"objects: {event}", running.invoke(event), ("bytes", event.encode()))
     for text in (ARRAYS, ARRAYS.replace('$event)', 'mixed $event)')):
         with root.serve(text) as running:
             for event, expected in CHANGED.items():
@@ -201,7 +201,7 @@ def values(root):
             is_frame("no JSON", running.invoke("{"), "error", "the event cannot be read as JSON: Syntax error")
             for begin, end in NESTED.items():
                 for levels in (DEPTH - 1, DEPTH):
-                    check(f"{levels} levels of {begin}", running.invoke(begin * levels + "1" + end * levels)[0], "result")
+                    check(f"{levels} levels of {begin}", running.invoke(begin * levels + "1" + end * levels)[0], "bytes")
                 for levels in (DEPTH + 1, 2 * DEPTH, 100 * DEPTH):
                     is_frame(f"{levels} levels", running.invoke(begin * levels + "1" + end * levels), "error", "depth")
     return 2 * (len(KEPT) + len(CHANGED) + 5 * len(NESTED) + 1)
@@ -257,11 +257,11 @@ def contexts(root):
     deep = "[" * 1300 + "]" * 1300
     with root.serve(text) as running:
         for sent, expected in {
-            deep: ("result", deep), '"\\ud800"': ("text", '"\\ud800"'), "[[]": ("text", "[[]"), "null": ("result", "null"),
-            '{"identity":1,"client_context":2}': ("result", '{"identity":1,"client_context":2}'), "[]": ("result", "[]"),
+            deep: ("bytes", deep), '"\\ud800"': ("text", '"\\ud800"'), "[[]": ("text", "[[]"), "null": ("bytes", "null"),
+            '{"identity":1,"client_context":2}': ("bytes", '{"identity":1,"client_context":2}'), "[]": ("bytes", "[]"),
         }.items():  # fmt: skip
             check(sent[:40], running.invoke("{}", client_context=sent), (expected[0], expected[1].encode()))
-            check(f"after {sent[:40]}", running.invoke("{}"), ("result", b"null"))
+            check(f"after {sent[:40]}", running.invoke("{}"), ("bytes", b"null"))
     trace = 'Root=1-a;"\\\t"é€'
     with root.serve("<?php function handler($event, $context) { return [getenv('_X_AMZN_TRACE_ID'), $context->trace_id]; }") as running:
         for sent in (trace, "Root=1", None, trace):
@@ -276,7 +276,7 @@ def spoiled(root):
         time.sleep(1.5)
         for events in (2, 3):
             expected = f'{{"events":{events},"sum":0.30000000000000004,"event":[1.5]}}'.encode()
-            check("spoilt", running.invoke("[1.5]"), ("result", expected))
+            check("spoilt", running.invoke("[1.5]"), ("bytes", expected))
         check("buffers", "in a buffer IN ANOTHER" in running.logged(), True)
         check("ends", running.end(), 0)
     return 1
@@ -296,7 +296,7 @@ def buffers(root):
         kind, report = running.invoke('"callback"')
         check("callback", (kind, "in a buffer" in report.decode()), ("fatal", True))
     with root.serve("<?php set_error_handler(fn ($_, $m) => throw new Exception($m)); function handler() { ob_start(null, 0, 0); return 1; }") as running:
-        check("buffers that cannot be ended", [running.invoke("{}") for _ in range(2)], [("result", b"1")] * 2)
+        check("buffers that cannot be ended", [running.invoke("{}") for _ in range(2)], [("bytes", b"1")] * 2)
     return 8
 
 

@@ -381,7 +381,7 @@
       } catch (cause) {
         return this.fail(new Error('Unable to stringify response body', { cause }));
       }
-      this.end('result', body);
+      this.end('bytes', body);
     }
 
     fail(error) {

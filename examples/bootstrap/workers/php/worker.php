@@ -385,7 +385,7 @@ final class Handler
         if (is_string($result)) {
             return ['text', $result];
         }
-        return $result instanceof \Generator ? self::sendPieces($result, $frames, $id) : ['result', self::encode($result, 'result')];
+        return $result instanceof \Generator ? self::sendPieces($result, $frames, $id) : ['bytes', self::encode($result, 'result')];
     }
 
     private static function encode(mixed $value, string $what): string

@@ -52,8 +52,8 @@ impl Function {
         format!("arn:aws:lambda:{region}:012345678912:function:{}", self.name.as_deref().unwrap_or("function"))
     }
 
-    /// One line.
-    pub(crate) fn context_line<'a>(&'a self, context: &Context<'a>) -> Vec<u8> {
+    /// Replaces what is in `line` by the context: one line.
+    pub(crate) fn write_context<'a>(&'a self, context: &Context<'a>, line: &mut Vec<u8>) {
         let own = |value: &'a Option<String>| value.as_deref().map(Value::Text);
         let trace_id = context.trace_id.map(Value::Text);
         // `trace_id` stands before the values that others have written, so that a shell can find it.
@@ -72,20 +72,19 @@ impl Function {
             ("identity", context.cognito_identity_json.map(Value::Foreign)),
             ("client_context", context.client_context_json.map(Value::Foreign)),
         ];
-        let mut line = Vec::new();
-        for (at, (key, value)) in fields.into_iter().enumerate() {
-            line.push(if at == 0 { b'{' } else { b',' });
-            json::write_string(&mut line, key);
-            line.push(b':');
+        line.clear();
+        for (key, value) in fields {
+            line.extend_from_slice(if line.is_empty() { b"{\"" } else { b",\"" });
+            line.extend_from_slice(key.as_bytes());
+            line.extend_from_slice(b"\":");
             match value {
                 None => line.extend_from_slice(b"null"),
                 Some(Value::Number(number)) => line.extend_from_slice(number.to_string().as_bytes()),
                 Some(Value::Foreign(text)) if json::is_json(text) => line.extend_from_slice(text.as_bytes()),
-                Some(Value::Text(text) | Value::Foreign(text)) => json::write_string(&mut line, text),
+                Some(Value::Text(text) | Value::Foreign(text)) => json::write_string(line, text),
             }
         }
         line.extend_from_slice(b"}\n");
-        line
     }
 }
 
@@ -109,7 +108,8 @@ mod tests {
         context.trace_id = Some("Root=1");
         context.client_context_json = Some(r#"{"custom":{"a":1}}"#);
         context.cognito_identity_json = Some("not \"json\"");
-        let line = function.context_line(&context);
+        let mut line = b"of the last event".to_vec();
+        function.write_context(&context, &mut line);
         let expected = r#"{"function_name":"f","function_version":"$LATEST","invoked_function_arn":null,"memory_limit_in_mb":"128","aws_request_id":"id","log_group_name":"/aws/lambda/f","log_stream_name":null,"deadline_ms":7,"trace_id":"Root=1","x_amzn_trace_id":"Root=1","tenant_id":null,"identity":"not \"json\"","client_context":{"custom":{"a":1}}}"#;
         assert_eq!(String::from_utf8_lossy(&line), format!("{expected}\n"));
     }

@@ -19,6 +19,10 @@ const KIND_BYTES: usize = 7;
 #[expect(clippy::cast_possible_truncation, reason = "6 MiB")]
 pub(crate) const BODY_BYTES: usize = limits::PAYLOAD_BYTES as usize;
 
+/// Most room that is kept for the next event or answer, in bytes: for the largest event that nobody waits for (1 MiB; AWS,
+/// "Lambda quotas"), and what goes before it. New memory costs more than to copy what goes into it.
+pub(crate) const KEPT_BYTES: usize = (1024 + 64) * 1024;
+
 /// What stands for an id in what belongs to no event.
 pub(crate) const NO_ID: &str = "-";
 

@@ -14,6 +14,12 @@ pub(crate) fn check(text: &str) -> serde_json::Result<()> {
 
 /// Appends a text as a JSON string.
 pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
-    // There is no text that could not be one.
-    out.extend(serde_json::to_vec(text).unwrap_or_default());
+    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        // There is no text that could not be one.
+        out.extend(serde_json::to_vec(text).unwrap_or_default());
+    } else {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    }
 }

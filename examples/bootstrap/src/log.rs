@@ -1,9 +1,9 @@
 //! What a program writes to its standard output and error: passed on, and the end of it remembered.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, read, write};
 
@@ -86,19 +86,18 @@ impl Log {
 
     /// Passes on what there is.
     pub(crate) fn forward(&mut self) {
-        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let mut room = [MaybeUninit::uninit(); PIECE_BYTES];
         let tail = &mut self.tail;
         self.streams.retain_mut(|stream| {
             for _ in 0..PIECES {
-                piece.clear();
-                match read(&stream.from, spare_capacity(&mut piece)) {
-                    Ok(0) => {
+                match read(&stream.from, &mut room) {
+                    Ok(([], _)) => {
                         stream.end_line();
                         return false;
                     }
-                    Ok(_) => {
-                        stream.pass_on(&piece);
-                        tail.extend_from_slice(&piece);
+                    Ok((piece, _)) => {
+                        stream.pass_on(piece);
+                        tail.extend_from_slice(piece);
                         tail.drain(..tail.len().saturating_sub(TAIL_BYTES));
                     }
                     Err(Errno::INTR) => {}

@@ -23,6 +23,9 @@ use crate::text;
 /// does not report an end then, so that one has to look.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// Most that is waited for at once: answers, events, the bell, the end, and both ends of the log.
+const SOURCES: usize = 6;
+
 /// Least room for an answer that is read, in bytes.
 const READ_BYTES: usize = 4096;
 
@@ -126,7 +129,14 @@ impl Process {
             if left == Some(Duration::ZERO) {
                 return Ok(Progress::Overdue);
             }
-            let ready = self.wait(!outgoing.is_empty(), left)?;
+            // The pipe has room for the beginning, unless the program has left something in it.
+            if outgoing.sent == 0
+                && !outgoing.is_empty()
+                && let Some(progress) = self.send(outgoing)?
+            {
+                return Ok(progress);
+            }
+            let ready = self.wait((!outgoing.is_empty()).then_some(PollFlags::OUT), left)?;
             if ready.log {
                 self.log.forward();
             }
@@ -166,12 +176,13 @@ impl Process {
     /// Passes on what the program has logged, receives what it has said, and takes note of what has become of it. Whether
     /// it runs, and can be talked to.
     pub(crate) fn is_running(&mut self) -> bool {
-        let Ok(ready) = self.wait(false, Some(Duration::ZERO)) else { return false };
+        // Of events, nothing is asked but whether the other end is closed, which is always told.
+        let Ok(ready) = self.wait(Some(PollFlags::empty()), Some(Duration::ZERO)) else { return false };
         if ready.log {
             self.log.forward();
         }
         let has_closed = ready.answers && matches!(self.receive(), Ok(Some(0)) | Err(_));
-        self.is_deaf |= self.has_closed_events();
+        self.is_deaf |= ready.events;
         self.reap();
         self.exit.is_none() && !has_closed && !self.is_deaf
     }
@@ -203,21 +214,26 @@ impl Process {
         }
     }
 
-    fn wait(&self, is_sending: bool, left: Option<Duration>) -> io::Result<Ready> {
+    /// Waits until something is ready, or until it has been waited for so long. `asked` is what the events are to be ready
+    /// for, if they are watched.
+    fn wait(&self, asked: Option<PollFlags>, left: Option<Duration>) -> io::Result<Ready> {
+        let is_look = left == Some(Duration::ZERO);
         let left = if self.pidfd.is_some() { left } else { Some(left.map_or(LOOK_EVERY, |left| left.min(LOOK_EVERY))) };
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        let (mut sources, mut fds) = (Vec::with_capacity(6), Vec::with_capacity(6));
+        // Whoever ends the program closes them meanwhile only if it has nothing to answer.
+        let events = (!self.is_idle || is_look).then(|| open(&self.events));
+        let (mut sources, mut fds) = (heapless::Vec::<_, SOURCES>::new(), heapless::Vec::<_, SOURCES>::new());
         let mut watch = |source, fd| {
-            sources.push(source);
-            fds.push(fd);
+            let _ = sources.push(source);
+            let _ = fds.push(fd);
         };
         if let Some(fd) = self.answers.as_ref().filter(|_| self.is_listening) {
             watch(Source::Answers, PollFd::new(fd, PollFlags::IN));
         }
-        // Whoever ends the program closes them meanwhile only if it has nothing to answer.
-        let events = (!self.is_idle).then(|| open(&self.events));
-        if let Some(fd) = events.as_ref().and_then(|events| events.as_ref()).filter(|_| is_sending) {
-            watch(Source::Events, PollFd::new(fd, PollFlags::OUT));
+        if let Some(fd) = events.as_ref().and_then(|events| events.as_ref())
+            && let Some(asked) = asked
+        {
+            watch(Source::Events, PollFd::new(fd, asked));
         }
         if let Some(fd) = &self.bell {
             watch(Source::Bell, PollFd::new(&**fd, PollFlags::IN));
@@ -274,14 +290,6 @@ impl Process {
             Err(error) => return Err(error.into()),
         }
         Ok(outgoing.is_empty().then_some(Progress::Sent))
-    }
-
-    fn has_closed_events(&self) -> bool {
-        open(&self.events).as_ref().is_some_and(|fd| {
-            let mut fds = [PollFd::new(fd, PollFlags::empty())];
-            let _ = poll(&mut fds, Some(&Timespec::default()));
-            fds.iter().any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP))
-        })
     }
 
     /// Takes what others have rung by.

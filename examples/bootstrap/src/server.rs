@@ -13,7 +13,7 @@ use crate::console::{self, Level};
 use crate::context::Function;
 use crate::diagnosis;
 use crate::failure::Failure;
-use crate::frame::{BODY_BYTES, HEAD_BYTES, announce, hook as hook_line};
+use crate::frame::{BODY_BYTES, KEPT_BYTES, announce, hook as hook_line};
 use crate::hub::{Guest, Hub};
 use crate::json;
 use crate::process::{Outgoing, Progress};
@@ -21,9 +21,6 @@ use crate::program::{Descriptors, Program};
 use crate::ready::Wishes;
 use crate::shutdown;
 use crate::worker::{Said, Worker};
-
-/// Most room for an event that is kept when it is over, in bytes.
-const KEPT_BYTES: usize = 256 * 1024;
 
 /// What a handler in a file is given for an event without a body, as Lambda's own callers see it.
 const EMPTY_EVENT: &[u8] = b"{}";
@@ -36,7 +33,15 @@ pub(crate) struct Server {
     hub: Option<Arc<Hub>>,
     /// What the worker asked for that was loaded last.
     wishes: Wishes,
+    lines: Lines,
+}
+
+/// What goes before an event. It keeps its memory from one event to the next.
+#[derive(Default)]
+struct Lines {
     context: Vec<u8>,
+    /// For a worker: the first line of the frame, and the context.
+    announcement: Vec<u8>,
 }
 
 /// How events are to be answered, by one server or by several.
@@ -99,13 +104,13 @@ impl Hook {
 
 impl Server {
     pub(crate) fn new(setup: Setup) -> Self {
-        Self { setup: Arc::new(setup), worker: None, hub: None, wishes: Wishes::default(), context: Vec::new() }
+        Self { setup: Arc::new(setup), worker: None, hub: None, wishes: Wishes::default(), lines: Lines::default() }
     }
 
     /// Another of the same kind, whose worker is started when there is an event for it.
     pub(crate) fn another(&self) -> Self {
         let hub = self.hub.clone();
-        Self { setup: Arc::clone(&self.setup), worker: None, hub, wishes: self.wishes, context: Vec::new() }
+        Self { setup: Arc::clone(&self.setup), worker: None, hub, wishes: self.wishes, lines: Lines::default() }
     }
 
     /// So many that have the same worker.
@@ -197,11 +202,13 @@ impl Server {
                 return answer.fail(&failure);
             }
         };
-        self.context = self.setup.function.context_line(context);
+        let mut lines = mem::take(&mut self.lines);
+        self.setup.function.write_context(context, &mut lines.context);
         let failed = match self.setup.mode {
-            Mode::Worker => self.answer_by_worker(context.request_id.as_str(), event, deadline, answer),
-            Mode::Exec => self.answer_by_exec(context.trace_id, event, deadline, answer),
+            Mode::Worker => self.answer_by_worker(context.request_id.as_str(), event, &mut lines, deadline, answer),
+            Mode::Exec => self.answer_by_exec(context.trace_id, event, &lines.context, deadline, answer),
         };
+        self.lines = lines;
         match failed? {
             // A worker that ends by SIGTERM when its time is over: the caller has been answered.
             Some(_) if shutdown::is_ending() && remaining(context).is_some_and(|left| left.is_zero()) => Ok(()),
@@ -227,19 +234,20 @@ impl Server {
         &mut self,
         id: &str,
         event: &[u8],
+        lines: &mut Lines,
         deadline: Option<Instant>,
         answer: &mut Answer<'_, '_>,
     ) -> Result<Option<Failure>, Error> {
-        let (context, is_language) = (mem::take(&mut self.context), self.setup.program.is_language());
-        let mut announcement = Vec::with_capacity(context.len() + HEAD_BYTES);
+        let Lines { context, announcement } = lines;
+        let is_language = self.setup.program.is_language();
         let parts = |announcement: &mut Vec<u8>, wishes: Wishes| {
             let event = if event.is_empty() && is_language && !wishes.bytes { EMPTY_EVENT } else { event };
-            announce(announcement, id, &context, event.len());
+            announce(announcement, id, context, event.len());
             event
         };
         if let Some(hub) = &self.hub {
-            let event = parts(&mut announcement, self.wishes);
-            return match hub.admit(id, [&announcement, event].concat(), deadline) {
+            let event = parts(announcement, self.wishes);
+            return match hub.admit(id, [announcement, event].concat(), deadline) {
                 Ok(guest) => converse(&mut Speaker::Guest(guest), answer).0,
                 Err(failure) => Ok(Some(failure)),
             };
@@ -249,10 +257,10 @@ impl Server {
                 Ok(worker) => worker,
                 Err(failure) => return Ok(Some(failure)),
             };
-            let event = parts(&mut announcement, worker.wishes());
+            let event = parts(announcement, worker.wishes());
             let was_used = worker.has_answered();
             worker.add(id);
-            let outgoing = Outgoing::new([&announcement, event]);
+            let outgoing = Outgoing::new([announcement, event]);
             let mut speaker = Speaker::Worker { worker, outgoing, deadline };
             let (answered, keeps_worker) = converse(&mut speaker, answer);
             if was_used && speaker.is_refused() {
@@ -273,10 +281,11 @@ impl Server {
         &self,
         trace_id: Option<&str>,
         event: &[u8],
+        context: &[u8],
         deadline: Option<Instant>,
         answer: &mut Answer<'_, '_>,
     ) -> Result<Option<Failure>, Error> {
-        let context = String::from_utf8_lossy(self.context.trim_ascii_end());
+        let context = String::from_utf8_lossy(context.trim_ascii_end());
         let mut process = match self.setup.program.start_once(&context, trace_id) {
             Ok(process) => process,
             Err(failure) => return Ok(Some(failure)),

@@ -8,7 +8,7 @@ use crate::console::{self, Level};
 use crate::diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::frame::{BadFrame, Head, Kind, NO_ID};
+use crate::frame::{BadFrame, Head, KEPT_BYTES, Kind, NO_ID};
 use crate::process::{Outgoing, Process, Progress};
 use crate::program::{Descriptors, Program};
 use crate::ready::Wishes;
@@ -22,9 +22,6 @@ const NOT_READY: &str =
 
 /// How long a worker may take to load its handler until somebody who waits may wonder.
 const SILENCE: Duration = Duration::from_secs(3);
-
-/// Most room for frames that is kept from one event to the next, in bytes.
-const KEPT_BYTES: usize = 256 * 1024;
 
 pub(crate) struct Worker {
     process: Process,

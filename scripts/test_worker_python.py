@@ -347,6 +347,50 @@ def nothing_is_imported_that_a_handler_may_not_need(root):
         check("modules", found - at_start - {"_json", "modules", "time"}, set())
 
 
+PARTS = {"context", "logs", "tasks", "values"}
+# What a handler does, and the parts that it needs. `asyncio` imports `logging`.
+NEEDED = {
+    "left": set(), "context.log('')": set(), "context.tenant_id": {"context"}, "__import__('logging').raiseExceptions": {"logs"},
+    "tasks()": {"logs", "tasks"}, "(b'',)": {"values"}, "{1}": {"values"},
+}  # fmt: skip
+
+
+def parts_are_compiled_when_they_are_needed(root):
+    text = '''
+import __main__
+left = __main__.PARTS
+async def tasks(): pass
+def handler(event, context):
+    return sorted(left) if event == "look" else eval(event)
+'''
+    root.write("parts.py", text)
+    for event, needed in NEEDED.items():
+        with root.serve("parts.handler") as running:
+            for asked, expected in (("look", PARTS), (event, None), ("look", PARTS - needed)):
+                _, body = running.invoke(json.dumps(asked))
+                expected is None or check(f"{event}: {asked}", set(json.loads(body)), expected)
+
+
+# A page is what new memory comes in, and an event of 1 MiB is in memory five times, decoded and encoded. What the loop of a
+# handler does by itself takes a few.
+PAGE_FAULTS = 100
+
+
+def events_of_a_megabyte_take_no_new_memory(root):
+    text = '''
+import resource
+before = 0
+def handler(event, context):
+    global before
+    before, faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, before
+    return [event, before - faults]
+'''
+    root.write("faults.py", text)
+    with root.serve("faults.handler") as running:
+        found = [json.loads(running.invoke(json.dumps("x" * (1 << 20)))[1])[1] for _ in range(8)]
+        check(f"page faults {found}", min(found) < PAGE_FAULTS, True)
+
+
 def what_is_no_json_is_described_as_python_does(root):
     texts = ['{"a":1,}', "[1,]", "[1,", '{"a"', "{1:2}", '"a', '"\\x"', "nul", "1 2", ""]
     look = "import json, sys\nfor text in json.load(sys.stdin):\n try: json.loads(text)\n except ValueError as error: print(error)"
@@ -363,7 +407,7 @@ TESTS = [
     programs_inherit_no_pipes, what_a_handler_changes_does_no_harm, one_loop_is_kept,
     streams_come_in_pieces, what_is_raised_between_events_is_reported, several_events_at_a_time, tasks_are_cancelled,
     causes_are_reported, contexts_that_are_deep, hooks_fail, it_ends_as_python_does, nothing_is_imported_that_a_handler_may_not_need,
-    what_is_no_json_is_described_as_python_does,
+    parts_are_compiled_when_they_are_needed, events_of_a_megabyte_take_no_new_memory, what_is_no_json_is_described_as_python_does,
 ]  # fmt: skip
 
 

@@ -180,13 +180,19 @@ class Language(NamedTuple):
 
     def text(self):
         # The first line is left to those who look for an opening tag or a comment there.
-        return "\n" + "".join((WORKERS / file).read_text().removeprefix("<?php") for file in self.files)
+        texts = [(WORKERS / file).read_text().removeprefix("<?php") for file in self.files]
+        if self.extension == "py":
+            # The files but the last are parts of that, as the build has it.
+            parts = {Path(file).stem: text for file, text in zip(self.files, texts[:-1])}
+            texts = [f"PARTS = {parts}", texts[-1]]
+        return "\n" + "".join(texts)
 
 
 UTF_8 = {"LC_ALL": "C.UTF-8"}
 # It is a file, as the bootstrap is.
 BOOTSTRAP = str(Path(__file__).resolve())
-PYTHON = Language([sys.executable, "-c"], "py", ["python/worker.py"])
+PYTHON_FILES = [f"python/{name}.py" for name in ("context", "logs", "tasks", "values", "worker")]
+PYTHON = Language([sys.executable, "-c"], "py", PYTHON_FILES)
 NODE = Language(["node", "-e"], "js", ["node/worker.cjs"], tail=[BOOTSTRAP])
 PHP = Language(["php", "-r"], "php", ["php/worker.php"])
 PERL = Language(["perl", "-e"], "pl", ["perl/worker.pl"])

@@ -2,9 +2,10 @@
 # here what AWS's own client, awslambdaric, gives it; docs/languages/python.md says where the two differ.
 #
 # A handler may change whatever it can reach: builtins, `sys.stdout`, functions of `os`, `sys.path`, `sys.modules`. So what
-# is used once it is loaded is bound here, under names of this file. And imports are most of a start: what is imported
-# here is in the interpreter already or is written in C, and the rest waits until somebody needs it.
-import _signal, builtins, marshal, os, sys, time
+# is used once it is loaded is bound here, under names of this file. And imports are most of a start, and compiling this
+# is much of the rest: what is imported here is in the interpreter already or is written in C, what many handlers do
+# without is in files beside this one, and both wait until somebody needs them.
+import _signal, _thread, builtins, marshal, os, sys, time
 from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
 from os import _exit, close, getcwd, getpid, read, readv, set_blocking, write, writev
 from sys import getrecursionlimit, setrecursionlimit
@@ -15,6 +16,9 @@ clock, gmtime, strftime, marshalled = time.time, time.gmtime, time.strftime, mar
 
 # The first read of an event, in bytes: what a pipe holds (pipe(7)), which is all of most events.
 READ_BYTES = 65536
+# glibc has the kernel take free memory away, and give it anew page by page, where there is more of it than twice the largest
+# piece that was ever freed (mallopt(3), M_MMAP_THRESHOLD). With one of so many bytes, what events of 1 MiB need stays.
+LARGE_BYTES = 4 * 1024 * 1024
 # Most bytes of a piece of a stream in one frame: there is a largest frame, but no largest piece.
 PIECE_BYTES = 1024 * 1024
 # Least recursion that this file needs, of whatever a handler has set, in calls.
@@ -37,13 +41,22 @@ FILE, FUNCTION, CONCURRENCY = (environ.pop("LAMBWIRE_" + name, "") for name in (
 PID, STDERR = getpid(), 2
 Generator, Function = type(_ for _ in ()), type(lambda: 0)
 
+compiling = _thread.RLock()
+
+
+def need(part):
+    """Has the names of another file be names of this one. The build has put the texts of those files into `PARTS`."""
+    if part in PARTS:
+        with compiling:
+            if part in PARTS:
+                exec(PARTS[part], ours)
+                del PARTS[part]
+
 
 # --- Context ---
 
-BAD_CONTEXT = "Runtime.LambdaContextUnmarshalError"
 # The end of the line of a context in which there is nothing that a caller has written.
 NOTHING_SENT_ALONG = b'"identity":null,"client_context":null}\n'
-IDENTITY = {"cognitoIdentityId": "cognito_identity_id", "cognitoIdentityPoolId": "cognito_identity_pool_id"}
 
 
 class Members:
@@ -61,18 +74,6 @@ class Members:
 
     def __repr__(self):
         return "%s([%s])" % (type(self).__name__, ",".join("%s=%s" % (name, getattr(self, name)) for name in self.TOLD))
-
-
-class ClientContext(Members):
-    __slots__ = TOLD = ("custom", "env", "client")
-
-
-class Client(Members):
-    __slots__ = TOLD = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
-
-
-class CognitoIdentity(Members):
-    __slots__ = TOLD = ("cognito_identity_id", "cognito_identity_pool_id")
 
 
 class LambdaContext(Members):
@@ -123,47 +124,17 @@ set_fields = LambdaContext._fields.__set__
 
 def members_of(context):
     fields = context._fields
-    if isinstance(fields, dict):
-        return fields
-    try:
-        fields = decode(fields)
-    except Exception as error:
-        raise Fault(BAD_CONTEXT, "Unable to parse Client Context JSON: %s" % error) from None
-    client_context, identity = fields["client_context"], fields["identity"]
-    fields["_epoch_deadline_time_in_ms"] = fields["deadline_ms"] or 0
-    fields["_w3c_fields"] = {}
-    if client_context is not None:
-        w3c = fields_of(client_context, "Client Context").pop("w3c", None)
-        if isinstance(w3c, dict):
-            texts = {name: w3c.get(name) for name in ("traceparent", "tracestate", "baggage")}
-            fields["_w3c_fields"] = {name: text for name, text in texts.items() if isinstance(text, str)}
-        fields["client_context"] = read_members(ClientContext(), client_context)
-        client = client_context.get("client")
-        if client is not None:
-            fields["client_context"].client = read_members(Client(), fields_of(client, "Client Context"))
-    identity = {} if identity is None else fields_of(identity, "Cognito Identity")
-    fields["identity"] = read_members(CognitoIdentity(), {IDENTITY.get(name): value for name, value in identity.items()})
-    set_fields(context, fields)
+    if not isinstance(fields, dict):
+        need("context")
+        fields = read_context(fields)
+        set_fields(context, fields)
     return fields
-
-
-def read_members(members, fields):
-    for name in members.TOLD:
-        setattr(members, name, fields.get(name))
-    return members
-
-
-def fields_of(value, what):
-    if isinstance(value, dict):
-        return value
-    message = "Unable to parse %s JSON: it is no object, but of type %s" % (what, type(value).__name__)
-    raise Fault(BAD_CONTEXT, message)
 
 
 # --- Frames ---
 
 unread = b""
-is_torn = False
+is_torn, is_large = False, False
 
 
 def read_frame():
@@ -183,10 +154,14 @@ def read_frame():
     if len(data) < end:
         data = read_rest(data, end)
     unread = bytes(data[end:])
-    return kind, request_id, bytes(data[head_end + 1 : context_end]), data[context_end:end]
+    return [kind, request_id, bytes(data[head_end + 1 : context_end]), data[context_end:end]]
 
 
 def read_rest(data, end):
+    global is_large
+    if not is_large:
+        is_large = True
+        bytes(LARGE_BYTES)
     whole = memoryview(bytearray(end))
     have = len(data)
     whole[:have] = data
@@ -242,10 +217,6 @@ class Decoding:
         raise ValueError("%s is no JSON" % name)
 
 
-class Raw(str):
-    """JSON as it stands."""
-
-
 BLANK = " \t\n\r"
 # Characters of ASCII that have to be escaped, or are by AWS's client; the likely ones first.
 ESCAPED = ['"', "\\", "\n", *map(chr, range(32)), "\x7f"]
@@ -255,6 +226,8 @@ encode_text = encode_basestring if environ.get("AWS_EXECUTION_ENV") in UNICODE_E
 
 def decode(data):
     text = str(data, "utf-8")
+    # It may be large, and memory that has just been used is quicker than other.
+    del data
     start = len(text) - len(text.lstrip("\ufeff" + BLANK))
     try:
         try:
@@ -295,7 +268,6 @@ containers = {}
 encode_plain = encoder(encode_text, refuse, containers)
 encode_ascii = encoder(encode_basestring_ascii, str)
 encode_long = encoder(lambda text: quoted(text), refuse, containers)
-encode_rich = encoder(lambda text: text if type(text) is Raw else encode_text(text), refuse)
 
 
 def encode(value):
@@ -309,6 +281,7 @@ def encode(value):
         pass
     finally:
         containers.clear()
+    need("values")
     return encode_rich(enriched(value))
 
 
@@ -328,7 +301,8 @@ def quoted(text):
     for each in ESCAPED:
         if each in text:
             return encode_text(text)
-    return '"%s"' % text
+    # `%` takes longer than all the rest.
+    return "".join(('"', text, '"'))
 
 
 def is_plain(value):
@@ -337,23 +311,6 @@ def is_plain(value):
         return bool(marshalled(value, 2))
     except ValueError:
         return False
-
-
-def enriched(value):
-    """The same of types that the encoder knows."""
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    if callable(getattr(value, "_asdict", None)):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {name.decode() if isinstance(name, bytes) else name: enriched(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [enriched(each) for each in value]
-    if isinstance(value, bytes):
-        return value.decode()
-    if any(kind.__name__ == "Decimal" and kind.__module__ == "decimal" for kind in type(value).__mro__):
-        return float("nan") if value.is_nan() else Raw(value)
-    return value
 
 
 # --- Reports ---
@@ -507,12 +464,14 @@ if CONCURRENCY:
     own = ContextVar("invocation", default=None)
 
 
-def answer(handler, request_id, line, body):
+def answer(handler, request_id, frame):
     try:
-        result = handler(*prepared(request_id, line, body))
+        result = handler(*prepared(request_id, frame))
         if hasattr(type(result), "__await__"):
+            need("tasks")
             result = run(result)
         if hasattr(type(result), "__anext__"):
+            need("tasks")
             kind, body = run(stream_async(request_id, result))
         else:
             kind, body = whole_or_stream(request_id, result)
@@ -523,26 +482,10 @@ def answer(handler, request_id, line, body):
     finish(request_id, kind, body)
 
 
-async def run_handler(handler, request_id, line, body):
-    """What ends its answer. It catches nothing: tasks that are left when the interpreter ends are thrown errors, too."""
-    result = handler(*prepared(request_id, line, body))
-    result = (await result) if hasattr(type(result), "__await__") else result
-    if hasattr(type(result), "__anext__"):
-        return await stream_async(request_id, result)
-    return whole_or_stream(request_id, result)
-
-
-def finish_task(request_id, task):
-    """Ends the answer of a task. The loop calls this, and no more once somebody has ended it by `sys.exit`."""
-    try:
-        kind, body = task.result()
-    except BaseException as error:
-        kind, body = b"error", report(error)
-    finish(request_id, kind, body)
-
-
-def prepared(request_id, line, body):
+def prepared(request_id, frame):
+    """The event and its context. Takes the body out of the frame, which is not to be kept."""
     global latest
+    line = frame[2]
     context = LambdaContext(line)
     latest = request_id, context
     if CONCURRENCY:
@@ -558,7 +501,7 @@ def prepared(request_id, line, body):
         # Somebody has spoilt it, who will not look for a trace there.
         pass
     try:
-        return decode(body), context
+        return decode(frame.pop()), context
     except Exception as error:
         raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
 
@@ -574,14 +517,6 @@ def whole_or_stream(request_id, result):
         return b"bytes", encode(result).encode()
     except Exception as error:
         raise Fault("Runtime.MarshalError", "Unable to marshal response: %s" % error)
-
-
-async def stream_async(request_id, pieces):
-    number = 0
-    async for piece in pieces:
-        write_piece(request_id, number, piece)
-        number += 1
-    return b"end", b""
 
 
 def write_piece(request_id, number, piece):
@@ -612,17 +547,6 @@ def finish(request_id, kind, body):
     write_frame(kind, request_id, body)
 
 
-def run(awaitable):
-    """Runs it in the one loop that is kept, with all that is bound to it, from one event to the next."""
-    global loop, asyncio
-    if loop is None or loop.is_closed():
-        import asyncio
-
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-    return loop.run_until_complete(awaitable)
-
-
 # --- Logging ---
 
 
@@ -643,64 +567,8 @@ class SetUpLogging:
     def exec_module(self, module):
         self.execute(module)
         if hasattr(module, "getLogger"):
+            need("logs")
             set_up_logging(module)
-
-
-def set_up_logging(logging):
-    class LambdaLoggerFilter(logging.Filter):
-        def filter(self, record):
-            request_id, context = CONCURRENCY and own.get() or latest or (b"", None)
-            record.aws_request_id, record.tenant_id = request_id.decode(), context and context.tenant_id
-            return True
-
-    class LambdaLoggerHandler(logging.Handler):
-        def emit(self, record):
-            sys.stdout.write(self.format(record))
-
-    class JsonFormatter(logging.Formatter):
-        def format(self, record):
-            return log_line(logging, self, record)
-
-    is_json = environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
-    level = {"TRACE": "DEBUG"}.get(environ.get("AWS_LAMBDA_LOG_LEVEL"), environ.get("AWS_LAMBDA_LOG_LEVEL", "")).upper()
-    logging.Formatter.converter = gmtime
-    text = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
-    formatter = JsonFormatter(datefmt="%Y-%m-%dT%H:%M:%SZ") if is_json else logging.Formatter(text, "%Y-%m-%dT%H:%M:%S")
-    handler = LambdaLoggerHandler()
-    handler.setFormatter(formatter)
-    handler.addFilter(LambdaLoggerFilter())
-    root = logging.getLogger()
-    if level in logging._nameToLevel:
-        root.setLevel(level)
-    root.addHandler(handler)
-
-
-# Members of a record that are logged under other names, or not at all; what a call gave as `extra` is logged as it is.
-RECORD = set(
-    """name msg args levelname levelno pathname filename module exc_info exc_text stack_info lineno funcName created msecs
-    relativeCreated thread threadName processName process aws_request_id tenant_id _frame_type""".split()
-)
-encode_log = encoder(encode_basestring, str)
-
-
-def log_line(logging, formatter, record):
-    record.levelno = min(50, max(0, record.levelno)) // 10 * 10
-    record.levelname = logging.getLevelName(record.levelno)
-    kind, error, at = record.exc_info or (None, None, None)
-    line = {
-        "timestamp": formatter.formatTime(record, formatter.datefmt),
-        "level": record.levelname,
-        "message": record.msg if isinstance(record.msg, dict) and not record.args else record.getMessage(),
-        "logger": record.name,
-        "stackTrace": logging.traceback.format_tb(at) if record.exc_info else None,
-        "errorType": kind.__name__ if record.exc_info else None,
-        "errorMessage": str(error) if record.exc_info else None,
-        "requestId": record.aws_request_id,
-        "location": "%s:%s:%s" % (record.pathname, record.funcName, record.lineno) if record.exc_info else None,
-        "tenantId": record.tenant_id,
-    }
-    extra = {name: value for name, value in vars(record).items() if name not in RECORD and name not in line}
-    return encode_log({name: value for name, value in [*line.items(), *extra.items()] if value is not None}) + "\n"
 
 
 # --- Hooks ---
@@ -747,75 +615,12 @@ def serve(handler):
         frame = read_frame()
         if frame is None:
             return None if known is None else run(wait_for_tasks(known))
-        kind, current, line, body = frame
+        kind, current = frame[:2]
         if kind == b"event":
-            answer(handler, current, line, body)
+            answer(handler, current, frame)
         else:
             run_hooks(kind)
-        # What was large is not kept while there is nothing to do.
-        current, frame, line, body = b"-", None, None, None
-
-
-async def serve_concurrently(handler):
-    tasks, known = set(), set()
-
-    def forget(task):
-        nonlocal known
-        tasks.discard(task)
-        # What is left running belongs to an event.
-        known = tasks_of_loop() if handles_sigterm() else known
-
-    while True:
-        if not unread:
-            await wait_for_event()
-        frame = read_frame()
-        if frame is None:
-            return await wait_for_tasks(known) if handles_sigterm() else None
-        kind, *invocation = frame
-        if kind != b"event":
-            run_hooks(kind)
-            continue
-        task = loop.create_task(run_handler(handler, *invocation))
-        task.add_done_callback(lambda task, request_id=invocation[0]: finish_task(request_id, task))
-        # The loop itself keeps no task from being collected.
-        tasks.add(task)
-        task.add_done_callback(forget)
-
-
-async def wait_for_event():
-    while True:
-        there = loop.create_future()
-        loop.add_reader(EVENTS, lambda: there.done() or there.set_result(None))
-        try:
-            return await there
-        except asyncio.CancelledError:
-            # Whoever cancels all tasks does not mean this one.
-            pass
-        finally:
-            loop.remove_reader(EVENTS)
-
-
-# In how many turns of the loop a signal that has come is seen, its handler called, and a task of that begun.
-SIGNAL_TURNS = 4
-
-
-async def wait_for_tasks(known):
-    """What the loop's handler of SIGTERM has begun may end: tasks that there were not before the events ended."""
-    there = loop.create_future()
-    loop.call_soon(turn, there, SIGNAL_TURNS)
-    await there
-    own = asyncio.current_task()
-    begun = tasks_of_loop() - known - {own}
-    if begun:
-        await asyncio.wait(begun)
-
-
-def turn(there, left):
-    loop.call_soon(turn, there, left - 1) if left else there.set_result(None)
-
-
-def tasks_of_loop():
-    return asyncio.all_tasks(loop)
+        current = b"-"
 
 
 def handles_sigterm():
@@ -834,6 +639,7 @@ def main():
     os.register_at_fork(after_in_child=forget_descriptors)
     stdout.reconfigure(line_buffering=True)
     if "logging" in modules:
+        need("logs")
         set_up_logging(modules["logging"])
     else:
         sys.meta_path.insert(0, SetUpLogging())
@@ -845,7 +651,11 @@ def main():
     asked = ready(handler)
     write_frame(b"ready", b"-", encode_ascii(asked).encode() if asked else b"")
     try:
-        run(serve_concurrently(handler)) if "concurrency" in asked else serve(handler)
+        if "concurrency" in asked:
+            need("tasks")
+            run(serve_concurrently(handler))
+        else:
+            serve(handler)
     except Exception as error:
         # Of a signal's handler, between two invocations or within what this file does for one.
         if is_torn:

@@ -6,5 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/install.sh php php-curl perl python3 node aws-lambda-ric
+# Without packages, as in an image: those that are installed here may have every start of Python import modules.
+python=$PWD/.tools/python-$(python3 -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
+[ -x "$python/bin/python3" ] || python3 -m venv --without-pip "$python"
 python3 scripts/bench_languages.py "$(realpath "$(scripts/image.sh x86_64 bootstrap)")" \
-    "$(scripts/pip.sh awslambdaric awslambdaric==4.2.2)" "$(scripts/npm.sh aws-lambda-ric aws-lambda-ric@3.3.0)" "$@"
+    "$python/bin/python3" "$(scripts/pip.sh awslambdaric awslambdaric==4.2.2)" "$(scripts/npm.sh aws-lambda-ric aws-lambda-ric@3.3.0)" "$@"

@@ -18,5 +18,7 @@ for index in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
     RUSTFLAGS+=" --remap-path-prefix=$index/="
 done
 [ "$2" != bootstrap ] || RUSTFLAGS+=" -Zlocation-detail=none"
+# The emulator is in no image of a function: speed before size.
+[ "$2" != lambwire-emulator ] || export CARGO_PROFILE_BOOTSTRAP_OPT_LEVEL=3
 env "$environment" cargo build -q --profile bootstrap --target "$target" -p "$2"
 echo "${CARGO_TARGET_DIR:-target}/$target/bootstrap/$2"

@@ -14,7 +14,8 @@ main() {
     # A connection is a file.
     ulimit -n "$(ulimit -H -n)"
     exec "$target/bench/release/emulators" "$target/release/examples/echo" "$target/release/lambwire-emulator" \
-        "$(before "$target")" "$target/bench/emulator-floor" "$(scripts/rie.sh)" "$(scripts/cargo-lambda.sh)" "$@"
+        "$(scripts/image.sh x86_64 lambwire-emulator)" "$(before "$target")" "$target/bench/emulator-floor" \
+        "$(scripts/rie.sh)" "$(scripts/cargo-lambda.sh)" "$@"
 }
 
 # The emulator as it was, built where nothing else is touched.

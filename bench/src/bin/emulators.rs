@@ -1,5 +1,6 @@
-//! `emulators ECHO LAMBWIRE BEFORE FLOOR RIE CARGO_LAMBDA [--once]`: what an invocation costs whoever calls a function on an
-//! emulator, beside an older one, one in C that does nothing else, that of AWS and that of cargo-lambda.
+//! `emulators ECHO LAMBWIRE STATIC BEFORE FLOOR RIE CARGO_LAMBDA [--once]`: what an invocation costs whoever calls a function
+//! on an emulator, as cargo and as pip install it, beside an older one, one in C that does nothing else, that of AWS and that
+//! of cargo-lambda.
 //!
 //! All take turns, on one processor, with the same function and the same caller, which keeps its connection. No figure
 //! passes or fails.
@@ -46,8 +47,9 @@ const PIPELINED: &str = "serve";
 const EVENT: &str = r#"{"body":"QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ","isBase64Encoded":true}"#;
 
 /// The emulators, and what each calls the one function that is there.
-const SUBJECTS: [(&str, &str); 5] = [
+const SUBJECTS: [(&str, &str); 6] = [
     ("lambwire-emulator", "function"),
+    ("lambwire-emulator, static", "function"),
     ("lambwire-emulator, 256a25d", "function"),
     ("C", "function"),
     ("RIE", "function"),
@@ -77,7 +79,7 @@ struct Running {
 fn main() -> Result<()> {
     let arguments = std::env::args_os().skip(1).map(PathBuf::from).collect::<Vec<_>>();
     let [programs @ .., rest] = arguments.as_slice() else {
-        return Err("usage: emulators ECHO LAMBWIRE BEFORE FLOOR RIE CARGO_LAMBDA [--once]".into());
+        return Err("usage: emulators ECHO LAMBWIRE STATIC BEFORE FLOOR RIE CARGO_LAMBDA [--once]".into());
     };
     let once = rest.as_os_str() == "--once";
     let programs = if once { programs } else { &arguments };
@@ -183,27 +185,20 @@ fn meet(front: u16, function: &'static str, callers: usize, each: usize) -> Resu
 }
 
 fn start(programs: &[PathBuf], subject: usize, handler: &'static str, front: u16, api: u16) -> Result<Running> {
-    let [echo, lambwire, before, floor, rie, cargo_lambda] = programs else {
-        return Err("six programs are wanted".into());
+    let (Some(echo), Some(emulator)) = (programs.first(), programs.get(1 + subject)) else {
+        return Err("seven programs are wanted".into());
     };
     let at = |port: u16| format!("127.0.0.1:{port}");
     let mut running = Running { handler, processes: Vec::new() };
+    let mut command = Command::new(emulator);
     match subject {
-        0 | 1 => {
-            let mut command = Command::new(if subject == 0 { lambwire } else { before });
-            running.spawn(command.args(["--listen", &at(front), "--timeout", "60", "--"]).arg(echo))?;
-        }
-        2 => {
-            let mut command = Command::new(floor);
-            running.spawn(command.args([front.to_string(), api.to_string()]).arg(echo))?;
-        }
-        3 => {
-            let mut command = Command::new(rie);
+        0..=2 => running.spawn(command.args(["--listen", &at(front), "--timeout", "60", "--"]).arg(echo))?,
+        3 => running.spawn(command.args([front.to_string(), api.to_string()]).arg(echo))?,
+        4 => {
             command.arg(format!("--runtime-interface-emulator-address={}", at(front)));
             running.spawn(command.arg(format!("--runtime-api-address={}", at(api))).arg(echo))?;
         }
         _ => {
-            let mut command = Command::new(cargo_lambda);
             command.args(["lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", &front.to_string()]);
             running.spawn(command.current_dir(project()?))?;
             Caller::connect(front, "_")?;

@@ -59,11 +59,11 @@ panic-free:
 
 # A function for an image is static, small enough, and starts in an empty root
 static:
-    scripts/static.sh hello:166000
+    scripts/static.sh hello:146000
 
 # The bootstrap for x86_64 and aarch64, the latter run by qemu
 bootstrap:
-    scripts/bootstrap.sh 364000
+    scripts/bootstrap.sh 320000
 
 # The smallest bootstrap and hello, plain and packed: std built along, panics without a word, and no names of hosts
 bootstrap-min:

@@ -17,9 +17,9 @@ main() {
 
     # Each by itself, for together they would have each other's features.
     build hello 110000
-    build bootstrap 324000
+    build bootstrap 314000
     pack hello 77000
-    pack bootstrap 218000
+    pack bootstrap 213000
     scripts/answers.sh "$min/packed/bootstrap"
     knows_itself "$min/packed/bootstrap"
     runs_under_memfd_noexec "$min/packed/bootstrap"
@@ -27,7 +27,7 @@ main() {
 
 build() {
     RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort -Cforce-unwind-tables=no -Crelocation-model=static \
-        -Cllvm-args=-enable-machine-outliner=always -Zfmt-debug=none \
+        -Cllvm-args=-enable-machine-outliner=always -Zfmt-debug=none -Zlocation-detail=none \
         -Clink-args=-Wl,-z,noseparate-code,-z,norelro,--build-id=none" \
         env "$environment" cargo build -q --profile bootstrap --target $TARGET -p "$1" --no-default-features \
         --target-dir "$min" -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size

@@ -51,7 +51,7 @@ main() {
             mapfile -t -O ${#packages[@]} packages < <(lacking tcl tclx8.4 guile-3.0 r-base-core r-cran-jsonlite elixir)
             command -v npm >/dev/null || packages+=(npm)
             ;;
-        shells) mapfile -t -O ${#packages[@]} packages < <(lacking bash busybox dash ksh mksh yash zsh) ;;
+        shells) mapfile -t -O ${#packages[@]} packages < <(lacking bash busybox-static dash ksh mksh yash zsh) ;;
         musl) scripts/musl.sh >/dev/null ;;
         musl-aarch64) mapfile -t -O ${#packages[@]} packages < <(lacking "${MUSL_AARCH64[@]}") ;;
         musl-debian) mapfile -t -O ${#packages[@]} packages < <(lacking "${MUSL_DEBIAN[@]}") ;;

@@ -171,10 +171,12 @@ compiler() {
     compiler_of "$SYSROOT" "$SYSROOT/rustc"
 }
 
-# Makes the compiler that has its libraries in a place.
+# Makes the compiler that has its libraries in a place. Another build may be running it: a program that is written to cannot be
+# started.
 compiler_of() {
-    printf '#!/bin/sh\nexec %s --sysroot "%s" "$@"\n' $RUSTC "$1" >"$2"
-    chmod +x "$2"
+    printf '#!/bin/sh\nexec %s --sysroot "%s" "$@"\n' $RUSTC "$1" >"$2.$$"
+    chmod +x "$2.$$"
+    mv "$2.$$" "$2"
 }
 
 main "$@"

@@ -47,7 +47,8 @@ fn an_event_has_the_trace_header_of_its_invocation() {
                 let given = peer.next();
                 let event: Value = serde_json::from_slice(&given.event).unwrap();
                 let trace_id = given.trace_id.unwrap();
-                assert_eq!(event["headers"]["x-amzn-trace-id"], *trace_id);
+                let name = if format == UrlFormat::V1 { "X-Amzn-Trace-Id" } else { "x-amzn-trace-id" };
+                assert_eq!(event["headers"][name], *trace_id);
                 assert!(trace_id.starts_with("Root=1-") && is_own == (trace_id == own), "{trace_id}");
                 peer.respond(&given.id, b"1");
                 caller.join().unwrap();

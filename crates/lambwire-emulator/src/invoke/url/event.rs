@@ -83,15 +83,19 @@ impl Request<'_> {
         event
     }
 
-    /// REST APIs without binary media types.
+    /// REST APIs without binary media types, whose root and whose proxy resource (`/{proxy+}`) are the function, called under a
+    /// domain of their own, so that no path begins with the stage. Their parameter is the path as it came, without the slash
+    /// at its end, as API Gateway was seen to have it (LocalStack, `test_apigateway_lambda.snapshot.json`).
     fn v1(&self) -> Value {
         let path = self.head.uri.path();
+        let proxy = path.trim_matches('/');
+        let (resource, resource_id) = if proxy.is_empty() { ("/", "root") } else { ("/{proxy+}", "proxy") };
         let (time, time_ms) = now();
-        let (headers, parameters) = (self.headers(), self.parameters());
+        let headers: Pairs = self.headers().into_iter().map(|(name, value)| (title_case(&name), value)).collect();
+        let parameters = self.parameters();
         let unless_empty = |map: Map<String, Value>| if map.is_empty() { Value::Null } else { map.into() };
         json!({
-            "version": "1.0",
-            "resource": "$default",
+            "resource": resource,
             "path": path,
             "httpMethod": self.head.method.as_str(),
             "headers": last(&headers),
@@ -101,21 +105,35 @@ impl Request<'_> {
             "requestContext": {
                 "accountId": arn::ACCOUNT,
                 "apiId": "local",
+                "deploymentId": "local",
                 "domainName": self.header(&HOST),
                 "domainPrefix": self.domain_prefix(),
                 "extendedRequestId": new_id(),
                 "httpMethod": self.head.method.as_str(),
-                "identity": { "sourceIp": self.caller.to_string(), "userAgent": self.header(&USER_AGENT) },
+                "identity": {
+                    "accessKey": null,
+                    "accountId": null,
+                    "caller": null,
+                    "cognitoAuthenticationProvider": null,
+                    "cognitoAuthenticationType": null,
+                    "cognitoIdentityId": null,
+                    "cognitoIdentityPoolId": null,
+                    "principalOrgId": null,
+                    "sourceIp": self.caller.to_string(),
+                    "user": null,
+                    "userAgent": self.header(&USER_AGENT),
+                    "userArn": null,
+                },
                 "path": path,
                 "protocol": self.protocol(),
                 "requestId": new_id(),
                 "requestTime": time,
                 "requestTimeEpoch": time_ms,
-                "resourceId": null,
-                "resourcePath": "$default",
-                "stage": "$default",
+                "resourceId": resource_id,
+                "resourcePath": resource,
+                "stage": "local",
             },
-            "pathParameters": null,
+            "pathParameters": if proxy.is_empty() { Value::Null } else { json!({ "proxy": proxy }) },
             "stageVariables": null,
             "body": if self.body.is_empty() { Value::Null } else { self.text().into() },
             "isBase64Encoded": self.is_encoded(),
@@ -214,6 +232,16 @@ fn joined(pairs: impl IntoIterator<Item = (String, String)>) -> Map<String, Valu
     joined
 }
 
+/// The name of a header as most clients send it, where API Gateway has it as it came: hyper hands it over in small letters alone.
+fn title_case(name: &str) -> String {
+    let mut is_first = true;
+    let cased = name.chars().map(|letter| {
+        let was_first = std::mem::replace(&mut is_first, letter == '-');
+        if was_first { letter.to_ascii_uppercase() } else { letter }
+    });
+    cased.collect()
+}
+
 /// The last value of each name.
 fn last(pairs: &Pairs) -> Map<String, Value> {
     pairs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect()
@@ -280,15 +308,50 @@ mod tests {
     #[test]
     fn rest_apis_have_the_last_value_and_all_values() {
         let event = made(UrlFormat::V1, request(), b"");
-        assert_eq!((&event["version"], &event["httpMethod"]), (&json!("1.0"), &json!("PUT")));
+        assert_eq!((&event["version"], &event["httpMethod"]), (&Value::Null, &json!("PUT")));
         assert_eq!(event["queryStringParameters"], json!({ "x": "2", "y": "+", "z": "" }));
         assert_eq!(event["multiValueQueryStringParameters"], json!({ "x": ["1", "2"], "y": ["+"], "z": [""] }));
-        assert_eq!((&event["headers"]["x-two"], &event["headers"]["cookie"]), (&json!("2"), &json!("c=1")));
-        assert_eq!(event["multiValueHeaders"]["x-two"], json!(["1", "2"]));
+        assert_eq!((&event["headers"]["X-Two"], &event["headers"]["Cookie"]), (&json!("2"), &json!("c=1")));
+        assert_eq!(event["multiValueHeaders"]["X-Two"], json!(["1", "2"]));
         assert_eq!((&event["body"], &event["path"]), (&Value::Null, &json!("/a%20b")));
         let bare = made(UrlFormat::V1, hyper::Request::builder().uri("/"), b"\xff");
         assert_eq!(bare["queryStringParameters"], Value::Null);
         assert_eq!((&bare["body"], &bare["isBase64Encoded"]), (&json!("/w=="), &json!(true)));
+    }
+
+    #[test]
+    fn rest_apis_have_headers_as_clients_send_them_and_others_small_letters() {
+        let asked = || request().header("content-type", "text/plain").header("X-amz--DATE2a", "1");
+        for (format, names) in [
+            (UrlFormat::V1, ["Content-Type", "Host", "X-Amz--Date2a", "X-Forwarded-For", "X-Forwarded-Port"]),
+            (UrlFormat::V2, ["content-type", "host", "x-amz--date2a", "x-forwarded-for", "x-forwarded-port"]),
+            (UrlFormat::Alb, ["content-type", "host", "x-amz--date2a", "x-forwarded-for", "x-forwarded-port"]),
+        ] {
+            let event = made(format, asked(), b"");
+            for name in names {
+                assert!(event["headers"][name].is_string(), "{format:?}: {name}");
+                let all = &event["multiValueHeaders"];
+                assert_eq!(all[name].is_array(), format == UrlFormat::V1, "{format:?}: {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn rest_apis_name_the_resource_and_what_of_the_path_is_its_parameter() {
+        for (path, resource, proxy) in [
+            ("/", "/", None),
+            ("//", "/", None),
+            ("/users/7", "/{proxy+}", Some("users/7")),
+            ("/users/7/?a=b", "/{proxy+}", Some("users/7")),
+            ("/a%2Bb+c%20/d", "/{proxy+}", Some("a%2Bb+c%20/d")),
+        ] {
+            let event = made(UrlFormat::V1, hyper::Request::builder().uri(path), b"");
+            let context = &event["requestContext"];
+            assert_eq!((&event["resource"], &context["resourcePath"]), (&json!(resource), &json!(resource)), "{path}");
+            assert_eq!(event["pathParameters"], proxy.map_or(Value::Null, |proxy| json!({ "proxy": proxy })), "{path}");
+            assert_eq!(event["path"], context["path"], "{path}");
+            assert!(context["stage"].is_string() && context["resourceId"].is_string(), "{path}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub enum UrlFormat {
     /// Version 2.0: function URLs, and HTTP APIs of API Gateway.
     #[default]
     V2,
-    /// Version 1.0: REST APIs of API Gateway, without binary media types.
+    /// Version 1.0: REST APIs of API Gateway with a proxy resource, without binary media types.
     V1,
     /// Load balancers.
     Alb,

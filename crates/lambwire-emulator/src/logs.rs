@@ -78,9 +78,10 @@ impl Reader {
         }
     }
 
-    /// Hands on a line that has not been ended, as if it were. A frame that has begun will be ended.
+    /// Hands on a line of the program that has not been ended, as if it were. A frame that has begun will be ended, and
+    /// so will the line of an extension, which may be at work.
     pub(crate) fn end_line(&self, to: &mut impl FnMut(Source, &[u8])) {
-        if self.by.get() == Cut::Frames && !self.is_over.get() {
+        if (self.by.get() == Cut::Frames || self.source == Source::Extension) && !self.is_over.get() {
             return;
         }
         let mut partial = self.partial.take();

@@ -96,14 +96,15 @@ impl Environment {
     }
 
     pub(super) fn finish(&mut self, over: InFlight, now: Instant) {
-        let InFlight { id, given_at, status, spans, .. } = over;
+        let InFlight { id, given_at, status, spans, is_runtime_done, .. } = over;
         let duration = now.saturating_duration_since(given_at);
-        self.actions.push_back(Action::Finish(Finished { id, duration, status, spans }));
+        let finished = Finished { id, duration, status, spans };
+        self.actions.push_back(Action::Finish { finished, is_runtime_done });
     }
 
     /// An invocation that never came to be given is over.
     pub(super) fn finish_claim(&mut self, id: Id, status: Status) {
         let finished = Finished { id, duration: Duration::ZERO, status, spans: Spans::default() };
-        self.actions.push_back(Action::Finish(finished));
+        self.actions.push_back(Action::Finish { finished, is_runtime_done: false });
     }
 }

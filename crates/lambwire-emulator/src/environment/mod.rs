@@ -88,6 +88,8 @@ struct InFlight {
     progress: Progress,
     status: Status,
     spans: Spans,
+    /// The runtime has asked for the next invocation, which extensions keep it from.
+    is_runtime_done: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,11 +119,11 @@ pub(crate) enum Status {
     Failed(Failure),
 }
 
-/// An invocation that is over.
+/// An invocation that is over, or with which the runtime is done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Finished {
     pub(crate) id: Id,
-    /// How long the runtime had it.
+    /// How long it took until then.
     pub(crate) duration: Duration,
     pub(crate) status: Status,
     pub(crate) spans: Spans,
@@ -132,8 +134,10 @@ pub(crate) struct Finished {
 pub(crate) enum Action {
     /// The caller of this invocation gets this in place of an answer.
     Fail(Id, Failure),
-    /// This invocation is over.
-    Finish(Finished),
+    /// The runtime is done with this invocation, and extensions are not, some of whom wait to hear so.
+    EndTurn(Finished),
+    /// This invocation is over, and with `is_runtime_done` the runtime has been done with it before.
+    Finish { finished: Finished, is_runtime_done: bool },
     /// This connection hears so.
     Notify(ConnectionId, Notice),
     /// The runtime is to be ended: it takes too long.
@@ -247,12 +251,30 @@ impl Environment {
                 self.state = state;
                 self.ready_at.get_or_insert(now);
                 self.extensions.close();
-                self.finish_current(now);
+                self.end_turn(now);
                 self.waiting.push_back(connection);
                 Ok(Next::Waits)
             }
             _ => Ok(self.in_flight.first().map_or(Next::Waits, |current| Next::Again(Arc::clone(&current.id)))),
         }
+    }
+
+    /// The runtime, which has asked for the next invocation, is done with the one that it had.
+    fn end_turn(&mut self, now: Instant) {
+        if self.capacity != Capacity::One || !self.extensions.are_busy() {
+            return self.finish_current(now);
+        }
+        let Some(current) = self.in_flight.first_mut().filter(|current| !current.is_runtime_done) else { return };
+        current.is_runtime_done = true;
+        let id = Arc::clone(&current.id);
+        if current.progress != Progress::Answered {
+            current.progress = Progress::Answered;
+            current.status = Status::Failed(Failure::Truncated);
+            self.actions.push_back(Action::Fail(Arc::clone(&id), Failure::Truncated));
+        }
+        let duration = now.saturating_duration_since(current.given_at);
+        let (status, spans) = (current.status.clone(), current.spans);
+        self.actions.push_back(Action::EndTurn(Finished { id, duration, status, spans }));
     }
 
     /// Ends the invocation of a runtime that has asked for the next one, unless extensions are still at work for it.
@@ -312,6 +334,7 @@ impl Environment {
             progress: Progress::Given,
             status: Status::Success,
             spans: Spans { given_at: Some(now), ..Spans::default() },
+            is_runtime_done: false,
         });
         if self.extensions.are_there() {
             self.notify(&Notice::Invoke(Arc::clone(id)));

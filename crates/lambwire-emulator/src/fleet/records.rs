@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Registration;
 use crate::answer::{Failure, UNKNOWN};
-use crate::environment::{Spans, Status};
+use crate::environment::{Finished, Spans, Status};
 use crate::event::Invocation;
 use crate::report::{RESTORE_TIMED_OUT, Report, TIMED_OUT, ms};
 use crate::telemetry::time;
@@ -70,16 +70,16 @@ pub(super) fn start(invocation: &Invocation) -> Value {
 }
 
 /// The runtime is done with an invocation, on demand.
-pub(super) fn runtime_done(report: &Report<'_>, spans: &Spans, invocation: &Invocation) -> Value {
-    let mut record = ended(report, invocation);
-    record["metrics"] = json!({ "durationMs": rounded(report.duration) });
-    record["spans"] = spans_of(spans);
+pub(super) fn runtime_done(done: &Finished, invocation: &Invocation) -> Value {
+    let mut record = ended(&done.status, invocation);
+    record["metrics"] = json!({ "durationMs": rounded(done.duration) });
+    record["spans"] = spans_of(&done.spans);
     record
 }
 
 /// An invocation is over, on demand.
 pub(super) fn report(report: &Report<'_>, invocation: &Invocation) -> Value {
-    let mut record = ended(report, invocation);
+    let mut record = ended(report.status, invocation);
     record["metrics"] = json!({
         "durationMs": rounded(report.duration),
         "billedDurationMs": report.billed_ms(),
@@ -97,7 +97,7 @@ pub(super) fn report(report: &Report<'_>, invocation: &Invocation) -> Value {
 
 /// An invocation is over, on managed instances.
 pub(super) fn managed_report(report: &Report<'_>, spans: &Spans, invocation: &Invocation) -> Value {
-    let mut record = ended(report, invocation);
+    let mut record = ended(report.status, invocation);
     record["metrics"] = json!({ "durationMs": rounded(report.duration) });
     if spans.ended_at.is_some() {
         record["spans"] = spans_of(spans);
@@ -105,14 +105,14 @@ pub(super) fn managed_report(report: &Report<'_>, spans: &Spans, invocation: &In
     record
 }
 
-fn ended(report: &Report<'_>, invocation: &Invocation) -> Value {
-    let (status, error_type) = match report.status {
+fn ended(status: &Status, invocation: &Invocation) -> Value {
+    let (status, error_type) = match status {
         Status::Success => ("success", None),
         Status::Reported(error_type) => ("error", Some(error_type.as_deref().unwrap_or(UNKNOWN))),
         Status::Failed(failure @ Failure::TimedOut(_)) => ("timeout", Some(failure.error_type())),
         Status::Failed(failure) => ("error", Some(failure.error_type())),
     };
-    let mut record = json!({ "requestId": report.request_id, "status": status, "tracing": tracing(invocation) });
+    let mut record = json!({ "requestId": &**invocation.id(), "status": status, "tracing": tracing(invocation) });
     if let Some(error_type) = error_type {
         record["errorType"] = error_type.into();
     }

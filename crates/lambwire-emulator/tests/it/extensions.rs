@@ -61,19 +61,29 @@ fn plays_the_extension_when_asked() {
 }
 
 /// A directory with an extension in it.
-struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = env::temp_dir().join(format!("lambwire-extensions-{name}-{}", std::process::id()));
         fs::create_dir_all(path.join("bin")).unwrap();
-        let script = format!(
-            "#!/bin/sh\nexec {} --exact extensions::plays_the_extension_when_asked --nocapture\n",
-            env::current_exe().unwrap().display()
-        );
-        fs::write(path.join("bin/watcher"), script).unwrap();
-        fs::set_permissions(path.join("bin/watcher"), PermissionsExt::from_mode(0o755)).unwrap();
-        Self(path)
+        let directory = Self(path);
+        let program = env::current_exe().unwrap();
+        let arguments = "--exact extensions::plays_the_extension_when_asked --nocapture";
+        directory.add("watcher", &format!("exec {} {arguments}", program.display()));
+        directory
+    }
+
+    /// Has an extension be this script.
+    pub(crate) fn add(&self, name: &str, script: &str) {
+        let path = self.bin().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
+    /// Where extensions are.
+    pub(crate) fn bin(&self) -> PathBuf {
+        self.0.join("bin")
     }
 
     fn heard(&self) -> PathBuf {
@@ -94,7 +104,7 @@ impl Drop for Directory {
 /// The emulator is a process of its own, so that its extensions have an environment of their own.
 fn run(directory: &Directory, options: &[&str], event: &str) -> std::process::Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(["--extensions", directory.0.join("bin").to_str().unwrap()]);
+    command.args(["--extensions", directory.bin().to_str().unwrap()]);
     command.args(options).args(["--event-json", event, "--"]).arg(env::current_exe().unwrap()).args(child::arguments());
     let (key, value) = child::variable();
     command.env(key, value).env(HEARD, directory.heard());
@@ -159,8 +169,8 @@ fn an_extension_that_cannot_be_run_is_named() {
 #[test]
 fn an_extension_that_has_not_registered_is_named() {
     let directory = Directory::new("awaited");
-    let path = directory.0.join("bin/watcher");
-    fs::write(&path, "#!/bin/sh\nsleep 300\n").unwrap();
+    let path = directory.bin().join("watcher");
+    directory.add("watcher", "sleep 300");
     let output = run(&directory, &["--timeout", "0.1", "--init-timeout", "0.1"], "{}");
     let said = String::from_utf8(output.stderr).unwrap();
     let named = format!("lambwire-emulator: extension {}: started ", path.display());

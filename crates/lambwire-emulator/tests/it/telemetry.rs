@@ -8,17 +8,24 @@ use std::time::Duration;
 use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
 use serde_json::{Value, json};
 
+use crate::extensions::Directory;
 use crate::library::{AMPLE, invoke_with, quiet};
 use crate::peer::Peer;
 use crate::wire::{Answered, Wire, free_port, post};
 
 /// An extension in the process of the runtime.
 fn register(emulator: &Running) -> (Wire, String) {
+    register_for(emulator, "watcher", "{}")
+}
+
+/// An extension that wishes for these events.
+fn register_for(emulator: &Running, name: &str, wish: &str) -> (Wire, String) {
     let mut wire = Wire::connect(emulator.runtime_api());
-    let registered = wire.exchange(
-        "POST /2020-01-01/extension/register HTTP/1.1\r\nHost: x\r\nLambda-Extension-Name: watcher\r\n\
-         Content-Length: 2\r\n\r\n{}",
-    );
+    let registered = wire.exchange(format!(
+        "POST /2020-01-01/extension/register HTTP/1.1\r\nHost: x\r\nLambda-Extension-Name: {name}\r\n\
+         Content-Length: {}\r\n\r\n{wish}",
+        wish.len()
+    ));
     let id = registered.header("lambda-extension-identifier").unwrap().to_owned();
     (wire, id)
 }
@@ -35,6 +42,10 @@ fn wish(schema: &str, destination: &Value) -> String {
     let buffering = json!({ "timeoutMs": 25 });
     let types = ["platform", "function", "extension"];
     json!({ "schemaVersion": schema, "types": types, "buffering": buffering, "destination": destination }).to_string()
+}
+
+fn ask_for_event(id: &str) -> String {
+    format!("GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: x\r\nLambda-Extension-Identifier: {id}\r\n\r\n")
 }
 
 /// Takes one request of a subscriber's connection, and answers it with this status.
@@ -57,6 +68,20 @@ fn take_batch(stream: &mut BufReader<TcpStream>, status: u16) -> Option<Vec<Valu
     stream.read_exact(&mut body).ok()?;
     stream.get_mut().write_all(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n").as_bytes()).ok()?;
     serde_json::from_slice(&body).ok()
+}
+
+/// Subscribes over TCP, and gives the records as they come.
+fn subscribe_over_tcp(wire: &mut Wire, id: &str, schema: &str) -> impl Iterator<Item = Value> + use<> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let destination = json!({ "protocol": "TCP", "port": listener.local_addr().unwrap().port() });
+    assert_eq!(subscribe(wire, id, &wish(schema, &destination)).status, 200);
+    let lines = BufReader::new(listener.accept().unwrap().0).lines();
+    lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+}
+
+/// The next record of this type.
+fn find(records: &mut impl Iterator<Item = Value>, name: &str) -> Value {
+    records.find(|record| record["type"] == name).unwrap()["record"].take()
 }
 
 /// The types of records, in the order in which they came.
@@ -122,6 +147,73 @@ fn a_subscriber_over_http_has_the_life_of_an_environment_in_batches() {
         invoke(&emulator);
         check_life(&received.join().unwrap());
     }
+}
+
+/// As the extensions of DataDog, Elastic and AWS's samples do.
+#[test]
+fn an_extension_may_ask_for_more_only_when_it_has_heard_that_the_runtime_is_done() {
+    for schema in ["2022-07-01", "2022-12-13", "2025-01-29"] {
+        let emulator = quiet().start().unwrap();
+        let (mut wire, id) = register_for(&emulator, "watcher", r#"{"events":["INVOKE"]}"#);
+        let mut records = subscribe_over_tcp(&mut wire, &id, schema);
+        let watcher = thread::spawn(move || {
+            wire.write(ask_for_event(&id));
+            find(&mut records, "platform.initReport");
+            for status in ["success", "error"] {
+                let event: Value = serde_json::from_slice(&wire.read().body).unwrap();
+                assert_eq!(records.next().unwrap()["type"], "platform.start");
+                let took = ["platform.runtimeDone", "platform.report"].map(|name| {
+                    let mut record = records.next().unwrap();
+                    assert_eq!(record["type"], name);
+                    let record = record["record"].take();
+                    assert_eq!((&record["requestId"], record["status"].as_str()), (&event["requestId"], Some(status)));
+                    if name == "platform.runtimeDone" {
+                        wire.write(ask_for_event(&id));
+                    }
+                    record["metrics"]["durationMs"].as_f64().unwrap()
+                });
+                assert!(took[0] < took[1], "{took:?}");
+            }
+        });
+        let answer = invoke_with(&emulator, Event::new("1"), |peer| {
+            let given = peer.next();
+            peer.respond(&given.id, b"{}");
+            thread::scope(|scope| {
+                let second = scope.spawn(|| emulator.invoke_blocking(Event::new("2")).unwrap());
+                // The environment is the same.
+                let given = peer.next();
+                peer.fail(&given.id, b"{}");
+                peer.ask_next();
+                assert_eq!(second.join().unwrap().outcome, Outcome::Failure);
+            });
+        });
+        assert_eq!(answer.outcome, Outcome::Success);
+        watcher.join().unwrap();
+    }
+}
+
+#[test]
+fn who_hears_of_the_end_alone_hears_that_the_runtime_is_done_while_others_are_at_work() {
+    let directory = Directory::new("slow");
+    for name in ["watcher", "worker"] {
+        directory.add(name, "sleep 1000");
+    }
+    let emulator = quiet().extensions(directory.bin()).unwrap().start().unwrap();
+    let (mut watcher, watcher_id) = register_for(&emulator, "watcher", r#"{"events":["SHUTDOWN"]}"#);
+    let (mut worker, worker_id) = register_for(&emulator, "worker", r#"{"events":["INVOKE"]}"#);
+    let mut records = subscribe_over_tcp(&mut watcher, &watcher_id, "2022-12-13");
+    watcher.write(ask_for_event(&watcher_id));
+    worker.write(ask_for_event(&worker_id));
+    let answer = invoke_with(&emulator, Event::new("{}"), |peer| {
+        let given = peer.next();
+        assert_eq!(worker.read().status, 200);
+        peer.respond(&given.id, b"{}");
+        peer.ask_next();
+        assert_eq!(find(&mut records, "platform.runtimeDone")["requestId"], given.id);
+        worker.write(ask_for_event(&worker_id));
+        assert_eq!(find(&mut records, "platform.report")["requestId"], given.id);
+    });
+    assert_eq!(answer.outcome, Outcome::Success);
 }
 
 /// Nothing is started for a caller who comes before the runtime asks: somebody else has started that.

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::{Held, Member, Memory};
 use crate::answer::{End, Outcome, Reported, UNKNOWN};
 use crate::environment::{Action, Begun, Call, Capacity, Finished};
+use crate::event::Invocation;
 use crate::fleet::records;
 use crate::limits;
 use crate::logs::{Source, Tail};
@@ -158,7 +159,11 @@ impl Member {
                     log::error!("{}", failure.message(&id));
                     self.answer(&id, Reported::Failed(failure));
                 }
-                Some(Action::Finish(finished)) => self.finish(&finished),
+                Some(Action::EndTurn(done)) => {
+                    self.take_lines();
+                    self.record_runtime_done(&done);
+                }
+                Some(Action::Finish { finished, is_runtime_done }) => self.finish(&finished, is_runtime_done),
                 Some(Action::Notify(connection, notice)) => {
                     if let Some(listener) = self.listeners.borrow_mut().remove(&connection) {
                         // The connection forgets its listener before it ends.
@@ -174,11 +179,8 @@ impl Member {
     }
 
     /// An invocation is over.
-    fn finish(&self, finished: &Finished) {
-        self.drain_outputs();
-        for output in self.outputs.borrow().iter() {
-            output.end_line(&mut |source, line: &[u8]| self.log(source, line));
-        }
+    fn finish(&self, finished: &Finished, is_runtime_done: bool) {
+        self.take_lines();
         self.tell_complaint(&finished.id);
         let (init, restore) = self.take_start_durations();
         let is_fresh = self.memory.get().read_at.is_some_and(|at| at.elapsed() < limits::MEMORY_INTERVAL);
@@ -195,6 +197,9 @@ impl Member {
             status: &finished.status,
         };
         if finished.spans.given_at.is_some() {
+            if !is_runtime_done && self.settings.capacity == Capacity::One {
+                self.record_runtime_done(finished);
+            }
             self.record_report(&report, finished);
         }
         self.say(Some(&finished.id), || report.lines());
@@ -214,6 +219,10 @@ impl Member {
         }
     }
 
+    fn held_invocation(&self, id: &str) -> Option<Rc<Invocation>> {
+        self.held.borrow().get(id).map(|held| Rc::clone(&held.invocation))
+    }
+
     /// Tells whoever runs the program of an error that it has reported, unless it has done so itself.
     fn tell_complaint(&self, id: &str) {
         let held = self.held.borrow();
@@ -224,12 +233,16 @@ impl Member {
         }
     }
 
+    fn record_runtime_done(&self, done: &Finished) {
+        if let Some(invocation) = self.held_invocation(&done.id) {
+            self.record("runtimeDone", Some(&done.id), || records::runtime_done(done, &invocation));
+        }
+    }
+
     fn record_report(&self, report: &Report<'_>, finished: &Finished) {
-        let invocation = self.held.borrow().get(&finished.id).map(|held| Rc::clone(&held.invocation));
-        let Some(invocation) = invocation else { return };
+        let Some(invocation) = self.held_invocation(&finished.id) else { return };
         let id = Some(&*finished.id);
         if self.settings.capacity == Capacity::One {
-            self.record("runtimeDone", id, || records::runtime_done(report, &finished.spans, &invocation));
             self.record("report", id, || records::report(report, &invocation));
         } else {
             self.record("report", id, || records::managed_report(report, &finished.spans, &invocation));
@@ -248,6 +261,14 @@ impl Member {
         if let Some(pid) = self.pid.get() {
             let max_mb = self.memory.get().max_mb.max(process::max_memory_mb(pid));
             self.memory.set(Memory { read_at: Some(Instant::now()), max_mb });
+        }
+    }
+
+    /// Takes all that the processes have written, and of the program also a line that has not been ended.
+    fn take_lines(&self) {
+        self.drain_outputs();
+        for output in self.outputs.borrow().iter() {
+            output.end_line(&mut |source, line: &[u8]| self.log(source, line));
         }
     }
 

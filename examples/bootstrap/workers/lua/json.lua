@@ -181,13 +181,16 @@ local SEQUENCES = {
   ["[\241-\243][\128-\191][\128-\191][\128-\191]"] = "    ", ["\244[\128-\143][\128-\191][\128-\191]"] = "    ",
 }
 
+-- The text with blanks in place of what can be said: what is left of other bytes than ASCII's is no UTF-8.
+local function blanked(text)
+  local rest = gsub(text, "\237[\160-\191][\128-\191]", "   ")
+  for sequence, blanks in pairs(SEQUENCES) do rest = gsub(rest, sequence, blanks) end
+  return rest
+end
+
 local function write_string(text, path)
-  if find(text, "[\128-\255]") then
-    local rest = gsub(text, "\237[\160-\191][\128-\191]", "   ")
-    for sequence, blanks in pairs(SEQUENCES) do rest = gsub(rest, sequence, blanks) end
-    local at = find(rest, "[\128-\255]")
-    if at then refuse(path, format("a string that is no UTF-8 at byte %d", at)) end
-  end
+  local at = find(text, "[\128-\255]") and find(blanked(text), "[\128-\255]")
+  if at then refuse(path, format("a string that is no UTF-8 at byte %d", at)) end
   text = gsub(gsub(text, '["\\]', "\\%0"), "[^\32-\255]", escaped)
   return '"' .. gsub(text, "\237([\160-\191])([\128-\191])", half_escaped) .. '"'
 end

@@ -109,18 +109,24 @@ end
 
 -- --- Reports
 
+-- The text with U+FFFD in place of each byte that is no UTF-8, as there is no other way to write them.
+local function printable(text)
+  local parts, from = {}, 1
+  for at in gmatch(find(text, "[\128-\255]") and blanked(text) or "", "()[\128-\255]") do
+    parts[#parts + 1] = sub(text, from, at - 1) .. "\239\191\189"
+    from = at + 1
+  end
+  return concat(parts) .. sub(text, from)
+end
+
 local function stack_here()
   local lines = json_array()
   for line in gmatch(traceback("", 3), "[^\n]+") do
     local is_own = find(line, "(command line)", 1, true) or find(line, '[string "', 1, true) or not find(line, ":[0-9]+:")
-    if not is_own and #lines < STACK_LINES then lines[#lines + 1] = gsub(line, "^[ \t]+", "") end
+    -- Names of functions may be any bytes.
+    if not is_own and #lines < STACK_LINES then lines[#lines + 1] = printable(gsub(line, "^[ \t]+", "")) end
   end
   return lines
-end
-
--- What bytes that are no UTF-8 become, as there is no other way to write them.
-local function printable(text)
-  return pcall(encode, text) and text or (gsub(text, "[\128-\255]", "?"))
 end
 
 -- An error may be anything: mostly text, or a table with `type`, `message` and `cause`.

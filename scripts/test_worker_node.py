@@ -53,6 +53,15 @@ exports.children = async () => {
   const forked = await new Promise((done) => fork(__dirname + '/child.js').once('message', done));
   return { pipes: (descriptors.match(/pipe:/g) ?? []).length, forked };
 };
+exports.threads = async (event) => {
+  const { Worker } = require('worker_threads');
+  const text = `require('child_process').fork(${JSON.stringify(__dirname)} + '/${event}', ['argument']).once('message', (found) => {
+    require('worker_threads').parentPort.postMessage(found);
+  }).once('exit', (status) => { if (status !== 0) throw new Error('the forked process has ended by ' + status); });`;
+  require('fs').writeFileSync(__dirname + '/thread.js', text);
+  const threads = [new Worker(text, { eval: true }), new Worker(__dirname + '/thread.js')];
+  return Promise.all(threads.map((thread) => new Promise((done, failed) => thread.once('message', done).once('error', failed))));
+};
 process.on('exit', () => { if (process.env.LAMBWIRE_FILE === undefined) require('fs').writeSync(1, 'ended\n'); });
 exports.logs = async () => { console.log('x'.repeat(300000)); process.exit(3); };
 exports.large = async function* () { for (let at = 0; at < 2000; at++) yield Buffer.alloc(65536, 'x'); };
@@ -84,6 +93,8 @@ export const handler = async () => ({ name, require: typeof require, dirname: ty
 """
 FILES = {
     "app.js": HANDLERS,
+    "forked.js": "process.send([require.main === module, process.argv.slice(1), process.execArgv, typeof fs])",
+    "forked.mjs": "process.send([typeof require, process.argv.slice(1), process.execArgv, typeof fs])",
     "child.js": "process.send(Object.keys(process.env).filter((name) => name.startsWith('LAMBWIRE_')).concat(process.execArgv))",
     "module.mjs": MODULE,
     "typed/app.js": MODULE,
@@ -110,6 +121,10 @@ def surroundings(root):
     with root.serve("app.js", "children") as worker:
         body = json.loads(worker.invoke("{}")[1])
         check("what children find", body, {"pipes": 0, "forked": []})
+    with root.serve("app.js", "threads") as worker:
+        for file, first in (("forked.js", True), ("forked.mjs", "undefined")):
+            found = [first, [f"{root.path}/{file}", "argument"], [], "undefined"]
+            check(f"what threads fork: {file}", json.loads(worker.invoke(json.dumps(file))[1]), [found, found])
     for file in ("module.mjs", "typed/app.js"):
         with root.serve(file, "handler") as worker:
             found = {"name": "awaited", "require": "undefined", "dirname": "undefined", "fs": "undefined"}

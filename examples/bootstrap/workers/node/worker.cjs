@@ -757,6 +757,15 @@
     delete process._eval;
   }
 
+  // A thread passes the options of its process on to what it forks, and so this program, which runs there
+  // in place of the file. Node leaves it out by itself, but not where the thread's program is a text as well (`eval` of `Worker`).
+  function runForked() {
+    removeTraces();
+    if (process.argv.length < 2) return;
+    process.argv[1] = nodeRequire('path').resolve(process.argv[1]);
+    nodeRequire('module').runMain(process.argv[1]);
+  }
+
   // ---- Main loop
 
   const STDOUT_FD = 1;
@@ -831,5 +840,5 @@
   }
 
   // By then Node has put into the global scope what it puts there.
-  process.nextTick(main);
+  process.nextTick(env.LAMBWIRE_EVENTS_FD === undefined ? runForked : main);
 })();

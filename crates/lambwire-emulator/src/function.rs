@@ -101,10 +101,14 @@ impl Function {
         if let Some(directory) = self.task_root(command) {
             command.env("LAMBDA_TASK_ROOT", directory);
         }
-        for (key, value) in [("AWS_REGION", DEFAULT_REGION), ("AWS_DEFAULT_REGION", DEFAULT_REGION), ("TZ", ":UTC")] {
-            if variable(command, key).is_none() {
-                command.env(key, value);
+        let region = region(command);
+        for key in REGIONS {
+            if own(command, key).is_none() {
+                command.env(key, &region);
             }
+        }
+        if variable(command, "TZ").is_none() {
+            command.env("TZ", ":UTC");
         }
         Ok(())
     }
@@ -136,13 +140,27 @@ impl Function {
     }
 }
 
+/// What names the region of a function, before what counts if that does not.
+const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+
 /// The region of a function whose environment names none.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// The region of a function whose program is this.
+/// The region of a function whose program is this: as it is set for that, as it is in the environment, or else the usual one.
 pub(crate) fn region(command: &Command) -> String {
-    let named = variable(command, "AWS_REGION").and_then(|region| region.into_string().ok());
+    let own = REGIONS.iter().find_map(|key| own(command, key));
+    let named = own.or_else(|| REGIONS.iter().find_map(|key| variable(command, key).and_then(text)));
     named.unwrap_or_else(|| DEFAULT_REGION.to_owned())
+}
+
+/// What is set for `command` under `key`, if it is a text and not empty.
+fn own(command: &Command, key: &str) -> Option<String> {
+    let (_, value) = command.get_envs().find(|(name, _)| *name == key)?;
+    text(value?.to_owned())
+}
+
+fn text(value: OsString) -> Option<String> {
+    value.into_string().ok().filter(|text| !text.is_empty())
 }
 
 /// What `command` would find under `key`.

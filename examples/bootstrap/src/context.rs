@@ -48,7 +48,10 @@ impl Function {
 
     /// The name of the function that is invoked, as callers have it.
     pub(crate) fn arn(&self) -> String {
-        let region = env::var("AWS_REGION").unwrap_or_else(|_| "us-east-1".to_owned());
+        let set = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+            .into_iter()
+            .find_map(|name| env::var(name).ok().filter(|set| !set.is_empty()));
+        let region = set.as_deref().unwrap_or("us-east-1");
         format!("arn:aws:lambda:{region}:012345678912:function:{}", self.name.as_deref().unwrap_or("function"))
     }
 

@@ -129,6 +129,13 @@ fn serve(peer: &mut Peer) {
             }
             "fail" => drop(peer.fail(&given.id, rest.as_bytes())),
             "variable" => drop(peer.respond(&given.id, env::var(rest).unwrap_or_default().as_bytes())),
+            "regions" => {
+                let variable = |name| env::var(name).unwrap_or_default();
+                let arn = given.function_arn.unwrap();
+                let regions =
+                    [&variable("AWS_REGION"), &variable("AWS_DEFAULT_REGION"), arn.split(':').nth(3).unwrap()];
+                peer.respond(&given.id, regions.join(" ").as_bytes());
+            }
             "print" => {
                 println!("{rest}");
                 peer.respond(&given.id, event.as_bytes());

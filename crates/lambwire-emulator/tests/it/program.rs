@@ -62,6 +62,39 @@ fn a_start_names_the_version_that_the_program_finds() {
     assert!(stderr(&output).lines().any(|line| line.ends_with(" Version: 7")), "{}", stderr(&output));
 }
 
+#[test]
+fn a_function_is_in_one_region() {
+    let file = std::env::temp_dir().join(format!("lambwire-regions-{}", std::process::id()));
+    std::fs::write(&file, "AWS_DEFAULT_REGION=of-file\n").unwrap();
+    let file_option = ["--env-file", file.to_str().unwrap()];
+    // Options, the two variables of the surroundings, and the two that the function finds with the region of its ARN.
+    for (options, [region, default_region], expected) in [
+        (&[][..], [None, None], "us-east-1 us-east-1 us-east-1"),
+        (&[], [Some("a"), None], "a a a"),
+        (&[], [None, Some("b")], "b b b"),
+        (&[], [Some("a"), Some("b")], "a a a"),
+        (&[], [Some(""), Some("b")], "b b b"),
+        (&[], [Some(""), Some("")], "us-east-1 us-east-1 us-east-1"),
+        (&["--env", "AWS_REGION=c"], [Some("a"), Some("b")], "c c c"),
+        (&["--env", "AWS_DEFAULT_REGION=d"], [Some("a"), Some("b")], "d d d"),
+        (&["--env", "AWS_REGION="], [None, Some("b")], "b b b"),
+        (&["--env", "AWS_REGION=c", "--env", "AWS_DEFAULT_REGION=d"], [Some("a"), None], "c d c"),
+        (&["--env", "AWS_REGION=", "--env", "AWS_DEFAULT_REGION=d"], [Some("a"), None], "d d d"),
+        (&file_option, [Some("a"), None], "of-file of-file of-file"),
+    ] {
+        let mut command = emulator(&[options, &["--timeout", "300", "--event-json", r#""regions""#]].concat());
+        for (name, value) in [("AWS_REGION", region), ("AWS_DEFAULT_REGION", default_region)] {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let output = command.output().unwrap();
+        assert_eq!(stdout(&output), expected, "{options:?} {region:?} {default_region:?}: {}", stderr(&output));
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
 /// How often the emulator says this of itself.
 pub(crate) fn said(output: &Output, what: &str) -> usize {
     stderr(output).lines().filter(|line| line.starts_with("lambwire-emulator: ") && line.contains(what)).count()

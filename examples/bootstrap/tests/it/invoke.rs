@@ -58,6 +58,12 @@ fn a_handler_that_is_invoked_by_hand_has_a_name() {
     ] {
         assert!(context.contains(part), "{part} is not in {context}");
     }
+    for (region, default_region, expected) in [("a", "b", "a"), ("", "b", "b"), ("", "", "us-east-1")] {
+        let mut command = root.command(&["invoke", "app.handler"]);
+        let output = command.env("AWS_REGION", region).env("AWS_DEFAULT_REGION", default_region).output().unwrap();
+        let context = text(&output.stdout);
+        assert!(context.contains(&format!("\"arn:aws:lambda:{expected}:012345678912:")), "{context}");
+    }
 }
 
 #[test]

@@ -91,8 +91,8 @@ pub(crate) enum Failure {
     BadExtension(String),
     /// An extension ended.
     ExtensionCrashed(Exit),
-    /// An extension reported an error, which is of this type, and ended.
-    ExtensionFailed { error_type: String, exit: Exit },
+    /// An extension reported an error, which is of this type, and ended, or is to.
+    ExtensionFailed { error_type: String, reason: String },
     /// The runtime reported an error of this type, and nothing about it.
     Silent(String),
 }
@@ -130,8 +130,10 @@ impl Failure {
             }
             Self::Truncated => "Response was not sent to its end".to_owned(),
             Self::BadMode => "Invalid function response mode".to_owned(),
-            Self::BadEntrypoint(reason) | Self::BadExtension(reason) => reason.clone(),
-            Self::ExtensionCrashed(exit) | Self::ExtensionFailed { exit, .. } => exit.status(),
+            Self::BadEntrypoint(reason) | Self::BadExtension(reason) | Self::ExtensionFailed { reason, .. } => {
+                reason.clone()
+            }
+            Self::ExtensionCrashed(exit) => exit.status(),
             Self::Silent(_) => "The runtime reported an error without a body".to_owned(),
         };
         format!("RequestId: {id} Error: {reason}")
@@ -219,13 +221,13 @@ impl Reported {
 /// An error that a program has reported, for whoever runs it.
 #[derive(Debug)]
 pub(crate) struct Complaint {
-    error_type: String,
+    pub(crate) error_type: String,
     /// One line.
     message: String,
 }
 
 impl Complaint {
-    fn new(error_type: Option<&str>, report: &[u8]) -> Self {
+    pub(crate) fn new(error_type: Option<&str>, report: &[u8]) -> Self {
         let json: Value = serde_json::from_slice(report).unwrap_or_default();
         let member = |name: &str| json.get(name).and_then(Value::as_str);
         let text = String::from_utf8_lossy(report);

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::ConnectionId;
-use crate::answer::Failure;
+use crate::answer::{Complaint, Failure};
 use crate::event::new_id;
 use crate::exit::Exit;
 use crate::limits;
@@ -86,8 +86,8 @@ struct Extension {
     wants_invoke: bool,
     wants_shutdown: bool,
     state: State,
-    /// The type of the error that it has reported.
-    error_type: Option<String>,
+    /// The error that it has reported.
+    complaint: Option<Complaint>,
     waiting: Option<ConnectionId>,
     /// What it gets when it asks next.
     pending: Option<Notice>,
@@ -133,9 +133,9 @@ impl Extensions {
         self.external.iter().all(|name| self.awaited(name) != Some(Awaited::Registration))
     }
 
-    /// Whether all that have a process of their own have come to their first `next`.
+    /// Whether all that have a process of their own have come to their first `next`, and none cannot start.
     pub(crate) fn are_ready(&self) -> bool {
-        self.external.iter().all(|name| self.awaited(name).is_none())
+        self.init_error().is_none() && self.external.iter().all(|name| self.awaited(name).is_none())
     }
 
     /// What a start waits for that the extension of this name has not asked for, which has a process of its own.
@@ -181,7 +181,7 @@ impl Extensions {
             wants_invoke,
             wants_shutdown,
             state: State::Registered,
-            error_type: None,
+            complaint: None,
             waiting: None,
             pending: None,
         });
@@ -236,38 +236,77 @@ impl Extensions {
         }
     }
 
-    /// The extension of this id says that it cannot start, or go on. What counts is that its process ends.
-    pub(crate) fn fail(&mut self, id: &[u8], error_type: Option<&str>, is_init: bool) -> Result<(), Refusal> {
+    /// The extension of this id says that it cannot start, or go on. In the latter case what counts is that its process
+    /// ends.
+    pub(crate) fn fail(
+        &mut self,
+        id: &[u8],
+        error_type: Option<&str>,
+        report: &[u8],
+        is_init: bool,
+    ) -> Result<(), Refusal> {
         let extension = self.find(id)?;
         if error_type.is_none_or(str::is_empty) {
             let message = "Lambda-Extension-Function-Error-Type not found";
             return Err(Refusal::new("Extension.MissingHeader", message));
         }
-        extension.state = if is_init { State::InitError } else { State::ExitError };
-        extension.error_type = error_type.map(str::to_owned);
+        let (is_due, to) = if is_init {
+            (matches!(extension.state, State::Registered | State::InitError), State::InitError)
+        } else {
+            (extension.state != State::InitError, State::ExitError)
+        };
+        if !is_due {
+            return Err(transition(extension.state.name(), to.name(), &extension.id));
+        }
+        extension.state = to;
+        // The first counts.
+        extension.complaint.get_or_insert_with(|| Complaint::new(error_type, report));
         Ok(())
     }
 
-    /// What it is for the callers of the environment that the process of the extension of this name has ended. On managed
-    /// instances a reported error keeps its type.
+    /// The first of those who cannot start, with its error.
+    fn init_error(&self) -> Option<(&str, &Complaint)> {
+        let extension = self.list.iter().find(|extension| extension.state == State::InitError)?;
+        extension.complaint.as_ref().map(|complaint| (&*extension.name, complaint))
+    }
+
+    /// What it is for the callers of the environment that an extension cannot start, if one has said so.
+    pub(crate) fn init_failure(&self) -> Option<Failure> {
+        let (name, complaint) = self.init_error()?;
+        let error_type = self.error_type("Extension.InitError", complaint);
+        Some(Failure::ExtensionFailed { error_type, reason: format!("extension {name}: {complaint}") })
+    }
+
+    /// What it is for them that the process of the extension of this name has ended.
     pub(crate) fn failure(&self, name: &str, exit: Exit) -> Failure {
         let extension = self.list.iter().find(|extension| extension.name == name);
-        match extension.filter(|extension| extension.state == State::ExitError) {
-            Some(Extension { error_type: Some(error_type), .. }) if self.is_managed => {
-                Failure::ExtensionFailed { error_type: error_type.clone(), exit }
+        let complaint = extension.filter(|extension| extension.state == State::ExitError);
+        match complaint.and_then(|extension| extension.complaint.as_ref()) {
+            Some(complaint) => {
+                let error_type = self.error_type("Extension.ExitError", complaint);
+                Failure::ExtensionFailed { error_type, reason: exit.status() }
             }
-            Some(_) => Failure::ExtensionFailed { error_type: "Extension.ExitError".to_owned(), exit },
-            None => Failure::ExtensionCrashed(exit),
+            None => self.init_failure().unwrap_or(Failure::ExtensionCrashed(exit)),
         }
     }
 
-    /// The names of all, with the events that they want.
-    pub(crate) fn names(&self) -> Vec<(&str, Vec<&'static str>)> {
+    /// The type of a failure for callers: on managed instances a reported error keeps its own.
+    fn error_type(&self, usual: &str, complaint: &Complaint) -> String {
+        if self.is_managed { complaint.error_type.clone() } else { usual.to_owned() }
+    }
+
+    /// The names of all, with how far they are and the events that they want.
+    pub(crate) fn names(&self) -> Vec<(&str, &'static str, Vec<&'static str>)> {
         let events = |extension: &Extension| {
             let wanted = [("INVOKE", extension.wants_invoke), ("SHUTDOWN", extension.wants_shutdown)];
             wanted.into_iter().filter(|(_, is_wanted)| *is_wanted).map(|(event, _)| event).collect()
         };
-        self.list.iter().map(|extension| (&*extension.name, events(extension))).collect()
+        // With AWS's emulator one is ready, too, that has not asked.
+        let state = |extension: &Extension| match extension.state {
+            State::Registered => State::Ready.name(),
+            state => state.name(),
+        };
+        self.list.iter().map(|extension| (&*extension.name, state(extension), events(extension))).collect()
     }
 
     /// The name of the extension of this id.
@@ -420,10 +459,12 @@ mod tests {
             assert_eq!(extensions.next(id, ConnectionId(1)).unwrap_err().error_type, error_type);
         }
         let id = id.as_bytes();
-        assert_eq!(extensions.fail(id, None, true).unwrap_err().error_type, "Extension.MissingHeader");
+        assert_eq!(extensions.fail(id, None, b"", true).unwrap_err().error_type, "Extension.MissingHeader");
         assert_eq!(extensions.next(id, ConnectionId(1)), Ok(None));
-        for _ in 0..2 {
-            assert_eq!(extensions.fail(id, Some("Extension.X"), false), Ok(()));
+        let refusal = extensions.fail(id, Some("Extension.X"), b"", true).unwrap_err();
+        assert!(refusal.message.starts_with("State transition from Ready to InitError failed"), "{}", refusal.message);
+        for error_type in ["Extension.X", "Extension.Y"] {
+            assert_eq!(extensions.fail(id, Some(error_type), b"", false), Ok(()));
         }
         let exit = Exit::Code(1);
         assert_eq!(extensions.failure("one.sh", exit).error_type(), "Extension.ExitError");
@@ -432,5 +473,27 @@ mod tests {
         assert_eq!(extensions.failure("one.sh", exit).error_type(), "Extension.X");
         let refusal = extensions.next(id, ConnectionId(1)).unwrap_err();
         assert!(refusal.message.starts_with("State transition from ExitError to Ready failed"), "{}", refusal.message);
+    }
+
+    #[test]
+    fn one_that_cannot_start_keeps_the_start_from_its_end() {
+        let mut extensions = with_external();
+        let one = extensions.register("one.sh", BOTH).unwrap();
+        let inside = extensions.register("inside", NONE).unwrap();
+        extensions.next(one.as_bytes(), ConnectionId(1)).unwrap();
+        assert!(extensions.are_ready() && extensions.init_failure().is_none());
+        for report in [&br#"{"errorMessage":"no key"}"#[..], b"again"] {
+            assert_eq!(extensions.fail(inside.as_bytes(), Some("Extension.NoKey"), report, true), Ok(()));
+        }
+        assert!(!extensions.are_ready());
+        for (is_managed, error_type) in [(false, "Extension.InitError"), (true, "Extension.NoKey")] {
+            extensions.is_managed = is_managed;
+            let failure = extensions.init_failure().unwrap();
+            assert_eq!(extensions.failure("inside", Exit::Code(1)), failure);
+            assert_eq!(failure.error_type(), error_type);
+            assert_eq!(failure.message("i"), "RequestId: i Error: extension inside: Extension.NoKey: no key");
+        }
+        let refusal = extensions.fail(inside.as_bytes(), Some("Extension.X"), b"", false).unwrap_err();
+        assert!(refusal.message.starts_with("State transition from InitError to ExitError failed"));
     }
 }

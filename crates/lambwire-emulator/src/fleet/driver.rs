@@ -183,7 +183,7 @@ impl Driver {
         let is_claimed = || member.environment.borrow().claimed().is_some();
         let is_spent = is_claimed() && member.environment.borrow().has_init_error();
         if member.life.get() == Life::Ending || member.life.get() == Life::Open && is_spent {
-            if is_spent {
+            if is_spent || member.environment.borrow().extensions.init_failure().is_some() {
                 self.reason = ShutdownReason::Failure;
             }
             self.restart().await;
@@ -279,8 +279,7 @@ impl Driver {
         self.reason = ShutdownReason::Failure;
         self.member.begin_end();
         let failure = self.member.environment.borrow().extensions.failure(name, exit);
-        self.member.environment.borrow_mut().fail_all(&failure, Instant::now());
-        self.member.act();
+        self.member.fail_by_extension(&failure);
         self.restart().await;
     }
 
@@ -304,7 +303,9 @@ impl Driver {
         }
         self.process = None;
         if !self.extension_processes.is_empty() {
-            if member.environment.borrow().extensions.want_shutdown() {
+            let is_failing = member.environment.borrow().extensions.init_failure().is_some();
+            // One that has said that it cannot start ends by itself.
+            if is_failing || member.environment.borrow().extensions.want_shutdown() {
                 // The last word before the end.
                 member.telemetry.flush(limits::TELEMETRY_FLUSH).await;
                 let patience_ms = u64::try_from(limits::SHUTDOWN.as_millis()).unwrap_or(u64::MAX);

@@ -51,8 +51,8 @@ pub(super) async fn extension_error(
     error_type: Option<&str>,
     is_init: bool,
 ) -> Result<(), Lost> {
-    let Some(_) = body(connection).await? else { return Ok(()) };
-    match member.fail_extension(id, error_type, is_init) {
+    let Some(report) = body(connection).await? else { return Ok(()) };
+    match member.fail_extension(id, error_type, &report, is_init) {
         Ok(()) => connection.reply(&Reply::Accepted, ACCEPTED_BODY).await,
         Err(refusal) => refuse_extension(connection, &refusal).await,
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::exit;
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
 
@@ -14,6 +14,9 @@ use crate::wire::{Answered, Wire};
 
 /// The file for what an extension hears; its place says that this process is to be one.
 const HEARD: &str = "LAMBWIRE_TEST_EXTENSION_HEARD";
+
+/// Says that it cannot start, and what it does then.
+const FAILS: &str = "LAMBWIRE_TEST_EXTENSION_FAILS";
 
 fn register(wire: &mut Wire, name: &str, body: &str) -> Answered {
     wire.exchange(format!(
@@ -41,6 +44,27 @@ fn plays_the_extension_when_asked() {
     assert_eq!(registered.status, 200, "{}", registered.text());
     tell("registered");
     let id = registered.header("lambda-extension-identifier").unwrap().to_owned();
+    if let Ok(fate) = env::var(FAILS)
+        && !fs::read_to_string(&heard).unwrap().contains("failed")
+    {
+        let report = r#"{"errorMessage":"no key","errorType":"X"}"#;
+        let said = wire.exchange(format!(
+            "POST /2020-01-01/extension/init/error HTTP/1.1\r\nHost: x\r\nLambda-Extension-Identifier: {id}\r\n\
+             Lambda-Extension-Function-Error-Type: Extension.NoKey\r\nContent-Length: {}\r\n\r\n{report}",
+            report.len()
+        ));
+        assert_eq!(said.status, 202);
+        match fate.as_str() {
+            "exits" => exit(1),
+            "exits once" => {
+                tell("failed");
+                exit(1);
+            }
+            _ => loop {
+                thread::park();
+            },
+        }
+    }
     loop {
         let event: serde_json::Value = serde_json::from_slice(&wire.exchange(ask_for_event(&id)).body).unwrap();
         match event["eventType"].as_str().unwrap() {
@@ -138,6 +162,60 @@ fn an_extension_that_ends_fails_the_caller() {
     let answer = String::from_utf8(output.stdout).unwrap();
     assert!(answer.starts_with(r#"{"errorType":"Extension.Crash","errorMessage":"RequestId: "#), "{answer}");
     assert!(answer.ends_with(r#" Error: exit status 7"}"#), "{answer}");
+}
+
+#[test]
+fn an_extension_that_cannot_start_fails_the_caller_whether_it_ends_or_not() {
+    for fate in ["stays", "exits"] {
+        let directory = Directory::new(fate);
+        let variable = format!("{FAILS}={fate}");
+        let output = run(&directory, &["--timeout", "300", "--env", &variable], "{}");
+        assert_eq!(output.status.code(), Some(1), "{fate}");
+        let answer = String::from_utf8(output.stdout).unwrap();
+        assert!(answer.starts_with(r#"{"errorType":"Extension.InitError","errorMessage":"RequestId: "#), "{answer}");
+        assert!(answer.ends_with(r#" Error: extension watcher: Extension.NoKey: no key"}"#), "{answer}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        for part in [
+            "lambwire-emulator: extension watcher has failed: Extension.NoKey: no key\n",
+            "\tPhase: init\tStatus: error\tError Type: Extension.InitError\n",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+}
+
+#[test]
+fn who_comes_after_an_extension_that_could_not_start_has_it_started_again() {
+    let directory = Directory::new("once");
+    let program = env::current_exe().unwrap();
+    let arguments = "--exact extensions::plays_the_extension_when_asked --nocapture";
+    let variables = format!("{FAILS}='exits once' {HEARD}={}", directory.heard().display());
+    directory.add("watcher", &format!("{variables} exec {} {arguments}", program.display()));
+    let emulator = Emulator::new(child::runtime()).console(Console::Silent).timeout(AMPLE).init_timeout(AMPLE);
+    let emulator = emulator.extensions(directory.bin()).unwrap().start_when_called().start().unwrap();
+    let invoke = || emulator.invoke_blocking(Event::new("1")).unwrap();
+    let failed = String::from_utf8(invoke().body).unwrap();
+    assert!(failed.starts_with(r#"{"errorType":"Extension.InitError""#), "{failed}");
+    assert_eq!(invoke().body, b"1");
+    assert!(directory.read().starts_with("registered\nfailed\nregistered\n"), "{}", directory.read());
+}
+
+#[test]
+fn an_extension_in_the_process_that_cannot_start_fails_whoever_waits() {
+    let emulator = quiet().start().unwrap();
+    let answer = invoke_with(&emulator, Event::new("{}"), |peer| {
+        let mut wire = Wire::connect(emulator.runtime_api());
+        let registered = register(&mut wire, "inside", "{}");
+        let id = registered.header("lambda-extension-identifier").unwrap().to_owned();
+        peer.next();
+        let said = wire.exchange(format!(
+            "POST /2020-01-01/extension/init/error HTTP/1.1\r\nHost: x\r\nLambda-Extension-Identifier: {id}\r\n\
+             Lambda-Extension-Function-Error-Type: Extension.NoKey\r\nContent-Length: 0\r\n\r\n"
+        ));
+        assert_eq!(said.status, 202);
+    });
+    let body = String::from_utf8(answer.body).unwrap();
+    assert!(body.ends_with(r#" Error: extension inside: Extension.NoKey"}"#), "{body}");
 }
 
 #[test]

@@ -37,6 +37,14 @@ fn plays_an_extension_that_fails_when_asked() {
         exit(7);
     }
     let id = format!("Lambda-Extension-Identifier: {}", registered.header("lambda-extension-identifier").unwrap());
+    if ends == "init-error" {
+        let said = wire.exchange(format!(
+            "POST /2020-01-01/extension/init/error HTTP/1.1\r\nHost: x\r\n{id}\r\n\
+             Lambda-Extension-Function-Error-Type: Extension.Nope\r\nContent-Length: 0\r\n\r\n"
+        ));
+        assert_eq!(said.status, 202);
+        exit(1);
+    }
     let waits = env::var(WAITS).unwrap();
     fs::write(format!("{waits}-registered"), "").unwrap();
     wire.exchange(format!("GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: x\r\n{id}\r\n\r\n"));
@@ -140,5 +148,6 @@ fn an_extension_that_ends_behind_the_answer_leaves_it_there() {
 #[test]
 fn what_extensions_do_not_start_is_502() {
     check(&Extensions::new(1, "init"), "ext-l-front-extension-init-crash", |_| {});
+    check(&Extensions::new(1, "init-error"), "ext-initerror-front", |_| {});
     check(&Extensions::new(11, "never"), "ext-l-front-eleven", |_| {});
 }

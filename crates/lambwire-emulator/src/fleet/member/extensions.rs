@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::{Due, Member, Unsubscribed};
+use crate::answer::{Complaint, Failure};
 use crate::arn;
 use crate::environment::{Capacity, ConnectionId, Notice, Refusal};
 use crate::json;
@@ -36,12 +37,31 @@ impl Member {
         Ok(heard)
     }
 
-    pub(crate) fn fail_extension(&self, id: &[u8], error_type: Option<&str>, is_init: bool) -> Result<(), Refusal> {
-        let mut environment = self.environment.borrow_mut();
-        let name = environment.extensions.name(id)?;
-        environment.extensions.fail(id, error_type, is_init)?;
-        log::error!("extension {name} has failed: {}", error_type.unwrap_or_default());
+    /// An extension cannot start, and so the environment cannot; or it cannot go on.
+    pub(crate) fn fail_extension(
+        &self,
+        id: &[u8],
+        error_type: Option<&str>,
+        report: &[u8],
+        is_init: bool,
+    ) -> Result<(), Refusal> {
+        let name = self.environment.borrow_mut().extensions.name(id)?;
+        self.environment.borrow_mut().extensions.fail(id, error_type, report, is_init)?;
+        log::error!("extension {name} has failed: {}", Complaint::new(error_type, report));
+        let failure = self.environment.borrow().extensions.init_failure();
+        if let Some(failure) = failure {
+            self.begin_end();
+            self.fail_by_extension(&failure);
+            self.wake.notify_one();
+        }
         Ok(())
+    }
+
+    /// Nothing will come of a start, or of any invocation, without one of the extensions.
+    pub(in crate::fleet) fn fail_by_extension(&self, failure: &Failure) {
+        self.tell_init_failure(failure.error_type());
+        self.environment.borrow_mut().fail_all(failure, Instant::now());
+        self.act();
     }
 
     /// What an extension learns of the function when it registers.

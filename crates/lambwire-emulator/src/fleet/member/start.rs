@@ -47,7 +47,8 @@ impl Member {
     /// Tells that the start has failed, unless it is over.
     pub(in crate::fleet) fn tell_init_failure(&self, error_type: &str) {
         let environment = self.environment.borrow();
-        if environment.started_at().is_some() {
+        // A runtime that has started may wait for extensions.
+        if environment.started_at().is_some() && self.telemetry.is_closed() {
             return self.tell_restore_failure(&environment, error_type);
         }
         if self.is_start_reported.replace(true) {
@@ -83,8 +84,8 @@ impl Member {
     fn record_init_end(&self, environment: &Environment, error_type: Option<&str>) {
         let end = |duration| records::init_end(self.init_type(), error_type, duration);
         self.record("initRuntimeDone", None, || end(None));
-        for (name, events) in environment.extensions.names() {
-            let record = || serde_json::json!({ "name": name, "state": "Ready", "events": events });
+        for (name, state, events) in environment.extensions.names() {
+            let record = || serde_json::json!({ "name": name, "state": state, "events": events });
             self.record("extension", None, record);
         }
         self.record("initReport", None, || end(Some(self.start_duration())));

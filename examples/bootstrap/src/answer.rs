@@ -17,8 +17,8 @@ pub(crate) enum Answer<'r, 'b> {
     Lambda(Box<Invocation<'r, 'b>>),
     /// To Lambda, in pieces, of which some may have gone out.
     Streaming(Box<Stream<'r, 'b>>),
-    /// To standard output.
-    Console,
+    /// To standard output, where pieces of it may be.
+    Console { has_begun: bool },
     /// Done. `is_success` says whether it was an answer, and not an error.
     Given { is_success: bool },
 }
@@ -54,7 +54,10 @@ impl Answer<'_, '_> {
         self.begin(STREAM_TYPE);
         match self {
             Self::Streaming(stream) => stream.write(piece),
-            _ => self.print(&[piece]),
+            _ => {
+                *self = Self::Console { has_begun: true };
+                self.print(&[piece])
+            }
         }
     }
 
@@ -76,7 +79,9 @@ impl Answer<'_, '_> {
             _ => {
                 let mut json = vec![0; report.json_len()];
                 report.write(&mut json).map_err(|error| Error::Send { request: RequestKind::Error, error })?;
-                self.print(&[&json, b"\n"])
+                // What failed after its first piece is on a line of its own.
+                let before: &[u8] = if matches!(this, Self::Console { has_begun: true }) { b"\n" } else { b"" };
+                self.print(&[before, &json, b"\n"])
             }
         })
     }

@@ -28,8 +28,8 @@ in the working directory.
 
 On Lambda, where AWS_LAMBDA_RUNTIME_API is set, it answers what Lambda asks.
 Elsewhere it has lambwire-emulator, found beside it or in PATH, be Lambda.
-'invoke' hands one EVENT (JSON, - for standard input, or {}) to the handler, and
-prints the answer.
+'invoke' hands one EVENT (JSON, or - for standard input, which is not read unless
+so; {} without one) to the handler, and prints the answer.
 
 Options:
   --exec              Run the program anew for every event: the event is its

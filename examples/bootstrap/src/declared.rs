@@ -70,18 +70,23 @@ fn read(path: &Path, line: &str) -> Result<&'static Language, Failure> {
     let (mut extensions, mut interpreters, mut options) = (Vec::new(), Vec::new(), Vec::new());
     for word in line.split_ascii_whitespace() {
         let words = match word.split_once('=') {
+            Some(("extension", value)) if value.starts_with('.') => {
+                return Err(bad(path, &format!("has {word}: write it without the dot")));
+            }
             Some(("extension", _)) => &mut extensions,
             Some(("interpreter", _)) => &mut interpreters,
             Some(("option", _)) => &mut options,
             // The end of a comment.
             None if !word.contains(|char: char| char.is_ascii_alphanumeric()) => continue,
-            _ => return Err(bad(path, &format!("has {word} behind {MARK}: write extension=, interpreter=, option="))),
+            _ => {
+                return Err(bad(path, &format!("has {word} behind '{MARK}': write extension=, interpreter=, option=")));
+            }
         };
         words.extend(word.split_once('=').map(|(_, value)| leaked(value)));
     }
     for (words, what) in [(&extensions, "extension"), (&interpreters, "interpreter")] {
         if words.is_empty() || words.contains(&"") {
-            return Err(bad(path, &format!("names no {what} behind {MARK}, such as {what}=tcl")));
+            return Err(bad(path, &format!("names no {what} behind '{MARK}', such as {what}=tcl")));
         }
     }
     let name = leaked(&path.file_stem().unwrap_or_default().to_string_lossy());
@@ -117,7 +122,8 @@ mod tests {
             (" extension=r", "no interpreter"),
             (" extension=r interpreter=", "no interpreter"),
             (" extension=r interpreter=R options=-q", "has options=-q behind"),
-            (" extension=r interpreter=R fast", "has fast behind"),
+            (" extension=r interpreter=R fast", "has fast behind 'lambwire-worker:': write"),
+            (" extension=.r interpreter=R", "has extension=.r: write it without the dot"),
         ] {
             let failure = read(Path::new("/w/r"), line).unwrap_err();
             assert_eq!(failure.error_type, "Runtime.BadWorker");

@@ -91,7 +91,7 @@ pub(crate) struct Head {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BadFrame {
     /// It has no first line that could be read.
-    Head(String),
+    Head { part: &'static str, found: String },
     /// Its body is larger than any may be, though it is a frame.
     TooLarge(Head),
 }
@@ -102,10 +102,11 @@ impl Head {
         let bytes = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
         let kind_len = bytes.iter().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(bytes.len());
         if kind_len > KIND_BYTES || bytes.get(kind_len).is_some_and(|&byte| byte != b' ') {
-            return Err(BadFrame::head(bytes));
+            let is_known = bytes.get(..kind_len).and_then(Kind::named).is_some();
+            return Err(BadFrame::head(if is_known { "ID" } else { "KIND" }, bytes));
         }
         let Some(end) = bytes.iter().position(|byte| !matches!(byte, b' '..=b'~')) else {
-            return if bytes.len() < HEAD_BYTES { Ok(None) } else { Err(BadFrame::head(bytes)) };
+            return if bytes.len() < HEAD_BYTES { Ok(None) } else { Err(BadFrame::head("LENGTH", bytes)) };
         };
         let (line, rest) = bytes.split_at(end);
         let mut words = line.splitn(3, |&byte| byte == b' ');
@@ -117,7 +118,9 @@ impl Head {
                 let head = Self { kind, kind_len, head_len: end + 1, body_len, id_len };
                 if body_len > BODY_BYTES { Err(BadFrame::TooLarge(head)) } else { Ok(Some(head)) }
             }
-            _ => Err(BadFrame::head(bytes)),
+            (None, ..) => Err(BadFrame::head("KIND", bytes)),
+            (_, None, ..) => Err(BadFrame::head("ID", bytes)),
+            _ => Err(BadFrame::head("LENGTH", bytes)),
         }
     }
 
@@ -150,15 +153,19 @@ fn decimal(digits: &[u8]) -> Option<usize> {
 }
 
 impl BadFrame {
-    fn head(bytes: &[u8]) -> Self {
-        Self::Head(bytes.escape_ascii().to_string())
+    fn head(part: &'static str, bytes: &[u8]) -> Self {
+        Self::Head { part, found: bytes.escape_ascii().to_string() }
     }
 }
 
 impl fmt::Display for BadFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Head(bytes) => write!(f, "expected a frame of the worker protocol, found '{bytes}'"),
+            Self::Head { part, found } => write!(
+                f,
+                "expected a frame of the worker protocol, KIND ID LENGTH on a line and LENGTH bytes, found '{found}', which \
+                 has no {part}"
+            ),
             Self::TooLarge(head) => f.write_str(&too_large(head.body_len)),
         }
     }
@@ -197,24 +204,25 @@ mod tests {
     #[test]
     fn what_is_no_head_is_refused_as_soon_as_it_can_be() {
         let bad = [
-            "\n",
-            "result\n",
-            "result id\n",
-            "result 1\n",
-            "result  1\n",
-            "result id x\n",
-            "result id 1 2\n",
-            "other id 1\n",
-            "result id 1\r",
-            "result id +1\n",
-            "result id \n",
+            ("\n", "KIND"),
+            ("Hello", "KIND"),
+            ("warnings", "KIND"),
+            ("other id 1\n", "KIND"),
+            ("result\n", "ID"),
+            ("result  1\n", "ID"),
+            ("result id\n", "LENGTH"),
+            ("result 1\n", "LENGTH"),
+            ("result id x\n", "LENGTH"),
+            ("result id 1 2\n", "LENGTH"),
+            ("result id 1\r", "LENGTH"),
+            ("result id +1\n", "LENGTH"),
+            ("result id \n", "LENGTH"),
         ];
-        for bad in bad {
-            assert!(matches!(Head::read(bad.as_bytes()), Err(BadFrame::Head(_))), "{bad:?}");
+        for (bad, part) in bad {
+            let Err(BadFrame::Head { part: named, found }) = Head::read(bad.as_bytes()) else { panic!("{bad:?}") };
+            assert_eq!((named, found), (part, bad.escape_default().to_string()));
         }
-        assert_eq!(Head::read(b"Hello"), Err(BadFrame::Head("Hello".to_owned())));
-        assert_eq!(Head::read(b"warnings"), Err(BadFrame::Head("warnings".to_owned())));
-        assert_eq!(Head::read(b"\xff\x00"), Err(BadFrame::Head("\\xff\\x00".to_owned())));
+        assert_eq!(Head::read(b"\xff\x00"), Err(BadFrame::head("KIND", b"\xff\x00")));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) fn resolve(
     if path.is_file() {
         return match (diagnosis::of_mode(&path), meant_by(handler, &path, &languages)) {
             (Some(mut failure), Some(meant)) => {
-                failure.message += &format!("; {meant}");
+                failure.message = format!("{meant}; {}", failure.message);
                 Err(failure)
             }
             _ => Ok(Program::new(path)),
@@ -69,7 +69,7 @@ pub(crate) fn resolve(
 fn meant_by(handler: &str, path: &Path, languages: &[&'static Language]) -> Option<String> {
     if language::of(path, languages).is_some() {
         let function = Path::new(handler).with_extension("handler");
-        return Some(format!("to call a function in it, name that: {}", function.display()));
+        return Some(format!("to call a function in {handler}, name that: {}", function.display()));
     }
     let is_event = path.extension() == Some(OsStr::new("json"));
     is_event.then(|| format!("an event goes behind a handler: invoke app.handler - <{handler}"))
@@ -112,6 +112,14 @@ fn extensions(languages: &[&'static Language]) -> impl Iterator<Item = (&'static
 }
 
 fn find_interpreter(language: &Language, named: Option<&Path>, file: &Path) -> Result<PathBuf, Failure> {
+    // It would be given the worker of the language, and may print all of that, or run it as its own.
+    if let Some(named) = named.filter(|named| !language.is_run_by(named))
+        && let Some(other) = EMBEDDED.iter().find(|other| other.is_run_by(named))
+    {
+        let (file, named) = (file.display(), named.display());
+        let message = format!("{file} is in {}, which {named} does not run: that is for {}", language.name, other.name);
+        return Err(Failure::new("Runtime.NoInterpreter", message));
+    }
     let found = match named {
         Some(path) if path.components().count() > 1 => return Ok(path.to_owned()),
         Some(name) => name.to_str().and_then(find_program),
@@ -146,11 +154,14 @@ fn not_found(handler: &str, root: &Path, path: &Path, languages: &[&'static Lang
     let Some((stem, _)) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) else {
         return no_such_file(format!("handler '{handler}' names no file in {}", root.display()));
     };
+    if language::of(path, languages).is_some() {
+        return no_such_file(format!("there is no {}", path.display()));
+    }
     let extensions: Vec<&str> = extensions(languages).map(|(_, extension)| extension).collect();
     let extensions = extensions.join(" .");
     let directory = path.parent().unwrap_or(root).display().to_string();
     no_such_file(format!(
-        "handler '{handler}': no file {stem} in {directory} with one of .{extensions}, nor such a package in PYTHONPATH, \
+        "handler '{handler}': no file {stem} in {directory} with one of .{extensions}, nor a program of that name, nor such a package in PYTHONPATH, \
          NODE_PATH, node_modules or RUBYLIB; for one elsewhere, name its --interpreter"
     ))
 }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use miniz_oxide::inflate::decompress_to_vec;
 
+use crate::shebang::is_shell;
+
 /// A language.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Language {
@@ -101,7 +103,7 @@ impl Language {
     pub(crate) fn is_run_by(&self, interpreter: &Path) -> bool {
         let plain = |name: &'_ str| name.trim_end_matches(|char: char| char.is_ascii_digit() || char == '.').to_owned();
         let name = interpreter.file_name().and_then(OsStr::to_str).map(plain);
-        self.interpreters.iter().any(|own| Some(plain(own)) == name)
+        self.interpreters.iter().any(|own| Some(plain(own)) == name) || self.is_shell() && is_shell(interpreter)
     }
 
     /// What was looked for, to be named when it was not found.

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -178,7 +178,7 @@ fn status_of(served: &Result<(), Error>) -> u8 {
 
 /// Hands one event to the handler.
 fn invoke(options: &Options, event: OsString) -> ExitCode {
-    let event = match read_event(event) {
+    let event = match check_handler(&options.handler()).and_then(|()| read_event(event)) {
         Ok(event) => event,
         Err(what) => return complain(WRONG_USAGE, what),
     };
@@ -210,29 +210,47 @@ fn answer_once(server: &mut Server, event: &[u8]) -> Result<ExitCode, Error> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     context.deadline_ms = u64::try_from(now.as_millis()).ok().map(|now_ms| now_ms + INVOKE_MS);
     context.invoked_function_arn = Some(&arn);
-    let mut answer = Answer::Console;
+    let mut answer = Answer::Console { has_begun: false };
     server.answer(&context, event, &mut answer)?;
     let is_success = matches!(answer, Answer::Given { is_success: true });
     Ok(ExitCode::from(if is_success { 0 } else { HANDLER_FAILED }))
 }
 
-/// What is wrong with an event that cannot be had is said in words.
+/// There is a handler, and it is no event: with one in the environment, the event is no first argument either.
+fn check_handler(handler: &str) -> Result<(), String> {
+    if handler.is_empty() {
+        return Err("no handler: invoke app.handler".to_owned());
+    }
+    if handler.starts_with(['{', '[', '"']) && json::is_json(handler) {
+        return Err(format!("'{handler}' is an event where a handler goes: invoke HANDLER [EVENT]"));
+    }
+    Ok(())
+}
+
+/// What is wrong with an event that cannot be had, or is none, is said in words.
 fn read_event(event: OsString) -> Result<Vec<u8>, String> {
     if event != "-" {
-        let is_json = event.to_str().is_some_and(json::is_json);
-        return if !is_json && Path::new(&event).is_file() {
-            Err(format!("the event is the name of a file: for what is in it, - <{}", event.display()))
-        } else {
-            Ok(event.into_vec())
+        return match check_event(event.as_bytes()) {
+            Err(_) if Path::new(&event).is_file() => {
+                Err(format!("the event is the name of a file: for what is in it, - <{}", event.display()))
+            }
+            Err(what) => Err(format!("{what}; that of a file goes in by - <event.json")),
+            Ok(()) => Ok(event.into_vec()),
         };
     }
     const LIMIT: u64 = limits::PAYLOAD_BYTES;
     let read = stdin().try_clone_to_owned().and_then(|stdin| file::read_open(stdin.into(), LIMIT + 1));
     match read {
-        Ok(event) if event.len() as u64 <= LIMIT => Ok(event),
+        Ok(event) if event.len() as u64 <= LIMIT => check_event(&event).map(|()| event),
         Ok(_) => Err(format!("event is larger than {LIMIT} bytes, the most that Lambda takes")),
         Err(error) => Err(format!("cannot read the event: {error}")),
     }
+}
+
+/// Lambda takes nothing else.
+fn check_event(event: &[u8]) -> Result<(), String> {
+    let text = str::from_utf8(event).map_err(|error| format!("the event is no text: {error}"))?;
+    json::check(text).map_err(|error| format!("the event is no JSON: {error}"))
 }
 
 /// Finds the handler and loads it.

@@ -37,6 +37,11 @@ fn is_option(word: &OsStr) -> bool {
     word.as_bytes().starts_with(b"-")
 }
 
+/// Whether it is called as a shell is.
+pub(crate) fn is_shell(program: &Path) -> bool {
+    program.file_name().and_then(OsStr::to_str).is_some_and(|name| SHELLS.contains(&name))
+}
+
 /// Where the shell is: in another image it may be at another place than in that of the script's author.
 fn find(named: &Path, file: &Path) -> Result<PathBuf, Failure> {
     let failure = |why: String| {
@@ -44,7 +49,7 @@ fn find(named: &Path, file: &Path) -> Result<PathBuf, Failure> {
         Failure::new("Runtime.NoInterpreter", message)
     };
     let name = named.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    if !SHELLS.contains(&name) {
+    if !is_shell(named) {
         return Err(failure(format!("which is none of {}: --interpreter names one", SHELLS.join(" "))));
     }
     if named.is_absolute() && is_executable(named) {

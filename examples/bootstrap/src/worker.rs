@@ -366,7 +366,7 @@ impl Worker {
     fn failure(&self, broken: Broken, when: &str) -> Failure {
         let log = self.process.log.last_lines();
         let failure = match broken {
-            Broken::Frame(bad @ BadFrame::Head(_)) => Failure::new("Runtime.BadFrame", bad.to_string()),
+            Broken::Frame(bad @ BadFrame::Head { .. }) => Failure::new("Runtime.BadFrame", bad.to_string()),
             Broken::Frame(BadFrame::TooLarge(head)) => return Failure::too_large(head.body_len),
             Broken::Ended(Some(exit)) => Failure::of_exit("worker", exit, when, &log),
             Broken::Ended(None) => Failure::new("Runtime.BadFrame", format!("worker closed its answers {when}")),

@@ -124,6 +124,34 @@ fn an_event_at_the_limit_is_taken_and_one_byte_more_is_not() {
 }
 
 #[test]
+fn what_is_no_event_or_no_handler_is_wrong_usage() {
+    let root = Root::new().with("app.sh", "handler() { :; }\n").with("event", "{'a':1}");
+    let check = |arguments: &[&str], said: &str| {
+        let mut command = root.command(&[&["invoke"], arguments].concat());
+        let output = command.stdin(File::open(root.path("event")).unwrap()).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), format!("bootstrap: {said}\n")));
+    };
+    check(&[], "no handler: invoke app.handler");
+    check(&[r#"{"a.b":1}"#], r#"'{"a.b":1}' is an event where a handler goes: invoke HANDLER [EVENT]"#);
+    let no_json = "the event is no JSON: key must be a string at line 1 column 2";
+    check(&["app.handler", "{'a':1}"], &format!("{no_json}; that of a file goes in by - <event.json"));
+    check(&["app.handler", "-"], no_json);
+    let no_value = "the event is no JSON: expected value at line 1 column 1; that of a file goes in by - <event.json";
+    check(&["app.handler", "@event"], no_value);
+}
+
+#[test]
+fn what_fails_amid_a_stream_is_on_a_line_of_its_own() {
+    let worker = "#!/bin/sh\nexec 3<&$LAMBWIRE_EVENTS_FD 4>&$LAMBWIRE_ANSWERS_FD\nprintf 'ready - 0\\n' >&4\n\
+                  read -r kind id rest <&3\nprintf 'chunk %s 3\\none' $id >&4\n\
+                  printf 'error %s 39\\n{\"errorType\":\"T\",\"errorMessage\":\"late\"}' $id >&4\n";
+    let root = Root::new().with_program("worker", worker);
+    let output = root.run(&["invoke", "worker"]);
+    let said = "one\n{\"errorMessage\":\"late\",\"errorType\":\"T\"}\n";
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), said.to_owned()));
+}
+
+#[test]
 fn help_that_nobody_reads_is_a_failure() {
     let root = Root::new();
     let output = root.command(&["--help"]).stdout(File::create("/dev/full").unwrap()).output().unwrap();

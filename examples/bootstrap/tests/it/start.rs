@@ -24,7 +24,10 @@ pub(crate) fn check(root: &Root, arguments: &[&str], error_type: &str, parts: &[
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let root = Root::new().with("other.sh", "");
-    check(&root, &["app.handler"], "Runtime.NoSuchFile", &["'app.handler': no file app in ", ".php .pl .py"]);
+    let looked_for = ["'app.handler': no file app in ", ".php .pl .py", ".sh, nor a program of that name"];
+    check(&root, &["app.handler"], "Runtime.NoSuchFile", &looked_for);
+    check(&root, &["./app.py"], "Runtime.NoSuchFile", &["there is no /", "/./app.py"]);
+    check(&root, &["--exec", "bin/app.sh"], "Runtime.NoSuchFile", &["there is no /", "/bin/app.sh"]);
     check(&root, &["program"], "Runtime.NoSuchFile", &["'program' names no file"]);
     check(&root, &["--exec", "bin/x"], "Runtime.NoSuchFile", &["'bin/x' names no file"]);
 }
@@ -45,7 +48,7 @@ fn a_function_that_is_not_there_is_named() {
     let root = Root::new().with("app.sh", "handler() { :; }\n");
     check(&root, &["app.other"], "Runtime.HandlerNotFound", &["no function other in ", "app.sh"]);
     check(&root, &["app."], "Runtime.MalformedHandlerName", &["names no function"]);
-    check(&root, &[""], "Runtime.MalformedHandlerName", &["no handler"]);
+    expect_error(&root.serve(&[""]), "{}", "Runtime.MalformedHandlerName", &["no handler"]);
 }
 
 #[test]
@@ -54,6 +57,8 @@ fn what_was_meant_is_asked() {
     let asked = ["'app' names no function in ", "app.sh: app.handler?"];
     check(&root, &["app"], "Runtime.MalformedHandlerName", &asked);
     check(&root, &["src/app"], "Runtime.MalformedHandlerName", &["src/app.py: src/app.handler?"]);
+    let program = ["to call a function in src/app.py, name that: src/app.handler; /", "chmod +x it"];
+    check(&root, &["src/app.py"], "Runtime.NotExecutable", &program);
     let event = ["mode is 0644", "an event goes behind a handler: invoke app.handler - <event.json"];
     check(&root, &["event.json"], "Runtime.NotExecutable", &event);
     let mut command = root.command(&["invoke", "app.handler", "event.json"]);
@@ -83,6 +88,16 @@ fn what_a_file_says_when_it_does_not_load_is_said_once() {
 }
 
 #[test]
+fn an_interpreter_of_another_language_is_not_started() {
+    let root =
+        Root::new().with("app.py", "").with("app.sh", "handler() { :; }\n").with_program("php8.2", "#!/bin/cat\n");
+    let other = ["/app.py is in Python, which ./php8.2 does not run: that is for PHP"];
+    check(&root, &["--interpreter", "./php8.2", "app.handler"], "Runtime.NoInterpreter", &other);
+    let other = ["/app.py is in Python, which bash does not run: that is for a shell"];
+    check(&root, &["--interpreter", "bash", "app.handler"], "Runtime.NoInterpreter", &other);
+}
+
+#[test]
 fn a_file_that_does_not_load_is_an_error_with_its_log() {
     let root = Root::new().with("app.sh", "handler() { \n").with("exit.sh", "echo giving up >&2\nexit 3\n");
     check(&root, &["app.handler"], "Runtime.ExitError", &["before its handler was loaded", "app.sh"]);
@@ -100,7 +115,7 @@ fn a_directory_in_place_of_a_file_is_named() {
 fn a_file_that_may_not_be_executed_is_named() {
     let root = Root::new().with("app", "#!/bin/sh\n").with("app.sh", "handler() { :; }\n");
     check(&root, &["app"], "Runtime.NotExecutable", &["mode is 0644"]);
-    check(&root, &["app.sh"], "Runtime.NotExecutable", &["to call a function in it, name that: app.handler"]);
+    check(&root, &["app.sh"], "Runtime.NotExecutable", &["to call a function in app.sh, name that: app.handler"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -201,6 +201,16 @@ fn each_line_names_its_function_where_there_are_several() {
     assert!(ready.get("name").is_none() && lines.iter().any(|line| line.starts_with("START RequestId: ")), "{lines:?}");
 }
 
+/// The variable A as the function has it; nothing while nobody listens.
+fn variable_a(address: SocketAddr, name: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", path(name));
+    stream.write_all(format!("{head}Content-Length: 12\r\n\r\n\"variable A\"").as_bytes()).ok()?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).ok()?;
+    Some(reply.split_once("\r\n\r\n")?.1.to_owned())
+}
+
 #[test]
 fn functions_are_started_anew_when_their_file_has_changed() {
     let directory = directory("rewritten");
@@ -222,15 +232,7 @@ fn functions_are_started_anew_when_their_file_has_changed() {
     let refused = std::thread::spawn(move || (errors.next().unwrap().unwrap(), errors));
     let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
     let address = ready["listen"].as_str().unwrap().parse().unwrap();
-    // Nobody listens for a while in between.
-    let ask = |name: &str| -> Option<String> {
-        let mut stream = TcpStream::connect::<SocketAddr>(address).ok()?;
-        let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", path(name));
-        stream.write_all(format!("{head}Content-Length: 12\r\n\r\n\"variable A\"").as_bytes()).ok()?;
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).ok()?;
-        Some(reply.split_once("\r\n\r\n")?.1.to_owned())
-    };
+    let ask = |name: &str| variable_a(address, name);
     assert_eq!(ask("before").as_deref(), Some("1"));
     // The first look may come later than the first change.
     let mut count = 0;
@@ -249,6 +251,67 @@ fn functions_are_started_anew_when_their_file_has_changed() {
     assert!(
         errors.any(|line| line.unwrap().ends_with(": the file of functions has changed, and they are started again"))
     );
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn functions_go_on_when_those_of_a_changed_file_cannot_start() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("url = \"{}\"", taken.local_addr().unwrap());
+    let wrong = [
+        (&*url, "cannot listen at "),
+        ("dead-letter = \"/nonexistent/x\"", "cannot write dead letters to /nonexistent/x: "),
+        ("env-file = \"missing.env\"", "missing.env: "),
+        ("directory = \"missing\"", "cannot start in "),
+        ("extensions = \"missing\"", "cannot read the extensions in "),
+        ("command = [\"/nonexistent/program\"]", "cannot start /nonexistent/program: "),
+    ];
+    std::thread::scope(|scope| {
+        for (position, (line, said)) in wrong.into_iter().enumerate() {
+            scope.spawn(move || a_mistake_changes_nothing(position, line, said));
+        }
+    });
+}
+
+fn a_mistake_changes_nothing(position: usize, mistake: &str, said: &str) {
+    let directory = directory(&format!("mistake-{position}"));
+    let (role, value) = child::variable();
+    let runtime = std::env::current_exe().unwrap();
+    let command = format!("command = {:?}\n", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let file = directory.join("functions.toml");
+    let write = |a: usize, line: &str| {
+        let command = if line.starts_with("command") { "" } else { &*command };
+        let env = format!("env = {{ {role} = \"{value}\", A = \"{a}\" }}\nwatch = \"/dev/null\"\ntimeout = 300\n");
+        fs::write(&file, format!("[functions.a]\n{command}{env}{line}\n")).unwrap();
+    };
+    write(0, "");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file).stderr(Stdio::piped());
+    let (mut program, line) = start(&mut command);
+    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
+    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let (errors, lines) = std::sync::mpsc::channel();
+    let stderr = BufReader::new(program.0.stderr.take().unwrap());
+    std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| errors.send(line)));
+    // The first look may come later than the first change.
+    for count in 1.. {
+        write(count, mistake);
+        let mut heard = std::iter::from_fn(|| lines.recv_timeout(std::time::Duration::from_millis(1500)).ok());
+        if heard.any(|line| line.contains("functions.toml: functions.a: ") && line.contains(said)) {
+            break;
+        }
+    }
+    // Where only the start finds it, nobody listens for a while.
+    let mut answers = (0..600).map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        variable_a(address, "a")
+    });
+    assert_eq!(answers.find_map(|answer| answer).as_deref(), Some("0"), "{mistake}");
+    // A file without a mistake counts again.
+    write(1, "");
+    while variable_a(address, "a").as_deref() != Some("1") {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
     fs::remove_dir_all(directory).unwrap();
 }
 

@@ -207,14 +207,16 @@ async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
         }
     };
     let serving = async {
-        let mut running = start(&args, functions).await?;
+        let mut running = start(&args, functions.clone()).await?;
+        // Those of the last file that could be started.
+        let mut former = functions;
         loop {
             args.stay_with(&running);
             tokio::select! {
                 result = serve(&running), if !running.is_empty() => return result,
                 () = changed.notified() => {}
             }
-            let functions = match configured(&args).await {
+            let functions = match apart(&args, Args::checked).await {
                 Ok(functions) => functions,
                 Err(error) => {
                     log::error!("{error}");
@@ -226,7 +228,16 @@ async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
             for function in running.drain(..) {
                 function.finish().await;
             }
-            match start(&args, functions).await {
+            // A port that is taken, or what else only a start finds, leaves callers with what they had.
+            let failed = match start(&args, functions.clone()).await {
+                Ok(started) => {
+                    (running, former) = (started, functions);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            log::error!("{failed}; the functions are started as they were");
+            match start(&args, former.clone()).await {
                 Ok(started) => running = started,
                 Err(error) => log::error!("{error}"),
             }

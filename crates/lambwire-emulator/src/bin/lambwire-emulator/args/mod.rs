@@ -148,6 +148,16 @@ impl Args {
         self.config.as_deref().map_or(Ok(Vec::new()), config::functions)
     }
 
+    /// The same, if nothing is missing that is found without a start.
+    pub(crate) fn checked(&self) -> Result<Vec<FunctionArgs>, String> {
+        let Some(path) = &self.config else { return Ok(Vec::new()) };
+        let functions = config::functions(path)?;
+        for function in &functions {
+            self.with_common(function).map_err(|error| config::of_function(path, function, &error))?;
+        }
+        Ok(functions)
+    }
+
     /// Starts what is asked for, which may be configured: the last of these is the one that is called.
     pub(crate) fn start(&self, configured: &[FunctionArgs]) -> Result<Vec<Running>, Box<dyn Error>> {
         if self.compat.is_some() {

@@ -33,7 +33,7 @@ pub(crate) fn exports(printer: &Printer, name: &str, exports: &[Export]) {
         let record: Value = exports.iter().map(|export| (export.name.clone(), json!(export.value))).collect();
         return printer.print((telemetry::made("exports", &record) + "\n").as_bytes());
     }
-    let mut lines = if printer.names_lines() { format!("# {name}\n") } else { String::new() };
+    let mut lines = if printer.mark().is_some() { format!("# {name}\n") } else { String::new() };
     for Export { name, value } in exports {
         lines += &match value {
             Some(value) => format!("export {name}='{}'\n", value.replace('\'', r"'\''")),

@@ -52,8 +52,7 @@ enum Sink {
 pub(crate) struct Printer {
     sink: Option<Sink>,
     format: LogFormat,
-    /// What each line begins with, where it names its function.
-    mark: Option<Vec<u8>>,
+    mark: Option<Mark>,
     pending: RefCell<Vec<Piece>>,
     is_due: Cell<bool>,
     due: Notify,
@@ -68,17 +67,13 @@ struct Piece {
 }
 
 impl Printer {
-    /// With a name, each line has it.
-    pub(crate) fn new(console: Console, format: LogFormat, name: Option<&str>, is_open: watch::Receiver<bool>) -> Self {
+    /// With a mark, each line has it.
+    pub(crate) fn new(console: Console, format: LogFormat, mark: Option<Mark>, is_open: watch::Receiver<bool>) -> Self {
         let sink = match console {
             Console::Stdout => Some(Sink::Stdout),
             Console::Stderr => Some(Sink::Stderr),
             Console::Silent => None,
         };
-        let mark = name.map(|name| match format {
-            LogFormat::Text => format!("[{name}] ").into_bytes(),
-            LogFormat::Json => format!("{{\"function\":{},", serde_json::Value::from(name)).into_bytes(),
-        });
         Self { sink, format, mark, pending: RefCell::default(), is_due: Cell::new(false), due: Notify::new(), is_open }
     }
 
@@ -87,9 +82,9 @@ impl Printer {
         self.sink.is_none()
     }
 
-    /// Whether lines say which function they are of.
-    pub(crate) fn names_lines(&self) -> bool {
-        self.mark.is_some()
+    /// What each line begins with, where it names its function.
+    pub(crate) fn mark(&self) -> Option<&Mark> {
+        self.mark.as_ref()
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -99,7 +94,7 @@ impl Printer {
     /// Prints a line of the platform, or what the program has written to its standard output. It ends with a line feed.
     pub(crate) fn print(&self, lines: &[u8]) {
         if let Some(sink) = self.sink {
-            self.push(sink, &self.marked(lines));
+            self.push(sink, &marked(self.mark(), lines));
         }
     }
 
@@ -112,16 +107,7 @@ impl Printer {
 
     /// Prints what the program has written to its standard error.
     pub(crate) fn print_error(&self, lines: &[u8]) {
-        self.push(Sink::Stderr, &self.marked(lines));
-    }
-
-    /// These lines, each with the name of the function, if they are to have it.
-    fn marked<'l>(&self, lines: &'l [u8]) -> Cow<'l, [u8]> {
-        let Some(mark) = &self.mark else { return lines.into() };
-        // Each line of JSON is an object, and has members.
-        let opening: &[u8] = if self.is_json() { b"{" } else { b"" };
-        let marked = |line: &[u8]| [mark, line.strip_prefix(opening).unwrap_or(line)].concat();
-        lines.split_inclusive(|byte| *byte == b'\n').flat_map(marked).collect()
+        self.push(Sink::Stderr, &marked(self.mark(), lines));
     }
 
     fn push(&self, sink: Sink, lines: &[u8]) {
@@ -163,6 +149,43 @@ impl Printer {
             Output::get().send(sink, text);
         }
     }
+}
+
+/// What a line begins with that names its function.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    text: Vec<u8>,
+    format: LogFormat,
+}
+
+impl Mark {
+    /// One that has this name.
+    pub(crate) fn new(name: &str, format: LogFormat) -> Self {
+        let text = match format {
+            LogFormat::Text => format!("[{name}] "),
+            LogFormat::Json => format!("{{\"function\":{},", serde_json::Value::from(name)),
+        };
+        Self { text: text.into_bytes(), format }
+    }
+}
+
+/// These lines, each with the mark, if they are to have one.
+fn marked<'l>(mark: Option<&Mark>, lines: &'l [u8]) -> Cow<'l, [u8]> {
+    let Some(Mark { text, format }) = mark else { return lines.into() };
+    // Each line of JSON is an object, and has members.
+    let opening: &[u8] = if *format == LogFormat::Json { b"{" } else { b"" };
+    let marked = |line: &[u8]| [text, line.strip_prefix(opening).unwrap_or(line)].concat();
+    lines.split_inclusive(|byte| *byte == b'\n').flat_map(marked).collect()
+}
+
+thread_local! {
+    /// That of the function for which a thread works.
+    static MARK: RefCell<Option<Mark>> = const { RefCell::new(None) };
+}
+
+/// Has all that this thread logs begin so.
+pub(crate) fn mark_thread(mark: Option<Mark>) {
+    MARK.set(mark);
 }
 
 /// The thread that writes, and may have to wait for readers.
@@ -262,13 +285,16 @@ pub(crate) fn flush(patience: Duration) {
     }
 }
 
-/// Standard error, as this crate writes to it: never waited for. For loggers.
+/// Standard error, as this crate writes to it: never waited for, and where [lines name their
+/// functions](crate::Emulator::name_lines), by a line that does. For loggers, which write a whole line at a time, of JSON where
+/// the emulator's are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        Output::get().send(Sink::Stderr, buf.to_vec());
+        let lines = MARK.with_borrow(|mark| marked(mark.as_ref(), buf).into_owned());
+        Output::get().send(Sink::Stderr, lines);
         Ok(buf.len())
     }
 

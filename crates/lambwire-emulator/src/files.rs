@@ -1,9 +1,11 @@
 //! Files that others have named: read within a bound, and opened without waiting for anybody.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 
@@ -20,6 +22,19 @@ pub fn read_text(file: impl Read, most: u64) -> io::Result<String> {
         return Err(io::Error::other(format!("it has more than {most} bytes")));
     }
     String::from_utf8(text).map_err(|error| io::Error::other(error.utf8_error()))
+}
+
+/// Files in which this process keeps what it has, for whichever of its functions.
+static KEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Says of a file that this process writes it.
+pub(crate) fn keep(path: &Path) {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+}
+
+/// The files that this process writes, beside what it prints.
+pub(crate) fn kept() -> BTreeSet<PathBuf> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Opens a file where waiting would hold up everything: a pipe at whose other end nobody is cannot be written.

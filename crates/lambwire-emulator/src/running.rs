@@ -76,6 +76,7 @@ impl Running {
         let seen = callers.clone();
         let feed = Arc::clone(&parts.settings.feed);
         let thread = thread::Builder::new().name("lambwire-emulator".to_owned()).spawn(move || {
+            console::mark_thread(parts.settings.printer.mark().cloned());
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             match runtime {
                 Ok(runtime) => runtime.block_on(parts.run(seen, jobs, phases, |result| {

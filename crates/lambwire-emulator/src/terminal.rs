@@ -57,10 +57,10 @@ pub(crate) fn coloured(lines: &str) -> String {
 }
 
 fn colour(line: &str) -> Option<&'static str> {
+    let line = line.strip_prefix('[').and_then(|named| named.split_once("] ")).map_or(line, |(_, line)| line);
     if line.starts_with("lambwire-emulator: ") {
         return Some(YELLOW);
     }
-    let line = line.strip_prefix('[').and_then(|named| named.split_once("] ")).map_or(line, |(_, line)| line);
     let is_report = line.starts_with("REPORT RequestId: ") || line.starts_with("INIT_REPORT ");
     let is_mark = line.starts_with("START RequestId: ") || line.starts_with("END RequestId: ");
     match is_report {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::limits;
+use crate::{files, limits};
 
 /// Names that are not looked at, beside those that begin with a dot: what is written by builds, and by Python itself.
 const PASSED_OVER: [&str; 3] = ["node_modules", "target", "__pycache__"];
@@ -47,9 +47,9 @@ struct State {
 }
 
 fn state(paths: &[PathBuf]) -> State {
-    // What is printed into a file there is no change of the program.
-    let outputs: Vec<_> =
-        ["/dev/stdout", "/dev/stderr"].iter().flat_map(fs::metadata).map(|own| identity(&own)).collect();
+    // What this process prints or keeps in a file there is no change of the program.
+    let outputs = ["/dev/stdout", "/dev/stderr"].map(PathBuf::from).into_iter().chain(files::kept());
+    let outputs: Vec<_> = outputs.flat_map(fs::metadata).map(|own| identity(&own)).collect();
     let mut state = State::default();
     let mut rest: Vec<PathBuf> = paths.to_vec();
     while let Some(path) = rest.pop() {
@@ -81,6 +81,22 @@ fn is_passed_over(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::dead_letter::DeadLetters;
+
+    #[test]
+    fn events_that_are_kept_are_no_change() {
+        let directory = std::env::temp_dir().join(format!("lambwire-watch-letters-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let now = || state(std::slice::from_ref(&directory));
+        let _letters = DeadLetters::open(directory.join("letters.jsonl"), None).unwrap();
+        assert_eq!(now(), State::default());
+        // By whatever name.
+        fs::hard_link(directory.join("letters.jsonl"), directory.join("linked.jsonl")).unwrap();
+        assert_eq!(now(), State::default());
+        fs::write(directory.join("app.py"), "1").unwrap();
+        assert_eq!(now().files, 1);
+        fs::remove_dir_all(&directory).unwrap();
+    }
 
     #[test]
     fn what_changes_is_seen_and_what_is_built_is_not() {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::Emulator;
 use super::callers::reachable;
 use crate::arn;
-use crate::console::Printer;
+use crate::console::{Mark, Printer};
 use crate::environment::{Capacity, Timeouts};
 use crate::fleet::dead_letter::DeadLetters;
 use crate::fleet::{Registration, Settings};
@@ -43,7 +43,8 @@ impl Emulator {
         if !self.watched.is_empty() {
             self.watched.extend(self.function.variables.files().map(Path::to_owned));
         }
-        let dead_letters = self.dead_letters.map(DeadLetters::open).transpose()?;
+        let mark = self.are_lines_named.then(|| Mark::new(&self.function.name, self.log_format));
+        let dead_letters = self.dead_letters.map(|path| DeadLetters::open(path, mark.clone())).transpose()?;
         let runtime_api = bind(self.runtime_api)?;
         let front = self.listen.map(bind).transpose()?;
         let url = self.url.map(bind).transpose()?;
@@ -72,7 +73,6 @@ impl Emulator {
         let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
         let (lines, are_lines_open) = watch::channel(!self.is_held);
         let has_exports = self.command.is_none() && (self.is_announced || self.is_held);
-        let name = self.are_lines_named.then_some(&*self.function.name);
         let parts = Parts {
             region: function::region(&command),
             settings: Settings {
@@ -87,7 +87,7 @@ impl Emulator {
                 registration: registration(&self.function, &command),
                 metadata_token: self.function.metadata_token.clone(),
                 memory_mb: self.function.memory_mb,
-                printer: Printer::new(self.console, self.log_format, name, are_lines_open),
+                printer: Printer::new(self.console, self.log_format, mark, are_lines_open),
                 dead_letters,
                 feed,
             },

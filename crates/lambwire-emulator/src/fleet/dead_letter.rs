@@ -13,8 +13,9 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::console::{Mark, mark_thread};
 use crate::event::Invocation;
-use crate::files::open_at_once;
+use crate::files::{self, open_at_once};
 use crate::limits;
 use crate::start_error::StartError;
 
@@ -45,16 +46,21 @@ enum Order {
 }
 
 impl DeadLetters {
-    /// Where the file can be written now.
-    pub(crate) fn open(path: PathBuf) -> Result<Self, StartError> {
+    /// Where the file can be written now. What is logged of it has this mark.
+    pub(crate) fn open(path: PathBuf, mark: Option<Mark>) -> Result<Self, StartError> {
         if let Err(error) = open(&path) {
             return Err(StartError::DeadLetters { path, error });
         }
+        files::keep(&path);
         let (orders, received) = channel();
         let waiting = Arc::<Waiting>::default();
         let (file, left) = (path.clone(), Arc::clone(&waiting));
         let thread = thread::Builder::new().name("lambwire-letters".to_owned());
-        thread.spawn(move || write_all(&file, &received, &left)).map_err(StartError::Thread)?;
+        let run = move || {
+            mark_thread(mark);
+            write_all(&file, &received, &left);
+        };
+        thread.spawn(run).map_err(StartError::Thread)?;
         Ok(Self { path, orders, waiting })
     }
 

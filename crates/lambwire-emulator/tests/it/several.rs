@@ -212,6 +212,31 @@ fn variable_a(address: SocketAddr, name: &str) -> Option<String> {
 }
 
 #[test]
+fn what_is_logged_of_a_function_names_it_where_there_are_several() {
+    let directory = directory("logged");
+    let file = directory.join("functions.toml");
+    let table = |name| format!("[functions.{name}]\ncommand = [\"true\"]\n");
+    fs::write(&file, table("a") + &table("b")).unwrap();
+    for (options, expected) in [
+        (&[][..], ["[a] lambwire-emulator: ", "[b] lambwire-emulator: "]),
+        (&["--log-format", "json"], [r#"{"function":"a","level":"#, r#"{"function":"b","level":"#]),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+        command.args(["--listen", "0", "--config"]).arg(&file).args(options).env_remove("RUST_LOG");
+        let mut program = Program(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+        let lines = BufReader::new(program.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+        // Each program ends at once, which is said of it.
+        let mut lines: Vec<String> = lines.filter(|line| line.contains("no invocation under way")).take(2).collect();
+        lines.sort();
+        assert!(
+            lines.len() == 2 && lines.iter().zip(expected).all(|(line, expected)| line.starts_with(expected)),
+            "{lines:?}"
+        );
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn functions_are_started_anew_when_their_file_has_changed() {
     let directory = directory("rewritten");
     let (role, value) = child::variable();

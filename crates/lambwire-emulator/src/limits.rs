@@ -158,6 +158,10 @@ pub const RESTORE: Duration = Duration::from_secs(10);
 /// After how long it is said that a program has not asked for its first invocation.
 pub(crate) const SLOW_START: Duration = Duration::from_secs(3);
 
+/// After how long it is said that callers wait while every environment is busy with one invocation; after half of the
+/// time-out, if that is sooner. Ours: a third of the usual time-out.
+pub(crate) const LONG_WAIT: Duration = Duration::from_secs(1);
+
 /// Largest record that a program writes in a frame, in bytes; a longer one is cut in pieces of that. Ours.
 pub const FRAME_BYTES: usize = 1024 * 1024;
 

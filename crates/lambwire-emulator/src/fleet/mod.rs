@@ -6,7 +6,7 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
@@ -84,6 +84,8 @@ pub(crate) struct Fleet {
     members: RefCell<Vec<Rc<Member>>>,
     queue: RefCell<VecDeque<Job>>,
     is_stopped: Cell<bool>,
+    /// It is being watched, or has been said, that callers wait for long.
+    is_wait_watched: Cell<bool>,
     /// Tells that an invocation is over.
     finished: Notify,
     /// Events that wait for a retry.
@@ -108,6 +110,7 @@ impl Fleet {
             members: RefCell::default(),
             queue: RefCell::default(),
             is_stopped: Cell::new(false),
+            is_wait_watched: Cell::new(false),
             finished: Notify::new(),
             retrying: Cell::new(0),
             most,
@@ -149,8 +152,50 @@ impl Fleet {
             _ => {
                 self.queue.borrow_mut().push_back(job);
                 self.place();
+                self.watch_wait();
             }
         }
+    }
+
+    /// Has it said once if callers wait for long: one may be a function that calls itself, and so waits for itself.
+    fn watch_wait(&self) {
+        if self.is_wait_watched.get() || self.queue.borrow().is_empty() {
+            return;
+        }
+        let Some(this) = self.this.upgrade() else { return };
+        self.is_wait_watched.set(true);
+        let timeout = self.settings.timeouts.invocation;
+        let patience = timeout.map_or(limits::LONG_WAIT, |timeout| limits::LONG_WAIT.min(timeout / 2));
+        spawn_local(async move {
+            while !this.queue.borrow().is_empty() {
+                sleep(patience).await;
+                if this.tell_wait(patience) {
+                    return;
+                }
+            }
+            this.is_wait_watched.set(false);
+        });
+    }
+
+    /// Says that callers have waited for so long while every environment was busy with one invocation, if that is so.
+    fn tell_wait(&self, patience: Duration) -> bool {
+        let is_long = |since: Instant| since.elapsed() >= patience;
+        let members = self.members.borrow();
+        let is_busy = |member: &Rc<Member>| member.environment.borrow().busy_since().is_some_and(is_long);
+        let waits = |job: &&Job| !matches!(job.caller, Caller::Nobody { .. }) && is_long(job.invocation.created_at());
+        let count = self.queue.borrow().iter().filter(waits).count();
+        if count == 0 || !members.iter().all(is_busy) {
+            return false;
+        }
+        let who = if count == 1 { "1 caller waits".to_owned() } else { format!("{count} callers wait") };
+        let what = match self.most {
+            1 => "the one environment, which is busy".to_owned(),
+            most => format!("one of {most} environments, all of which are busy"),
+        };
+        let is_ours = members.iter().any(|member| member.program.borrow().is_some());
+        let advice = if is_ours { ": --environments N gives more, as a function needs that calls itself" } else { "" };
+        log::warn!("{who} for {what}{advice}");
+        true
     }
 
     /// The first of those who wait that this environment may have.

@@ -1,5 +1,6 @@
 //! Several environments of one function, and what their processes leave behind.
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -47,6 +48,35 @@ fn callers_at_a_time_have_an_environment_each_up_to_the_limit() {
     for name in ["c", "d", "e"] {
         assert!(pids.contains(&text(&invoke(&emulator, event(name)))));
     }
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn who_waits_for_long_is_told_of_once() {
+    let directory = std::env::temp_dir().join(format!("lambwire-wait-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let mut command = crate::program::emulator(&["--listen", "127.0.0.1:0", "--timeout", "300"]);
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(process.stdout.take().unwrap());
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
+    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let event = |name: &str| format!("\"meet {}\"", directory.join(name).display());
+    let hint = "lambwire-emulator: 1 caller waits for the one environment, which is busy: --environments N";
+    thread::scope(|scope| {
+        scope.spawn(|| post(address, INVOKE, &[], event("a").as_bytes()));
+        while !directory.join("a").exists() {
+            thread::yield_now();
+        }
+        scope.spawn(|| post(address, INVOKE, &[], b"1"));
+        assert!(lines.any(|line| line.starts_with(hint)));
+        fs::write(directory.join("go"), "").unwrap();
+    });
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(!lines.any(|line| line.starts_with(hint)));
     fs::remove_dir_all(&directory).unwrap();
 }
 
@@ -135,9 +165,9 @@ fn nobody_has_to_read_what_the_program_prints() {
     command.args(["--listen", "127.0.0.1:0", "--timeout", "300", "--"]).arg(std::env::current_exe().unwrap());
     command.args(child::arguments()).env(key, value).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().unwrap();
-    let mut stdout = std::io::BufReader::new(process.stdout.take().unwrap());
+    let mut stdout = BufReader::new(process.stdout.take().unwrap());
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    stdout.read_line(&mut line).unwrap();
     let ready: serde_json::Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
     let mut wire = Wire::connect(ready["listen"].as_str().unwrap().parse().unwrap());
     // Much more than a pipe holds.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::limits;
 
-/// An event for the function, with what comes along with it.
+/// An event for the function, with what comes along with it. Any text or bytes are one by `into`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     pub(crate) payload: Vec<u8>,
@@ -77,6 +77,12 @@ impl Event {
     pub fn log_tail(mut self) -> Self {
         self.wants_tail = true;
         self
+    }
+}
+
+impl<P: Into<Vec<u8>>> From<P> for Event {
+    fn from(payload: P) -> Self {
+        Self::new(payload)
     }
 }
 

@@ -4,13 +4,13 @@
 //!
 //! ```
 //! use std::process::Command;
-//! use lambwire_emulator::{Console, Emulator, Event, Outcome};
+//! use lambwire_emulator::{Console, Emulator, Outcome};
 //!
 //! // A program that never asks for an invocation, and so is no runtime.
 //! let mut program = Command::new("sh");
 //! program.args(["-c", "exit 3"]);
 //! let emulator = Emulator::new(program).console(Console::Silent).start()?;
-//! let answer = emulator.invoke_blocking(Event::new("{}"))?;
+//! let answer = emulator.invoke_blocking("{}")?;
 //! assert_eq!(answer.outcome, Outcome::Failure);
 //! assert!(String::from_utf8_lossy(&answer.body).contains("exit status 3"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

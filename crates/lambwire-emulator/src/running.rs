@@ -130,8 +130,8 @@ impl Running {
     /// # Errors
     ///
     /// The event was not taken. A failure of the function is an [`Answer`].
-    pub async fn invoke(&self, event: Event) -> Result<Answer, InvokeError> {
-        self.callers.submit(event)?.answer().await
+    pub async fn invoke(&self, event: impl Into<Event>) -> Result<Answer, InvokeError> {
+        self.callers.submit(event.into())?.answer().await
     }
 
     /// The same for callers that are not async: the thread waits.
@@ -143,8 +143,8 @@ impl Running {
     /// # Panics
     ///
     /// On a thread that runs async code with tokio: that has [`invoke`](Self::invoke).
-    pub fn invoke_blocking(&self, event: Event) -> Result<Answer, InvokeError> {
-        self.callers.submit(event)?.answer_blocking()
+    pub fn invoke_blocking(&self, event: impl Into<Event>) -> Result<Answer, InvokeError> {
+        self.callers.submit(event.into())?.answer_blocking()
     }
 
     /// Hands in an event for a response that is received as the function sends it.
@@ -152,8 +152,8 @@ impl Running {
     /// # Errors
     ///
     /// As [`invoke`](Self::invoke).
-    pub fn invoke_stream(&self, event: Event) -> Result<ResponseStream, InvokeError> {
-        self.callers.submit_streaming(event)
+    pub fn invoke_stream(&self, event: impl Into<Event>) -> Result<ResponseStream, InvokeError> {
+        self.callers.submit_streaming(event.into())
     }
 
     /// Takes no more events, waits until those that were taken are carried out and their callers answered, and ends the

@@ -28,8 +28,24 @@ impl<'r, 'b> Invocation<'r, 'b> {
         self
     }
 
-    /// Responds. Bytes and text are JSON; [`Response::new`](lambwire_runtime::Response::new) has another media type, and
-    /// [`Response::stream`](lambwire_runtime::Response::stream) pieces that are sent as they come about.
+    /// Responds. Bytes and text go as they stand, labelled as JSON, so they have to be JSON.
+    /// [`Response::new`](lambwire_runtime::Response::new) has another media type, `Response::new("text/plain", "plain words")`,
+    /// and [`Response::stream`](lambwire_runtime::Response::stream) pieces that are sent as they come about.
+    ///
+    /// This takes the invocation, so what goes into the response is taken from it before:
+    ///
+    /// ```
+    /// use lambwire_mio::{Error, Failure, Runtime};
+    ///
+    /// fn echo(runtime: &mut Runtime, buf: &mut Vec<u8>) -> Result<(), Error> {
+    ///     let invocation = runtime.next(buf)?;
+    ///     let event = invocation.payload;
+    ///     if event == b"null" {
+    ///         return invocation.fail(&Failure::from("no event").report());
+    ///     }
+    ///     invocation.respond(event)
+    /// }
+    /// ```
     pub fn respond<'e>(self, response: impl Into<Response<'e>>) -> Result<(), Error> {
         let Response { content_type, body } = response.into();
         match body {
@@ -41,7 +57,7 @@ impl<'r, 'b> Invocation<'r, 'b> {
         }
     }
 
-    /// Answers with an error. A report that is longer than Lambda takes is shortened: first its stack trace goes, then the end
+    /// Answers with an error: `&Failure::from("why").report()`, say. A report that is longer than Lambda takes is shortened: first its stack trace goes, then the end
     /// of its message.
     pub fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;

@@ -83,6 +83,9 @@ impl Runtime {
     /// set for the process. Where a panic ends the process (`panic = "abort"`) the hook sends the report itself, and exits
     /// with 101.
     ///
+    /// A closure is best written in place, where the compiler knows what it gets; a `fn` has the signature
+    /// `fn(&'e [u8], &Context<'e>) -> Result<Response<'e>, Failure>`.
+    ///
     /// JSON is the handler's own; an error on the way is a failure. (`examples/hello` borrows from the event.)
     ///
     /// ```no_run

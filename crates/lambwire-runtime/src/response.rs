@@ -9,7 +9,19 @@ use lambwire::{ErrorReport, HTTP_INTEGRATION, Prelude, SendError};
 
 use crate::stream::opening;
 
-/// What a handler responds with, which may be borrowed from the event. Bytes and text become JSON by `into`.
+/// What a handler responds with, which may be borrowed from the event.
+///
+/// What bytes and text become by `into` goes as it stands, labelled as JSON, so it has to be JSON. For what is none,
+/// [`new`](Self::new) says the media type:
+///
+/// ```
+/// # use lambwire_runtime::ResponseBody;
+/// type Response<'e> = lambwire_runtime::Response<'e, ()>;
+///
+/// assert_eq!(Response::from("\"as JSON\"").content_type, "application/json");
+/// let text = Response::new("text/plain", "plain words");
+/// assert!(matches!(text.body, ResponseBody::Buffered(body) if *body == *b"plain words"));
+/// ```
 #[derive(Debug)]
 pub struct Response<'e, P> {
     /// Its media type.
@@ -41,9 +53,9 @@ impl<P> fmt::Debug for ResponseBody<'_, P> {
 }
 
 impl<'e, P> Response<'e, P> {
-    /// A body of the media type `content_type`.
-    pub fn new(content_type: impl Into<Cow<'e, str>>, body: impl Into<Cow<'e, [u8]>>) -> Self {
-        Self { content_type: content_type.into(), body: ResponseBody::Buffered(body.into()) }
+    /// A body of the media type `content_type`: bytes or text.
+    pub fn new(content_type: impl Into<Cow<'e, str>>, body: impl Into<ResponseBody<'e, P>>) -> Self {
+        Self { content_type: content_type.into(), body: body.into() }
     }
 
     /// A body that is sent piece by piece as it comes about. One that fails on the way arrives as failed.
@@ -63,33 +75,45 @@ impl<'e, P> Response<'e, P> {
     }
 }
 
-impl<'e, P> From<&'e [u8]> for Response<'e, P> {
-    fn from(json: &'e [u8]) -> Self {
+impl<'e, P, B: Into<ResponseBody<'e, P>>> From<B> for Response<'e, P> {
+    fn from(json: B) -> Self {
         Self::new("application/json", json)
     }
 }
 
-impl<'e, P, const N: usize> From<&'e [u8; N]> for Response<'e, P> {
-    fn from(json: &'e [u8; N]) -> Self {
-        json.as_slice().into()
+impl<'e, P> From<Cow<'e, [u8]>> for ResponseBody<'e, P> {
+    fn from(bytes: Cow<'e, [u8]>) -> Self {
+        Self::Buffered(bytes)
     }
 }
 
-impl<P> From<Vec<u8>> for Response<'_, P> {
-    fn from(json: Vec<u8>) -> Self {
-        Self::new("application/json", json)
+impl<'e, P> From<&'e [u8]> for ResponseBody<'e, P> {
+    fn from(bytes: &'e [u8]) -> Self {
+        Self::Buffered(bytes.into())
     }
 }
 
-impl<'e, P> From<&'e str> for Response<'e, P> {
-    fn from(json: &'e str) -> Self {
-        json.as_bytes().into()
+impl<'e, P, const N: usize> From<&'e [u8; N]> for ResponseBody<'e, P> {
+    fn from(bytes: &'e [u8; N]) -> Self {
+        bytes.as_slice().into()
     }
 }
 
-impl<P> From<String> for Response<'_, P> {
-    fn from(json: String) -> Self {
-        json.into_bytes().into()
+impl<P> From<Vec<u8>> for ResponseBody<'_, P> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Buffered(bytes.into())
+    }
+}
+
+impl<'e, P> From<&'e str> for ResponseBody<'e, P> {
+    fn from(text: &'e str) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+impl<P> From<String> for ResponseBody<'_, P> {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
     }
 }
 

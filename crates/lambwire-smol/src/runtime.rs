@@ -87,6 +87,9 @@ impl Runtime {
     /// panics has failed, and the report says with what and where: a hook for panics, which calls the one before it, is
     /// set for the process. Where a panic ends the process (`panic = "abort"`) the hook sends the report itself, and exits
     /// with 101.
+    ///
+    /// A closure is best written in place, where the compiler knows what it gets; a `fn` has the signature
+    /// `async fn(&'e [u8], &Context<'e>) -> Result<Response<'e>, Failure>`.
     pub async fn serve(
         &mut self,
         handler: impl for<'e> AsyncFnMut(&'e [u8], &Context<'e>) -> Result<Response<'e>, Failure>,

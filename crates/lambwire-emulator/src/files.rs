@@ -1,9 +1,9 @@
 //! Files that others have named: read within a bound, and opened without waiting for anybody.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -44,6 +44,13 @@ pub(crate) fn open_at_once(options: &OpenOptions, path: &Path) -> io::Result<Fil
     opened.map_err(|error| {
         if error.raw_os_error() == Some(no_reader) { io::Error::other("nobody reads from it") } else { error }
     })
+}
+
+/// The same for all names of a file: its device, and its number there.
+pub(crate) type Identity = (u64, u64);
+
+pub(crate) fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
 }
 
 #[cfg(test)]

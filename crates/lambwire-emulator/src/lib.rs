@@ -70,6 +70,8 @@ pub use event::Event;
 pub use files::read_text;
 pub use fleet::Freeze;
 #[doc(hidden)]
+pub use fleet::dead_letter::flush_dead_letters;
+#[doc(hidden)]
 pub use guard::Guard;
 pub use invoke::UrlFormat;
 pub use queue::{InvokeError, ResponseStream};

@@ -208,6 +208,7 @@ pub(crate) struct Parts {
     /// Emulators whose lines wait for this one.
     pub(crate) held: Vec<Arc<watch::Sender<bool>>>,
     pub(crate) owns_process: bool,
+    pub(crate) leaves_dead_letters: bool,
 }
 
 impl Parts {
@@ -220,7 +221,7 @@ impl Parts {
     ) {
         let Self { settings, environments, command, function, extensions, runtime_api, front, url, addresses, .. } =
             self;
-        let owns_process = self.owns_process;
+        let (owns_process, leaves_dead_letters) = (self.owns_process, self.leaves_dead_letters);
         let exports = self.has_exports.then(|| function.exports(addresses.runtime_api)).transpose();
         let exports = match exports {
             Ok(exports) => exports,
@@ -280,7 +281,7 @@ impl Parts {
         if owns_process {
             process::kill_children();
         }
-        if let Some(dead_letters) = &fleet.settings.dead_letters {
+        if let Some(dead_letters) = fleet.settings.dead_letters.as_ref().filter(|_| !leaves_dead_letters) {
             dead_letters.flush(limits::PRINT_PATIENCE);
         }
         fleet.settings.printer.flush();

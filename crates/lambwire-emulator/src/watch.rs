@@ -1,7 +1,7 @@
 //! Files that are watched, so that a program is started again when it has changed.
 
 use std::collections::hash_map::DefaultHasher;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::hash::{Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use crate::files::identity;
 use crate::{files, limits};
 
 /// Names that are not looked at, beside those that begin with a dot: what is written by builds, and by Python itself.
@@ -65,10 +66,6 @@ fn state(paths: &[PathBuf]) -> State {
         }
     }
     state
-}
-
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
 }
 
 /// Whether this is no part of a program, or a link, which may lead in circles.

@@ -50,6 +50,7 @@ pub struct Emulator {
     are_lines_named: bool,
     held: Vec<Arc<watch::Sender<bool>>>,
     owns_process: bool,
+    leaves_dead_letters: bool,
 }
 
 impl Emulator {
@@ -102,6 +103,7 @@ impl Emulator {
             are_lines_named: false,
             held: Vec::new(),
             owns_process: false,
+            leaves_dead_letters: false,
         }
     }
 
@@ -220,6 +222,14 @@ impl Emulator {
     #[must_use]
     pub fn name_lines(mut self) -> Self {
         self.are_lines_named = true;
+        self
+    }
+
+    /// Leaves events that have failed, and are not written when the emulator ends, to whoever ends this process.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn leave_dead_letters(mut self) -> Self {
+        self.leaves_dead_letters = true;
         self
     }
 

@@ -107,6 +107,7 @@ impl Emulator {
             has_exports,
             held: self.held,
             owns_process: self.owns_process,
+            leaves_dead_letters: self.leaves_dead_letters,
         };
         Running::start(parts, addresses, lines)
     }

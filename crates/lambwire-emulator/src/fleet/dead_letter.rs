@@ -1,11 +1,10 @@
 //! Events that have failed for good, for which nobody waits.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,96 +12,132 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::console::{Mark, mark_thread};
+use crate::console::{self, Mark, mark_thread};
 use crate::event::Invocation;
-use crate::files::{self, open_at_once};
+use crate::files::{self, Identity, identity, open_at_once};
 use crate::limits;
 use crate::start_error::StartError;
 
-/// Where such events go: a file, or a pipe, whose reader a thread of its own waits for.
+/// What waits to be written, by file. A thread of its own writes it, as long as there is any, and waits for the reader of a
+/// pipe: there is one alone, so that lines stay whole, for several functions and for those that are started again.
+static BACKLOGS: Mutex<BTreeMap<Identity, Backlog>> = Mutex::new(BTreeMap::new());
+
+/// A file has all that waited for it.
+static WRITTEN: Condvar = Condvar::new();
+
+/// Where such events go: a file, or a pipe.
 #[derive(Debug)]
 pub(crate) struct DeadLetters {
     path: PathBuf,
-    orders: Sender<Order>,
-    waiting: Arc<Waiting>,
-}
-
-/// What is handed over to the thread and not written.
-#[derive(Debug, Default)]
-struct Waiting {
-    letters: AtomicUsize,
-    bytes: AtomicUsize,
+    file: Identity,
+    mark: Option<Mark>,
 }
 
 #[derive(Debug)]
-enum Order {
-    Keep {
-        /// The event's id, for what is said of it.
-        id: Arc<str>,
-        line: String,
-    },
-    /// Says that all before it is written.
-    Flush(SyncSender<()>),
+struct Backlog {
+    path: PathBuf,
+    letters: VecDeque<Letter>,
+    /// How many are not written; one may be on its way.
+    count: usize,
+    /// How large they are.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Letter {
+    /// The event's id, for what is said of it.
+    id: Arc<str>,
+    mark: Option<Mark>,
+    line: String,
 }
 
 impl DeadLetters {
-    /// Where the file can be written now. What is logged of it has this mark.
+    /// Where the file can be written now. What is logged of its events has this mark.
     pub(crate) fn open(path: PathBuf, mark: Option<Mark>) -> Result<Self, StartError> {
-        if let Err(error) = open(&path) {
-            return Err(StartError::DeadLetters { path, error });
+        match open(&path).and_then(|file| file.metadata()) {
+            Ok(metadata) => {
+                files::keep(&path);
+                Ok(Self { path, file: identity(&metadata), mark })
+            }
+            Err(error) => Err(StartError::DeadLetters { path, error }),
         }
-        files::keep(&path);
-        let (orders, received) = channel();
-        let waiting = Arc::<Waiting>::default();
-        let (file, left) = (path.clone(), Arc::clone(&waiting));
-        let thread = thread::Builder::new().name("lambwire-letters".to_owned());
-        let run = move || {
-            mark_thread(mark);
-            write_all(&file, &received, &left);
-        };
-        thread.spawn(run).map_err(StartError::Thread)?;
-        Ok(Self { path, orders, waiting })
     }
 
     fn keep(&self, id: &Arc<str>, line: String) -> Result<(), String> {
-        let len = line.len();
-        if self.waiting.bytes.load(Ordering::Relaxed) > limits::DEAD_LETTER_BACKLOG_BYTES {
+        let letter = Letter { id: Arc::clone(id), mark: self.mark.clone(), line };
+        let mut backlogs = backlogs();
+        let Some(backlog) = backlogs.get_mut(&self.file) else {
+            let file = self.file;
+            let thread = thread::Builder::new().name("lambwire-letters".to_owned());
+            // It waits for the lock.
+            thread.spawn(move || write_all(file)).map_err(|error| error.to_string())?;
+            let mut backlog = Backlog { path: self.path.clone(), letters: VecDeque::new(), count: 0, bytes: 0 };
+            backlog.push(letter);
+            backlogs.insert(file, backlog);
+            return Ok(());
+        };
+        if backlog.bytes > limits::DEAD_LETTER_BACKLOG_BYTES {
             return Err("its reader is too slow".to_owned());
         }
-        self.waiting.letters.fetch_add(1, Ordering::Relaxed);
-        self.waiting.bytes.fetch_add(len, Ordering::Relaxed);
-        let order = Order::Keep { id: Arc::clone(id), line };
-        self.orders.send(order).map_err(|_| "nobody writes it any more".to_owned())
+        backlog.push(letter);
+        Ok(())
     }
 
     /// Waits until all is written, but not for ever, and says what is lost.
     pub(crate) fn flush(&self, patience: Duration) {
-        let (done, is_done) = sync_channel(1);
-        if self.orders.send(Order::Flush(done)).is_ok() && is_done.recv_timeout(patience).is_ok() {
-            return;
-        }
-        let left = self.waiting.letters.load(Ordering::Relaxed);
-        let (what, them) = if left == 1 { ("event that has", "it") } else { ("events that have", "them") };
-        log::error!("{left} {what} failed cannot be kept in {}: nobody has read {them}", self.path.display());
+        flush_those(patience, |file| file == self.file);
     }
 }
 
-fn write_all(path: &Path, orders: &Receiver<Order>, waiting: &Waiting) {
-    for order in orders {
-        match order {
-            Order::Keep { id, line } => {
-                if let Err(error) = append(path, &line) {
-                    log::error!("event {id} has failed, and cannot be kept in {}: {error}", path.display());
-                }
-                waiting.letters.fetch_sub(1, Ordering::Relaxed);
-                waiting.bytes.fetch_sub(line.len(), Ordering::Relaxed);
-            }
-            Order::Flush(done) => {
-                // Who asked may have lost patience.
-                let _ = done.try_send(());
-            }
+/// Waits until all events that have failed are written, but not for ever, and says which are lost.
+pub fn flush_dead_letters(patience: Duration) {
+    if flush_those(patience, |_| true) {
+        console::flush(patience);
+    }
+}
+
+/// Whether something is lost.
+fn flush_those(patience: Duration, is_meant: impl Fn(Identity) -> bool) -> bool {
+    let is_waiting = |backlogs: &mut BTreeMap<Identity, Backlog>| backlogs.keys().any(|file| is_meant(*file));
+    let waited = WRITTEN.wait_timeout_while(backlogs(), patience, is_waiting);
+    let (backlogs, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+    for (_, Backlog { path, count, .. }) in backlogs.iter().filter(|(file, _)| is_meant(**file)) {
+        let (what, them) = if *count == 1 { ("event that has", "it") } else { ("events that have", "them") };
+        log::error!("{count} {what} failed cannot be kept in {}: nobody has read {them}", path.display());
+    }
+    waited.timed_out()
+}
+
+impl Backlog {
+    fn push(&mut self, letter: Letter) {
+        self.count += 1;
+        self.bytes += letter.line.len();
+        self.letters.push_back(letter);
+    }
+}
+
+fn backlogs() -> MutexGuard<'static, BTreeMap<Identity, Backlog>> {
+    BACKLOGS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_all(file: Identity) {
+    let mut waiting = backlogs();
+    while let Some(backlog) = waiting.get_mut(&file) {
+        let Some(Letter { id, mark, line }) = backlog.letters.pop_front() else { break };
+        let path = backlog.path.clone();
+        drop(waiting);
+        mark_thread(mark);
+        if let Err(error) = append(&path, &line) {
+            log::error!("event {id} has failed, and cannot be kept in {}: {error}", path.display());
+        }
+        waiting = backlogs();
+        if let Some(backlog) = waiting.get_mut(&file) {
+            backlog.count -= 1;
+            backlog.bytes -= line.len();
         }
     }
+    waiting.remove(&file);
+    WRITTEN.notify_all();
 }
 
 /// Appends an event to the file, as AWS tells destinations of it, or says that it is lost.

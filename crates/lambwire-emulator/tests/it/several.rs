@@ -341,6 +341,65 @@ fn a_mistake_changes_nothing(position: usize, mistake: &str, said: &str) {
 }
 
 #[test]
+fn failed_events_of_several_functions_stay_whole_in_a_pipe_when_they_are_started_again() {
+    let directory = directory("letters");
+    let (pipe, file) = (directory.join("pipe"), directory.join("functions.toml"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut reader = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    let write = |count: usize| {
+        let table = "command = [\"false\"]\ndead-letter = \"pipe\"\nwatch = \"/dev/null\"\n";
+        fs::write(&file, format!("# {count}\n[functions.a]\n{table}[functions.b]\n{table}")).unwrap();
+    };
+    write(0);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file).env_remove("RUST_LOG");
+    let mut program = Program(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let (readies, ready) = std::sync::mpsc::channel();
+    let stdout = BufReader::new(program.0.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        let lines = stdout.lines().map_while(Result::ok);
+        lines.filter_map(|line| Some(line.strip_prefix("ready ")?.to_owned())).try_for_each(|line| readies.send(line))
+    });
+    let line: Value = serde_json::from_str(&ready.recv().unwrap()).unwrap();
+    let address = line["listen"].as_str().unwrap().parse().unwrap();
+    // Each is larger than a pipe.
+    let fail = |name: &str| {
+        let event = format!("\"{}\"", name.repeat(200 * 1024));
+        let taken = post(address, &path(name), &["X-Amz-Invocation-Type: Event"], event.as_bytes());
+        assert_eq!(taken.status, 202);
+    };
+    fail("a");
+    let mut first = [0];
+    // It is being written.
+    reader.read_exact(&mut first).unwrap();
+    // The first look may come later than the first change.
+    for count in 1.. {
+        write(count);
+        if ready.recv_timeout(std::time::Duration::from_millis(1500)).is_ok() {
+            break;
+        }
+    }
+    fail("b");
+    fail("a");
+    let mut letters = BufReader::new(first.chain(reader)).lines().map(|line| line.unwrap());
+    let mut names: Vec<_> = letters
+        .by_ref()
+        .take(3)
+        .map(|letter| {
+            let letter: Value = serde_json::from_str(&letter).unwrap();
+            letter["requestPayload"].as_str().unwrap()[..1].to_owned()
+        })
+        .collect();
+    names[1..].sort();
+    assert_eq!(names, ["a", "a", "b"]);
+    kill_process(Pid::from_child(&program.0), Signal::TERM).unwrap();
+    let mut said = String::new();
+    program.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(!said.contains("cannot be kept"), "{said}");
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn a_file_is_read_once_for_a_start() {
     let directory = directory("once");
     let file = directory.join("functions.toml");

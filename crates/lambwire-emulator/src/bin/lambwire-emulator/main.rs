@@ -12,7 +12,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lambwire_emulator::{Event, Guard, InvokeError, Outcome, Running, Stderr, limits, shown, watch};
+use lambwire_emulator::{
+    Event, Guard, InvokeError, Outcome, Running, Stderr, flush_dead_letters, limits, shown, watch,
+};
 use rustix::fs::OFlags;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -105,6 +107,7 @@ fn run(args: Option<Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> 
     });
     // A start that waits for somebody who does not come is not waited for.
     runtime.shutdown_timeout(START_PATIENCE);
+    flush_dead_letters(limits::PRINT_PATIENCE);
     status
 }
 

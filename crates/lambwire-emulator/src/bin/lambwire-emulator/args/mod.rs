@@ -216,7 +216,7 @@ impl Args {
     }
 
     fn with_common(&self, function: &FunctionArgs) -> Result<Emulator, Box<dyn Error>> {
-        let mut emulator = function.emulator()?;
+        let mut emulator = function.emulator()?.leave_dead_letters();
         if function.local_lambda && self.is_one_shot() {
             return Err("--local-lambda, and no callers are listened for".into());
         }

@@ -88,6 +88,20 @@ impl Program {
         self.function.is_some()
     }
 
+    /// A function that was not found may have been named with its file's extension before it: `app.py.handler`.
+    pub(crate) fn advised(&self, mut failure: Failure) -> Failure {
+        if let Some(Function { file, name, .. }) = &self.function
+            && failure.error_type == "Runtime.HandlerNotFound"
+            && let Some((extension, function)) = name.split_once('.')
+            && file.extension().is_some_and(|own| own == extension)
+        {
+            let file = file.with_extension(function);
+            let named = file.file_name().unwrap_or_default().display();
+            failure.message += &format!("; a handler is named without .{extension}: {named}");
+        }
+        failure
+    }
+
     /// Starts the program as a worker.
     pub(crate) fn start(&self, descriptors: &Descriptors) -> Result<Process, Failure> {
         self.try_start(descriptors).map_err(|error| diagnosis::of_start(self, &error))

@@ -20,6 +20,8 @@ const END_GRACE: Duration = Duration::from_millis(500);
 const NOT_READY: &str =
     "and has not said 'ready', as a worker does: --exec is for a program that is run anew for every event";
 
+const NOT_LOADED: &str = "before its handler was loaded";
+
 /// How long a worker may take to load its handler until somebody who waits may wonder.
 const SILENCE: Duration = Duration::from_secs(3);
 
@@ -111,7 +113,7 @@ impl Worker {
                             format!("body of a frame 'ready' is not what it may be: {error}"),
                         )
                     }),
-                    Said::Error(failure) => Err(failure),
+                    Said::Error(failure) => Err(program.advised(failure)),
                     said => Err(said.out_of_turn()),
                 }?;
                 self.ready = Some(wishes);
@@ -126,8 +128,14 @@ impl Worker {
             Some(_) => diagnosis::of_program(&program.path),
             None => diagnosis::of_libraries(&program.path),
         };
-        let when = if program.is_language() { "before its handler was loaded" } else { NOT_READY };
-        Err(diagnosed.unwrap_or_else(|| self.failure(broken, when)))
+        let when = match &program.function {
+            None => NOT_READY.to_owned(),
+            Some(function) if function.language.is_run_by(&program.path) => NOT_LOADED.to_owned(),
+            Some(function) => {
+                format!("{NOT_LOADED}: does {} run {}?", program.path.display(), function.language.name)
+            }
+        };
+        Err(diagnosed.unwrap_or_else(|| self.failure(broken, &when)))
     }
 
     /// Waits for the first frame, and says so if there is none for long.

@@ -47,6 +47,8 @@ fn a_task_root_that_is_not_there_is_named() {
 fn a_function_that_is_not_there_is_named() {
     let root = Root::new().with("app.sh", "handler() { :; }\n");
     check(&root, &["app.other"], "Runtime.HandlerNotFound", &["no function other in ", "app.sh"]);
+    let named = ["no function sh.handler in ", "; a handler is named without .sh: app.handler"];
+    check(&root, &["app.sh.handler"], "Runtime.HandlerNotFound", &named);
     check(&root, &["app."], "Runtime.MalformedHandlerName", &["names no function"]);
     expect_error(&root.serve(&[""]), "{}", "Runtime.MalformedHandlerName", &["no handler"]);
 }
@@ -95,6 +97,9 @@ fn an_interpreter_of_another_language_is_not_started() {
     check(&root, &["--interpreter", "./php8.2", "app.handler"], "Runtime.NoInterpreter", &other);
     let other = ["/app.py is in Python, which bash does not run: that is for a shell"];
     check(&root, &["--interpreter", "bash", "app.handler"], "Runtime.NoInterpreter", &other);
+    let root = root.with_program("other", "#!/bin/sh\n");
+    let asked = ["status 0 before its handler was loaded: does ./other run Python?"];
+    check(&root, &["--interpreter", "./other", "app.handler"], "Runtime.ExitError", &asked);
 }
 
 #[test]

@@ -19,6 +19,12 @@ impl Environment {
         let Some(at) = self.position(begun.id) else {
             return Err(self.unknown(begun.id));
         };
+        // It counts when it comes, although whoever ends what is late has not looked yet. A runtime that takes one at a
+        // time is to end, too, which it is told then.
+        if self.is_many() && self.in_flight.get(at).is_some_and(|current| current.is_late(now)) {
+            self.tick(now);
+            return Err(self.unknown(begun.id));
+        }
         let verdict = verdict(self.table(), self.state, begun.call);
         let is_many = self.is_many();
         let Some(current) = self.in_flight.get_mut(at) else { return Err(ApiError::InvalidRequestId) };

@@ -50,8 +50,7 @@ impl Environment {
             self.fail_claim(&failure);
             self.actions.push_back(Action::End);
         }
-        let is_late = |current: &InFlight| current.deadline.is_some_and(|deadline| deadline <= now);
-        while let Some(at) = self.in_flight.iter().position(is_late) {
+        while let Some(at) = self.in_flight.iter().position(|current| current.is_late(now)) {
             let mut late = self.in_flight.remove(at);
             let timeout = Failure::TimedOut(late.timeout.unwrap_or_default());
             self.idle_since = now;

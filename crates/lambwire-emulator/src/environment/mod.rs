@@ -92,6 +92,12 @@ struct InFlight {
     is_runtime_done: bool,
 }
 
+impl InFlight {
+    fn is_late(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     Given,

@@ -266,6 +266,18 @@ fn what_takes_too_long_ends_the_runtime_of_one_at_a_time_alone() {
 }
 
 #[test]
+fn an_answer_that_comes_late_is_late_before_anybody_has_looked() {
+    let mut driven = Driven::new(Capacity::Many(2));
+    for (late, expected) in [(Duration::ZERO, Err(ApiError::InvokeTimeout)), (Duration::from_nanos(1), Ok(ERROR_BYTES))]
+    {
+        driven.next().unwrap();
+        driven.assign("now");
+        driven.now += TIMEOUT - late;
+        assert_eq!(driven.begin(Call::Error, "now"), expected);
+    }
+}
+
+#[test]
 fn a_runtime_that_does_not_ask_although_a_caller_waits_is_ended() {
     for capacity in [Capacity::One, Capacity::Many(2)] {
         let mut driven = Driven::new(capacity);

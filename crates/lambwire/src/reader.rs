@@ -43,7 +43,7 @@ pub struct MessageReader {
     trailers: (usize, usize),
 }
 
-/// How far an [`MessageReader`] has come.
+/// How far a [`MessageReader`] has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Progress<W> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use lambwire::Mode;
+use lambwire::{Excerpt, Mode};
 use serde_json::Value;
 
 use crate::environment::Status;
@@ -19,7 +19,7 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const UNKNOWN: &str = "Runtime.Unknown";
 
 /// What came of an invocation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The id that the invocation had.
     pub request_id: String,
@@ -37,6 +37,19 @@ pub struct Answer {
     /// How the invocation ended, if the answer has waited for that.
     pub(crate) end: Option<End>,
     pub(crate) sent: Sent,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("request_id", &self.request_id)
+            .field("outcome", &self.outcome)
+            .field("version", &self.version)
+            .field("content_type", &self.content_type)
+            .field("body", &Excerpt(&self.body))
+            .field("log_tail", &self.log_tail.as_deref().map(Excerpt))
+            .finish_non_exhaustive()
+    }
 }
 
 /// What of the runtime's message cannot be seen in an answer.

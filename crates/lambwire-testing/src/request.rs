@@ -1,11 +1,12 @@
 //! What a runtime has sent.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use lambwire::{Message, Mode, Request, RequestKind, StreamError};
+use lambwire::{Excerpt, Message, Mode, Request, RequestKind, StreamError};
 
 /// A request of a runtime, wholly received.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordedRequest {
     /// What it is: [`RequestKind::Response`] and [`RequestKind::Error`] answer an invocation.
@@ -28,6 +29,35 @@ pub struct RecordedRequest {
     pub trailers: Vec<(String, Vec<u8>)>,
     /// The connection on which it came, counted from 0.
     pub connection: usize,
+}
+
+impl fmt::Debug for RecordedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            request_id,
+            invocation_id,
+            is_streamed,
+            error_type,
+            report,
+            body,
+            headers,
+            trailers,
+            connection,
+        } = self;
+        f.debug_struct("RecordedRequest")
+            .field("kind", kind)
+            .field("request_id", request_id)
+            .field("invocation_id", invocation_id)
+            .field("is_streamed", is_streamed)
+            .field("error_type", error_type)
+            .field("report", &report.as_deref().map(Excerpt))
+            .field("body", &Excerpt(body))
+            .field("headers", &shown(headers))
+            .field("trailers", &shown(trailers))
+            .field("connection", connection)
+            .finish()
+    }
 }
 
 impl RecordedRequest {
@@ -97,5 +127,29 @@ impl RecordedRequest {
     /// The report of an error as text, which is empty where there is none.
     pub fn report_text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.report.as_deref().unwrap_or_default())
+    }
+}
+
+/// Headers whose values are text.
+fn shown(headers: &[(String, Vec<u8>)]) -> Vec<(&str, Excerpt<'_>)> {
+    headers.iter().map(|(name, value)| (&**name, Excerpt(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_can_be_read_where_an_assertion_shows_it() {
+        let request = RecordedRequest {
+            body: b"plain \"words\"".to_vec(),
+            headers: vec![("Content-Type".to_owned(), b"text/plain".to_vec())],
+            report: Some(b"why".to_vec()),
+            ..RecordedRequest::default()
+        };
+        let text = format!("{request:?}");
+        for part in [r#"body: "plain \"words\"""#, r#"("Content-Type", "text/plain")"#, r#"report: Some("why")"#] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 }

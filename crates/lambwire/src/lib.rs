@@ -104,6 +104,7 @@ pub mod context;
 pub mod endpoint;
 mod error;
 pub mod event;
+mod excerpt;
 pub mod extension;
 pub mod failure;
 mod field;
@@ -132,6 +133,8 @@ pub use client::Client;
 pub use context::Context;
 #[doc(inline)]
 pub use error::{ReceiveError, SendError};
+#[doc(inline)]
+pub use excerpt::Excerpt;
 #[doc(inline)]
 pub use message::{Mode, Reply, Request};
 #[doc(inline)]

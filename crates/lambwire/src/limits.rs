@@ -37,7 +37,7 @@ pub const INTERIM_REPLIES: u8 = 8;
 /// (`interop/model.go`); a response of one byte more is answered with 413.
 pub const PAYLOAD_BYTES: u64 = 6 * 1024 * 1024 + 100;
 
-/// Largest reply that an [`Session`](crate::Session) collects, in bytes: a head and an event at their bounds, and a
+/// Largest reply that a [`Session`](crate::Session) collects, in bytes: a head and an event at their bounds, and a
 /// line of framing.
 #[expect(clippy::cast_possible_truncation, reason = "6 MiB")]
 pub const MESSAGE_BYTES: usize = REPLY_HEAD_BYTES + PAYLOAD_BYTES as usize + CHUNK_LINE_BYTES;
@@ -85,3 +85,6 @@ pub const JSON_DEPTH: usize = 32;
 /// The earliest deadline that is one, in milliseconds since the Unix epoch: the start of 2014, before Lambda was. `cargo
 /// lambda` sends a duration in its place.
 pub const FIRST_DEADLINE_MS: u64 = 1_388_534_400_000;
+
+/// Most bytes of a body that [`Excerpt`](crate::Excerpt) shows. Ours: some screens of text.
+pub const EXCERPT_BYTES: usize = 4096;

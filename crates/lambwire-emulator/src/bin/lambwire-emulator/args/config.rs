@@ -23,6 +23,8 @@ struct OfOne {
 /// Options whose values are paths: those of the file's directory.
 const PATHS: [&str; 5] = ["dead-letter", "directory", "env-file", "extensions", "watch"];
 
+const NO_LIST: &str = r#"command is no list of words, such as ["./bootstrap", "app.handler"]"#;
+
 /// The functions of a file, by name.
 pub(super) fn functions(path: &Path) -> Result<Vec<FunctionArgs>, String> {
     let text = File::open(path).and_then(|file| read_text(file, limits::CONFIG_BYTES));
@@ -74,7 +76,7 @@ fn one(file: &str, name: &str, value: &Value, directory: &Path) -> Result<Functi
         let words = command.as_array().and_then(|words| words.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
         let words = words.filter(|words| !words.is_empty());
         options.push("--".into());
-        let words = words.ok_or_else(|| at(Some("command"), "command is no list of words".to_owned()))?;
+        let words = words.ok_or_else(|| at(Some("command"), NO_LIST.to_owned()))?;
         options.extend(words.into_iter().map(Into::into));
     }
     let parsed = OfOne::try_parse_from(options).map_err(|error| at(key_of(&error), of_keys(&error)))?;
@@ -216,7 +218,10 @@ mod tests {
             ),
             ("[functions.a]\ntimeout = true", &["line 2: functions.a: a value is required for timeout"]),
             ("[functions.a]\nurl-streaming = true", &["line 1: functions.a: ", " url"]),
-            ("[functions.a]\ncommand = \"x\"", &["line 2: functions.a: command is no list"]),
+            (
+                "[functions.a]\ncommand = \"x\"",
+                &[r#"line 2: functions.a: command is no list of words, such as ["./bootstrap", "app.handler"]"#],
+            ),
             ("[functions.a]\nhandler = 1979-05-27", &["line 2: functions.a: handler is a datetime"]),
         ] {
             let error = read(text, Path::new("")).unwrap_err();

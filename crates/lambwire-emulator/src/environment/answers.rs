@@ -14,7 +14,7 @@ use crate::limits;
 impl Environment {
     /// The runtime begins to answer. An id that is not in flight counts first, then a nonce of another attempt, then the
     /// state, then the mode. A mode that is refused leaves a runtime that takes one at a time where nothing else is
-    /// accepted, as RIE does.
+    /// accepted, as RIE does, so that it ends; where nobody would see that, whoever asks next is served.
     pub(crate) fn begin_answer(&mut self, begun: &Begun<'_>, now: Instant) -> Result<u64, ApiError<'static>> {
         let Some(at) = self.position(begun.id) else {
             return Err(self.unknown(begun.id));
@@ -102,10 +102,10 @@ impl Environment {
         }
     }
 
-    /// The answer has failed while it was sent; the state stays.
+    /// The answer has failed while it was sent; the state of a runtime whose end will be seen stays.
     fn fail(&mut self, id: &str, failure: Failure, now: Instant) {
         let Some(at) = self.position(id) else { return };
-        if self.is_many() {
+        if self.is_many() || self.is_guest {
             return self.close_answer_with(at, Some(failure), now);
         }
         if let Some(current) = self.in_flight.get_mut(at) {

@@ -52,6 +52,8 @@ pub(crate) struct Timeouts {
 pub(crate) struct Environment {
     capacity: Capacity,
     timeouts: Timeouts,
+    /// Somebody else starts the runtime, and nobody here sees it end.
+    is_guest: bool,
     state: State,
     /// When the runtime first asked for an invocation.
     ready_at: Option<Instant>,
@@ -169,11 +171,12 @@ pub(crate) struct Begun<'a> {
 }
 
 impl Environment {
-    /// An environment whose runtime has not asked for anything.
-    pub(crate) fn new(capacity: Capacity, timeouts: Timeouts, now: Instant) -> Self {
+    /// An environment whose runtime, which is a guest if somebody else starts it, has not asked for anything.
+    pub(crate) fn new(capacity: Capacity, timeouts: Timeouts, is_guest: bool, now: Instant) -> Self {
         Self {
             capacity,
             timeouts,
+            is_guest,
             state: State::Started,
             ready_at: None,
             snapshot_at: None,

@@ -27,9 +27,13 @@ struct Driven {
 
 impl Driven {
     fn new(capacity: Capacity) -> Self {
+        Self::of(capacity, false)
+    }
+
+    fn of(capacity: Capacity, is_guest: bool) -> Self {
         let now = Instant::now();
         let timeouts = Timeouts { invocation: Some(TIMEOUT), init: Some(INIT) };
-        Self { environment: Environment::new(capacity, timeouts, now), now, connections: 0 }
+        Self { environment: Environment::new(capacity, timeouts, is_guest, now), now, connections: 0 }
     }
 
     /// A runtime that takes one at a time, and has come to `state` by what it has asked for.
@@ -196,6 +200,19 @@ fn a_bad_mode_fails_the_caller_and_leaves_the_runtime_where_nothing_is_taken() {
     assert_eq!(driven.begin(Call::Response, "now"), refused(State::InvocationResponse, Call::Response));
     driven.pass(TIMEOUT);
     assert_eq!(driven.actions(), ["end", "over now Sandbox.Timedout"]);
+}
+
+#[test]
+fn a_bad_mode_of_a_runtime_that_others_start_leaves_room_for_the_next() {
+    let mut driven = Driven::of(Capacity::One, true);
+    assert_eq!(driven.next(), Ok(Next::Waits));
+    assert!(driven.assign("now").is_some());
+    let begun = Begun { call: Call::Response, id: "now", nonce: None, mode: Mode::Unknown };
+    assert_eq!(driven.begin_as(begun), Err(ApiError::InvalidResponseMode));
+    assert_eq!(driven.actions(), ["fail now Runtime.InvalidResponseModeHeader"]);
+    assert_eq!(driven.next(), Ok(Next::Waits));
+    assert_eq!(driven.actions(), ["over now Runtime.InvalidResponseModeHeader"]);
+    assert!(driven.environment.is_ready());
 }
 
 #[test]

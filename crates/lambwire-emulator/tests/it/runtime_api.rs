@@ -70,7 +70,7 @@ fn an_init_error_goes_to_the_caller_who_waits() {
 }
 
 #[test]
-fn a_bad_mode_is_refused_and_leaves_the_runtime_stuck() {
+fn a_bad_mode_is_refused_and_whoever_asks_next_is_served() {
     for mode in ["buffered", "Streaming"] {
         check_bad_mode(mode);
     }
@@ -84,10 +84,14 @@ fn check_bad_mode(mode: &str) {
         let header = format!("Lambda-Runtime-Function-Response-Mode: {mode}");
         let refused = wire.exchange(post_bytes(&response_path(&id), &[&header], b"{}"));
         assert_eq!((refused.status, refused.text()), (400, INVALID_MODE));
-        let stuck = "InvocationResponse";
-        assert_eq!(peer.try_next(), Err(said(403, &transition(stuck, "Ready"))));
-        assert_eq!(peer.respond(&id, b"x"), said(403, &transition(stuck, stuck)));
+        let sent = "RuntimeResponseSentState";
+        assert_eq!(peer.respond(&id, b"x"), said(403, &transition(sent, "InvocationResponse")));
     });
+    let next = invoke_with(&emulator, Event::new("e"), |peer| {
+        let id = peer.next().id;
+        assert_eq!(peer.respond(&id, b"next"), accepted());
+    });
+    assert_eq!((next.outcome, next.body.as_slice()), (Outcome::Success, &b"next"[..]));
     assert_eq!(answer.outcome, Outcome::Failure);
     assert!(answer.body.starts_with(br#"{"errorType":"Runtime.InvalidResponseModeHeader","#));
 }

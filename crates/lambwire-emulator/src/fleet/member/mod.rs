@@ -132,7 +132,7 @@ pub(crate) enum Due<T> {
 impl Member {
     pub(crate) fn new(fleet: &Rc<Fleet>, program: Option<Program>, runtime_api: RuntimeApi) -> Rc<Self> {
         let settings = Rc::clone(&fleet.settings);
-        let environment = Environment::new(settings.capacity, settings.timeouts, Instant::now());
+        let environment = Environment::new(settings.capacity, settings.timeouts, program.is_none(), Instant::now());
         Rc::new(Self {
             fleet: Rc::downgrade(fleet),
             settings,

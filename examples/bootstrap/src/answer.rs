@@ -7,6 +7,7 @@ use rustix::stdio::stdout;
 use crate::console::{self, Level};
 use crate::failure::Failure;
 use crate::log;
+use crate::shutdown;
 
 /// Media type of an answer in pieces that says none.
 const STREAM_TYPE: &str = "application/octet-stream";
@@ -27,7 +28,7 @@ impl Answer<'_, '_> {
     /// Answers with JSON.
     pub(crate) fn respond(&mut self, body: &[u8]) -> Result<(), Error> {
         match self.take(true) {
-            Self::Lambda(invocation) => invocation.respond(body),
+            Self::Lambda(invocation) => and_next(*invocation).respond(body),
             _ => self.print(&[body, b"\n"]),
         }
     }
@@ -74,7 +75,7 @@ impl Answer<'_, '_> {
     pub(crate) fn fail(&mut self, failure: &Failure) -> Result<(), Error> {
         let this = self.take(false);
         failure.report(|report| match this {
-            Self::Lambda(invocation) => invocation.fail(report),
+            Self::Lambda(invocation) => and_next(*invocation).fail(report),
             Self::Streaming(stream) => stream.fail(report),
             _ => {
                 let mut json = vec![0; report.json_len()];
@@ -98,4 +99,9 @@ impl Answer<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Has the answer take the request for the next event along, unless that would be lost.
+fn and_next<'r, 'b>(invocation: Invocation<'r, 'b>) -> Invocation<'r, 'b> {
+    if shutdown::is_ending() { invocation } else { invocation.pipelined() }
 }

@@ -172,10 +172,13 @@ impl Server {
     pub(crate) fn serve(&mut self, runtime: &mut Runtime) -> Result<(), Error> {
         let mut buf = Vec::new();
         loop {
+            if shutdown::is_ending() {
+                shutdown::stand_by();
+            }
             let invocation = runtime.next(&mut buf)?;
             shutdown::begin_answer();
             let (context, event) = (invocation.context, invocation.payload);
-            match self.answer(&context, event, &mut Answer::Lambda(Box::new(invocation.pipelined()))) {
+            match self.answer(&context, event, &mut Answer::Lambda(Box::new(invocation))) {
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => console::say(Level::Error, Some(context.request_id.as_str()), error),
                 Ok(()) => {}

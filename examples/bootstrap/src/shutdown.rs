@@ -123,7 +123,7 @@ pub(crate) fn end_program(pid: Pid, is_running: bool) {
     process::end_descendants(&ongoing.pids());
 }
 
-/// Whether no further program is to be started.
+/// Whether no further program is to be started, and no event asked for.
 pub(crate) fn is_ending() -> bool {
     ongoing().ending.is_some()
 }
@@ -153,15 +153,20 @@ pub(crate) fn end(status: u8, why: String) -> ! {
     exit(status.into())
 }
 
+/// Waits until whoever is ending this process has done so.
+pub(crate) fn stand_by() -> ! {
+    loop {
+        thread::park();
+    }
+}
+
 /// Does not return if somebody else does it.
 fn end_programs(why: String) {
     let mut programs = {
         let mut ongoing = ongoing();
         if ongoing.ending.is_some() {
             drop(ongoing);
-            loop {
-                thread::park();
-            }
+            stand_by();
         }
         ongoing.ending = Some(why);
         let mut programs = Vec::new();

@@ -115,6 +115,26 @@ DEEP = {
 }  # fmt: skip
 
 
+# The same in JavaScript where nobody waits for it, which ends the process: a part of the message.
+REJECTED = {
+    **{raises.removeprefix("throw "): part for raises, (kind, part) in RAISED["js"].items() if (kind, part) == NODE_UNTOLD and "'cause'" not in raises},
+    "Symbol('s')": "Symbol(s)", "undefined": "", "null": "null", "'x'": "x", "new Error('x')": "Error: x",
+}  # fmt: skip
+
+
+def rejected(root):
+    if root.language.extension != "js":
+        return 0
+    text, _ = DOES["js"]
+    for value, part in REJECTED.items():
+        with root.serve(text) as running:
+            kind, body = running.invoke(json.dumps(f"Promise.reject({value}); new Promise((done) => setTimeout(done, 60_000))"))
+            report = json.loads(body)
+            seen = kind, report["errorType"], part in report["errorMessage"]
+            check(f"rejected with {value}: {report}", seen, ("fatal", "Runtime.UnhandledPromiseRejection", True))
+    return len(REJECTED)
+
+
 def deep(root):
     if root.language.extension not in DEEP:
         return 0
@@ -147,4 +167,4 @@ def told(root):
 if __name__ == "__main__":
     for root in roots(sys.argv[1:]):
         if not root.language.is_shell:
-            try_all(root, [told, deep])
+            try_all(root, [told, rejected, deep])

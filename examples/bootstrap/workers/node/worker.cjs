@@ -780,11 +780,21 @@
 
   // Ends an invocation that is under way. Without one it harms nobody: the next caller need not wait for a new process.
   function onRejection(reason, promise) {
-    const error = new UnhandledPromiseRejection(reason);
-    if (isError(reason)) error.stack = `${error.name}: ${reason.stack}`;
+    const error = rejectionOf(reason);
     assign(error, { reason, promise });
     logError('Unhandled Promise Rejection', error);
     if (running() !== null || events === null) fatal(error, REJECTION_STATUS);
+  }
+
+  // What may fail when it is asked for its text is told as if it had been thrown.
+  function rejectionOf(reason) {
+    try {
+      const error = new UnhandledPromiseRejection(reason);
+      if (isError(reason)) error.stack = `${error.name}: ${reason.stack}`;
+      return error;
+    } catch {
+      return new UnhandledPromiseRejection(reportOf(reason).errorMessage);
+    }
   }
 
   // Nothing is left to wait for.

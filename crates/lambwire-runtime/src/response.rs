@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::iter::successors;
 
-use lambwire::{ErrorReport, HTTP_INTEGRATION, Prelude, SendError};
+use lambwire::{ErrorReport, Excerpt, HTTP_INTEGRATION, Prelude, SendError};
 
 use crate::stream::opening;
 
@@ -15,12 +15,11 @@ use crate::stream::opening;
 /// [`new`](Self::new) says the media type:
 ///
 /// ```
-/// # use lambwire_runtime::ResponseBody;
 /// type Response<'e> = lambwire_runtime::Response<'e, ()>;
 ///
 /// assert_eq!(Response::from("\"as JSON\"").content_type, "application/json");
 /// let text = Response::new("text/plain", "plain words");
-/// assert!(matches!(text.body, ResponseBody::Buffered(body) if *body == *b"plain words"));
+/// assert_eq!(format!("{:?}", text.body), r#"Buffered("plain words")"#);
 /// ```
 #[derive(Debug)]
 pub struct Response<'e, P> {
@@ -46,8 +45,11 @@ pub enum ResponseBody<'e, P> {
 impl<P> fmt::Debug for ResponseBody<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Buffered(body) => f.debug_tuple("Buffered").field(body).finish(),
-            Self::Pieces { opening, .. } => f.debug_struct("Pieces").field("opening", opening).finish_non_exhaustive(),
+            Self::Buffered(body) => f.debug_tuple("Buffered").field(&Excerpt(body)).finish(),
+            Self::Pieces { opening, .. } => {
+                let opening = opening.as_deref().map(Excerpt);
+                f.debug_struct("Pieces").field("opening", &opening).finish_non_exhaustive()
+            }
         }
     }
 }

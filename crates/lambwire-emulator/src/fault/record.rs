@@ -1,9 +1,11 @@
 //! What came of the runtime.
 
-use lambwire::{Request, RequestId, RequestKind};
+use std::fmt;
+
+use lambwire::{Excerpt, Request, RequestId, RequestKind};
 
 /// A request that came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RecordedRequest {
     /// What it is.
     pub kind: RequestKind,
@@ -15,6 +17,18 @@ pub struct RecordedRequest {
     pub body: Vec<u8>,
     /// Whether it was received to its end.
     pub is_whole: bool,
+}
+
+impl fmt::Debug for RecordedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordedRequest")
+            .field("kind", &self.kind)
+            .field("id", &self.id)
+            .field("error_type", &self.error_type)
+            .field("body", &Excerpt(&self.body))
+            .field("is_whole", &self.is_whole)
+            .finish()
+    }
 }
 
 impl RecordedRequest {

@@ -243,21 +243,30 @@ impl Order {
 fn write_all(orders: &Receiver<Order>) {
     let (is_out_terminal, is_err_terminal) = (io::stdout().is_terminal(), io::stderr().is_terminal());
     let has_colours = terminal::has_colours();
+    // Whoever has closed the other end later does not want to read.
+    let mut is_first_for_stdout = true;
     for order in orders {
         match order {
             Order::Write(sink, text) => {
                 let len = text.len();
                 let is_terminal = if sink == Sink::Stdout { is_out_terminal } else { is_err_terminal };
-                match (is_terminal, has_colours) {
+                let written = match (is_terminal, has_colours) {
                     (true, true) => write(sink, terminal::coloured(&terminal::shown(&text)).as_bytes()),
                     (true, false) => write(sink, terminal::shown(&text).as_bytes()),
                     (false, _) => write(sink, &text),
+                };
+                if sink == Sink::Stdout
+                    && std::mem::take(&mut is_first_for_stdout)
+                    && let Err(error) = written
+                {
+                    log::warn!("cannot write to standard output, and what is printed there is lost: {error}");
                 }
                 let output = Output::get();
                 output.backlog.fetch_sub(len, Ordering::Relaxed);
                 let dropped = output.dropped.swap(0, Ordering::Relaxed);
                 if dropped > 0 {
-                    write(Sink::Stderr, format!("lambwire-emulator: {dropped} lines were dropped\n").as_bytes());
+                    let _ =
+                        write(Sink::Stderr, format!("lambwire-emulator: {dropped} lines were dropped\n").as_bytes());
                 }
             }
             Order::Flush(done) => {
@@ -268,12 +277,11 @@ fn write_all(orders: &Receiver<Order>) {
     }
 }
 
-fn write(sink: Sink, text: &[u8]) {
-    // Whoever has closed the other end does not want to read.
-    let _ = match sink {
+fn write(sink: Sink, text: &[u8]) -> io::Result<()> {
+    match sink {
         Sink::Stdout => io::stdout().write_all(text),
         Sink::Stderr => io::stderr().write_all(text),
-    };
+    }
 }
 
 /// Waits for what has been printed to be written, but not for ever.

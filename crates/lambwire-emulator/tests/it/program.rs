@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::OpenptFlags;
 
 use crate::child;
@@ -244,6 +245,25 @@ fn who_has_closed_standard_output_hears_what_is_lost() {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let said = stderr(&output).matches("standard output is closed, or /dev/null: the answer is lost").count();
         assert_eq!(said, count, "{redirection}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_line_ready_that_nothing_takes_is_said_to_be_lost_once() {
+    let (unread, pipe) = std::io::pipe().unwrap();
+    drop(unread);
+    for stdout in [Stdio::from(File::create("/dev/full").unwrap()), pipe.into()] {
+        let mut command = emulator(&["--listen", "127.0.0.1:0", "--timeout", "300"]);
+        let mut child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        stderr.read_line(&mut said).unwrap();
+        let lost = "lambwire-emulator: cannot write to standard output, and what is printed there is lost: ";
+        assert!(said.starts_with(lost), "{said}");
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        assert_eq!(said.matches(lost).count(), 1, "{said}");
+        child.wait().unwrap();
     }
 }
 

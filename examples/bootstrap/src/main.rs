@@ -182,6 +182,9 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
         Ok(event) => event,
         Err(what) => return complain(WRONG_USAGE, what),
     };
+    if file::was_closed(stdout()) {
+        console::say(Level::Warn, None, "standard output is closed, or /dev/null: the answer is lost");
+    }
     // By hand, it may be a terminal that ends it, or nohup that keeps it from that.
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         if !shutdown::is_ignored(signal) {

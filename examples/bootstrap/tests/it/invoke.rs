@@ -48,6 +48,27 @@ fn an_answer_that_nothing_takes_is_a_failure_that_says_so() {
 }
 
 #[test]
+fn who_has_closed_standard_output_hears_that_the_answer_is_lost() {
+    let root = Root::new().with("app.sh", "handler() { echo 1; }\n");
+    for (redirection, count) in [(">&-", 1), (">/dev/null", 0), ("", 0)] {
+        let by_hand = root.command(&["invoke", "app.handler"]);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("exec \"$@\" {redirection}"), "sh"])
+            .arg(by_hand.get_program())
+            .args(by_hand.get_args());
+        command.envs(by_hand.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = command.output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(
+            said.matches("bootstrap: standard output is closed, or /dev/null: the answer is lost\n").count(),
+            count,
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_handler_that_is_invoked_by_hand_has_a_name() {
     let root = Root::new().with("app.sh", "handler() { printf %s \"$2\"; }\n");
     let context = text(&root.run(&["invoke", "app.handler"]).stdout);

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules, from the ground up.
-const FLOORS: [&str; 29] = [
+const FLOORS: [&str; 30] = [
     "limits",
+    "excerpt",
     "error",
     "endpoint",
     "wire/scan",

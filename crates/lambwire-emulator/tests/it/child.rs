@@ -53,6 +53,11 @@ fn role(role: &str) -> Command {
     command
 }
 
+/// An event that tells a runtime what to do, as JSON.
+pub(crate) fn event(words: &str) -> String {
+    serde_json::to_string(words).unwrap()
+}
+
 /// What makes this binary be nothing but a runtime.
 pub(crate) fn arguments() -> [&'static str; 4] {
     // With one thread, as on one processor, the name of the test begins the first line that the runtime prints.
@@ -110,9 +115,9 @@ fn serve(peer: &mut Peer) {
         // Sent away, the runtime ends.
         let given = peer.try_next().unwrap_or_else(|_| exit(1));
         let event = String::from_utf8(given.event).unwrap();
-        // Over HTTP it is JSON.
-        let words = event.trim_matches('"');
-        let (kind, rest) = words.split_once(' ').unwrap_or((words, ""));
+        // Over HTTP, and on the command line, it is JSON.
+        let words = serde_json::from_str(&event).unwrap_or_else(|_| event.clone());
+        let (kind, rest) = words.split_once(' ').unwrap_or((&words, ""));
         match kind {
             "exit" => exit(rest.parse().unwrap()),
             "abort" => std::process::abort(),
@@ -138,7 +143,7 @@ fn serve(peer: &mut Peer) {
             }
             "print" => {
                 println!("{rest}");
-                peer.respond(&given.id, event.as_bytes());
+                peer.respond(&given.id, rest.as_bytes());
             }
             "meet" => {
                 let path = std::path::Path::new(rest);

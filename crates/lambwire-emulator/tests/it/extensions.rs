@@ -129,7 +129,11 @@ impl Drop for Directory {
 fn run(directory: &Directory, options: &[&str], event: &str) -> std::process::Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
     command.args(["--extensions", directory.bin().to_str().unwrap()]);
-    command.args(options).args(["--event-json", event, "--"]).arg(env::current_exe().unwrap()).args(child::arguments());
+    command
+        .args(options)
+        .args(["--event-json", &child::event(event), "--"])
+        .arg(env::current_exe().unwrap())
+        .args(child::arguments());
     let (key, value) = child::variable();
     command.env(key, value).env(HEARD, directory.heard());
     command.output().unwrap()
@@ -139,7 +143,7 @@ fn run(directory: &Directory, options: &[&str], event: &str) -> std::process::Ou
 fn an_extension_hears_of_every_invocation_and_of_the_end() {
     let directory = Directory::new("heard");
     let output = run(&directory, &["--timeout", "300"], "hello");
-    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"hello"[..]), "{output:?}");
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"\"hello\""[..]), "{output:?}");
     let log = String::from_utf8(output.stderr).unwrap();
     let id = log.split("START RequestId: ").nth(1).unwrap().split(' ').next().unwrap();
     assert_eq!(directory.read(), format!("registered\nINVOKE {id}\nSHUTDOWN spindown\n"));

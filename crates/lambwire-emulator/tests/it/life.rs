@@ -329,7 +329,7 @@ fn memory_of_a_process_that_has_ended_is_reported() {
     let (key, value) = child::variable();
     let reported_mb = |seconds: u32| -> u32 {
         // What has no end of a line is kept whole.
-        let event = format!("shell (head -c 67108864 /dev/zero; sleep {seconds}) | tail >/dev/null");
+        let event = child::event(&format!("shell (head -c 67108864 /dev/zero; sleep {seconds}) | tail >/dev/null"));
         let mut command = program(&["--timeout", "300", "--event-json", &event, "--"]);
         command.arg(env::current_exe().unwrap()).args(child::arguments()).env(key, value);
         let lines = String::from_utf8(command.output().unwrap().stderr).unwrap();
@@ -343,8 +343,8 @@ fn memory_of_a_process_that_has_ended_is_reported() {
 #[test]
 fn a_runtime_that_takes_no_part_in_snapshots_is_named() {
     let (key, value) = child::variable();
-    let mut command =
-        program(&["--snap-start", "--timeout", "300", "--event-json", "variable AWS_LAMBDA_INITIALIZATION_TYPE"]);
+    let event = child::event("variable AWS_LAMBDA_INITIALIZATION_TYPE");
+    let mut command = program(&["--snap-start", "--timeout", "300", "--event-json", &event]);
     command.arg("--").arg(env::current_exe().unwrap()).args(child::arguments()).env(key, value);
     let output = command.output().unwrap();
     assert_eq!(str::from_utf8(&output.stdout), Ok("snap-start"));

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod changes;
 mod child;
 mod concurrent;
 mod extensions;
@@ -13,6 +14,7 @@ mod front;
 mod guests;
 mod library;
 mod life;
+mod one_shot;
 mod page;
 mod peer;
 mod process;

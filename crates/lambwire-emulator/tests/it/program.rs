@@ -30,28 +30,12 @@ pub(crate) fn with_program(options: &[&str], program: &str) -> Command {
     command
 }
 
-fn shell(options: &[&str], script: &str) -> Output {
-    with_program(options, "sh").args(["-c", script]).output().unwrap()
-}
-
-fn stdout(output: &Output) -> &str {
+pub(crate) fn stdout(output: &Output) -> &str {
     str::from_utf8(&output.stdout).unwrap()
 }
 
 pub(crate) fn stderr(output: &Output) -> &str {
     str::from_utf8(&output.stderr).unwrap()
-}
-
-#[test]
-fn one_shot_prints_the_answer_alone_and_exits_with_0() {
-    let output = emulator(&["--timeout", "300", "--event-json", r#"{"a":1}"#]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(stdout(&output), r#"{"a":1}"#);
-    let lines = stderr(&output);
-    for start in ["START RequestId: ", "END RequestId: ", "REPORT RequestId: "] {
-        assert_eq!(lines.lines().filter(|line| line.starts_with(start)).count(), 1, "{lines}");
-    }
-    assert!(lines.contains("\tInit Duration: ") && lines.contains("\tMemory Size: 128 MB\t"));
 }
 
 #[test]
@@ -104,7 +88,7 @@ pub(crate) fn said(output: &Output, what: &str) -> usize {
 #[test]
 fn an_error_that_the_function_reports_is_logged_once() {
     let run = |event: &str| {
-        let output = emulator(&["--timeout", "300", "--event-json", event]).output().unwrap();
+        let output = emulator(&["--timeout", "300", "--event-json", &child::event(event)]).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
         output
     };
@@ -161,7 +145,7 @@ fn on_terminal(mut command: Command) -> String {
 #[test]
 fn a_terminal_has_colours_and_obeys_nobody_else() {
     // Printed by the function, and answered.
-    let event = "print \x1b[2J";
+    let event = &child::event("print \x1b[2J");
     let one_shot = |variables: &[(&str, &str)]| {
         let mut command = emulator(&["--timeout", "300", "--event-json", event]);
         command.env_remove("NO_COLOR").env("TERM", "xterm").envs(variables.iter().copied());
@@ -179,72 +163,11 @@ fn a_terminal_has_colours_and_obeys_nobody_else() {
 
 #[test]
 fn a_concurrency_is_said_to_the_program() {
-    let event = "variable AWS_LAMBDA_MAX_CONCURRENCY";
+    let event = &child::event("variable AWS_LAMBDA_MAX_CONCURRENCY");
     for (options, expected) in [(&["--concurrency", "2"][..], "2"), (&[], "")] {
         let options = [options, &["--timeout", "300", "--event-json", event]].concat();
         let output = emulator(&options).env("AWS_LAMBDA_MAX_CONCURRENCY", "9").output().unwrap();
         assert_eq!((output.status.code(), stdout(&output)), (Some(0), expected));
-    }
-}
-
-#[test]
-fn one_shot_reads_the_event_from_a_file_or_from_standard_input() {
-    let path = std::env::temp_dir().join(format!("lambwire-event-{}", std::process::id()));
-    std::fs::write(&path, "from a file").unwrap();
-    let options = ["--timeout", "300", "--event", path.to_str().unwrap()];
-    let output = emulator(&options).output().unwrap();
-    std::fs::remove_file(&path).unwrap();
-    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "from a file"));
-
-    let mut command = emulator(&["--timeout", "300", "--event", "-"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"from a pipe").unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "from a pipe"));
-}
-
-#[test]
-fn one_shot_exits_with_1_if_the_function_fails_in_whichever_way() {
-    let run = |event: &str| {
-        let options = ["--timeout", "300", "--event-json", event];
-        emulator(&options).output().unwrap()
-    };
-    for (event, expected) in [
-        (r#"fail {"errorMessage":"boom"}"#, r#"{"errorMessage":"boom"}"#),
-        ("exit 3", "exit status 3"),
-        ("abort", "signal: aborted"),
-    ] {
-        let output = run(event);
-        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-        assert!(stdout(&output).contains(expected), "{}", stdout(&output));
-    }
-    for script in ["exit 3", "kill -9 $$"] {
-        assert_eq!(shell(&["--timeout", "300", "--event-json", "{}"], script).status.code(), Some(1));
-    }
-    let output = shell(&["--timeout", "0.01", "--init-timeout", "0.02", "--event-json", "{}"], "sleep 1000");
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stdout(&output).contains("Task timed out after 0.02 seconds"));
-}
-
-#[test]
-fn one_shot_keeps_what_the_program_prints_out_of_the_answer() {
-    let output = shell(&["--timeout", "300", "--event-json", "{}"], "echo hello; exit 3");
-    assert!(stdout(&output).starts_with(r#"{"errorType":"Runtime.ExitError""#));
-    assert!(stderr(&output).contains("hello\n"));
-}
-
-#[test]
-fn who_has_closed_standard_output_hears_what_is_lost() {
-    for (redirection, count) in [(">&-", 1), (">/dev/null", 0), ("", 0)] {
-        let emulator = emulator(&["--timeout", "300", "--event-json", "1"]);
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("exec \"$@\" {redirection}"), "sh"]).env_remove("RUST_LOG");
-        command.arg(emulator.get_program()).args(emulator.get_args());
-        command.envs(emulator.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        let said = stderr(&output).matches("standard output is closed, or /dev/null: the answer is lost").count();
-        assert_eq!(said, count, "{redirection}: {}", stderr(&output));
     }
 }
 
@@ -268,20 +191,9 @@ fn a_line_ready_that_nothing_takes_is_said_to_be_lost_once() {
 }
 
 #[test]
-fn an_answer_has_a_line_of_its_own_where_the_log_goes_to_the_same_place() {
-    let mut command = Command::new("sh");
-    command.args(["-c", r#""$@" 2>&1"#, "sh", env!("CARGO_BIN_EXE_lambwire-emulator")]);
-    let (key, value) = child::variable();
-    command.args(["--timeout", "300", "--event-json", "{}", "--"]).arg(std::env::current_exe().unwrap());
-    let output = command.args(child::arguments()).env(key, value).env_remove("RUST_LOG").output().unwrap();
-    let lines: Vec<&str> = stdout(&output).lines().collect();
-    assert!(lines.contains(&"{}"), "{lines:?}");
-}
-
-#[test]
 fn every_line_may_be_an_object_that_names_its_invocation() {
-    let options = ["--log-format", "json", "--timeout", "300", "--event-json", r#"print {"a":1}"#];
-    let output = emulator(&options).output().unwrap();
+    let event = child::event(r#"print {"a":1}"#);
+    let output = emulator(&["--log-format", "json", "--timeout", "300", "--event-json", &event]).output().unwrap();
     let lines: Vec<serde_json::Value> =
         stderr(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let find = |kind: &str| lines.iter().find(|line| line["type"] == kind).unwrap();

@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::fs;
 use std::future;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
 mod args;
+mod event;
 
 use args::{Args, Format, FunctionArgs, RieArgs};
 
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
 
 fn run(args: Option<Args>, rie: Option<&RieArgs>) -> Result<u8, Box<dyn Error>> {
     // Before signals are caught: this waits for standard input, and is to be interruptible.
-    let event = args.as_ref().map(event).transpose()?.flatten();
+    let event = args.as_ref().map(event::of).transpose()?.flatten();
     // Without one, all is well as long as nobody kills this process; and nothing outlives the first of all.
     let _guard = (std::process::id() != 1).then(Guard::start);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -144,26 +145,6 @@ fn ignores_hang_up() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
-}
-
-/// The event to be sent, if there is only one.
-fn event(args: &Args) -> Result<Option<Event>, Box<dyn Error>> {
-    if let Some(json) = &args.event_json {
-        return Ok(Some(Event::new(json.as_str())));
-    }
-    let Some(file) = &args.event else {
-        return Ok(None);
-    };
-    let mut payload = Vec::new();
-    // More than is taken, so that it is seen to be too large.
-    let most = lambwire::limits::PAYLOAD_BYTES + 1;
-    let read = if file.as_os_str() == "-" {
-        io::stdin().take(most).read_to_end(&mut payload)
-    } else {
-        fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut payload))
-    };
-    read.map_err(|error| format!("cannot read the event from {}: {error}", file.display()))?;
-    Ok(Some(Event::new(payload)))
 }
 
 /// Sends one event, prints the answer, and sees the invocation to its end.

@@ -1,0 +1,186 @@
+//! A file of functions that changes while they are served.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::child;
+use crate::several::{Program, directory, path, start};
+use crate::wire::post;
+
+/// The variable A as the function has it; nothing while nobody listens.
+fn variable_a(address: SocketAddr, name: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", path(name));
+    stream.write_all(format!("{head}Content-Length: 12\r\n\r\n\"variable A\"").as_bytes()).ok()?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).ok()?;
+    Some(reply.split_once("\r\n\r\n")?.1.to_owned())
+}
+
+#[test]
+fn functions_are_started_anew_when_their_file_has_changed() {
+    let directory = directory("rewritten");
+    let (role, value) = child::variable();
+    let runtime = std::env::current_exe().unwrap();
+    let command = format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let file = directory.join("functions.toml");
+    // What is watched beside it never changes.
+    let write = |name: &str, value_of_a: &str| {
+        let env = format!("env = {{ {role} = \"{value}\", A = \"{value_of_a}\" }}");
+        let watch = "watch = \"/dev/null\"\ntimeout = 300";
+        fs::write(&file, format!("[functions.{name}]\ncommand = {command}\n{env}\n{watch}\n")).unwrap();
+    };
+    write("before", "1");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file).stderr(Stdio::piped());
+    let (mut program, line) = start(&mut command);
+    let mut errors = BufReader::new(program.0.stderr.take().unwrap()).lines();
+    let refused = std::thread::spawn(move || (errors.next().unwrap().unwrap(), errors));
+    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
+    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let ask = |name: &str| variable_a(address, name);
+    assert_eq!(ask("before").as_deref(), Some("1"));
+    // The first look may come later than the first change.
+    let mut count = 0;
+    while !refused.is_finished() {
+        count += 1;
+        fs::write(&file, format!("[functions.wrong]\nbogus = {count}\n")).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        assert_eq!(ask("before").as_deref(), Some("1"));
+    }
+    let (refused, mut errors) = refused.join().unwrap();
+    assert!(refused.contains("functions.toml: line 2: functions.wrong: unexpected key bogus"), "{refused}");
+    write("after", "2");
+    while ask("after").as_deref() != Some("2") {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(
+        errors.any(|line| line.unwrap().ends_with(": the file of functions has changed, and they are started again"))
+    );
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn functions_go_on_when_those_of_a_changed_file_cannot_start() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("url = \"{}\"", taken.local_addr().unwrap());
+    let wrong = [
+        (&*url, "cannot listen at "),
+        ("dead-letter = \"/nonexistent/x\"", "cannot write dead letters to /nonexistent/x: "),
+        ("env-file = \"missing.env\"", "missing.env: "),
+        ("directory = \"missing\"", "cannot start in "),
+        ("extensions = \"missing\"", "cannot read the extensions in "),
+        ("command = [\"/nonexistent/program\"]", "cannot start /nonexistent/program: "),
+    ];
+    std::thread::scope(|scope| {
+        for (position, (line, said)) in wrong.into_iter().enumerate() {
+            scope.spawn(move || a_mistake_changes_nothing(position, line, said));
+        }
+    });
+}
+
+fn a_mistake_changes_nothing(position: usize, mistake: &str, said: &str) {
+    let directory = directory(&format!("mistake-{position}"));
+    let (role, value) = child::variable();
+    let runtime = std::env::current_exe().unwrap();
+    let command = format!("command = {:?}\n", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let file = directory.join("functions.toml");
+    let write = |a: usize, line: &str| {
+        let command = if line.starts_with("command") { "" } else { &*command };
+        let env = format!("env = {{ {role} = \"{value}\", A = \"{a}\" }}\nwatch = \"/dev/null\"\ntimeout = 300\n");
+        fs::write(&file, format!("[functions.a]\n{command}{env}{line}\n")).unwrap();
+    };
+    write(0, "");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file).stderr(Stdio::piped());
+    let (mut program, line) = start(&mut command);
+    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
+    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let (errors, lines) = std::sync::mpsc::channel();
+    let stderr = BufReader::new(program.0.stderr.take().unwrap());
+    std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| errors.send(line)));
+    // The first look may come later than the first change.
+    for count in 1.. {
+        write(count, mistake);
+        let mut heard = std::iter::from_fn(|| lines.recv_timeout(std::time::Duration::from_millis(1500)).ok());
+        if heard.any(|line| line.contains("functions.toml: functions.a: ") && line.contains(said)) {
+            break;
+        }
+    }
+    // Where only the start finds it, nobody listens for a while.
+    let mut answers = (0..600).map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        variable_a(address, "a")
+    });
+    assert_eq!(answers.find_map(|answer| answer).as_deref(), Some("0"), "{mistake}");
+    // A file without a mistake counts again.
+    write(1, "");
+    while variable_a(address, "a").as_deref() != Some("1") {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn failed_events_of_several_functions_stay_whole_in_a_pipe_when_they_are_started_again() {
+    let directory = directory("letters");
+    let (pipe, file) = (directory.join("pipe"), directory.join("functions.toml"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut reader = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    let write = |count: usize| {
+        let table = "command = [\"false\"]\ndead-letter = \"pipe\"\nwatch = \"/dev/null\"\n";
+        fs::write(&file, format!("# {count}\n[functions.a]\n{table}[functions.b]\n{table}")).unwrap();
+    };
+    write(0);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file).env_remove("RUST_LOG");
+    let mut program = Program(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let (readies, ready) = std::sync::mpsc::channel();
+    let stdout = BufReader::new(program.0.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        let lines = stdout.lines().map_while(Result::ok);
+        lines.filter_map(|line| Some(line.strip_prefix("ready ")?.to_owned())).try_for_each(|line| readies.send(line))
+    });
+    let line: Value = serde_json::from_str(&ready.recv().unwrap()).unwrap();
+    let address = line["listen"].as_str().unwrap().parse().unwrap();
+    // Each is larger than a pipe.
+    let fail = |name: &str| {
+        let event = format!("\"{}\"", name.repeat(200 * 1024));
+        let taken = post(address, &path(name), &["X-Amz-Invocation-Type: Event"], event.as_bytes());
+        assert_eq!(taken.status, 202);
+    };
+    fail("a");
+    let mut first = [0];
+    // It is being written.
+    reader.read_exact(&mut first).unwrap();
+    // The first look may come later than the first change.
+    for count in 1.. {
+        write(count);
+        if ready.recv_timeout(std::time::Duration::from_millis(1500)).is_ok() {
+            break;
+        }
+    }
+    fail("b");
+    fail("a");
+    let mut letters = BufReader::new(first.chain(reader)).lines().map(|line| line.unwrap());
+    let mut names: Vec<_> = letters
+        .by_ref()
+        .take(3)
+        .map(|letter| {
+            let letter: Value = serde_json::from_str(&letter).unwrap();
+            letter["requestPayload"].as_str().unwrap()[..1].to_owned()
+        })
+        .collect();
+    names[1..].sort();
+    assert_eq!(names, ["a", "a", "b"]);
+    kill_process(Pid::from_child(&program.0), Signal::TERM).unwrap();
+    let mut said = String::new();
+    program.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(!said.contains("cannot be kept"), "{said}");
+    fs::remove_dir_all(directory).unwrap();
+}

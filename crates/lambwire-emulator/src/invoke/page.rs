@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame};
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
@@ -21,13 +22,13 @@ use crate::page::{Feed, HTML};
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'";
 
 /// The reply to a request for the page; `None` if it is for something else.
-pub(super) fn answer<T>(request: &Request<T>, service: &Service) -> Option<Result<Reply, Exception>> {
-    let path = request.uri().path();
-    if request.method() != Method::GET || !matches!(path, "/" | "/page/invocations") {
+pub(super) fn answer(head: &Parts, service: &Service) -> Option<Result<Reply, Exception>> {
+    let path = head.uri.path();
+    if head.method != Method::GET || !matches!(path, "/" | "/page/invocations") {
         return None;
     }
     // A name that leads here does not make it the page of somebody else.
-    let allowed = service.options.gate.check_page(request.headers());
+    let allowed = service.options.gate.check_page(&head.headers);
     Some(allowed.map(|()| if path == "/" { html() } else { invocations(&service.options.feeds) }))
 }
 

@@ -128,6 +128,8 @@ pub(super) enum Exception {
     /// There are functions, and none of this ARN.
     NoFunction(String),
     MethodNotAllowed,
+    /// The request is none of HTTP.
+    Malformed(&'static str),
     /// The request comes from a page of somebody else.
     Foreign(String),
     BadParameter(String),
@@ -149,6 +151,7 @@ impl Exception {
             }
             Self::NoFunction(arn) => format!("Function not found: {arn}"),
             Self::MethodNotAllowed => "functions are invoked with POST".to_owned(),
+            Self::Malformed(why) => format!("{why} (RFC 9112, section 3.2)"),
             Self::BadParameter(why) | Self::BadContent(why) | Self::Foreign(why) => why.clone(),
             Self::TooLarge => {
                 format!("Request must be smaller than {} bytes for the InvokeFunction operation", PAYLOAD_BYTES + 1)
@@ -179,6 +182,7 @@ impl Exception {
         match self {
             Self::NotFound | Self::NoFunction(_) => (StatusCode::NOT_FOUND, "ResourceNotFoundException"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException"),
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "MalformedHttpRequestException"),
             Self::Foreign(_) => (StatusCode::FORBIDDEN, "AccessDeniedException"),
             Self::BadParameter(_) => (StatusCode::BAD_REQUEST, "InvalidParameterValueException"),
             Self::BadContent(_) => (StatusCode::BAD_REQUEST, "InvalidRequestContentException"),

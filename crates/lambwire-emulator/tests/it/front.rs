@@ -1,29 +1,24 @@
 //! Invoke over HTTP, as callers see it.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::{Shutdown, SocketAddr};
-use std::process::{Command, Stdio};
 use std::thread;
 
-use lambwire::limits::PAYLOAD_BYTES;
-use lambwire_emulator::{Event, Running, limits};
-use rustix::process::{Pid, Signal, kill_process};
+use lambwire_emulator::Running;
 
 use crate::library::{echo, quiet};
-use crate::life::fifo;
 use crate::peer::{Given, Peer, accepted};
 use crate::wire::{Answered, Wire, post, post_bytes};
 
-const INVOKE: &str = "/2015-03-31/functions/function/invocations";
+pub(crate) const INVOKE: &str = "/2015-03-31/functions/function/invocations";
 
-fn start() -> (Running, SocketAddr) {
+pub(crate) fn start() -> (Running, SocketAddr) {
     let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).start().unwrap();
     let address = emulator.listens().unwrap();
     (emulator, address)
 }
 
 /// Posts an event while this plays the runtime, which gives the event back.
-fn invoke(target: &str, headers: &[&str], event: &[u8]) -> (Answered, Given) {
+pub(crate) fn invoke(target: &str, headers: &[&str], event: &[u8]) -> (Answered, Given) {
     let (emulator, address) = start();
     thread::scope(|scope| {
         let answer = scope.spawn(|| post(address, target, headers, event));
@@ -160,28 +155,6 @@ fn a_function_has_any_name_in_any_form() {
 }
 
 #[test]
-fn an_event_that_nobody_waits_for_is_carried_out() {
-    let (emulator, address) = start();
-    let mut wire = Wire::connect(address);
-    for n in 0..3 {
-        let event = format!("\"event {n}\"");
-        let taken = wire.exchange(post_bytes(INVOKE, &["X-Amz-Invocation-Type: Event"], event.as_bytes()));
-        assert_eq!((taken.status, taken.text()), (202, ""));
-        assert!(taken.header("X-Amzn-RequestId").is_some());
-    }
-    let mut peer = Peer::connect(emulator.runtime_api());
-    // What was taken is carried out even if the emulator is to end.
-    let end = thread::spawn(|| smol::block_on(emulator.finish()));
-    for n in 0..3 {
-        let given = peer.next();
-        assert_eq!(given.event, format!("\"event {n}\"").as_bytes());
-        assert_eq!(peer.respond(&given.id, b""), accepted());
-    }
-    peer.ask_next();
-    end.join().unwrap();
-}
-
-#[test]
 fn a_caller_who_was_there_before_the_end_is_answered() {
     let (emulator, address) = start();
     let caller = thread::spawn(move || post(address, INVOKE, &[], b"\"last\""));
@@ -206,67 +179,6 @@ fn a_dry_run_runs_nothing() {
         assert_eq!(given.event, b"\"wet\"");
         peer.respond(&given.id, b"");
     });
-}
-
-#[track_caller]
-fn check_refused(target: &str, headers: &[&str], status: u16, name: &str, message: &str) {
-    let (_emulator, address) = start();
-    let answer = post(address, target, headers, b"{}");
-    assert_eq!(answer.status, status, "{}", answer.text());
-    assert_eq!(answer.header("x-amzn-ErrorType"), Some(name));
-    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-    assert_eq!(body["__type"], name);
-    assert!(body["message"].as_str().unwrap().contains(message), "{body}");
-}
-
-#[test]
-fn what_is_no_invocation_is_refused_by_name() {
-    let content = "InvalidRequestContentException";
-    for (header, message) in [
-        ("X-Amz-Client-Context: !", "client context given is not base64"),
-        ("X-Amz-Client-Context: /w==", "client context given is not UTF-8"),
-        // A NUL between braces.
-        ("X-Amz-Client-Context: ewB9", "invalid client context"),
-        ("X-Amz-Tenant-Id: \u{e9}\t\u{80}\r\nX-Amz-Client-Context: !", "client context"),
-    ] {
-        check_refused(INVOKE, &[header], 400, content, message);
-    }
-    let parameter = "InvalidParameterValueException";
-    check_refused(INVOKE, &["X-Amz-Invocation-Type: Later"], 400, parameter, "Later");
-    check_refused("/2015-03-31/functions/a%20b/invocations", &[], 400, parameter, "a b");
-    check_refused("/2015-03-31/functions/f:1/invocations?Qualifier=2", &[], 400, parameter, "f:1");
-    check_refused("/", &[], 404, "ResourceNotFoundException", "no such path");
-    check_refused("/2015-03-31/functions/function/invocations/", &[], 404, "ResourceNotFoundException", "no such path");
-}
-
-#[test]
-fn a_client_context_too_long_for_aws_is_refused() {
-    let header = format!("X-Amz-Client-Context: {}", "e".repeat(limits::CLIENT_CONTEXT_BYTES + 1));
-    check_refused(INVOKE, &[&header], 400, "InvalidRequestContentException", "limit is 3583");
-}
-
-#[test]
-fn other_methods_are_refused_with_the_one_that_is_allowed() {
-    let (_emulator, address) = start();
-    for method in ["GET", "PUT", "DELETE"] {
-        let answer = Wire::connect(address).exchange(format!("{method} {INVOKE} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-        assert_eq!(answer.status, 405);
-        assert_eq!(answer.header("Allow"), Some("POST"));
-    }
-}
-
-#[test]
-fn an_event_at_the_limit_passes_and_one_byte_more_does_not() {
-    let limit = usize::try_from(PAYLOAD_BYTES).unwrap();
-    for len in [limit - 1, limit] {
-        let (answer, _) = invoke(INVOKE, &[], &vec![b'1'; len]);
-        assert_eq!((answer.status, answer.body.len()), (200, len));
-    }
-    let (_emulator, address) = start();
-    let answer = post(address, INVOKE, &[], &vec![b'1'; limit + 1]);
-    assert_eq!(answer.status, 413);
-    assert_eq!(answer.header("x-amzn-ErrorType"), Some("RequestTooLargeException"));
-    assert!(answer.text().contains(&(limit + 1).to_string()), "{}", answer.text());
 }
 
 #[test]
@@ -317,37 +229,6 @@ fn fifty_callers_at_once_get_each_their_own_answer() {
 }
 
 #[test]
-fn callers_beyond_the_limit_are_throttled() {
-    let (emulator, address) = start();
-    let mut wire = Wire::connect(address);
-    let event = post_bytes(INVOKE, &["X-Amz-Invocation-Type: Event"], b"");
-    for _ in 0..limits::CALLERS {
-        assert_eq!(wire.exchange(&event).status, 202);
-    }
-    let answer = wire.exchange(&event);
-    assert_eq!(answer.status, 429);
-    assert_eq!(answer.header("x-amzn-ErrorType"), Some("TooManyRequestsException"));
-    assert!(answer.text().contains("Rate Exceeded."), "{}", answer.text());
-    drop(emulator);
-}
-
-#[test]
-fn a_body_is_json_or_none_at_all() {
-    let (answer, given) = invoke(INVOKE, &[], b"");
-    assert_eq!((answer.status, given.event.as_slice()), (200, &b"{}"[..]));
-    let message = "Could not parse request body into json: Could not parse payload into json: ";
-    let (_emulator, address) = start();
-    for body in ["{", "hello", "{}{}", "\u{feff}{}", "'x'"] {
-        let answer = post(address, INVOKE, &[], body.as_bytes());
-        assert_eq!(answer.status, 400, "{body}");
-        assert_eq!(answer.header("x-amzn-ErrorType"), Some("InvalidRequestContentException"));
-        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-        assert!(body["message"].as_str().unwrap().starts_with(message), "{body}");
-        assert_eq!(body["Type"], "User");
-    }
-}
-
-#[test]
 fn every_reply_has_an_id() {
     let (_emulator, address) = start();
     for (target, header) in
@@ -383,119 +264,4 @@ fn reserved_concurrency_throttles_callers_and_not_events() {
         assert_eq!(given.event, b"3");
         peer.respond(&given.id, b"");
     });
-}
-
-#[test]
-fn events_that_cannot_be_kept_hold_up_nothing() {
-    for (path, why) in [("/nonexistent/x".into(), "/nonexistent/x: No such file"), (fifo("unread"), "nobody reads")] {
-        let error = quiet().dead_letters(&path).start().unwrap_err().to_string();
-        assert!(error.contains(why), "{error}");
-        let _ = std::fs::remove_file(path);
-    }
-    let path = fifo("read-no-more");
-    let reader = std::fs::File::options().read(true).write(true).open(&path).unwrap();
-    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).dead_letters(&path).start().unwrap();
-    drop(reader);
-    post(emulator.listens().unwrap(), INVOKE, &["X-Amz-Invocation-Type: Event"], b"1");
-    let mut peer = Peer::connect(emulator.runtime_api());
-    for _ in 0..3 {
-        let given = peer.next();
-        peer.fail(&given.id, br#"{"errorType":"E"}"#);
-    }
-    peer.ask_next();
-    thread::scope(|scope| {
-        let answer = scope.spawn(|| emulator.invoke_blocking(Event::new("2")).unwrap());
-        let given = peer.asked_next().unwrap();
-        peer.respond(&given.id, b"3");
-        assert_eq!(answer.join().unwrap().body, b"3");
-    });
-    std::fs::remove_file(path).unwrap();
-}
-
-/// A pipe with a reader who reads when the test does.
-fn unread(name: &str) -> (std::path::PathBuf, std::fs::File) {
-    let path = fifo(name);
-    let reader = std::fs::File::options().read(true).write(true).open(&path).unwrap();
-    (path, reader)
-}
-
-/// Posts an event that is larger than a pipe, and nobody waits for.
-fn post_large(address: SocketAddr) -> String {
-    let event = format!("\"{}\"", "x".repeat(200 * 1024));
-    assert_eq!(post(address, INVOKE, &["X-Amz-Invocation-Type: Event"], event.as_bytes()).status, 202);
-    event
-}
-
-#[test]
-fn a_reader_of_failed_events_may_be_slow_and_gets_them_whole() {
-    let (path, reader) = unread("slowly-read");
-    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).dead_letters(&path).start().unwrap();
-    let event = post_large(emulator.listens().unwrap());
-    let mut peer = Peer::connect(emulator.runtime_api());
-    for _ in 0..3 {
-        let given = peer.next();
-        peer.fail(&given.id, br#"{"errorType":"E"}"#);
-    }
-    let mut lines = BufReader::new(reader).lines();
-    let mut letter = String::new();
-    thread::scope(|scope| {
-        // The emulator has other things to do before anybody reads.
-        let answer = scope.spawn(|| emulator.invoke_blocking(Event::new("2")).unwrap());
-        let given = peer.next();
-        peer.respond(&given.id, b"3");
-        assert_eq!(answer.join().unwrap().body, b"3");
-        letter = lines.next().unwrap().unwrap();
-    });
-    let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
-    assert_eq!(letter["requestPayload"].to_string(), event);
-    std::fs::remove_file(path).unwrap();
-}
-
-#[test]
-fn an_emulator_ends_and_names_failed_events_that_nobody_has_read() {
-    let (path, mut reader) = unread("never-read");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(["--listen", "0", "--dead-letter", path.to_str().unwrap(), "--", "false"]).env_remove("RUST_LOG");
-    let mut emulator = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut ready = String::new();
-    BufReader::new(emulator.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-    let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
-    post_large(ready["listen"].as_str().unwrap().parse().unwrap());
-    // It is being written.
-    reader.read_exact(&mut [0]).unwrap();
-    kill_process(Pid::from_child(&emulator), Signal::TERM).unwrap();
-    let said = String::from_utf8(emulator.wait_with_output().unwrap().stderr).unwrap();
-    let expected = format!("1 event that has failed cannot be kept in {}: nobody has read it", path.display());
-    assert!(said.contains(&expected), "{said}");
-    std::fs::remove_file(path).unwrap();
-}
-
-#[test]
-fn an_event_that_fails_is_tried_again_twice_and_then_kept() {
-    let path = std::env::temp_dir().join(format!("lambwire-dead-letters-{}", std::process::id()));
-    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).dead_letters(&path).start().unwrap();
-    let address = emulator.listens().unwrap();
-    let taken = post(address, INVOKE, &["X-Amz-Invocation-Type: Event"], b"{\"n\":1}");
-    let mut peer = Peer::connect(emulator.runtime_api());
-    let mut nonces = Vec::new();
-    for _ in 0..3 {
-        let given = peer.next();
-        assert_eq!(Some(given.id.as_str()), taken.header("x-amzn-RequestId"));
-        nonces.push(given.invocation_id);
-        peer.fail(&given.id, br#"{"errorType":"E"}"#);
-    }
-    nonces.dedup();
-    assert_eq!(nonces.len(), 3, "each try has a nonce of its own");
-    peer.ask_next();
-    let letter = loop {
-        if let Some(letter) = std::fs::read_to_string(&path).ok().filter(|text| text.ends_with('\n')) {
-            break letter;
-        }
-        thread::yield_now();
-    };
-    std::fs::remove_file(&path).unwrap();
-    let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
-    assert_eq!(letter["requestContext"]["approximateInvokeCount"], 3);
-    assert_eq!(letter["requestPayload"]["n"], 1);
-    assert_eq!(letter["responsePayload"]["errorType"], "E");
 }

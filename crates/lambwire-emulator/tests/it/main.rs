@@ -5,6 +5,7 @@
 mod changes;
 mod child;
 mod concurrent;
+mod events;
 mod extensions;
 mod faults;
 mod fleet;
@@ -19,6 +20,7 @@ mod page;
 mod peer;
 mod process;
 mod program;
+mod refusals;
 mod rie;
 mod rie_extensions;
 mod rie_managed;

@@ -125,9 +125,16 @@ fn a_long_answer_is_the_same_in_one_piece() {
 #[test]
 fn what_is_no_call_of_the_function_is_refused_as_rie_does() {
     let emulator = emulator(None);
+    let address = emulator.listens().unwrap();
     for name in ["front-04-bad-client-context-500", "front-06-other-function-404", "front-15-trailing-slash-404"] {
-        check(emulator.listens().unwrap(), name);
+        check(address, name);
     }
+    let reply = Wire::connect(address).exchange("GET / HTTP/1.1\r\n\r\n");
+    // Of its Runtime API (`legacy-35-no-host-400`), which is a server of Go's as well.
+    let said = "400 Bad Request: missing required Host header";
+    assert!(reply.head.starts_with(&format!("HTTP/1.1 {said}\r\n")), "{}", reply.head);
+    assert_eq!(reply.header("Content-Type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(reply.header("Connection"), Some("close"));
 }
 
 fn shell(script: &str) -> Command {

@@ -1,11 +1,13 @@
 //! Callers of AWS's Runtime Interface Emulator: its one path, its statuses and its bodies.
 
-use hyper::body::Incoming;
-use hyper::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use hyper::{Method, Request, StatusCode};
+use hyper::ext::ReasonPhrase;
+use hyper::header::{CONNECTION, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
 use lambwire::SendError;
 
 use super::Service;
+use super::body::RequestBody;
 use super::headers;
 use super::reply::{Exception, Reply};
 use crate::answer::{Answer, End, Failure};
@@ -31,18 +33,22 @@ pub(crate) enum RieMode {
 
 /// Has the function answer whatever request there is for it: RIE looks at no type or query, and at methods in its mode for
 /// managed instances alone.
-pub(super) async fn answer(request: Request<Incoming>, service: &Service, mode: RieMode) -> Result<Reply, Exception> {
+pub(super) async fn answer(
+    mut head: Parts,
+    body: &mut RequestBody,
+    service: &Service,
+    mode: RieMode,
+) -> Result<Reply, Exception> {
     let is_managed = mode == RieMode::Managed;
-    if request.uri().path() != PATH {
+    if head.uri.path() != PATH {
         let mut reply = sniffed(StatusCode::NOT_FOUND, b"404 page not found\n".to_vec());
         reply.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         return Ok(reply);
     }
-    if is_managed && request.method() != Method::POST {
+    if is_managed && head.method != Method::POST {
         return Ok(sniffed(StatusCode::METHOD_NOT_ALLOWED, Vec::new()));
     }
-    let (mut head, body) = request.into_parts();
-    let payload = super::collect(body).await?;
+    let payload = body.collect().await?;
     head.headers.remove(LOG_TYPE);
     let Ok(mut event) = headers::event(&head.headers, payload) else {
         return Ok(sniffed(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()));
@@ -65,6 +71,17 @@ pub(super) async fn answer(request: Request<Incoming>, service: &Service, mode: 
     service.fleet.submit(job);
     let answer = submitted.answer().await.map_err(refused)?;
     Ok(if is_managed { managed::reply(answer) } else { reply(answer) })
+}
+
+/// A request that is none, as Go's servers refuse it.
+pub(super) fn malformed(wrong: &str) -> Reply {
+    let reason = format!("Bad Request: {wrong}");
+    let mut reply = sniffed(StatusCode::BAD_REQUEST, format!("400 {reason}").into_bytes());
+    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    if let Ok(reason) = ReasonPhrase::try_from(reason) {
+        reply.extensions_mut().insert(reason);
+    }
+    reply
 }
 
 const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use hyper::Request;
-use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderValue, ORIGIN};
+use hyper::http::request::Parts;
 
 use super::Service;
+use super::body::RequestBody;
 use super::headers::{TRACE_ID, trace_id};
 use super::reply::{Exception, Reply};
 use crate::event::{Event, new_trace_id};
@@ -43,13 +43,17 @@ pub(crate) struct UrlConfig {
 }
 
 /// Has the function answer a request of plain HTTP.
-pub(super) async fn answer(request: Request<Incoming>, caller: IpAddr, service: &Service) -> Result<Reply, Exception> {
+pub(super) async fn answer(
+    mut head: Parts,
+    body: &mut RequestBody,
+    caller: IpAddr,
+    service: &Service,
+) -> Result<Reply, Exception> {
     let UrlConfig { format, is_streaming, cors } = &service.options.url;
-    let (mut head, body) = request.into_parts();
     if let Some(reply) = cors.as_ref().and_then(|cors| cors.preflight(&head.method, &head.headers)) {
         return Ok(reply);
     }
-    let body = super::collect(body).await?;
+    let body = body.collect().await?;
     let trace_id = traced(&mut head.headers);
     let event = Event::new(event::event(*format, &head, &body, caller)).trace_id(trace_id);
     let refused = |error| Exception::new(error, service.callers.is_reserved());

@@ -1,0 +1,113 @@
+//! What callers send.
+
+use std::fmt;
+
+use http_body_util::BodyExt;
+use hyper::HeaderMap;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::EXPECT;
+use lambwire::limits::PAYLOAD_BYTES;
+use serde::de::IgnoredAny;
+use tokio::time::timeout;
+
+use super::reply::Exception;
+use crate::limits;
+
+/// The body of a request, of which no more is received than an event may have.
+pub(super) struct RequestBody {
+    incoming: Incoming,
+    progress: Progress,
+    /// How much of it has been received, in bytes.
+    received: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// The caller sends it when that is asked for, and not before.
+    Expecting,
+    Coming,
+    Whole,
+    /// No more of it is received.
+    Cut,
+}
+
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming, headers: &HeaderMap) -> Self {
+        let expects = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let progress = match expects {
+            _ if incoming.is_end_stream() => Progress::Whole,
+            _ if incoming.size_hint().lower() > PAYLOAD_BYTES => Progress::Cut,
+            true => Progress::Expecting,
+            false => Progress::Coming,
+        };
+        Self { incoming, progress, received: 0 }
+    }
+
+    /// Receives all of it. What says that it is too large is refused before it comes.
+    pub(super) async fn collect(&mut self) -> Result<Vec<u8>, Exception> {
+        let mut payload = Vec::new();
+        while let Some(data) = self.piece().await? {
+            payload.extend_from_slice(&data);
+        }
+        Ok(payload)
+    }
+
+    /// Receives what nobody has asked for, so that the connection goes on. Returns whether it does.
+    pub(super) async fn finish(&mut self) -> bool {
+        while matches!(self.progress, Progress::Coming) && self.piece().await.is_ok() {}
+        self.progress == Progress::Whole
+    }
+
+    async fn piece(&mut self) -> Result<Option<Bytes>, Exception> {
+        match self.progress {
+            Progress::Whole => return Ok(None),
+            Progress::Cut => return Err(Exception::TooLarge),
+            // To wait for a piece is to ask for it.
+            Progress::Expecting | Progress::Coming => self.progress = Progress::Cut,
+        }
+        let late = |_| Exception::BadContent("the body does not come".to_owned());
+        let frame = timeout(limits::BODY_TIMEOUT, self.incoming.frame()).await.map_err(late)?;
+        let frame = frame.transpose().map_err(|error| Exception::BadContent(error.to_string()))?;
+        let data = frame.map(|frame| frame.into_data().unwrap_or_default());
+        let len = data.as_ref().map_or(0, Bytes::len);
+        self.received = self.received.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        if self.received > PAYLOAD_BYTES {
+            return Err(Exception::TooLarge);
+        }
+        let is_whole = data.is_none() || self.incoming.is_end_stream();
+        self.progress = if is_whole { Progress::Whole } else { Progress::Coming };
+        Ok(data)
+    }
+}
+
+/// The event that a function gets for a body, which is JSON; for none, an empty object.
+pub(super) fn json(body: Vec<u8>) -> Result<Vec<u8>, Exception> {
+    if body.is_empty() {
+        return Ok(b"{}".to_vec());
+    }
+    let refused = |error: &dyn fmt::Display| {
+        Exception::BadContent(format!(
+            "Could not parse request body into json: Could not parse payload into json: {error}"
+        ))
+    };
+    // Strings whose value nobody wants are not looked into for UTF-8.
+    let text = str::from_utf8(&body).map_err(|error| refused(&error))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| refused(&error))?;
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_json_in_utf_8_or_refused() {
+        assert!(matches!(json(Vec::new()), Ok(event) if event == b"{}"));
+        for event in ["1", r#"{"a":"é"}"#, " [] "] {
+            assert!(matches!(json(event.into()), Ok(same) if same == event.as_bytes()), "{event}");
+        }
+        for event in [&b"{bad"[..], b"\"\xe9\"", b"\"\xc0\xaf\"", b"\"\xed\xa0\x80\"", b"\"\xe2\x82\"", b"1 2", b" "] {
+            assert!(matches!(json(event.to_vec()), Err(Exception::BadContent(_))), "{event:?}");
+        }
+    }
+}

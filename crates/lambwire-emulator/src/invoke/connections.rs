@@ -1,0 +1,146 @@
+//! Connections of callers: who is let in, served, and sent away.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::rc::{Rc, Weak};
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::sleep;
+
+use super::body::RequestBody;
+use super::rie::InFlight;
+use super::socket::Socket;
+use super::{Face, Options, Service};
+use crate::fleet::Fleet;
+use crate::limits;
+use crate::queue::Callers;
+use crate::running::Phase;
+
+/// Takes connections from callers until no more events are taken, and waits for the connections to end.
+pub(crate) async fn listen(
+    listener: TcpListener,
+    callers: Callers,
+    fleet: Rc<Fleet>,
+    face: Face,
+    options: Rc<Options>,
+    mut phases: watch::Receiver<Phase>,
+) {
+    let service = Rc::new(Service { callers, fleet, face, options, in_flight: InFlight::default() });
+    let mut connections = JoinSet::new();
+    let mut guests = Guests::default();
+    loop {
+        if connections.len() >= limits::CALLER_CONNECTIONS {
+            guests.send_away();
+        }
+        let accepted = tokio::select! {
+            biased;
+            _ = phases.wait_for(|phase| *phase != Phase::Open) => break,
+            _ = connections.join_next(), if connections.len() >= limits::CALLER_CONNECTIONS => continue,
+            accepted = listener.accept() => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, caller)) => {
+                let (caller, guest, phases) = (caller.ip(), guests.welcome(), phases.clone());
+                connections.spawn_local(serve(stream, caller, guest, Rc::clone(&service), phases));
+            }
+            // There are no more descriptors, perhaps.
+            Err(_) if guests.send_away() => yield_now().await,
+            Err(error) => {
+                log::warn!("a caller cannot connect: {error}");
+                sleep(limits::ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Connections on which nobody has asked for anything: they have to go when there is no room for others.
+#[derive(Default)]
+struct Guests(VecDeque<Weak<Guest>>);
+
+#[derive(Default)]
+pub(super) struct Guest {
+    has_spoken: Cell<bool>,
+    /// There may be more to come of what it has begun to send.
+    pub(super) is_midway: Cell<bool>,
+    /// It is to go.
+    leave: Notify,
+}
+
+impl Guests {
+    fn welcome(&mut self) -> Rc<Guest> {
+        // Those who have spoken, or gone, are none any more.
+        let is_silent = |guest: &Weak<Guest>| guest.upgrade().is_some_and(|guest| !guest.has_spoken.get());
+        while self.0.front().is_some_and(|guest| !is_silent(guest)) {
+            self.0.pop_front();
+        }
+        let guest = Rc::default();
+        self.0.push_back(Rc::downgrade(&guest));
+        guest
+    }
+
+    /// Sends away the one who has been silent for longest. Returns whether there was one.
+    fn send_away(&mut self) -> bool {
+        let silent = std::iter::from_fn(|| self.0.pop_front()).filter_map(|guest| guest.upgrade());
+        let silent = silent.into_iter().find(|guest| !guest.has_spoken.get());
+        silent.inspect(|guest| guest.leave.notify_one()).is_some()
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    caller: IpAddr,
+    guest: Rc<Guest>,
+    service: Rc<Service>,
+    mut phases: watch::Receiver<Phase>,
+) {
+    // A reply is one write: nothing is gained by waiting for more.
+    let _ = stream.set_nodelay(true);
+    let answering = service_fn(|request: Request<Incoming>| {
+        guest.has_spoken.set(true);
+        let (service, guest) = (Rc::clone(&service), Rc::clone(&guest));
+        async move {
+            let (head, incoming) = request.into_parts();
+            let mut body = RequestBody::new(incoming, &head.headers);
+            let mut reply = service.reply(head, &mut body, caller).await;
+            if body.finish().await {
+                guest.is_midway.set(false);
+            } else {
+                reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(reply)
+        }
+    });
+    // A caller who has nothing more to say may close that half, and still waits for the answer.
+    let connection = http1::Builder::new()
+        .half_close(true)
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(Socket::new(stream, Rc::clone(&guest))), answering);
+    let mut connection = pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = guest.leave.notified(), if !guest.has_spoken.get() => return,
+        // The reply that is due is the last.
+        _ = phases.wait_for(|phase| *phase != Phase::Open) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        log::debug!("a connection of a caller is lost: {error}");
+    }
+}

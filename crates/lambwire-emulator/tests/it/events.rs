@@ -1,0 +1,152 @@
+//! Events that nobody waits for (`X-Amz-Invocation-Type: Event`), and what is kept of those that fail.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use lambwire_emulator::Event;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::front::{INVOKE, start};
+use crate::library::quiet;
+use crate::life::fifo;
+use crate::peer::{Peer, accepted};
+use crate::wire::{Wire, post, post_bytes};
+
+#[test]
+fn an_event_that_nobody_waits_for_is_carried_out() {
+    let (emulator, address) = start();
+    let mut wire = Wire::connect(address);
+    for n in 0..3 {
+        let event = format!("\"event {n}\"");
+        let taken = wire.exchange(post_bytes(INVOKE, &["X-Amz-Invocation-Type: Event"], event.as_bytes()));
+        assert_eq!((taken.status, taken.text()), (202, ""));
+        assert!(taken.header("X-Amzn-RequestId").is_some());
+    }
+    let mut peer = Peer::connect(emulator.runtime_api());
+    // What was taken is carried out even if the emulator is to end.
+    let end = thread::spawn(|| smol::block_on(emulator.finish()));
+    for n in 0..3 {
+        let given = peer.next();
+        assert_eq!(given.event, format!("\"event {n}\"").as_bytes());
+        assert_eq!(peer.respond(&given.id, b""), accepted());
+    }
+    peer.ask_next();
+    end.join().unwrap();
+}
+
+#[test]
+fn events_that_cannot_be_kept_hold_up_nothing() {
+    for (path, why) in [("/nonexistent/x".into(), "/nonexistent/x: No such file"), (fifo("unread"), "nobody reads")] {
+        let error = quiet().dead_letters(&path).start().unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+        let _ = std::fs::remove_file(path);
+    }
+    let path = fifo("read-no-more");
+    let reader = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).dead_letters(&path).start().unwrap();
+    drop(reader);
+    post(emulator.listens().unwrap(), INVOKE, &["X-Amz-Invocation-Type: Event"], b"1");
+    let mut peer = Peer::connect(emulator.runtime_api());
+    for _ in 0..3 {
+        let given = peer.next();
+        peer.fail(&given.id, br#"{"errorType":"E"}"#);
+    }
+    peer.ask_next();
+    thread::scope(|scope| {
+        let answer = scope.spawn(|| emulator.invoke_blocking(Event::new("2")).unwrap());
+        let given = peer.asked_next().unwrap();
+        peer.respond(&given.id, b"3");
+        assert_eq!(answer.join().unwrap().body, b"3");
+    });
+    std::fs::remove_file(path).unwrap();
+}
+
+/// A pipe with a reader who reads when the test does.
+fn unread(name: &str) -> (std::path::PathBuf, std::fs::File) {
+    let path = fifo(name);
+    let reader = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    (path, reader)
+}
+
+/// Posts an event that is larger than a pipe, and nobody waits for.
+fn post_large(address: SocketAddr) -> String {
+    let event = format!("\"{}\"", "x".repeat(200 * 1024));
+    assert_eq!(post(address, INVOKE, &["X-Amz-Invocation-Type: Event"], event.as_bytes()).status, 202);
+    event
+}
+
+#[test]
+fn a_reader_of_failed_events_may_be_slow_and_gets_them_whole() {
+    let (path, reader) = unread("slowly-read");
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).dead_letters(&path).start().unwrap();
+    let event = post_large(emulator.listens().unwrap());
+    let mut peer = Peer::connect(emulator.runtime_api());
+    for _ in 0..3 {
+        let given = peer.next();
+        peer.fail(&given.id, br#"{"errorType":"E"}"#);
+    }
+    let mut lines = BufReader::new(reader).lines();
+    let mut letter = String::new();
+    thread::scope(|scope| {
+        // The emulator has other things to do before anybody reads.
+        let answer = scope.spawn(|| emulator.invoke_blocking(Event::new("2")).unwrap());
+        let given = peer.next();
+        peer.respond(&given.id, b"3");
+        assert_eq!(answer.join().unwrap().body, b"3");
+        letter = lines.next().unwrap().unwrap();
+    });
+    let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
+    assert_eq!(letter["requestPayload"].to_string(), event);
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn an_emulator_ends_and_names_failed_events_that_nobody_has_read() {
+    let (path, mut reader) = unread("never-read");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "0", "--dead-letter", path.to_str().unwrap(), "--", "false"]).env_remove("RUST_LOG");
+    let mut emulator = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(emulator.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
+    post_large(ready["listen"].as_str().unwrap().parse().unwrap());
+    // It is being written.
+    reader.read_exact(&mut [0]).unwrap();
+    kill_process(Pid::from_child(&emulator), Signal::TERM).unwrap();
+    let said = String::from_utf8(emulator.wait_with_output().unwrap().stderr).unwrap();
+    let expected = format!("1 event that has failed cannot be kept in {}: nobody has read it", path.display());
+    assert!(said.contains(&expected), "{said}");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn an_event_that_fails_is_tried_again_twice_and_then_kept() {
+    let path = std::env::temp_dir().join(format!("lambwire-dead-letters-{}", std::process::id()));
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).dead_letters(&path).start().unwrap();
+    let address = emulator.listens().unwrap();
+    let taken = post(address, INVOKE, &["X-Amz-Invocation-Type: Event"], b"{\"n\":1}");
+    let mut peer = Peer::connect(emulator.runtime_api());
+    let mut nonces = Vec::new();
+    for _ in 0..3 {
+        let given = peer.next();
+        assert_eq!(Some(given.id.as_str()), taken.header("x-amzn-RequestId"));
+        nonces.push(given.invocation_id);
+        peer.fail(&given.id, br#"{"errorType":"E"}"#);
+    }
+    nonces.dedup();
+    assert_eq!(nonces.len(), 3, "each try has a nonce of its own");
+    peer.ask_next();
+    let letter = loop {
+        if let Some(letter) = std::fs::read_to_string(&path).ok().filter(|text| text.ends_with('\n')) {
+            break letter;
+        }
+        thread::yield_now();
+    };
+    std::fs::remove_file(&path).unwrap();
+    let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
+    assert_eq!(letter["requestContext"]["approximateInvokeCount"], 3);
+    assert_eq!(letter["requestPayload"]["n"], 1);
+    assert_eq!(letter["responsePayload"]["errorType"], "E");
+}

@@ -153,6 +153,21 @@ pub(crate) fn region(command: &Command) -> String {
     named.unwrap_or_else(|| DEFAULT_REGION.to_owned())
 }
 
+/// The first Availability Zone of a region, in the form of its id: `use1-az1` in `us-east-1` (AWS RAM, "Availability Zone IDs").
+pub(crate) fn zone_id(region: &str) -> String {
+    let (area, rest) = region.split_once('-').unwrap_or((region, ""));
+    let short = |part: &str| match part {
+        "northeast" => "ne".to_owned(),
+        "northwest" => "nw".to_owned(),
+        "southeast" => "se".to_owned(),
+        "southwest" => "sw".to_owned(),
+        // North, south, east, west, central, the gov of us-gov-west-1, and the number.
+        part => part.chars().take(1).collect(),
+    };
+    let rest: String = rest.split('-').map(short).collect();
+    format!("{area}{rest}-az1")
+}
+
 /// What is set for `command` under `key`, if it is a text and not empty.
 fn own(command: &Command, key: &str) -> Option<String> {
     let (_, value) = command.get_envs().find(|(name, _)| *name == key)?;
@@ -201,6 +216,21 @@ mod tests {
             })
             .collect();
         move |key| set.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.clone())
+    }
+
+    #[test]
+    fn a_zone_is_one_of_the_region() {
+        for (region, expected) in [
+            ("us-east-1", "use1-az1"),
+            ("eu-west-1", "euw1-az1"),
+            ("eu-central-1", "euc1-az1"),
+            ("ap-southeast-2", "apse2-az1"),
+            ("ap-northeast-1", "apne1-az1"),
+            ("us-gov-west-1", "usgw1-az1"),
+            ("odd", "odd-az1"),
+        ] {
+            assert_eq!(zone_id(region), expected);
+        }
     }
 
     #[test]

@@ -73,8 +73,8 @@ impl Emulator {
         let usual_init = if self.start.is_snap { limits::SNAPSHOT_INIT_TIMEOUT } else { limits::DEFAULT_INIT_TIMEOUT };
         let (lines, are_lines_open) = watch::channel(!self.is_held);
         let has_exports = self.command.is_none() && (self.is_announced || self.is_held);
+        let region = function::region(&command);
         let parts = Parts {
-            region: function::region(&command),
             settings: Settings {
                 capacity: self.function.concurrency.map_or(Capacity::One, Capacity::Many),
                 start: self.start,
@@ -86,11 +86,13 @@ impl Emulator {
                 end_grace: self.end_grace,
                 registration: registration(&self.function, &command),
                 metadata_token: self.function.metadata_token.clone(),
+                zone_id: function::zone_id(&region),
                 memory_mb: self.function.memory_mb,
                 printer: Printer::new(self.console, self.log_format, mark, are_lines_open),
                 dead_letters,
                 feed,
             },
+            region,
             environments: if self.command.is_some() { self.environments } else { 1 },
             command: self.command,
             function: self.function,

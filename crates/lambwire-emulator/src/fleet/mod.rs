@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) memory_mb: u32,
     pub(crate) registration: Registration,
     pub(crate) metadata_token: String,
+    /// The Availability Zone in which the function runs.
+    pub(crate) zone_id: String,
     pub(crate) printer: Printer,
     /// What the page shows.
     pub(crate) feed: Arc<Feed>,

@@ -86,7 +86,7 @@ pub(super) async fn metadata(connection: &mut Connection, member: &Member, autho
         return connection.reply(&Reply::Rejected { status: 401 }, b"Unauthorized").await;
     }
     let headers = [Header { name: "Cache-Control", value: b"private, max-age=43200, immutable" }];
-    connection.reply(&Reply::Other { headers: &headers }, br#"{"AvailabilityZoneID":"use1-az1"}"#).await
+    connection.reply(&Reply::Other { headers: &headers }, member.place_of_execution().as_bytes()).await
 }
 
 /// What an extension sends; `None` if it has been refused for its size.

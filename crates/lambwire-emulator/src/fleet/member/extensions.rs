@@ -79,6 +79,11 @@ impl Member {
         authorization.strip_prefix(b"Bearer ") == Some(self.settings.metadata_token.as_bytes())
     }
 
+    /// What the function learns of that.
+    pub(crate) fn place_of_execution(&self) -> String {
+        json::object(&[("AvailabilityZoneID", &self.settings.zone_id)])
+    }
+
     /// An extension wants to hear what happens.
     pub(crate) async fn subscribe(&self, id: &[u8], body: &[u8]) -> Result<(), Unsubscribed> {
         let extension = self.environment.borrow_mut().extensions.name(id).map_err(Unsubscribed::Refused)?;

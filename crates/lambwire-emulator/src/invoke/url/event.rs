@@ -12,13 +12,14 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use super::UrlFormat;
+use super::pairs::{Pairs, all, joined, last, raw_parameters, title_case};
 use crate::arn;
 use crate::event::new_id;
 use crate::telemetry;
 
-/// The event for a request, as JSON.
-pub(super) fn event(format: UrlFormat, head: &Parts, body: &[u8], caller: IpAddr) -> Vec<u8> {
-    let request = Request { format, head, body, caller };
+/// The event for a request, as JSON, of a function in this region.
+pub(super) fn event(format: UrlFormat, head: &Parts, body: &[u8], caller: IpAddr, region: &str) -> Vec<u8> {
+    let request = Request { format, head, body, caller, region };
     let event = match format {
         UrlFormat::V2 => request.v2(),
         UrlFormat::V1 => request.v1(),
@@ -32,9 +33,8 @@ struct Request<'r> {
     head: &'r Parts,
     body: &'r [u8],
     caller: IpAddr,
+    region: &'r str,
 }
-
-type Pairs = Vec<(String, String)>;
 
 impl Request<'_> {
     /// Function URLs, and HTTP APIs with payload format 2.0.
@@ -143,7 +143,7 @@ impl Request<'_> {
     /// Load balancers, which decode no parameters.
     fn alb(&self) -> Value {
         json!({
-            "requestContext": { "elb": { "targetGroupArn": TARGET_GROUP } },
+            "requestContext": { "elb": { "targetGroupArn": self.target_group() } },
             "httpMethod": self.head.method.as_str(),
             "path": self.head.uri.path(),
             "queryStringParameters": last(&raw_parameters(self.query())),
@@ -204,57 +204,12 @@ impl Request<'_> {
     fn text(&self) -> String {
         if self.is_encoded() { BASE64_STANDARD.encode(self.body) } else { lossy(self.body) }
     }
-}
 
-/// Where load balancers find functions.
-const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:012345678912:targetgroup/function/0123456789abcdef";
-
-fn raw_parameters(query: &str) -> Pairs {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (name.to_owned(), value.to_owned())
-        })
-        .collect()
-}
-
-/// Values of the same name, joined.
-fn joined(pairs: impl IntoIterator<Item = (String, String)>) -> Map<String, Value> {
-    let mut joined: Map<String, Value> = Map::new();
-    for (name, value) in pairs {
-        let value = match joined.get(&name).and_then(Value::as_str) {
-            Some(before) => format!("{before},{value}"),
-            None => value,
-        };
-        joined.insert(name, value.into());
+    /// Where load balancers find the function.
+    fn target_group(&self) -> String {
+        let (region, account) = (self.region, arn::ACCOUNT);
+        format!("arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/function/0123456789abcdef")
     }
-    joined
-}
-
-/// The name of a header as most clients send it, where API Gateway has it as it came: hyper hands it over in small letters alone.
-fn title_case(name: &str) -> String {
-    let mut is_first = true;
-    let cased = name.chars().map(|letter| {
-        let was_first = std::mem::replace(&mut is_first, letter == '-');
-        if was_first { letter.to_ascii_uppercase() } else { letter }
-    });
-    cased.collect()
-}
-
-/// The last value of each name.
-fn last(pairs: &Pairs) -> Map<String, Value> {
-    pairs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect()
-}
-
-/// All values of each name.
-fn all(pairs: &Pairs) -> Map<String, Value> {
-    let mut all = Map::new();
-    for (name, value) in pairs {
-        let values = all.entry(name).or_insert_with(|| Value::Array(Vec::new()));
-        values.as_array_mut().into_iter().for_each(|values| values.push(value.as_str().into()));
-    }
-    all
 }
 
 /// Whether a body of this media type is handed over as text.
@@ -290,7 +245,7 @@ mod tests {
 
     fn made(format: UrlFormat, request: hyper::http::request::Builder, body: &[u8]) -> Value {
         let (head, ()) = request.body(()).unwrap().into_parts();
-        serde_json::from_slice(&event(format, &head, body, [127, 0, 0, 1].into())).unwrap()
+        serde_json::from_slice(&event(format, &head, body, [127, 0, 0, 1].into(), "eu-west-1")).unwrap()
     }
 
     fn request() -> hyper::http::request::Builder {
@@ -359,7 +314,11 @@ mod tests {
         let event = made(UrlFormat::Alb, request(), b"hi");
         assert_eq!(event["queryStringParameters"], json!({ "x": "2", "y": "%2B", "z": "" }));
         assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("hi"), &json!(false)));
-        assert!(event["requestContext"]["elb"]["targetGroupArn"].is_string());
+        let target_group = event["requestContext"]["elb"]["targetGroupArn"].as_str().unwrap();
+        assert!(
+            target_group.starts_with("arn:aws:elasticloadbalancing:eu-west-1:012345678912:targetgroup/"),
+            "{target_group}"
+        );
         assert_eq!(event["version"], Value::Null);
     }
 

@@ -14,6 +14,7 @@ use crate::queue::now_ms;
 
 mod cors;
 mod event;
+mod pairs;
 mod response;
 mod stream;
 
@@ -55,7 +56,7 @@ pub(super) async fn answer(
     }
     let body = body.collect().await?;
     let trace_id = traced(&mut head.headers);
-    let event = Event::new(event::event(*format, &head, &body, caller)).trace_id(trace_id);
+    let event = Event::new(event::event(*format, &head, &body, caller, service.callers.region())).trace_id(trace_id);
     let refused = |error| Exception::new(error, service.callers.is_reserved());
     let mut reply = if *is_streaming {
         let (job, response) = service.callers.streaming_job(event).map_err(refused)?;

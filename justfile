@@ -22,6 +22,7 @@ fmt:
 clippy:
     cargo clippy --workspace --all-targets -- -D warnings
     LAMBWIRE_PACKED={{justfile()}} cargo clippy --quiet -p tiny --features packed -- -D warnings
+    cargo clippy --quiet -p lambwire-emulator --no-default-features -- -D warnings
 
 # Every test that needs nothing but cargo
 test:

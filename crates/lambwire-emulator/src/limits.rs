@@ -29,7 +29,7 @@ pub const STREAM_BYTES: u64 = 200 * 1024 * 1024;
 /// "Asynchronous invocation").
 pub const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 
-/// Most bytes of events that have failed and wait to be written to a pipe; those that come while there are more are dropped.
+/// Most bytes of events that have failed and wait to be written to a file or a pipe; one that would make them more is dropped.
 /// Ours: some ten of the largest events.
 pub const DEAD_LETTER_BACKLOG_BYTES: usize = 64 * 1024 * 1024;
 

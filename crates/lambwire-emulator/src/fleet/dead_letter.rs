@@ -66,20 +66,16 @@ impl DeadLetters {
     fn keep(&self, id: &Arc<str>, line: String) -> Result<(), String> {
         let letter = Letter { id: Arc::clone(id), mark: self.mark.clone(), line };
         let mut backlogs = backlogs();
-        let Some(backlog) = backlogs.get_mut(&self.file) else {
-            let file = self.file;
-            let thread = thread::Builder::new().name("lambwire-letters".to_owned());
-            // It waits for the lock.
-            thread.spawn(move || write_all(file)).map_err(|error| error.to_string())?;
-            let mut backlog = Backlog { path: self.path.clone(), letters: VecDeque::new(), count: 0, bytes: 0 };
-            backlog.push(letter);
-            backlogs.insert(file, backlog);
-            return Ok(());
-        };
-        if backlog.bytes > limits::DEAD_LETTER_BACKLOG_BYTES {
-            return Err("its reader is too slow".to_owned());
+        if let Some(backlog) = backlogs.get_mut(&self.file) {
+            return backlog.push(letter);
         }
-        backlog.push(letter);
+        let mut backlog = Backlog::new(self.path.clone());
+        backlog.push(letter)?;
+        let file = self.file;
+        let thread = thread::Builder::new().name("lambwire-letters".to_owned());
+        // It waits for the lock.
+        thread.spawn(move || write_all(file)).map_err(|error| error.to_string())?;
+        backlogs.insert(file, backlog);
         Ok(())
     }
 
@@ -109,10 +105,20 @@ fn flush_those(patience: Duration, is_meant: impl Fn(Identity) -> bool) -> bool 
 }
 
 impl Backlog {
-    fn push(&mut self, letter: Letter) {
+    fn new(path: PathBuf) -> Self {
+        Self { path, letters: VecDeque::new(), count: 0, bytes: 0 }
+    }
+
+    /// Takes a letter, unless more would wait then than may.
+    fn push(&mut self, letter: Letter) -> Result<(), String> {
+        let (bytes, limit) = (self.bytes + letter.line.len(), limits::DEAD_LETTER_BACKLOG_BYTES);
+        if bytes > limit {
+            return Err(format!("{bytes} bytes would wait to be written, limit is {limit}"));
+        }
         self.count += 1;
-        self.bytes += letter.line.len();
+        self.bytes = bytes;
         self.letters.push_back(letter);
+        Ok(())
     }
 }
 
@@ -182,4 +188,25 @@ fn letter(invocation: &Invocation, tries: usize, answer: &Answer) -> Value {
 /// JSON as it is, and all else as text.
 fn payload(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_much_waits_as_the_limit_and_no_byte_more() {
+        let limit = limits::DEAD_LETTER_BACKLOG_BYTES;
+        for (len, expected) in [
+            (1, Ok(())),
+            (2, Ok(())),
+            (3, Err("67108865 bytes would wait to be written, limit is 67108864".to_owned())),
+        ] {
+            let mut backlog = Backlog { bytes: limit - 2, ..Backlog::new(PathBuf::new()) };
+            let taken = backlog.push(Letter { id: "id".into(), mark: None, line: "x".repeat(len) });
+            assert_eq!(taken, expected, "{len}");
+            let (count, bytes) = if taken.is_ok() { (1, limit - 2 + len) } else { (0, limit - 2) };
+            assert_eq!((backlog.count, backlog.letters.len(), backlog.bytes), (count, count, bytes));
+        }
+    }
 }

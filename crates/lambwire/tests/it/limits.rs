@@ -1,11 +1,11 @@
 //! Every bound, at its value, one below and one above.
 
 use lambwire::limits::{
-    ERROR_BYTES, ERROR_TYPE_BYTES, HEADERS, INTERIM_REPLIES, PAYLOAD_BYTES, REPLY_HEAD_BYTES, REQUEST_HEAD_BYTES,
-    STREAM_ERROR_BYTES, TRAILERS_BYTES, XRAY_CAUSE_BYTES,
+    ERROR_BYTES, ERROR_TYPE_BYTES, EXCERPT_BYTES, HEADERS, INTERIM_REPLIES, PAYLOAD_BYTES, REPLY_HEAD_BYTES,
+    REQUEST_HEAD_BYTES, STREAM_ERROR_BYTES, TRAILERS_BYTES, XRAY_CAUSE_BYTES,
 };
 use lambwire::{
-    Body, Client, Context, ErrorHeaders, Field, InvocationId, Mode, ReceiveError, Reply, Request, RequestId,
+    Body, Client, Context, ErrorHeaders, Excerpt, Field, InvocationId, Mode, ReceiveError, Reply, Request, RequestId,
     RequestKind, SendError, Server,
 };
 
@@ -206,6 +206,15 @@ fn a_cause_at_the_limit_is_sent_and_one_byte_more_is_left_out() {
         let heard = hear(&Accepting::default(), &out[..sent], [sent]);
         let xray_cause = headers.xray_cause.filter(|_| len <= XRAY_CAUSE_BYTES);
         assert_eq!(heard.messages[0].head, Request::InitError(ErrorHeaders { xray_cause, ..headers }));
+    }
+}
+
+#[test]
+fn a_body_at_the_limit_is_shown_whole_and_one_byte_more_is_not() {
+    for len in around(EXCERPT_BYTES) {
+        let beginning = "x".repeat(len.min(EXCERPT_BYTES));
+        let rest = if len > EXCERPT_BYTES { format!("... ({len} bytes)") } else { String::new() };
+        assert_eq!(format!("{:?}", Excerpt(&vec![b'x'; len])), format!("\"{beginning}\"{rest}"));
     }
 }
 

@@ -381,14 +381,21 @@ pub(crate) fn kill_children() {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Child;
+
     use super::*;
 
     const MINE: &str = "lambwire-test";
 
-    fn sleeper(mark: Option<&str>) -> (std::process::Child, Pid) {
-        let mut command = std::process::Command::new("sleep");
-        command.arg("300").env_clear().envs(mark.map(|mark| (MARK, mark)));
-        let child = command.spawn().expect("sleep");
+    /// A program that runs: before it has done anything, the kernel may not show its environment yet.
+    fn running_program(mark: Option<&str>) -> (Child, Pid) {
+        let mut command = Command::new("cat");
+        command.env_clear().envs(mark.map(|mark| (MARK, mark)));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cat");
+        child.stdin.as_mut().expect("a pipe").write_all(b"x").expect("a reader");
+        child.stdout.as_mut().expect("a pipe").read_exact(&mut [0]).expect("what was written");
         let pid = Pid::from_child(&child);
         (child, pid)
     }
@@ -402,7 +409,7 @@ mod tests {
         for (mark, is_found, may_be_more) in
             [(Some(MINE), true, false), (Some("other"), false, false), (None, false, true)]
         {
-            let (mut child, pid) = sleeper(mark);
+            let (mut child, pid) = running_program(mark);
             let marked = marked(vec![pid], is_mine);
             assert_eq!((marked.found.contains(&pid), marked.may_be_more), (is_found, may_be_more), "{mark:?}");
             child.kill().unwrap();
@@ -412,7 +419,7 @@ mod tests {
 
     #[test]
     fn a_process_that_is_just_starting_a_program_is_killed_when_it_shows_its_mark() {
-        let (mut child, pid) = sleeper(Some(MINE));
+        let (mut child, pid) = running_program(Some(MINE));
         let mut rounds = 0;
         hunt(|| {
             rounds += 1;
@@ -423,6 +430,6 @@ mod tests {
             }
         });
         assert_eq!(rounds, STARTING_HUNTS + 1);
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap()), Some(9));
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
     }
 }

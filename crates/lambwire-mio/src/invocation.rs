@@ -46,6 +46,12 @@ impl<'r, 'b> Invocation<'r, 'b> {
     ///     invocation.respond(event)
     /// }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], which is about this invocation alone unless it [is fatal](Error::is_fatal). It is [`Error::Send`] for a
+    /// response that is too large, or whose media type fits no header: the invocation has then been answered with an error
+    /// that says so. Pieces that fail are no error here: they end the response as [`Stream::fail`] does.
     pub fn respond<'e>(self, response: impl Into<Response<'e>>) -> Result<(), Error> {
         let Response { content_type, body } = response.into();
         match body {
@@ -57,8 +63,12 @@ impl<'r, 'b> Invocation<'r, 'b> {
         }
     }
 
-    /// Answers with an error: `&Failure::from("why").report()`, say. A report that is longer than Lambda takes is shortened: first its stack trace goes, then the end
-    /// of its message.
+    /// Answers with an error: `&Failure::from("why").report()`, say. A report that is longer than Lambda takes is shortened:
+    /// first its stack trace goes, then the end of its message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], which is about this invocation alone unless it [is fatal](Error::is_fatal).
     pub fn fail(self, report: &ErrorReport<'_>) -> Result<(), Error> {
         let Runtime { conversation, socket, .. } = self.runtime;
         send(socket, conversation.fail(&self.context, report, self.pipelining))

@@ -38,12 +38,7 @@ fn plays_an_extension_that_fails_when_asked() {
     }
     let id = format!("Lambda-Extension-Identifier: {}", registered.header("lambda-extension-identifier").unwrap());
     if ends == "init-error" {
-        let said = wire.exchange(format!(
-            "POST /2020-01-01/extension/init/error HTTP/1.1\r\nHost: x\r\n{id}\r\n\
-             Lambda-Extension-Function-Error-Type: Extension.Nope\r\nContent-Length: 0\r\n\r\n"
-        ));
-        assert_eq!(said.status, 202);
-        exit(1);
+        report(&mut wire, &id, "init/error", "Extension.Nope");
     }
     let waits = env::var(WAITS).unwrap();
     fs::write(format!("{waits}-registered"), "").unwrap();
@@ -52,14 +47,19 @@ fn plays_an_extension_that_fails_when_asked() {
         thread::yield_now();
     }
     if ends == "exit-error" {
-        let said = wire.exchange(format!(
-            "POST /2020-01-01/extension/exit/error HTTP/1.1\r\nHost: x\r\n{id}\r\n\
-             Lambda-Extension-Function-Error-Type: Extension.Late\r\nContent-Length: 0\r\n\r\n"
-        ));
-        assert_eq!(said.status, 202);
-        exit(1);
+        report(&mut wire, &id, "exit/error", "Extension.Late");
     }
     exit(7);
+}
+
+/// Reports an error, and ends.
+fn report(wire: &mut Wire, id: &str, path: &str, error_type: &str) -> ! {
+    let said = wire.exchange(format!(
+        "POST /2020-01-01/extension/{path} HTTP/1.1\r\nHost: x\r\n{id}\r\n\
+         Lambda-Extension-Function-Error-Type: {error_type}\r\nContent-Length: 0\r\n\r\n"
+    ));
+    assert_eq!(said.status, 202);
+    exit(1);
 }
 
 /// Extensions in files of a directory.

@@ -40,10 +40,11 @@ BEGINNINGS = {
     "closed descriptors": "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-",
     "standard input": "exec </dev/zero",
     "locale": "LC_ALL=C LANG=C LC_CTYPE=C; export LC_ALL LANG LC_CTYPE",
-    "limits": "ulimit -c 0; ulimit -n 32",
+    "limits": "ulimit -c 0; ulimit -n 20",
     "prompts": "PS1='$(echo hostile)' PS4='$(echo hostile >&2)' ENV=/none BASH_ENV=/none; export ENV BASH_ENV",
     "variables": "HOME= ; unset HOME; OPTIND=7; PPID2=1; TMPDIR=/none; export TMPDIR; LINES=1",
     "background": "sleep 60 &",
+    "jobs": "set -m",
     "status": "false",
     "no variables": "unset LAMBWIRE_FILE LAMBWIRE_FUNCTION RANDOM",
 }
@@ -60,10 +61,15 @@ ZSH_BEGINNINGS = {
     "trap on errors": "trap 'exit 3' ZERR; exec 0<&-",
     "function for a trap on errors": "TRAPZERR() { exit 3; }",
     "other syntax": "setopt KSH_ARRAYS SH_WORD_SPLIT NULL_GLOB EXTENDED_GLOB CSH_NULLCMD WARN_CREATE_GLOBAL; unsetopt MULTIBYTE MULTIOS",
+    "emulation": "emulate -R csh",
+    "functions that the worker calls": "enable() { echo hostile; }; emulate() { echo hostile; }; trap() { echo hostile; }; exec 9>&-",
+    "disabled": "disable read print test command exec exit export unalias trap emulate",
     "aliases of zsh": "alias -g esac=false in=false; alias -s sh=false",
 }
 BASH_BEGINNINGS = {
     "exec": "exec() { echo hostile; }; eval() { echo hostile; }; trap() { echo hostile; }; exit() { echo hostile; }",
+    "unset": "unset() { echo hostile; }",
+    "disabled": "enable -n read test command exec exit export unalias trap",
     "shopt": "shopt -s lastpipe extglob nullglob failglob nocasematch inherit_errexit expand_aliases; set -o posix",
     "errtrace": "set -o errtrace -o functrace; trap 'echo hostile' DEBUG; trap 'echo hostile >&2' ERR; trap - DEBUG",
     "exported": "head() { echo hostile; }; export -f head; sed() { echo hostile; }; export -f sed",
@@ -135,6 +141,10 @@ def faults(root):
                 seen = {"1": ("text", b"yes")}.get(event, ("error", b'"errorType":"Function.ExitStatus"'))
                 kind, body = running.invoke(event)
                 check(f"{beginning}: {body}", (kind, seen[1] in body), (seen[0], True))
+        passed += 1
+    for beginning in (":", "setopt EXTENDED_GLOB", "emulate sh") if root.name == "zsh" else ():
+        with root.serve(f"{beginning}\nhandler() {{ unexported=1; false; env | grep -c unexported; :; }}\n") as running:
+            check(f"{beginning}: no options but its own", (running.invoke("1"), running.logged()), (("text", b"0"), ""))
         passed += 1
     with root.serve(f"set -eu\nhandler() {{ [ \"$1\" = 1 ] && false; echo \"$NONE\"; }}\n") as running:
         check("strict in the handler", [running.invoke(event)[0] for event in ("1", "2")], ["error", "error"])

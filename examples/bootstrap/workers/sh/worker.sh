@@ -29,10 +29,14 @@ lambwire_nul=$(printf '\377')
 # In a subshell: undoes what the script may have changed that matters to this file. The variable has bash prefer its own
 # `unset` to a function of that name, and ksh makes no process of a subshell before it is asked for a limit.
 lambwire_clean() {
-    case ${ZSH_VERSION-} in ?*) emulate -R zsh && trap - ZERR DEBUG ;; esac
     case $lambwire_readonly in *POSIXLY_CORRECT*) ;; *) POSIXLY_CORRECT=1 ;; esac
     case ${KSH_VERSION-} in *93*) ulimit -t unlimited 2>&- ;; esac
-    unset -f read printf print test head sed tr wc cat date command exec exit export unalias 2>&-
+    # Neither a trap on errors nor `set -e` is to hear that there are none of these.
+    unset -f read printf print test head sed tr wc cat date command exec exit export unalias enable emulate trap 2>&- || lambwire_part=
+    case ${BASH_VERSION-}${ZSH_VERSION-} in
+    ?*) enable read printf print test command exec exit export unalias emulate trap 2>&- || lambwire_part= ;;
+    esac
+    case ${ZSH_VERSION-} in ?*) emulate -R zsh && trap - ZERR DEBUG ;; esac
     unalias -a 2>&-
     case $lambwire_readonly in *IFS*) ;; *) IFS=' ' ;; esac
     case $lambwire_readonly in *PATH*) ;; *) PATH=$lambwire_path ;; esac
@@ -273,13 +277,14 @@ lambwire_call() {
     *_X_AMZN_TRACE_ID*/*) ;;
     */=*) _X_AMZN_TRACE_ID=${lambwire_trace#?} && export _X_AMZN_TRACE_ID ;;
     *) unset _X_AMZN_TRACE_ID ;;
-    esac
+    esac >&2
     case $lambwire_flags in *e*) set -e ;; esac
     case $lambwire_flags in *u*) set -u ;; esac
     case $lambwire_flags in *a*) set -a ;; esac
     case $lambwire_flags in *v*) set -v ;; esac
     case $lambwire_flags in *x*) set -x ;; esac
-    case $lambwire_flags in *errreturn*) setopt errreturn ;; esac
+    case $lambwire_flags in *=*) setopt errreturn ;; esac
+    case $lambwire_flags in *:*) setopt globassign ;; esac
     "$lambwire_function" "$lambwire_event" "$lambwire_context"
     # If this were the call, zsh would wait for the jobs in the background.
     return "$?"
@@ -409,6 +414,12 @@ lambwire_flags=$-
 lambwire_hint() { :; }
 # From here on there may be aliases, which nothing in quotation marks is.
 "set" +aeuvx
-case ${ZSH_VERSION-} in ?*) lambwire_flags=$lambwire_flags$("setopt") && "unsetopt" errreturn ;; esac
+# Two options of zsh's that have no letter, and would change what assignments and functions here do.
+case ${ZSH_VERSION-} in
+?*)
+    [[ -o errreturn ]] && lambwire_flags=$lambwire_flags= && "unsetopt" errreturn
+    [[ -o globassign ]] && lambwire_flags=$lambwire_flags: && "unsetopt" globassign
+    ;;
+esac
 "lambwire_find_readonly"
 "lambwire_serve" 0

@@ -61,10 +61,12 @@ PIECES = {
     f"my $w = $_[0]->('{WRITTEN}'); $w->close; $w->write('late')": [("error", b"already closed")],
     "my $w = $_[0]->('text/plain; charset=utf-8'); $w->write('a'); next": [("chunk", b"a"), ("error", b"next, last or redo")],
 }  # fmt: skip
+SIGNATURES = "use feature 'signatures'; no warnings; "
 # Files, and the function that is asked for, and its answer.
 FOUND = {
     ("sub handler { 'named' }", "handler"): "named", ("package A::B; sub c { 'package' } 1;", "A::B.c"): "package",
     ("package A::B; sub c { 'dots' } 1;", "A.B.c"): "dots", ("sub { 'returned' }", "handler"): "returned",
+    (SIGNATURES + "sub handler ($event) { 'of the event' }", "handler"): "of the event", (SIGNATURES + "sub () { 'of none' }", "handler"): "of none",
     ("sub handler { 'named' } sub { 'returned' }", "handler"): "named", ("use lib 'lib'; sub handler { __PACKAGE__ } 0;", "handler"): "main",
     ("$, = ' '; $\\ = \"\\n\"; $/ = undef; sub handler { 'separated' } 1;", "handler"): "separated",
 }  # fmt: skip
@@ -203,6 +205,10 @@ sub handler { inner() } 1;"""
     with root.serve("use Hash::Util; $ENV{_X_AMZN_TRACE_ID} = 'x'; Hash::Util::lock_hash(%ENV); sub handler { return $_[0] } 1;") as running:
         for trace in (None, "Root=1"):
             check("a locked environment", running.invoke("1", trace_id=trace), ("result", b"1"))
+    # A signature that the handler itself does not keep to is an error, and nothing is called again.
+    with root.serve(SIGNATURES + "my $n; sub f ($x) {} sub handler ($event, $context) { $n++ ? $n : f(1, 2) } 1;") as running:
+        kind, body = running.invoke("1")
+        check("signature", (kind, "main::f" in body.decode(), running.invoke("1")), ("error", True, ("result", b"2")))
     # The stack is that of this error, and of no other.
     with root.serve("sub handler { eval { die 'one' }; local $SIG{__DIE__} = sub { }; die \"two at /x.pl line 7.\\n\" } 1;") as running:
         running.invoke("{}")

@@ -75,7 +75,7 @@ end
 }
 CAREFUL_TYPESCRIPT = """import process from "node:process";
 process.on("SIGTERM", () => { console.log("closing"); setTimeout(() => console.log("closed"), 100); });
-export const handler = (event: unknown) => event;
+export default { handler: (event: unknown) => event };
 """
 # Says goodbye at SIGTERM by its language's habit, and takes a while for it. R has none.
 CAREFUL = {
@@ -126,6 +126,24 @@ proc handler {event context} { catch { close stdout; close stderr }; catch { ren
 end
 """,
 }
+# What handlers do, when their event is 1, that is no answer of theirs or might end the worker, and what is answered.
+LEAVING = {
+    "tcl": ("package require Tclx\nproc handler {event context} { if {$event eq 1} { %s }; return $event }", {
+        "if {[fork] == 0} { return child }; after 300; return parent": ("text", "parent"),
+    }),
+    "guile": ("(define (handler event context) (if (equal? event \"1\") %s event))", {
+        '(if (zero? (primitive-fork)) "child" (begin (usleep 300000) "parent"))': ("text", "parent"),
+    }),
+    "r": ("handler <- function(event, context) { if (identical(event, 1L)) { %s }; event }", {
+        "if (inherits(parallel:::mcfork(), 'masterProcess')) return('child'); Sys.sleep(.3); return('parent')": ("result", '"parent"'),
+        "closeAllConnections()": ("result", "1"), "invokeRestart('abort')": ("error", "'abort'"),
+        "stop(structure(class = c('interrupt', 'condition'), list(message = 'x')))": ("error", '"x"'),
+    }),
+    "elixir": ("defmodule App do\n  def handler(event, _) do\n    if event == \"1\", do: %s, else: event\n  end\nend\n", {
+        'Task.await(Task.async(fn -> raise "inner" end))': ("error", '"RuntimeError","errorMessage":"inner"'),
+        "Process.exit(self(), :kill)": ("error", ":killed"), "(spawn_link(fn -> exit(:bad) end); Process.sleep(60_000))": ("error", ":bad"),
+    }),
+}  # fmt: skip
 # Files that also run by themselves, as is usual in their languages: what is printed then is printed by nobody here.
 DIRECTLY = {
     "bun": "if (import.meta.main || Bun.main === import.meta.path) console.log('run'); export const handler = () => 1;",
@@ -238,6 +256,18 @@ def pipes(language, root):
                 kind, body = running.invoke("1")
                 message = json.loads(body)["errorMessage"]
                 check(f"{language}: {raised}: {message}", (kind, part in message), ("error", True))
+    form, leaving = LEAVING.get(language, ("", {}))
+    for does, (kind, part) in leaving.items():
+        with start(form % does) as running:
+            running.ready()
+            seen, body = running.invoke("1")
+            check(f"{language}: {does}: {body}", (seen, part in body.decode()), (kind, True))
+            check(f"{language}: after {does}", value(running.invoke("2")), 2)
+    with start(HANDLERS[language]) as running:
+        running.ready()
+        for event in (b'"\xff"', b'"a\0b"'):
+            running.invoke(event)
+            check(f"{language}: after {event}", value(running.invoke("2")), 2)
     for is_signalled in (True, False) if language in CAREFUL else ():
         with start(CAREFUL[language]) as running:
             check(f"{language}: SIGTERM is wanted", running.ready(), {"sigterm": True})

@@ -106,17 +106,29 @@ defmodule Lambwire do
 
   defp serve(pipes, {module, function}, id, context, event) do
     trace(context)
+    main = self()
 
-    task =
-      Task.async(fn ->
-        try do
-          {"text", IO.iodata_to_binary(apply(module, function, [event, context]))}
-        catch
-          kind, value -> {"error", report_of(kind, value, __STACKTRACE__)}
-        end
+    # It is not linked to this one, which would end with it when a process ends that the handler is linked to.
+    {pid, monitor} =
+      spawn_monitor(fn ->
+        answer =
+          try do
+            {"text", IO.iodata_to_binary(apply(module, function, [event, context]))}
+          catch
+            kind, value -> {"error", report_of(kind, value, __STACKTRACE__)}
+          end
+
+        send(main, {:answer, self(), answer})
       end)
 
-    {kind, body} = Task.await(task, :infinity)
+    {kind, body} =
+      receive do
+        {:answer, ^pid, answer} -> answer
+        {:DOWN, ^monitor, _, _, {%{__exception__: true} = error, stack}} -> {"error", report_of(:error, error, stack)}
+        {:DOWN, ^monitor, _, _, reason} -> {"error", report_of(:exit, reason, [])}
+      end
+
+    Process.demonitor(monitor, [:flush])
     write_frame(pipes, kind, id, body)
   end
 

@@ -26,13 +26,13 @@
   (let ((bytes (if (zero? count) (make-bytevector 0) (get-bytevector-n events count))))
     (if (eof-object? bytes) (make-bytevector 0) bytes)))
 
-;; Kind, id, context and body of the next frame; #f at the end.
+;; Kind, id, and the bytes of context and body of the next frame; #f at the end.
 (define (receive-frame)
   (let ((head (read-line events)))
     (and (string? head)
          (let* ((words (string-split head #\space))
-                (context (utf8->string (read-bytes (string->number (third words)))))
-                (body (utf8->string (read-bytes (string->number (fourth words))))))
+                (context (read-bytes (string->number (third words))))
+                (body (read-bytes (string->number (fourth words)))))
            (list (first words) (second words) context body)))))
 
 (define (write-frame kind id text)
@@ -110,13 +110,17 @@
         ((or (number? result) (symbol? result)) (format #f "~a" result))
         (else (error "a handler returns text, a number, a symbol or a boolean, not" result))))
 
-(define (serve handler id context event)
+(define (answer-of handler context event)
   (set-trace context)
+  (text-of ((variable-ref handler) event context)))
+
+;; Context and event are bytes here: they may be no text, which is an error of this event.
+(define (serve handler id context event)
   (let ((answer (with-exception-handler
                   (lambda (error)
                     (when (and (exception? error) (eq? (exception-kind error) 'quit)) (apply exit (exception-args error)))
                     (cons "error" (report-of error)))
-                  (lambda () (cons "text" (text-of ((variable-ref handler) event context))))
+                  (lambda () (cons "text" (answer-of handler (utf8->string context) (utf8->string event))))
                   #:unwind? #t)))
     ;; The handler may have closed it.
     (false-if-exception (force-output (current-output-port)))

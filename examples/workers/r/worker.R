@@ -4,9 +4,15 @@
 # is that value. Functions are called in an environment that holds nothing but what the file defines.
 
 local({
-  path <- function(name) paste0("/proc/self/fd/", Sys.getenv(paste0("LAMBWIRE_", name, "_FD")))
-  events <- file(path("EVENTS"), "rb", raw = TRUE)
-  answers <- file(path("ANSWERS"), "wb", raw = TRUE)
+  paths <- paste0("/proc/self/fd/", Sys.getenv(c("LAMBWIRE_EVENTS_FD", "LAMBWIRE_ANSWERS_FD")))
+  # A handler may close all connections. Nothing of what is read waits in them.
+  open_pipes <- function() {
+    is_open <- function(connection) tryCatch(isOpen(connection), error = function(error) FALSE)
+    if (!is_open(events)) events <<- file(paths[1], "rb", raw = TRUE)
+    if (!is_open(answers)) answers <<- file(paths[2], "wb", raw = TRUE)
+  }
+  events <- answers <- NULL
+  open_pipes()
   file_name <- Sys.getenv("LAMBWIRE_FILE")
   name <- Sys.getenv("LAMBWIRE_FUNCTION")
   pid <- Sys.getpid()
@@ -14,21 +20,25 @@ local({
 
   # --- Context
 
-  context_of <- function(text) {
-    context <- jsonlite::fromJSON(text, simplifyVector = FALSE)
+  context_of <- function(bytes) {
+    context <- jsonlite::fromJSON(text_of(bytes), simplifyVector = FALSE)
     context$get_remaining_time_in_millis <- function() max(0, context$deadline_ms - as.numeric(Sys.time()) * 1000)
     context
   }
 
   # --- Frames
 
-  read_text <- function(length) {
+  read_bytes <- function(length) {
     bytes <- raw(0)
     while (length(bytes) < length) {
       piece <- readBin(events, "raw", length - length(bytes))
-      if (length(piece) == 0) return("")
+      if (length(piece) == 0) break
       bytes <- c(bytes, piece)
     }
+    bytes
+  }
+
+  text_of <- function(bytes) {
     text <- rawToChar(bytes)
     Encoding(text) <- "UTF-8"
     text
@@ -48,6 +58,7 @@ local({
   write_frame <- function(kind, id, text = "") {
     # A child that was forked by the handler, and has come out of it, has nothing to say.
     if (Sys.getpid() != pid) quit("no", 0, FALSE)
+    open_pipes()
     body <- charToRaw(enc2utf8(text))
     writeBin(c(charToRaw(sprintf("%s %s %d\n", kind, id, length(body))), body), answers)
     flush(answers)
@@ -84,14 +95,17 @@ local({
 
   # --- Invocations
 
+  # Context and event are bytes here: they may be no text, which is an error of this event. What a handler signals may be
+  # another condition than an error, and it may ask for the top level, where the loop would have ended.
   serve <- function(user, id, context, event) {
-    answer <- tryCatch({
+    failed <- function(error) list("error", report(error))
+    answer <- withRestarts(tryCatch({
       context <- context_of(context)
       if (is.null(context$trace_id)) Sys.unsetenv("_X_AMZN_TRACE_ID")
       else Sys.setenv("_X_AMZN_TRACE_ID" = context$trace_id)
-      event <- jsonlite::fromJSON(event, simplifyVector = FALSE)
+      event <- jsonlite::fromJSON(text_of(event), simplifyVector = FALSE)
       list("result", json(get(name, user, mode = "function")(event, context)))
-    }, error = function(error) list("error", report(error)))
+    }, error = failed, interrupt = failed), abort = function() failed(simpleError("the handler was left by the restart 'abort'")))
     write_frame(answer[[1]], id, answer[[2]])
   }
 
@@ -100,8 +114,8 @@ local({
   user <- load()
   write_frame("ready", "-")
   while (!is.null(head <- read_head())) {
-    context <- read_text(as.numeric(head[3]))
-    event <- read_text(as.numeric(head[4]))
+    context <- read_bytes(as.numeric(head[3]))
+    event <- read_bytes(as.numeric(head[4]))
     if (head[1] == "event") serve(user, head[2], context, event) else write_frame("done", "-")
   }
 })

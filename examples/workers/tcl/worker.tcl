@@ -6,7 +6,7 @@
 namespace eval lambwire {
     variable events [open /proc/self/fd/$env(LAMBWIRE_EVENTS_FD) rb]
     variable answers [open /proc/self/fd/$env(LAMBWIRE_ANSWERS_FD) wb]
-    variable file $env(LAMBWIRE_FILE) name $env(LAMBWIRE_FUNCTION)
+    variable file $env(LAMBWIRE_FILE) name $env(LAMBWIRE_FUNCTION) pid [pid]
     # Whether SIGTERM has come, and how long it may be on its way when events have ended, in milliseconds.
     variable is_signalled 0 signal_ms 500
     chan configure $events -buffersize 65536
@@ -26,6 +26,9 @@ proc lambwire::receive {} {
 
 proc lambwire::write_frame {kind id {text ""}} {
     variable answers
+    variable pid
+    # A child that was forked by the handler, with TclX, and has come out of it, has nothing to say.
+    if {[pid] != $pid} { exit 0 }
     set body [encoding convertto utf-8 $text]
     puts -nonewline $answers "$kind $id [string length $body]\n$body"
     flush $answers

@@ -104,7 +104,8 @@ function report(error: any, causes = CAUSES): object {
 async function load() {
   try {
     const module = await import(`file://${file}`);
-    const handler = name.split(".").reduce((found, part) => found?.[part], module);
+    const within = (exported: unknown) => name.split(".").reduce((found, part) => found?.[part], exported as any);
+    const handler = within(module) ?? within(module.default);
     if (typeof handler === "function") return handler;
     throw Object.assign(new Error(`no function ${name} in ${file}`), { name: "Runtime.HandlerNotFound", stack: "" });
   } catch (error) {

@@ -25,6 +25,9 @@ pub const TIMED_OUT: usize = 1000;
 /// Largest streamed response, in bytes: 200 MiB (AWS, "Response streaming", says 200 MB).
 pub const STREAM_BYTES: u64 = 200 * 1024 * 1024;
 
+/// Largest event whose answer nobody waits for, in bytes: 1 MiB (AWS, "Lambda quotas", says 1 MB).
+pub const ASYNCHRONOUS_BYTES: u64 = 1024 * 1024;
+
 /// How long an event that has failed waits for its second and its third try: a sixtieth of what it does on AWS (guide,
 /// "Asynchronous invocation").
 pub const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];

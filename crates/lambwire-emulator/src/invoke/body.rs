@@ -61,7 +61,7 @@ impl RequestBody {
     async fn piece(&mut self) -> Result<Option<Bytes>, Exception> {
         match self.progress {
             Progress::Whole => return Ok(None),
-            Progress::Cut => return Err(Exception::TooLarge),
+            Progress::Cut => return Err(Exception::TooLarge { limit: PAYLOAD_BYTES }),
             // To wait for a piece is to ask for it.
             Progress::Expecting | Progress::Coming => self.progress = Progress::Cut,
         }
@@ -72,7 +72,7 @@ impl RequestBody {
         let len = data.as_ref().map_or(0, Bytes::len);
         self.received = self.received.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
         if self.received > PAYLOAD_BYTES {
-            return Err(Exception::TooLarge);
+            return Err(Exception::TooLarge { limit: PAYLOAD_BYTES });
         }
         let is_whole = data.is_none() || self.incoming.is_end_stream();
         self.progress = if is_whole { Progress::Whole } else { Progress::Coming };

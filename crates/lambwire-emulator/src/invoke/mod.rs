@@ -7,10 +7,12 @@ use std::sync::Arc;
 use hyper::Method;
 use hyper::header::ORIGIN;
 use hyper::http::request::Parts;
+use lambwire::limits::PAYLOAD_BYTES;
 
 use crate::arn;
 use crate::event::Event;
 use crate::fleet::Fleet;
+use crate::limits;
 use crate::page::Feed;
 use crate::queue::{Callers, InvokeError, Job};
 
@@ -163,6 +165,7 @@ async fn invoke(head: Parts, body: &mut RequestBody, service: &Service) -> Resul
             Err(Exception::BadParameter("no streamed response to an Event".into()))
         }
         InvocationType::Event => {
+            check_size(&event)?;
             let job = target.callers().event_job(event).map_err(refused)?;
             let reply = reply::taken(job.invocation.id());
             target.submit(job).map_err(refused)?;
@@ -180,6 +183,13 @@ async fn invoke(head: Parts, body: &mut RequestBody, service: &Service) -> Resul
         }
     };
     reply.map(|reply| reply::of_execution(reply, execution))
+}
+
+/// Whether an event is small enough for nobody to wait for its answer.
+fn check_size(event: &Event) -> Result<(), Exception> {
+    let limit = limits::ASYNCHRONOUS_BYTES;
+    let is_fit = u64::try_from(event.payload.len()).is_ok_and(|len| len <= limit);
+    if is_fit { Ok(()) } else { Err(Exception::TooLarge { limit }) }
 }
 
 /// The ARN by which a function is invoked that the path and the query of a request name; `None` where they have no more
@@ -213,7 +223,7 @@ impl Exception {
     fn new(error: InvokeError, is_reserved: bool) -> Self {
         match error {
             InvokeError::Throttled => Self::Throttled { is_reserved },
-            InvokeError::EventTooLarge { .. } => Self::TooLarge,
+            InvokeError::EventTooLarge { .. } => Self::TooLarge { limit: PAYLOAD_BYTES },
             InvokeError::InvalidValue(error) => Self::BadContent(error.to_string()),
             InvokeError::Stopped => Self::Stopped,
         }

@@ -11,7 +11,6 @@ use hyper::HeaderMap;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
-use lambwire::limits::PAYLOAD_BYTES;
 
 use super::event_stream::{self, EventStream};
 use super::page::Messages;
@@ -134,7 +133,10 @@ pub(super) enum Exception {
     Foreign(String),
     BadParameter(String),
     BadContent(String),
-    TooLarge,
+    /// The event is larger than so many bytes.
+    TooLarge {
+        limit: u64,
+    },
     /// Whether reserved concurrency is the reason.
     Throttled {
         is_reserved: bool,
@@ -153,8 +155,8 @@ impl Exception {
             Self::MethodNotAllowed => "functions are invoked with POST".to_owned(),
             Self::Malformed(why) => format!("{why} (RFC 9112, section 3.2)"),
             Self::BadParameter(why) | Self::BadContent(why) | Self::Foreign(why) => why.clone(),
-            Self::TooLarge => {
-                format!("Request must be smaller than {} bytes for the InvokeFunction operation", PAYLOAD_BYTES + 1)
+            Self::TooLarge { limit } => {
+                format!("Request must be smaller than {} bytes for the InvokeFunction operation", limit + 1)
             }
             Self::Throttled { .. } => "Rate Exceeded.".to_owned(),
             Self::Stopped => "the emulator is ending".to_owned(),
@@ -186,7 +188,7 @@ impl Exception {
             Self::Foreign(_) => (StatusCode::FORBIDDEN, "AccessDeniedException"),
             Self::BadParameter(_) => (StatusCode::BAD_REQUEST, "InvalidParameterValueException"),
             Self::BadContent(_) => (StatusCode::BAD_REQUEST, "InvalidRequestContentException"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException"),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException"),
             Self::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
             Self::Stopped => (StatusCode::INTERNAL_SERVER_ERROR, "ServiceException"),
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use lambwire_emulator::Event;
+use lambwire_emulator::{Event, limits};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::front::{INVOKE, start};
@@ -61,6 +61,17 @@ fn events_that_cannot_be_kept_hold_up_nothing() {
         assert_eq!(answer.join().unwrap().body, b"3");
     });
     std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn an_event_that_nobody_waits_for_at_the_limit_passes_and_one_byte_more_does_not() {
+    let (_emulator, address) = start();
+    let limit = usize::try_from(limits::ASYNCHRONOUS_BYTES).unwrap();
+    for len in [limit - 1, limit, limit + 1] {
+        let reply = post(address, INVOKE, &["X-Amz-Invocation-Type: Event"], &vec![b'1'; len]);
+        assert_eq!(reply.status, if len <= limit { 202 } else { 413 }, "{len}");
+        assert_eq!(reply.text().contains("smaller than 1048577 bytes"), len > limit, "{}", reply.text());
+    }
 }
 
 /// A pipe with a reader who reads when the test does.

@@ -1,10 +1,12 @@
 //! Variables of a function: named one by one, and in files.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use crate::files::{open_at_once, read_text};
 use crate::limits;
@@ -16,7 +18,12 @@ type Pairs = Vec<(String, String)>;
 pub(crate) struct Variables {
     named: Pairs,
     files: Vec<Source>,
+    /// What a pipe had is kept for all emulators of this process: they are those of one command line, started anew.
+    are_pipes_shared: bool,
 }
+
+/// What pipes had that are shared, by their paths.
+static SHARED: Mutex<BTreeMap<PathBuf, Pairs>> = Mutex::new(BTreeMap::new());
 
 /// A file of variables.
 #[derive(Clone, Debug)]
@@ -35,6 +42,10 @@ impl Variables {
         self.files.push(Source { path, kept: None });
     }
 
+    pub(crate) fn share_pipes(&mut self) {
+        self.are_pipes_shared = true;
+    }
+
     /// The files that are read whenever a program is started.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().filter(|file| file.kept.is_none()).map(|file| &*file.path)
@@ -47,9 +58,19 @@ impl Variables {
                 Ok(metadata) if !metadata.is_file() => metadata.file_type(),
                 _ => continue,
             };
+            let shared = || SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.are_pipes_shared
+                && let Some(pairs) = shared().get(&file.path)
+            {
+                file.kept = Some(pairs.clone());
+                continue;
+            }
             let pairs = file.pairs(File::open(&file.path))?;
             if pairs.is_empty() && kind.is_fifo() {
                 log::warn!("{} has no variables: a pipe can be read only once", file.path.display());
+            }
+            if self.are_pipes_shared {
+                shared().insert(file.path.clone(), pairs.clone());
             }
             file.kept = Some(pairs);
         }

@@ -233,6 +233,14 @@ impl Emulator {
         self
     }
 
+    /// Has what a pipe of [`env_file`](Self::env_file) had count for all emulators of this process that name it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn share_pipes(mut self) -> Self {
+        self.function.variables.share_pipes();
+        self
+    }
+
     /// Lets the emulator have all of this process: orphans of the function are given to it, and waited for, and at the end
     /// every child of this process is killed, whoever started it.
     #[must_use]

@@ -14,9 +14,14 @@ use crate::wire::post;
 
 /// The variable A as the function has it; nothing while nobody listens.
 fn variable_a(address: SocketAddr, name: &str) -> Option<String> {
+    variable(address, name, "A")
+}
+
+fn variable(address: SocketAddr, name: &str, variable: &str) -> Option<String> {
+    let event = child::event(&format!("variable {variable}"));
     let mut stream = TcpStream::connect(address).ok()?;
     let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", path(name));
-    stream.write_all(format!("{head}Content-Length: 12\r\n\r\n\"variable A\"").as_bytes()).ok()?;
+    stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{event}", event.len()).as_bytes()).ok()?;
     let mut reply = String::new();
     stream.read_to_string(&mut reply).ok()?;
     Some(reply.split_once("\r\n\r\n")?.1.to_owned())
@@ -183,4 +188,48 @@ fn failed_events_of_several_functions_stay_whole_in_a_pipe_when_they_are_started
     program.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(!said.contains("cannot be kept"), "{said}");
     fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn what_a_pipe_had_is_there_when_functions_are_started_anew() {
+    let directory = directory("piped");
+    let (pipe, file) = (directory.join("pipe"), directory.join("functions.toml"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (role, value) = child::variable();
+    let runtime = std::env::current_exe().unwrap();
+    let command = format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let write = |memory: usize| {
+        let env = format!("env = {{ {role} = \"{value}\" }}\nenv-file = \"pipe\"\nmemory = {memory}\n");
+        let table = format!("[functions.a]\ncommand = {command}\n{env}watch = \"/dev/null\"\ntimeout = 300\n");
+        fs::write(&file, table).unwrap();
+    };
+    write(128);
+    let writer = std::thread::spawn(move || fs::write(pipe, "A=piped\n").unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file);
+    let (_program, line) = start(&mut command);
+    writer.join().unwrap();
+    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
+    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let has_changed = || variable(address, "a", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE").is_some_and(|size| size != "128");
+    // The first look may come later than the first change. Nobody writes to the pipe again.
+    let changed = (129..600).any(|memory| {
+        write(memory);
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        has_changed()
+    });
+    assert!(changed && variable_a(address, "a").as_deref() == Some("piped"));
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_file_that_can_be_read_once_is_not_watched() {
+    let mut command = Command::new("sh");
+    let table = r#"[functions.a]\ncommand = ["cat"]\nwatch = "/dev/null"\n"#;
+    command.args(["-c", &format!("printf '{table}' | exec \"$0\" --listen 127.0.0.1:0 --config /dev/stdin")]);
+    command.arg(env!("CARGO_BIN_EXE_lambwire-emulator")).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut program = Program(command.env_remove("RUST_LOG").spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(program.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "lambwire-emulator: /dev/stdin is no file, but can be read once: it is not watched\n");
 }

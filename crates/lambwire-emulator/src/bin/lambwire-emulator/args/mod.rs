@@ -135,7 +135,12 @@ impl Args {
 
     /// The file of functions, if one of these, which it describes, is watched.
     pub(crate) fn watched(&self, configured: &[FunctionArgs]) -> Option<&Path> {
-        self.config.as_deref().filter(|_| configured.iter().any(FunctionArgs::is_watched))
+        let path = self.config.as_deref().filter(|_| configured.iter().any(FunctionArgs::is_watched))?;
+        if !path.is_file() {
+            log::warn!("{} is no file, but can be read once: it is not watched", path.display());
+            return None;
+        }
+        Some(path)
     }
 
     /// Has those that are started from here on listen for callers where these do.
@@ -216,7 +221,7 @@ impl Args {
     }
 
     fn with_common(&self, function: &FunctionArgs) -> Result<Emulator, Box<dyn Error>> {
-        let mut emulator = function.emulator()?.leave_dead_letters();
+        let mut emulator = function.emulator()?.leave_dead_letters().share_pipes();
         if function.local_lambda && self.is_one_shot() {
             return Err("--local-lambda, and no callers are listened for".into());
         }

@@ -234,15 +234,20 @@ async fn init_error(
             if counts {
                 member.end_init_error(Reported::Failed(Failure::TooLarge { limit: PAYLOAD_BYTES }));
             }
-            refuse_size(connection, PAYLOAD_BYTES).await
+            refuse_size(connection, PAYLOAD_BYTES).await?;
         }
         Collected::Whole { body: report, .. } => {
             if counts {
                 member.end_init_error(Reported::Error { error_type, report });
             }
-            connection.reply(&Reply::Accepted, ACCEPTED_BODY).await
+            connection.reply(&Reply::Accepted, ACCEPTED_BODY).await?;
         }
     }
+    if counts {
+        connection.flush().await?;
+        member.leave_failed_start();
+    }
+    Ok(())
 }
 
 /// Waits for what comes to whoever has asked on this connection; `None` if nothing will.

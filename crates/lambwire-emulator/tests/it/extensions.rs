@@ -1,16 +1,17 @@
 //! Extensions, in processes of their own and in the runtime's, and what else they and the function may ask.
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::exit;
+use std::process::{Stdio, exit};
 use std::{env, fs, thread};
 
 use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
 
 use crate::child;
 use crate::library::{AMPLE, invoke_with, quiet};
-use crate::wire::{Answered, Wire};
+use crate::wire::{Answered, Wire, post};
 
 /// The file for what an extension hears; its place says that this process is to be one.
 const HEARD: &str = "LAMBWIRE_TEST_EXTENSION_HEARD";
@@ -220,6 +221,28 @@ fn an_extension_in_the_process_that_cannot_start_fails_whoever_waits() {
     });
     let body = String::from_utf8(answer.body).unwrap();
     assert!(body.ends_with(r#" Error: extension inside: Extension.NoKey"}"#), "{body}");
+}
+
+#[test]
+fn an_extension_that_fails_beside_a_program_of_somebody_else_is_started_again_for_a_caller() {
+    let directory = Directory::new("failing");
+    directory.add("watcher", &format!("echo tried >>{}; exit 7", directory.heard().display()));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "0", "--runtime-api", "0", "--extensions", directory.bin().to_str().unwrap()]);
+    let mut emulator = command.env_remove("RUST_LOG").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(emulator.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let ready = lines.next().unwrap();
+    let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
+    let address: SocketAddr = ready["listen"].as_str().unwrap().parse().unwrap();
+    let mut errors = BufReader::new(emulator.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(errors.any(|line| line.ends_with("exit status 7; the next caller has it started again")));
+    for tries in 2..5 {
+        let answer = post(address, "/2015-03-31/functions/function/invocations", &[], b"{}");
+        assert!(answer.text().starts_with(r#"{"errorType":"Extension.Crash""#), "{}", answer.text());
+        assert_eq!(directory.read().lines().count(), tries);
+    }
+    emulator.kill().unwrap();
+    emulator.wait().unwrap();
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The Runtime API on the wire: what is refused, and how messages may be cut.
 
+use std::thread;
+
 use lambwire::limits::REQUEST_HEAD_BYTES;
 use lambwire_emulator::limits::RUNTIME_CONNECTIONS;
 use lambwire_emulator::{Answer, Event, Outcome, Running};
@@ -46,13 +48,19 @@ fn requests_out_of_turn_are_refused_in_the_words_of_aws() {
 }
 
 #[test]
-fn after_an_init_error_nothing_is_given() {
-    let emulator = start();
-    let mut peer = Peer::connect(emulator.runtime_api());
-    assert_eq!(peer.fail_to_start(b"{}"), accepted());
-    assert_eq!(peer.try_next(), Err(said(403, &transition("InitError", "Ready"))));
-    assert_eq!(peer.fail_to_start(b"{}"), said(403, &transition("InitError", "InitError")));
-    assert_eq!(peer.respond("none", b"x"), said(400, INVALID_ID));
+fn a_runtime_that_cannot_start_leaves_room_for_another_before_anybody_calls() {
+    for emulator in [start(), quiet().concurrency(2).start().unwrap()] {
+        let mut peer = Peer::connect(emulator.runtime_api());
+        assert_eq!(peer.fail_to_start(b"{}"), accepted());
+        assert!(peer.is_closed());
+        let mut successor = Peer::connect(emulator.runtime_api());
+        successor.ask_next();
+        let answer = invoke_with(&emulator, Event::new("e"), |_| {
+            let given = successor.asked_next().unwrap();
+            assert_eq!(successor.respond(&given.id, b"x"), accepted());
+        });
+        assert_eq!((answer.outcome, answer.body.as_slice()), (Outcome::Success, &b"x"[..]));
+    }
 }
 
 #[test]
@@ -60,11 +68,16 @@ fn an_init_error_goes_to_the_caller_who_waits() {
     let emulator = start();
     let mut peer = Peer::connect(emulator.runtime_api());
     assert_eq!(peer.fail_to_start(b"early"), accepted());
+    assert!(peer.is_closed());
     // Nobody was there to hear; for this caller another runtime is awaited.
-    let answer = invoke_with(&emulator, Event::new("e"), |_| {
-        assert!(peer.stream.peek(&mut [0]).unwrap_or(0) == 0, "the runtime is parted with");
-        let mut successor = Peer::connect(emulator.runtime_api());
-        assert_eq!(successor.fail_to_start(b"late"), accepted());
+    let answer = thread::scope(|scope| {
+        let answer = scope.spawn(|| emulator.invoke_blocking(Event::new("e")).unwrap());
+        while !answer.is_finished() {
+            let mut successor = Peer::connect(emulator.runtime_api());
+            assert_eq!(successor.fail_to_start(b"late"), accepted());
+            assert!(successor.is_closed());
+        }
+        answer.join().unwrap()
     });
     assert_eq!((answer.outcome, answer.body.as_slice()), (Outcome::Failure, &b"late"[..]));
 }

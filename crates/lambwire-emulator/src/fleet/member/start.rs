@@ -59,6 +59,15 @@ impl Member {
         self.telemetry.close();
     }
 
+    /// The runtime has reported that it cannot start, and has heard that this is known. Where nobody would see it end, there
+    /// is room for another from here on.
+    pub(crate) fn leave_failed_start(&self) {
+        if self.program.borrow().is_none() {
+            self.begin_end();
+            self.wake.notify_one();
+        }
+    }
+
     /// Tells whoever runs the program why it has not started, unless it has done so itself, or that is what had kept it from
     /// starting before.
     pub(in crate::fleet) fn tell_init_complaint(&self) {

@@ -1,24 +1,13 @@
 //! How records come to a subscriber: collected, sent in batches, and dropped if it does not keep up. Nobody waits for it.
 
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::subscription::{Destination, Kind, Subscription};
+use super::link::Link;
+use super::subscription::{Kind, Subscription};
 use crate::limits;
 
 /// Somebody to whom records are sent.
@@ -49,89 +38,34 @@ pub(super) struct Dropped {
     pub(super) bytes: usize,
 }
 
-/// The way to a subscriber.
-pub(super) enum Link {
-    Http { port: u16, sender: Option<SendRequest<Full<Bytes>>> },
-    Tcp(TcpStream),
+/// What subscribers pass with each batch. It is shut while their environment stands still, and could take none.
+#[derive(Default)]
+pub(super) struct Gate {
+    is_shut: Cell<bool>,
+    opened: Notify,
+    /// A batch has been sent.
+    pub(super) passed: Notify,
 }
 
-impl Link {
-    /// A link to this destination. One over TCP is connected at once, as AWS has it.
-    pub(super) async fn open(destination: Destination) -> io::Result<Self> {
-        Ok(match destination {
-            Destination::Http { port } => Self::Http { port, sender: None },
-            Destination::Tcp { port } => Self::Tcp(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?),
-        })
+impl Gate {
+    pub(super) fn shut(&self) {
+        self.is_shut.set(true);
     }
 
-    async fn send(&mut self, records: &[String]) -> Result<(), String> {
-        match self {
-            Self::Tcp(stream) => {
-                let lines: String = records.iter().flat_map(|record| [record, "\n"]).collect();
-                stream.write_all(lines.as_bytes()).await.map_err(|error| error.to_string())
+    pub(super) fn open(&self) {
+        self.is_shut.set(false);
+        self.opened.notify_waiters();
+    }
+
+    async fn pass(&self) {
+        loop {
+            let opened = self.opened.notified();
+            if !self.is_shut.get() {
+                return;
             }
-            Self::Http { port, sender } => {
-                let body = Bytes::from(format!("[{}]", records.join(",")));
-                let mut kept = match reusable(sender.take()).await {
-                    Some(kept) => kept,
-                    None => connect(*port).await?,
-                };
-                let reply = kept.send_request(request(*port, body)?).await.map_err(|error| error.to_string())?;
-                let status = reply.status();
-                *sender = ends_soon(reply.into_body()).await.then_some(kept);
-                if status.is_success() { Ok(()) } else { Err(format!("status {status}")) }
-            }
+            opened.await;
         }
     }
-}
-
-fn request(port: u16, body: Bytes) -> Result<Request<Full<Bytes>>, String> {
-    let random: Vec<u8> = (0..32).map(|_| fastrand::u8(..)).collect();
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri("/")
-        .header("Host", format!("127.0.0.1:{port}"))
-        .header("Content-Type", "application/json")
-        .header("Sequence-Id", BASE64_STANDARD.encode(random));
-    request.body(Full::new(body)).map_err(|error| error.to_string())
-}
-
-/// Throws away what a reply says beside its status; says whether that was all, so that the connection takes another
-/// request.
-async fn ends_soon(mut body: Incoming) -> bool {
-    let mut bytes = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return false };
-        bytes += frame.data_ref().map_or(0, Bytes::len);
-        if bytes > limits::TELEMETRY_REPLY_BYTES {
-            return false;
-        }
-    }
-    true
-}
-
-/// A connection that takes another request: after a reply it does not at once.
-async fn reusable(sender: Option<SendRequest<Full<Bytes>>>) -> Option<SendRequest<Full<Bytes>>> {
-    let mut sender = sender?;
-    sender.ready().await.is_ok().then_some(sender)
-}
-
-/// Connects to a subscriber, some of whom listen anew for each connection.
-async fn connect(port: u16) -> Result<SendRequest<Full<Bytes>>, String> {
-    let patience = Instant::now() + limits::CONNECT_PATIENCE;
-    let stream = loop {
-        match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
-            Ok(stream) => break stream,
-            Err(error) if Instant::now() >= patience => return Err(error.to_string()),
-            Err(_) => sleep(limits::CONNECT_PAUSE).await,
-        }
-    };
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    spawn_local(async move {
-        // Whoever sends hears of it.
-        let _ = connection.await;
-    });
-    Ok(sender)
 }
 
 impl Subscriber {
@@ -173,9 +107,10 @@ impl Subscriber {
     }
 
     /// Sends what there is, for ever, and says when something was dropped.
-    pub(super) async fn run(&self, mut link: Link, tell_dropped: impl Fn(Dropped)) {
+    pub(super) async fn run(&self, mut link: Link, gate: &Gate, tell_dropped: impl Fn(Dropped)) {
         loop {
             self.gather().await;
+            gate.pass().await;
             let (batch, bytes) = self.take_batch();
             self.is_sending.set(true);
             let result = timeout(limits::DELIVERY, link.send(&batch)).await;
@@ -199,7 +134,13 @@ impl Subscriber {
                 tell_dropped(dropped);
             }
             self.sent.notify_waiters();
+            gate.passed.notify_one();
         }
+    }
+
+    /// Whether a batch is under way.
+    pub(super) fn is_sending(&self) -> bool {
+        self.is_sending.get()
     }
 
     /// Waits until a batch is due: it is full, or as old as it may get.
@@ -256,58 +197,24 @@ impl Subscriber {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader, Read, Write};
+    use std::io::{self, BufRead, BufReader};
     use std::net::TcpListener;
-    use std::thread;
 
     use tokio::runtime::{Builder, LocalOptions};
 
     use super::*;
-
-    /// Sends a record to a subscriber that answers with `len` bytes of a body of `said`; says whether the connection is
-    /// kept.
-    fn send_one(len: usize, said: usize) -> Result<bool, String> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let answering = thread::spawn(move || {
-            let mut stream = BufReader::new(listener.accept().unwrap().0);
-            let mut line = String::new();
-            while line != "\r\n" {
-                line.clear();
-                stream.read_line(&mut line).unwrap();
-            }
-            stream.read_exact(&mut [0; 3]).unwrap();
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {said}\r\n\r\n");
-            // Who has had enough goes away in the middle.
-            let _ = stream.get_mut().write_all(&[head.as_bytes(), &vec![b'x'; len]].concat());
-            stream
-        });
-        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
-        let result = runtime.block_on(async {
-            let mut link = Link::open(Destination::Http { port }).await.unwrap();
-            let records = ["1".to_owned()];
-            timeout(Duration::from_secs(300), link.send(&records)).await.unwrap()?;
-            Ok(matches!(link, Link::Http { sender: Some(_), .. }))
-        });
-        drop(answering.join().unwrap());
-        result
-    }
-
-    #[test]
-    fn a_reply_is_read_to_its_limit_and_its_status_counts_in_any_case() {
-        let most = limits::TELEMETRY_REPLY_BYTES;
-        for len in [0, most - 1, most, most + 1] {
-            assert_eq!(send_one(len, len), Ok(len <= most), "{len}");
-        }
-        assert_eq!(send_one(most + 1, usize::MAX / 2), Ok(false));
-    }
+    use crate::telemetry::subscription::Destination;
 
     fn subscriber() -> Subscriber {
+        subscriber_at(Destination::Http { port: 1 })
+    }
+
+    fn subscriber_at(destination: Destination) -> Subscriber {
         Subscriber::new(
             "e".to_owned(),
             Subscription {
                 kinds: vec![Kind::Function],
-                destination: Destination::Http { port: 1 },
+                destination,
                 max_items: 2,
                 max_bytes: 10,
                 timeout: Duration::from_secs(1),
@@ -325,6 +232,36 @@ mod tests {
         assert_eq!(subscriber.take_batch(), (vec!["1".to_owned(), "2".to_owned()], 2));
         assert_eq!(subscriber.take_batch(), (vec!["3".to_owned(), "123456789012".to_owned()], 13));
         assert_eq!(subscriber.take_batch(), (vec!["5".to_owned()], 1));
+    }
+
+    #[test]
+    fn who_stands_still_is_sent_nothing_and_has_it_afterwards() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let destination = Destination::Tcp { port: listener.local_addr().unwrap().port() };
+        let (subscriber, gate) = (subscriber_at(destination), Gate::default());
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async {
+            let link = Link::open(destination).await.unwrap();
+            let mut lines = BufReader::new(listener.accept().unwrap().0);
+            lines.get_mut().set_nonblocking(true).unwrap();
+            gate.shut();
+            // Two are a batch.
+            subscriber.push(Kind::Function, "1");
+            subscriber.push(Kind::Function, "2");
+            let mut running = std::pin::pin!(subscriber.run(link, &gate, |_| {}));
+            assert!(timeout(Duration::from_millis(200), running.as_mut()).await.is_err());
+            assert!(!subscriber.is_sending());
+            assert_eq!(lines.fill_buf().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            gate.open();
+            tokio::select! {
+                () = running => {}
+                () = gate.passed.notified() => {}
+            }
+            lines.get_mut().set_nonblocking(false).unwrap();
+            let mut line = String::new();
+            lines.read_line(&mut line).unwrap();
+            assert_eq!(line, "1\n");
+        });
     }
 
     #[test]

@@ -13,9 +13,11 @@ use tokio::task::JoinSet;
 use crate::limits;
 
 mod delivery;
+mod link;
 mod subscription;
 
-use delivery::{Dropped, Link, Subscriber};
+use delivery::{Dropped, Gate, Subscriber};
+use link::Link;
 pub(crate) use subscription::{Kind, Subscription};
 
 /// What is said of one environment.
@@ -26,6 +28,7 @@ pub(crate) struct Telemetry {
     /// What was said before, for those who subscribe later.
     history: RefCell<VecDeque<(Kind, String)>>,
     subscribers: Rc<RefCell<Vec<Rc<Subscriber>>>>,
+    gate: Rc<Gate>,
     tasks: RefCell<JoinSet<()>>,
     is_closed: Cell<bool>,
 }
@@ -102,11 +105,30 @@ impl Telemetry {
         let mut subscribers = self.subscribers.borrow_mut();
         subscribers.retain(|subscriber| subscriber.extension != extension);
         subscribers.push(Rc::clone(&subscriber));
-        let all = Rc::clone(&self.subscribers);
+        let (all, gate) = (Rc::clone(&self.subscribers), Rc::clone(&self.gate));
         self.tasks.borrow_mut().spawn_local(async move {
-            subscriber.run(link, |dropped| tell_dropped(&all.borrow(), dropped)).await;
+            subscriber.run(link, &gate, |dropped| tell_dropped(&all.borrow(), dropped)).await;
         });
         Ok(())
+    }
+
+    /// Whether a subscriber is being sent something.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.subscribers.borrow().iter().any(|subscriber| subscriber.is_sending())
+    }
+
+    /// Waits until something has been sent.
+    pub(crate) async fn sent(&self) {
+        self.gate.passed.notified().await;
+    }
+
+    /// Keeps what is told until subscribers can take it.
+    pub(crate) fn pause(&self) {
+        self.gate.shut();
+    }
+
+    pub(crate) fn resume(&self) {
+        self.gate.open();
     }
 
     /// Sends everything that has not been sent, and waits for that, but not for ever.

@@ -2,12 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
+use lambwire_emulator::{Console, Emulator, Event, Freeze, Outcome, Running};
 use serde_json::{Value, json};
 
+use crate::child;
 use crate::extensions::Directory;
 use crate::library::{AMPLE, invoke_with, quiet};
 use crate::peer::Peer;
@@ -276,7 +278,7 @@ fn a_subscriber_over_tcp_has_a_record_a_line() {
 fn what_a_program_prints_is_reported_line_by_line() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let mut command = std::process::Command::new("sh");
+    let mut command = Command::new("sh");
     command.args(["-c", "echo one; echo; echo two >&2; sleep 1000"]);
     let emulator = Emulator::new(command).console(Console::Silent).start().unwrap();
     let (mut wire, id) = register(&emulator);
@@ -300,7 +302,7 @@ fn what_a_program_prints_is_reported_line_by_line() {
 fn a_record_in_a_frame_is_one_whatever_lines_it_has() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let mut command = std::process::Command::new("sh");
+    let mut command = Command::new("sh");
     let frame = r"\245\132\000\027\000\000\000\003\000\000\000\000\000\000\000\000a\nb";
     let script = format!("printf '{frame}' > /proc/self/fd/$_LAMBDA_TELEMETRY_LOG_FD; sleep 1000");
     command.args(["-c", &script]);
@@ -349,4 +351,33 @@ fn what_cannot_be_subscribed_to_is_refused_by_name() {
     let logs = wire.exchange("PUT /2020-08-15/logs HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}");
     assert_eq!(logs.status, 202);
     assert!(logs.text().contains("Logs.NotSupported"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_is_not_frozen_while_a_subscriber_takes_a_batch() {
+    let go = std::env::temp_dir().join(format!("lambwire-telemetry-go-{}", std::process::id()));
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("while [ ! -e {} ]; do sleep 0.1; done; exec \"$@\"", go.display()), "sh"]);
+    let (key, value) = child::variable();
+    command.arg(std::env::current_exe().unwrap()).args(child::arguments()).env(key, value);
+    let emulator = Emulator::new(command).console(Console::Silent).timeout(AMPLE).init_timeout(AMPLE);
+    let emulator = emulator.freeze(Freeze::Processes).start().unwrap();
+    let (mut wire, id) = register(&emulator);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let uri = format!("http://sandbox.localdomain:{}", listener.local_addr().unwrap().port());
+    let destination = json!({ "protocol": "HTTP", "URI": uri });
+    assert_eq!(subscribe(&mut wire, &id, &wish("2022-12-13", &destination)).status, 200);
+    // It does not say that it has the batch.
+    let (mut batch, _) = listener.accept().unwrap();
+    std::fs::write(&go, "").unwrap();
+    let pid = String::from_utf8(emulator.invoke_blocking(Event::new("pid")).unwrap().body).unwrap();
+    std::fs::remove_file(&go).unwrap();
+    let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    while !stat().rsplit_once(") ").unwrap().1.starts_with('T') {
+        thread::sleep(Duration::from_millis(10));
+    }
+    batch.set_nonblocking(true).unwrap();
+    let rest = batch.read_to_end(&mut Vec::new());
+    assert!(rest.is_ok(), "it was given up before: {rest:?}");
 }

@@ -108,6 +108,7 @@ impl Driver {
             exit = exited(&mut self.process) => Woken::Exited(exit),
             (name, exit) = any_exited(&mut self.extension_processes) => Woken::ExtensionExited(name, exit),
             () = self.member.wake.notified() => Woken::Called,
+            () = self.member.telemetry.sent() => Woken::Called,
             () = at(deadline) => Woken::Late,
             () = at(self.slow_at) => Woken::Slow,
             () = at(look_at) => Woken::Look,

@@ -12,11 +12,14 @@ impl Member {
         let is_wanted = self.settings.freeze != Freeze::Never && self.settings.capacity == Capacity::One;
         self.life.get() == Life::Open
             && self.frozen.borrow().is_empty()
+            // Who is amid a batch takes it to its end.
+            && !self.telemetry.is_sending()
             && (environment.is_snapshot() || is_wanted && environment.is_ready())
     }
 
     /// Stops all processes, and parts with their connections if that is wished for.
     pub(in crate::fleet) fn freeze(&self) {
+        self.telemetry.pause();
         *self.frozen.borrow_mut() = process::stop(&self.pids());
         if self.loses_connections() && !self.environment.borrow().is_snapshot() {
             self.runtime_api.disconnect();
@@ -31,6 +34,7 @@ impl Member {
     /// Has the processes go on.
     pub(in crate::fleet) fn thaw(&self) {
         process::resume(&self.frozen.take());
+        self.telemetry.resume();
     }
 
     /// The program has changed: a process of it that has nothing to do ends now, and any other when it is done.

@@ -10,15 +10,20 @@ mod measure;
 
 use std::error::Error;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::measure::{median, quantile, stay_on_one_processor, us};
 
@@ -44,7 +49,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const EXPLICIT: &str = "echo";
 const PIPELINED: &str = "serve";
 
-const EVENT: &str = r#"{"body":"QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ","isBase64Encoded":true}"#;
+/// Room for an answer, in bytes: most have some 350.
+const ANSWER_BYTES: usize = 8192;
+
+const CLOSED: &str = "the emulator has closed the connection";
 
 /// The emulators, and what each calls the one function that is there.
 const SUBJECTS: [(&str, &str); 6] = [
@@ -170,19 +178,38 @@ fn run(programs: &[PathBuf], subject: usize, alone: usize, together: usize) -> R
     Ok(outcome)
 }
 
-/// Whether so many callers at a time are all answered, each so often.
-fn meet(front: u16, function: &'static str, callers: usize, each: usize) -> Result<bool> {
-    let callers = (0..callers).map(|_| {
-        thread::Builder::new().stack_size(64 * 1024).spawn(move || -> Result<()> {
-            let mut caller = Caller::connect(front, function)?;
-            (0..each).try_for_each(|_| caller.invoke())
-        })
+/// Whether so many callers at a time are all answered, each so often. They share one thread: with one each, it is they who are
+/// measured.
+fn meet(front: u16, function: &str, callers: usize, each: usize) -> Result<bool> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let refused = runtime.block_on(async {
+        let mut all = JoinSet::new();
+        for number in 0..callers {
+            let call = call(front, Request::new(front, function, number), each);
+            all.spawn(async { timeout(PATIENCE, call).await? });
+        }
+        all.join_all().await.into_iter().filter_map(Result::err).collect::<Vec<_>>()
     });
-    let mut is_served = true;
-    for caller in callers.collect::<io::Result<Vec<_>>>()? {
-        is_served &= caller.join().map_err(|_| "a caller has panicked")?.is_ok();
+    if let Some(why) = refused.first() {
+        eprintln!("{} of {callers} callers were not answered, one since: {why}", refused.len());
     }
-    Ok(is_served)
+    Ok(refused.is_empty())
+}
+
+async fn call(front: u16, request: Request, each: usize) -> Result<()> {
+    let mut stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, front)).await?;
+    stream.set_nodelay(true)?;
+    let mut answer = Vec::new();
+    for _ in 0..each {
+        stream.write_all(request.text.as_bytes()).await?;
+        answer.clear();
+        while !request.is_answered(&answer)? {
+            if stream.read_buf(&mut answer).await? == 0 {
+                return Err(CLOSED.into());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn start(programs: &[PathBuf], subject: usize, handler: &'static str, front: u16, api: u16) -> Result<Running> {
@@ -249,10 +276,43 @@ impl Drop for Running {
     }
 }
 
-/// Somebody who calls the function, over one connection.
+/// What a caller asks, and is to get back: events differ by whose they are.
+struct Request {
+    text: String,
+    event: String,
+}
+
+impl Request {
+    fn new(port: u16, function: &str, number: usize) -> Self {
+        let event = format!(r#"{{"body":"{number:031}","isBase64Encoded":true}}"#);
+        let text = format!(
+            "POST /2015-03-31/functions/{function}/invocations HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: \
+             {}\r\n\r\n{event}",
+            event.len()
+        );
+        Self { text, event }
+    }
+
+    /// Whether what has come is the whole answer, which has to be this caller's event.
+    fn is_answered(&self, answer: &[u8]) -> Result<bool> {
+        let Some(at) = memmem::find(answer, b"\r\n\r\n") else { return Ok(false) };
+        let (head, body) = answer.split_at(at + 4);
+        let head = str::from_utf8(head)?;
+        let len = head.lines().filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
+        });
+        if body.len() < len.unwrap_or(Ok(0))? {
+            return Ok(false);
+        }
+        let is_echo = body == self.event.as_bytes();
+        if is_echo { Ok(true) } else { Err(format!("answer: {}", answer.escape_ascii()).into()) }
+    }
+}
+
+/// Somebody who calls the function alone, over one connection.
 struct Caller {
-    stream: BufReader<TcpStream>,
-    request: String,
+    stream: TcpStream,
+    request: Request,
     answer: Vec<u8>,
 }
 
@@ -260,9 +320,8 @@ impl Caller {
     /// Tries until somebody listens.
     fn connect(port: u16, function: &str) -> Result<Self> {
         let since = Instant::now();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
         let stream = loop {
-            match TcpStream::connect(address) {
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
                 Ok(stream) => break stream,
                 Err(error) if since.elapsed() > PATIENCE => return Err(error.into()),
                 Err(_) => thread::sleep(RETRY),
@@ -270,34 +329,18 @@ impl Caller {
         };
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let request = format!(
-            "POST /2015-03-31/functions/{function}/invocations HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n\
-             {EVENT}",
-            EVENT.len()
-        );
-        Ok(Self { stream: BufReader::new(stream), request, answer: Vec::new() })
+        Ok(Self { stream, request: Request::new(port, function, 0), answer: vec![0; ANSWER_BYTES] })
     }
 
     fn invoke(&mut self) -> Result<()> {
-        self.stream.get_mut().write_all(self.request.as_bytes())?;
-        let (mut line, mut len) = (String::new(), 0);
-        loop {
-            line.clear();
-            if self.stream.read_line(&mut line)? == 0 {
-                return Err("the emulator has closed the connection".into());
-            }
-            if line == "\r\n" {
-                break;
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                len = value.trim().parse()?;
+        self.stream.write_all(self.request.text.as_bytes())?;
+        let mut len = 0;
+        while !self.request.is_answered(&self.answer[..len])? {
+            match self.stream.read(&mut self.answer[len..])? {
+                0 => return Err(CLOSED.into()),
+                read => len += read,
             }
         }
-        self.answer.resize(len, 0);
-        self.stream.read_exact(&mut self.answer)?;
-        let is_echo = self.answer == EVENT.as_bytes();
-        if is_echo { Ok(()) } else { Err(format!("answer: {}", self.answer.escape_ascii()).into()) }
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hyper::HeaderMap;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::HeaderValue;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
@@ -24,85 +24,121 @@ pub(super) enum InvocationType {
     DryRun,
 }
 
-/// How the caller wants the function to be invoked.
-pub(super) fn invocation_type(headers: &HeaderMap) -> Result<InvocationType, Exception> {
-    match text(headers, &INVOCATION_TYPE)? {
-        None | Some("RequestResponse") => Ok(InvocationType::RequestResponse),
-        Some("Event") => Ok(InvocationType::Event),
-        Some("DryRun") => Ok(InvocationType::DryRun),
-        Some(other) => Err(Exception::BadParameter(format!("no invocation type: {other}"))),
-    }
+/// The headers of a caller that are looked at. One pass finds them: most are not there, and to hash the name of each of them
+/// takes longer.
+#[derive(Default)]
+pub(super) struct CallerHeaders<'h> {
+    invocation_type: Option<&'h HeaderValue>,
+    client_context: Option<&'h HeaderValue>,
+    cognito_identity: Option<&'h HeaderValue>,
+    trace_id: Option<&'h HeaderValue>,
+    tenant_id: Option<&'h HeaderValue>,
+    log_type: Option<&'h HeaderValue>,
+    execution_name: Option<&'h HeaderValue>,
+    durable_runner: Option<&'h HeaderValue>,
 }
 
-/// The event, with what the headers say of it.
-pub(super) fn event(headers: &HeaderMap, payload: Vec<u8>) -> Result<Event, Exception> {
-    let mut event = Event::new(payload);
-    if let Some(encoded) = text(headers, &CLIENT_CONTEXT)? {
-        event = event.client_context(client_context(encoded)?);
-    }
-    if let Some(identity) = text(headers, &COGNITO_IDENTITY)? {
-        event = event.cognito_identity(identity);
-    }
-    if let Some(trace_id) = trace_id(headers) {
-        event = event.trace_id(trace_id);
-    }
-    if let Some(tenant_id) = text(headers, &TENANT_ID)? {
-        event = event.tenant_id(tenant_id);
-    }
-    match text(headers, &LOG_TYPE)? {
-        None | Some("None") => {}
-        Some("Tail") => event = event.log_tail(),
-        Some(other) => return Err(Exception::BadParameter(format!("no log type: {other}"))),
-    }
-    Ok(event)
-}
+const INVOCATION_TYPE: &str = "x-amz-invocation-type";
+const CLIENT_CONTEXT: &str = "x-amz-client-context";
+const COGNITO_IDENTITY: &str = "x-amz-cognito-identity";
+pub(super) const TRACE_ID: &str = "x-amzn-trace-id";
+const TENANT_ID: &str = "x-amz-tenant-id";
+const LOG_TYPE: &str = "x-amz-log-type";
+const DURABLE_EXECUTION_NAME: &str = "x-amz-durable-execution-name";
+const DURABLE_RUNNER: &str = "x-dex-handler-invoke";
 
-/// The trace header of a caller; one that is none is as good as absent.
-pub(super) fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(&TRACE_ID)?;
-    let text = str::from_utf8(value.as_bytes()).ok().map(str::trim_ascii).filter(|text| is_trace_header(text));
-    if text.is_none() && !value.is_empty() {
-        log::warn!("the X-Amzn-Trace-Id of a caller is none of X-Ray's, and the event gets another: {value:?}");
+impl<'h> CallerHeaders<'h> {
+    pub(super) fn new(headers: &'h HeaderMap) -> Self {
+        let mut found = Self::default();
+        for (name, value) in headers {
+            let place = match name.as_str() {
+                INVOCATION_TYPE => &mut found.invocation_type,
+                CLIENT_CONTEXT => &mut found.client_context,
+                COGNITO_IDENTITY => &mut found.cognito_identity,
+                TRACE_ID => &mut found.trace_id,
+                TENANT_ID => &mut found.tenant_id,
+                LOG_TYPE => &mut found.log_type,
+                DURABLE_EXECUTION_NAME => &mut found.execution_name,
+                DURABLE_RUNNER => &mut found.durable_runner,
+                _ => continue,
+            };
+            // Of several, the first counts.
+            place.get_or_insert(value);
+        }
+        found
     }
-    text
-}
 
-/// The ARN of the durable execution that an event belongs to, for the reply's `X-Amz-Durable-Execution-Arn`: AWS's local
-/// runner marks such events by `X-Dex-Handler-Invoke`, and another caller may name the execution
-/// (`X-Amz-Durable-Execution-Name`). Executions are not started here, so that a name without one is refused.
-pub(super) fn durable_execution(headers: &HeaderMap, payload: &[u8]) -> Result<Option<HeaderValue>, Exception> {
-    let name = text(headers, &DURABLE_EXECUTION_NAME)?;
-    if let Some(name) = name
-        && !is_execution_name(name)
-    {
-        let limit = limits::DURABLE_EXECUTION_NAME_BYTES;
-        return Err(Exception::BadParameter(format!(
-            "no name of a durable execution: {name} (1 to {limit} letters, digits, - and _)"
-        )));
+    /// How the caller wants the function to be invoked.
+    pub(super) fn invocation_type(&self) -> Result<InvocationType, Exception> {
+        match text(self.invocation_type, INVOCATION_TYPE)? {
+            None | Some("RequestResponse") => Ok(InvocationType::RequestResponse),
+            Some("Event") => Ok(InvocationType::Event),
+            Some("DryRun") => Ok(InvocationType::DryRun),
+            Some(other) => Err(Exception::BadParameter(format!("no invocation type: {other}"))),
+        }
     }
-    if name.is_none() && text(headers, &DURABLE_RUNNER)? != Some("true") {
-        return Ok(None);
+
+    /// The event, with what the headers say of it.
+    pub(super) fn event(&self, payload: Vec<u8>) -> Result<Event, Exception> {
+        let mut event = Event::new(payload);
+        if let Some(encoded) = text(self.client_context, CLIENT_CONTEXT)? {
+            event = event.client_context(client_context(encoded)?);
+        }
+        if let Some(identity) = text(self.cognito_identity, COGNITO_IDENTITY)? {
+            event = event.cognito_identity(identity);
+        }
+        if let Some(trace_id) = self.trace_id() {
+            event = event.trace_id(trace_id);
+        }
+        if let Some(tenant_id) = text(self.tenant_id, TENANT_ID)? {
+            event = event.tenant_id(tenant_id);
+        }
+        match text(self.log_type, LOG_TYPE)? {
+            None | Some("None") => {}
+            Some("Tail") => event = event.log_tail(),
+            Some(other) => return Err(Exception::BadParameter(format!("no log type: {other}"))),
+        }
+        Ok(event)
     }
-    let arn = serde_json::from_slice::<DurableEvent<'_>>(payload).ok().and_then(|event| event.arn);
-    match (arn, name) {
-        (Some(arn), _) => HeaderValue::from_str(&arn).map(Some).map_err(|_| {
-            Exception::BadContent("DurableExecutionArn of the event cannot be sent in a header".to_owned())
-        }),
-        (None, Some(name)) => Err(Exception::BadParameter(format!(
-            "no durable execution {name} is started here: the event has no DurableExecutionArn"
-        ))),
-        (None, None) => Ok(None),
+
+    /// The trace header of a caller; one that is none is as good as absent.
+    pub(super) fn trace_id(&self) -> Option<&'h str> {
+        let value = self.trace_id?;
+        let text = str::from_utf8(value.as_bytes()).ok().map(str::trim_ascii).filter(|text| is_trace_header(text));
+        if text.is_none() && !value.is_empty() {
+            log::warn!("the X-Amzn-Trace-Id of a caller is none of X-Ray's, and the event gets another: {value:?}");
+        }
+        text
+    }
+
+    /// The ARN of the durable execution that an event belongs to, for the reply's `X-Amz-Durable-Execution-Arn`: AWS's local
+    /// runner marks such events by `X-Dex-Handler-Invoke`, and another caller may name the execution
+    /// (`X-Amz-Durable-Execution-Name`). Executions are not started here, so that a name without one is refused.
+    pub(super) fn durable_execution(&self, payload: &[u8]) -> Result<Option<HeaderValue>, Exception> {
+        let name = text(self.execution_name, DURABLE_EXECUTION_NAME)?;
+        if let Some(name) = name
+            && !is_execution_name(name)
+        {
+            let limit = limits::DURABLE_EXECUTION_NAME_BYTES;
+            return Err(Exception::BadParameter(format!(
+                "no name of a durable execution: {name} (1 to {limit} letters, digits, - and _)"
+            )));
+        }
+        if name.is_none() && text(self.durable_runner, DURABLE_RUNNER)? != Some("true") {
+            return Ok(None);
+        }
+        let arn = serde_json::from_slice::<DurableEvent<'_>>(payload).ok().and_then(|event| event.arn);
+        match (arn, name) {
+            (Some(arn), _) => HeaderValue::from_str(&arn).map(Some).map_err(|_| {
+                Exception::BadContent("DurableExecutionArn of the event cannot be sent in a header".to_owned())
+            }),
+            (None, Some(name)) => Err(Exception::BadParameter(format!(
+                "no durable execution {name} is started here: the event has no DurableExecutionArn"
+            ))),
+            (None, None) => Ok(None),
+        }
     }
 }
-
-const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
-const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context");
-const COGNITO_IDENTITY: HeaderName = HeaderName::from_static("x-amz-cognito-identity");
-pub(super) const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
-const TENANT_ID: HeaderName = HeaderName::from_static("x-amz-tenant-id");
-const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
-const DURABLE_EXECUTION_NAME: HeaderName = HeaderName::from_static("x-amz-durable-execution-name");
-const DURABLE_RUNNER: HeaderName = HeaderName::from_static("x-dex-handler-invoke");
 
 /// What of the event of a durable execution is looked at.
 #[derive(Deserialize)]
@@ -129,10 +165,8 @@ fn client_context(encoded: &str) -> Result<String, Exception> {
 }
 
 /// The value of a header; one that is empty is as good as absent.
-fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Exception> {
-    let Some(value) = headers.get(name) else {
-        return Ok(None);
-    };
+fn text<'h>(value: Option<&'h HeaderValue>, name: &str) -> Result<Option<&'h str>, Exception> {
+    let Some(value) = value else { return Ok(None) };
     let value = str::from_utf8(value.as_bytes())
         .map_err(|_| Exception::BadContent(format!("the header {name} is not UTF-8")))?
         .trim_ascii();
@@ -178,7 +212,7 @@ mod tests {
             (DURABLE_RUNNER, "true", &event[..], Ok(Some("a/b"))),
             (DURABLE_RUNNER, "false", event, Ok(None)),
             (DURABLE_RUNNER, "true", b"[]", Ok(None)),
-            (HeaderName::from_static("x-other"), "true", event, Ok(None)),
+            ("x-other", "true", event, Ok(None)),
             (DURABLE_EXECUTION_NAME, "Order_1-a", event, Ok(Some("a/b"))),
             (DURABLE_EXECUTION_NAME, &longest, event, Ok(Some("a/b"))),
             (DURABLE_EXECUTION_NAME, &longest[1..], event, Ok(Some("a/b"))),
@@ -187,8 +221,8 @@ mod tests {
             (DURABLE_EXECUTION_NAME, "a", b"{}", Err("no durable execution a is started here")),
             (DURABLE_EXECUTION_NAME, "a", br#"{"DurableExecutionArn":"\n"}"#, Err("DurableExecutionArn")),
         ] {
-            let headers = HeaderMap::from_iter([(name.clone(), value.parse().unwrap())]);
-            match (durable_execution(&headers, payload), expected) {
+            let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
+            match (CallerHeaders::new(&headers).durable_execution(payload), expected) {
                 (Ok(arn), Ok(expected)) => assert_eq!(arn.as_ref().map(|arn| arn.to_str().unwrap()), expected),
                 (Err(Exception::BadParameter(why) | Exception::BadContent(why)), Err(expected)) => {
                     assert!(why.contains(expected), "{why}");
@@ -196,6 +230,13 @@ mod tests {
                 (got, expected) => panic!("{name}: {value}: {got:?}, not {expected:?}"),
             }
         }
+    }
+
+    #[test]
+    fn of_headers_of_one_name_the_first_counts() {
+        let headers = ["DryRun", "Event"].map(|value| (INVOCATION_TYPE.parse().unwrap(), value.parse().unwrap()));
+        let invocation_type = CallerHeaders::new(&HeaderMap::from_iter(headers)).invocation_type();
+        assert!(matches!(invocation_type, Ok(InvocationType::DryRun)));
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod url;
 
 use body::{RequestBody, json};
 pub(crate) use connections::listen;
-use headers::InvocationType;
+use headers::{CallerHeaders, InvocationType};
 pub(crate) use origin::Gate;
 use reply::{Exception, Reply};
 use rie::InFlight;
@@ -155,9 +155,10 @@ async fn invoke(head: Parts, body: &mut RequestBody, service: &Service) -> Resul
     let payload = json(body.collect().await?)?;
     let target = service.target(function_arn.as_deref());
     let target = target.ok_or_else(|| Exception::NoFunction(function_arn.clone().unwrap_or_default()))?;
-    let execution = if is_streaming { None } else { headers::durable_execution(&head.headers, &payload)? };
-    let event = Event { function_arn, ..headers::event(&head.headers, payload)? };
-    let invocation_type = headers::invocation_type(&head.headers)?;
+    let headers = CallerHeaders::new(&head.headers);
+    let execution = if is_streaming { None } else { headers.durable_execution(&payload)? };
+    let event = Event { function_arn, ..headers.event(payload)? };
+    let invocation_type = headers.invocation_type()?;
     let refused = |error| Exception::new(error, target.callers().is_reserved());
     let reply = match invocation_type {
         InvocationType::DryRun => Ok(reply::dry()),

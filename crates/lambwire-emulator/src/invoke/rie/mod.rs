@@ -8,7 +8,7 @@ use lambwire::SendError;
 
 use super::Service;
 use super::body::RequestBody;
-use super::headers;
+use super::headers::CallerHeaders;
 use super::reply::{Exception, Reply};
 use crate::answer::{Answer, End, Failure};
 use crate::environment::Status;
@@ -50,7 +50,7 @@ pub(super) async fn answer(
     }
     let payload = body.collect().await?;
     head.headers.remove(LOG_TYPE);
-    let Ok(mut event) = headers::event(&head.headers, payload) else {
+    let Ok(mut event) = CallerHeaders::new(&head.headers).event(payload) else {
         return Ok(sniffed(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()));
     };
     event.request_id = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);

@@ -7,7 +7,7 @@ use hyper::http::request::Parts;
 
 use super::Service;
 use super::body::RequestBody;
-use super::headers::{TRACE_ID, trace_id};
+use super::headers::{CallerHeaders, TRACE_ID};
 use super::reply::{Exception, Reply};
 use crate::event::{Event, new_trace_id};
 use crate::queue::now_ms;
@@ -75,7 +75,7 @@ pub(super) async fn answer(
 
 /// The trace header of a request, which gets one if it has none, as from AWS; the invocation has the same.
 fn traced(headers: &mut HeaderMap) -> String {
-    let trace_id = trace_id(headers).map_or_else(|| new_trace_id(now_ms() / 1000), str::to_owned);
+    let trace_id = CallerHeaders::new(headers).trace_id().map_or_else(|| new_trace_id(now_ms() / 1000), str::to_owned);
     // It is text that can be sent.
     if let Ok(value) = HeaderValue::try_from(&trace_id) {
         headers.insert(TRACE_ID, value);

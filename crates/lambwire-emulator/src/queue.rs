@@ -75,7 +75,7 @@ pub(crate) struct Callers {
 /// An invocation, and who waits for what comes of it.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) invocation: Invocation,
+    pub(crate) invocation: Arc<Invocation>,
     pub(crate) caller: Caller,
     /// Held until the invocation is answered; an event that is retried has none.
     pub(crate) place: Option<Place>,
@@ -208,7 +208,7 @@ impl Callers {
         }
         let version = Arc::clone(&self.version);
         let invocation = Invocation::new(event, &self.function_arn, version, now_ms());
-        let invocation = invocation.map_err(InvokeError::InvalidValue)?;
+        let invocation = Arc::new(invocation.map_err(InvokeError::InvalidValue)?);
         // An event may wait for reserved concurrency; a caller may not.
         let reserved = self.reserved.filter(|_| !matches!(caller, Caller::Nobody { .. }));
         let most = reserved.map_or(limits::CALLERS, |reserved| reserved.min(limits::CALLERS));

@@ -249,7 +249,7 @@ impl Fleet {
     }
 
     /// Tries an event again, after a while, that has failed so many times; or puts it where dead letters go.
-    pub(crate) fn retry(&self, invocation: Rc<Invocation>, tries: usize, answer: &Answer) {
+    pub(crate) fn retry(&self, invocation: Arc<Invocation>, tries: usize, answer: &Answer) {
         let (Some(delay), Some(this)) = (limits::RETRY_DELAYS.get(tries), self.this.upgrade()) else {
             return dead_letter::keep(self.settings.dead_letters.as_ref(), &invocation, tries + 1, answer);
         };
@@ -258,7 +258,7 @@ impl Fleet {
             sleep(*delay).await;
             this.retrying.set(this.retrying.get() - 1);
             let caller = Caller::Nobody { tries: tries + 1 };
-            this.submit(Job { invocation: invocation.again(), caller, place: None });
+            this.submit(Job { invocation: Arc::new(invocation.again()), caller, place: None });
         });
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Member {
     pub(in crate::fleet) program: RefCell<Option<Program>>,
     pub(crate) runtime_api: RuntimeApi,
     /// Invocations that are claimed or in flight. Mostly there is one, whose id is sooner compared than hashed.
-    held: RefCell<BTreeMap<Id, Held>>,
+    held: RefCell<BTreeMap<Id, Box<Held>>>,
     pub(in crate::fleet) waiters: RefCell<BTreeMap<ConnectionId, oneshot::Sender<Rc<Assignment>>>>,
     /// Connections on which extensions wait for an event.
     pub(in crate::fleet) listeners: RefCell<BTreeMap<ConnectionId, oneshot::Sender<Vec<u8>>>>,
@@ -92,7 +92,7 @@ pub(in crate::fleet) struct Memory {
 
 /// An invocation, and who waits for its answer.
 struct Held {
-    invocation: Rc<Invocation>,
+    invocation: Arc<Invocation>,
     caller: Option<Caller>,
     place: Option<Place>,
     deadline_ms: u64,
@@ -111,7 +111,7 @@ struct Held {
 
 /// What a runtime is given.
 pub(crate) struct Assignment {
-    pub(crate) invocation: Rc<Invocation>,
+    pub(crate) invocation: Arc<Invocation>,
     /// When it times out, in milliseconds since the Unix epoch.
     pub(crate) deadline_ms: u64,
 }
@@ -220,12 +220,11 @@ impl Member {
         let Job { invocation, caller, place } = job;
         let id = Arc::clone(invocation.id());
         let tail = invocation.event().wants_tail.then(Tail::default);
-        let (invocation, caller) = (Rc::new(invocation), Some(caller));
-        let started = Rc::clone(&invocation);
+        let started = Arc::clone(&invocation);
         let shown = self.settings.feed.is_on().then(|| self.begin_showing(&invocation));
         let held = Held {
             invocation,
-            caller,
+            caller: Some(caller),
             place,
             deadline_ms: 0,
             tail,
@@ -235,7 +234,7 @@ impl Member {
             streaming: None,
             shown,
         };
-        self.held.borrow_mut().insert(Arc::clone(&id), held);
+        self.held.borrow_mut().insert(Arc::clone(&id), Box::new(held));
         self.say(Some(&id), || report::start(&id, started.version()));
         id
     }
@@ -262,7 +261,7 @@ impl Member {
             // The connection forgets its waiter before it ends.
             let _ = waiter.send(Rc::new(held.assignment()));
         }
-        let invocation = Rc::clone(&held.invocation);
+        let invocation = Arc::clone(&held.invocation);
         drop(all_held);
         self.record("start", Some(id), || records::start(&invocation));
         let due = now + timeout.map_or(limits::MEMORY_LOOK, |timeout| timeout.min(limits::MEMORY_LOOK));
@@ -367,6 +366,6 @@ impl Member {
 
 impl Held {
     fn assignment(&self) -> Assignment {
-        Assignment { invocation: Rc::clone(&self.invocation), deadline_ms: self.deadline_ms }
+        Assignment { invocation: Arc::clone(&self.invocation), deadline_ms: self.deadline_ms }
     }
 }

@@ -1,6 +1,6 @@
 //! What comes of invocations: answers for callers, lines for people, records for subscribers.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use lambwire::ApiError;
@@ -92,7 +92,7 @@ impl Member {
             Caller::Waits(caller) | Caller::Streams(_, caller) => drop(caller.send(answer)),
             Caller::Nobody { tries } if answer.outcome == Outcome::Failure => {
                 if let Some(fleet) = self.fleet.upgrade() {
-                    fleet.retry(Rc::clone(&held.invocation), tries, &answer);
+                    fleet.retry(Arc::clone(&held.invocation), tries, &answer);
                 }
             }
             Caller::Nobody { .. } => {}
@@ -219,8 +219,8 @@ impl Member {
         }
     }
 
-    fn held_invocation(&self, id: &str) -> Option<Rc<Invocation>> {
-        self.held.borrow().get(id).map(|held| Rc::clone(&held.invocation))
+    fn held_invocation(&self, id: &str) -> Option<Arc<Invocation>> {
+        self.held.borrow().get(id).map(|held| Arc::clone(&held.invocation))
     }
 
     /// Tells whoever runs the program of an error that it has reported, unless it has done so itself.

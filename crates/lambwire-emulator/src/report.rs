@@ -97,7 +97,7 @@ pub(crate) fn ms(duration: Duration) -> f64 {
 
 /// Milliseconds, of which the last has begun.
 fn begun_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    duration.as_secs() * 1_000 + u64::from(duration.subsec_nanos().div_ceil(1_000_000))
 }
 
 /// Milliseconds with two digits behind the point, without the detour by way of a float, of which every invocation has
@@ -106,7 +106,7 @@ struct Ms(Duration);
 
 impl fmt::Display for Ms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hundredths = (self.0.as_nanos() + 5_000) / 10_000;
+        let hundredths = self.0.as_secs() * 100_000 + u64::from((self.0.subsec_nanos() + 5_000) / 10_000);
         write!(f, "{}.{:02}", hundredths / 100, hundredths % 100)
     }
 }

@@ -73,9 +73,9 @@ const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-ver
 pub(super) fn answered(answer: Answer) -> Reply {
     let mut reply = reply(StatusCode::OK, answer.body);
     let headers = reply.headers_mut();
-    let content_type = HeaderValue::from_str(&answer.content_type);
+    let content_type = HeaderValue::try_from(answer.content_type);
     headers.insert(CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static(JSON)));
-    put_version(headers, &answer.version);
+    put_version(headers, answer.version);
     if answer.outcome == Outcome::Failure {
         headers.insert(FUNCTION_ERROR, HeaderValue::from_static("Unhandled"));
     }
@@ -83,7 +83,7 @@ pub(super) fn answered(answer: Answer) -> Reply {
     if let Some(tail) = tail {
         headers.insert(LOG_RESULT, tail);
     }
-    with_request_id(reply, &answer.request_id)
+    with_request_id(reply, answer.request_id)
 }
 
 /// What comes of an invocation, as it comes.
@@ -93,11 +93,14 @@ pub(super) fn streamed(response: ResponseStream, version: &str) -> Reply {
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(event_stream::MEDIA_TYPE));
     put_version(headers, version);
-    with_request_id(reply, &request_id)
+    with_request_id(reply, request_id)
 }
 
-fn put_version(headers: &mut HeaderMap, version: &str) {
-    if let Ok(version) = HeaderValue::from_str(version) {
+fn put_version<V>(headers: &mut HeaderMap, version: V)
+where
+    HeaderValue: TryFrom<V>,
+{
+    if let Ok(version) = HeaderValue::try_from(version) {
         headers.insert(EXECUTED_VERSION, version);
     }
 }
@@ -208,11 +211,14 @@ pub(super) fn reply(status: StatusCode, body: Vec<u8>) -> Reply {
 
 /// Every reply has an id, that of an invocation or another.
 pub(super) fn identified(reply: Reply) -> Reply {
-    if reply.headers().contains_key(REQUEST_ID) { reply } else { with_request_id(reply, &new_id()) }
+    if reply.headers().contains_key(REQUEST_ID) { reply } else { with_request_id(reply, new_id::<String>()) }
 }
 
-pub(super) fn with_request_id(mut reply: Reply, request_id: &str) -> Reply {
-    if let Ok(request_id) = HeaderValue::from_str(request_id) {
+pub(super) fn with_request_id<V>(mut reply: Reply, request_id: V) -> Reply
+where
+    HeaderValue: TryFrom<V>,
+{
+    if let Ok(request_id) = HeaderValue::try_from(request_id) {
         reply.headers_mut().insert(REQUEST_ID, request_id);
     }
     reply

@@ -1,6 +1,7 @@
 //! Processes and all that they have started, wherever that has gone: how they are found, stopped, killed and looked at.
 
 use std::fs;
+use std::io::Read;
 use std::sync::OnceLock;
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
@@ -130,8 +131,12 @@ pub(super) fn is_dead(pid: Pid) -> bool {
     stat.rsplit_once(") ").is_none_or(|(_, fields)| fields.starts_with(['Z', 'X']))
 }
 
+/// Room for what the kernel tells of a process, in bytes: some 1,500, of which it does not tell the length beforehand.
+const STATUS_BYTES: usize = 4096;
+
 fn peak_kb(pid: Pid) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let mut status = String::with_capacity(STATUS_BYTES);
+    fs::File::open(format!("/proc/{pid}/status")).ok()?.read_to_string(&mut status).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }

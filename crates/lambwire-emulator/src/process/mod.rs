@@ -105,7 +105,7 @@ impl Program {
         if let Some((_, writer)) = &frames {
             command.env(FRAMES, writer.as_raw_fd().to_string());
         }
-        let mark = format!("{}/{}", family_mark(), new_id());
+        let mark = format!("{}/{}", family_mark(), new_id::<String>());
         command.env(MARK, &mark).stdin(Stdio::null());
         command.stdout(stdout.into_blocking_fd()?).stderr(stderr.into_blocking_fd()?);
         // Nobody takes it for an orphan in between.

@@ -41,7 +41,7 @@ pub(super) async fn extension_next(
         Err(refusal) => return refuse_extension(connection, &refusal).await,
     };
     let Some(event) = event else { return refuse(connection, ApiError::InternalServerError).await };
-    connection.reply(&Reply::ExtensionEvent { id: Some(new_id().as_bytes()) }, &event).await
+    connection.reply(&Reply::ExtensionEvent { id: Some(new_id::<String>().as_bytes()) }, &event).await
 }
 
 pub(super) async fn extension_error(

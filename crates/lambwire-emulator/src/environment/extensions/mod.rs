@@ -175,7 +175,7 @@ impl Extensions {
             let message = format!("Extension limit ({}) reached", limits::EXTENSIONS);
             return Err(Refusal::new("Extension.TooManyExtensions", message));
         }
-        let id = new_id();
+        let id: String = new_id();
         self.list.push(Extension {
             id: id.clone(),
             name: name.to_owned(),

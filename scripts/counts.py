@@ -53,9 +53,9 @@ EMULATOR_CALLS = 11
 # many an invocation takes as long, and a look has 14,000.
 EMULATOR_INSTRUCTIONS = 70000
 
-# Of the bootstrap: two for Lambda, two for the worker, two that wait, two that look for its log, one for what has ended.
+# Of the bootstrap: two for Lambda, two for the worker, one that waits, one that looks what the worker has done meanwhile.
 # What does not come together takes one or two more.
-BOOTSTRAP_CALLS = 11
+BOOTSTRAP_CALLS = 8
 
 HELLO_STARTING_CALLS = 30
 TINY_STARTING_CALLS = 8

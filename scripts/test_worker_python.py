@@ -99,15 +99,16 @@ def nothing(event, context):
     return
     yield
 
-def alarm(event, context):
+def alarm(event, context, after_s=0.1):
     """Leaves a timer behind that raises."""
     def ring(number, frame): raise TimeoutError("left behind")
     signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    signal.setitimer(signal.ITIMER_REAL, after_s)
     return "set"
 
 def torn(event, context):
-    alarm(event, context)
+    # By then the answer is made.
+    alarm(event, context, 3)
     return "x" * (4 << 20)
 
 def slowly(event, context):
@@ -151,6 +152,10 @@ def partial_line(event, context):
 def inherited(event, context):
     script = "import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'result x 4\\nevil')\n    except OSError: pass"
     return subprocess.run([sys.executable, "-c", script], close_fds=False).returncode
+
+def traced(event, context):
+    there = subprocess.run(["sh", "-c", 'printf %s "$_X_AMZN_TRACE_ID"'], stdout=subprocess.PIPE).stdout.decode()
+    return [os.environ.get("_X_AMZN_TRACE_ID"), there, context.trace_id]
 
 def chain(event, context):
     try:
@@ -200,6 +205,13 @@ def programs_inherit_no_pipes(root):
     with root.serve("app.inherited") as running:
         check("descriptors", running.invoke("1"), answer(0))
         check("after that", running.invoke("1"), answer(0))
+
+
+def a_trace_id_is_in_the_environment(root):
+    with root.serve("app.traced") as running:
+        for sent in ('Root=1-a;"\\\t"é€', "Root=1", None, "Root=2"):
+            frame = running.invoke("1", trace_id=sent, client_context='{"trace_id":"theirs"}')
+            check(f"trace {sent}", json.loads(frame[1]), [sent, sent or "", sent])
 
 
 def what_a_handler_changes_does_no_harm(root):
@@ -404,7 +416,7 @@ def what_is_no_json_is_described_as_python_does(root):
 
 
 TESTS = [
-    programs_inherit_no_pipes, what_a_handler_changes_does_no_harm, one_loop_is_kept,
+    programs_inherit_no_pipes, a_trace_id_is_in_the_environment, what_a_handler_changes_does_no_harm, one_loop_is_kept,
     streams_come_in_pieces, what_is_raised_between_events_is_reported, several_events_at_a_time, tasks_are_cancelled,
     causes_are_reported, contexts_that_are_deep, hooks_fail, it_ends_as_python_does, nothing_is_imported_that_a_handler_may_not_need,
     parts_are_compiled_when_they_are_needed, events_of_a_megabyte_take_no_new_memory, what_is_no_json_is_described_as_python_does,

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, IoSlice, PipeReader};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,8 @@ pub(crate) struct Process {
     pub(crate) log: Log,
     /// What was read of its answers.
     pub(crate) received: Vec<u8>,
+    /// What it had logged before it wrote what was read last has been passed on.
+    pub(crate) has_passed_on: bool,
     /// Whether its answers are to be read.
     pub(crate) is_listening: bool,
     /// It has been given nothing that it has not answered, and is waited for all the same.
@@ -116,6 +119,7 @@ impl Process {
             answers: Some(answers),
             log,
             received: Vec::new(),
+            has_passed_on: false,
             is_listening: true,
             is_idle: false,
             bell: None,
@@ -146,7 +150,11 @@ impl Process {
                         self.answers = None;
                         return Ok(Progress::Closed);
                     }
-                    Some(_) => return Ok(Progress::Received),
+                    Some(_) => {
+                        // The wait looks at the log after the answers, so that it has seen what came before those.
+                        self.has_passed_on = true;
+                        return Ok(Progress::Received);
+                    }
                     None => {}
                 }
             }
@@ -183,7 +191,9 @@ impl Process {
         }
         let has_closed = ready.answers && matches!(self.receive(), Ok(Some(0)) | Err(_));
         self.is_deaf |= ready.events;
-        self.reap();
+        if ready.ended || CHILD_HAS_ENDED.get().is_some_and(|ended| ended.swap(false, Ordering::Relaxed)) {
+            self.reap();
+        }
         self.exit.is_none() && !has_closed && !self.is_deaf
     }
 
@@ -241,6 +251,7 @@ impl Process {
         if let Some(fd) = &self.pidfd {
             watch(Source::End, PollFd::new(fd, PollFlags::IN));
         }
+        // After the answers: see `has_passed_on`.
         for fd in self.log.sources() {
             watch(Source::Log, PollFd::from_borrowed_fd(fd, PollFlags::IN));
         }
@@ -264,6 +275,7 @@ impl Process {
 
     /// Reads once. `None` if there was nothing to be read, 0 if there will never be more.
     fn receive(&mut self) -> io::Result<Option<usize>> {
+        self.has_passed_on = false;
         let Some(answers) = &self.answers else { return Ok(None) };
         if self.received.spare_capacity_mut().len() < READ_BYTES {
             self.received.reserve(READ_BYTES);
@@ -354,7 +366,7 @@ pub(crate) fn adopt() -> io::Result<()> {
     INHERITED.get_or_init(children);
     // Whoever has started this process may ignore the ends of children, which is inherited. Then nobody hears how one has
     // ended, neither here nor in what is started here.
-    signal_hook::flag::register(SIGCHLD, Arc::default())?;
+    signal_hook::flag::register(SIGCHLD, Arc::clone(CHILD_HAS_ENDED.get_or_init(Arc::default)))?;
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     Ok(())
@@ -372,6 +384,9 @@ fn open_pidfd(_: Pid) -> Option<OwnedFd> {
 }
 
 static INHERITED: OnceLock<Vec<Pid>> = OnceLock::new();
+
+/// A child of this process has ended since it was last looked which.
+static CHILD_HAS_ENDED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// The children of this process, whichever of its threads has them, if there is a `/proc` to say so.
 fn children() -> Vec<Pid> {

@@ -1,6 +1,7 @@
 //! A program that speaks the worker protocol: started once, given one event after another.
 
 use std::io::{self, PipeReader};
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -334,6 +335,7 @@ impl Worker {
 
     /// Receives the frame that begins what was received no further.
     fn refuse(&mut self, head: &Head) {
+        self.process.has_passed_on = false;
         self.refused_len = head.len();
         self.drop_refused();
     }
@@ -347,7 +349,8 @@ impl Worker {
 
     /// Gives out the frame that was received, and before that what was logged before it.
     fn give(&mut self, head: Head) -> Said<'_> {
-        if !matches!(head.kind, Kind::Chunk) {
+        let has_passed_on = mem::take(&mut self.process.has_passed_on);
+        if !has_passed_on && head.kind != Kind::Chunk {
             self.process.log.forward();
         }
         if !head.kind.goes_on() {
@@ -365,7 +368,7 @@ impl Worker {
     /// What was large is not kept.
     fn drop_given(&mut self) {
         let received = &mut self.process.received;
-        received.drain(..std::mem::take(&mut self.given_len));
+        received.drain(..mem::take(&mut self.given_len));
         if received.is_empty() && received.capacity() > KEPT_BYTES {
             *received = Vec::new();
         }
@@ -445,5 +448,53 @@ impl<'a> Said<'a> {
             Self::Error(_) => "error",
         };
         Failure::new("Runtime.BadFrame", format!("frame '{kind}' of the worker protocol is out of turn"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write, pipe};
+    use std::os::fd::{AsFd, OwnedFd};
+
+    use rustix::process::getpid;
+
+    use super::*;
+    use crate::log::{Log, Stream};
+
+    /// What is said before a line is logged, and after it, all of it received at once, of which the line is passed on.
+    #[track_caller]
+    fn check(frames: &[u8], is_first: impl Fn(&Said<'_>) -> bool) {
+        let (answers, mut answering) = pipe().unwrap();
+        let (from, mut logging) = pipe().unwrap();
+        let (mut passed_on, to) = pipe().unwrap();
+        rustix::io::ioctl_fionbio(&passed_on, true).unwrap();
+        let to: &OwnedFd = Box::leak(Box::new(to.into()));
+        let log = Log::new(vec![Stream::new(from.into(), to.as_fd())]);
+        let (events_there, events) = pipe().unwrap();
+        // It stands for a program that runs, and is not to be ended.
+        let process = Process::start(events.into(), answers.into(), log, false, || Ok(getpid())).unwrap();
+        let mut worker = std::mem::ManuallyDrop::new(Worker {
+            process,
+            ready: None,
+            given_len: 0,
+            refused_len: 0,
+            in_flight: vec!["id".to_owned()],
+            has_answered: false,
+            end_by: None,
+        });
+        answering.write_all(frames).unwrap();
+        assert!(is_first(&worker.next(&mut Outgoing::nothing(), None).unwrap()));
+        logging.write_all(b"line").unwrap();
+        assert!(matches!(worker.next(&mut Outgoing::nothing(), None), Ok(Said::End)));
+        let mut line = [0; 4];
+        passed_on.read_exact(&mut line).unwrap();
+        assert_eq!(&line, b"line");
+        drop(events_there);
+    }
+
+    #[test]
+    fn what_is_logged_between_two_frames_is_passed_on_before_the_second() {
+        check(b"chunk id 1\nxend id 0\n", |said| matches!(said, Said::Chunk(b"x")));
+        check(b"type id 1\nxend id 0\n", |said| matches!(said, Said::Type(b"x")));
     }
 }

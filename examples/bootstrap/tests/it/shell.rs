@@ -46,6 +46,20 @@ fn a_trace_id_is_never_that_of_a_client_context() {
 }
 
 #[test]
+fn what_a_handler_has_left_behind_is_reaped_after_its_end() {
+    let script = r#"handler() {
+        case $1 in
+        1) (sh -c 'echo $$ > left' &); until grep -qs ') Z' "/proc/$(cat left)/stat"; do sleep 0.01; done; echo true ;;
+        2) [ -e "/proc/$(cat left)" ] && echo true || echo false ;;
+        esac
+    }"#;
+    let root = Root::new().with("app.sh", script);
+    let running = root.serve(&["app.handler"]);
+    expect_answer(&running, "1", "true");
+    expect_answer(&running, "2", "false");
+}
+
+#[test]
 fn descriptors_that_are_open_already_do_no_harm() {
     let root = Root::new().with("app.sh", "handler() { echo 1; }\n");
     let bootstrap = root.bootstrap_alone();

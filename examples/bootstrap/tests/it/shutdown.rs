@@ -105,7 +105,7 @@ say ready - ''
 read -r _ id _ length <&8 && read -r _ <&8 && head -c "$length" <&8
 say result "$id" 1
 say fatal - '{"errorType":"Late","errorMessage":"too late","stackTrace":["a:1"]}'
-echo > ended
+echo $$ > ended
 exit 7
 "#,
     );
@@ -114,7 +114,11 @@ exit 7
     expect_request(&mut connection, NEXT);
     give(&mut connection, "first");
     expect_request(&mut connection, "POST /2018-06-01/runtime/invocation/first/response");
-    wait_for("its end", || root.path("ended").exists());
+    let stat = || {
+        let pid = fs::read_to_string(root.path("ended")).unwrap_or_default();
+        fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat")).unwrap_or_default()
+    };
+    wait_for("its end", || stat().contains(") Z "));
     // The request for the second has come with the response to the first.
     connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
     give(&mut connection, "second");

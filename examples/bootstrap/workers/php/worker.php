@@ -135,9 +135,14 @@ final class Context implements \ArrayAccess, \Countable, \IteratorAggregate, \Js
     public function getTraceId(): string
     {
         // Every event asks for it. What others have written stands behind it, and need not be read.
-        $rest = explode('"trace_id":', $this->line, 2)[1] ?? 'null';
-        $trace = substr($rest, 1, strpos($rest, '"', 1) - 1);
-        return $rest[0] === '"' && strpos($trace, '\\') === false ? $trace : $this['trace_id'] ?? '';
+        $start = strpos($this->line, ',"trace_id":') + strlen(',"trace_id":"');
+        if ($this->line[$start - 1] === '"') {
+            $trace = substr($this->line, $start, strpos($this->line, '"', $start) - $start);
+            if (strpos($trace, '\\') === false) {
+                return $trace;
+            }
+        }
+        return $this['trace_id'] ?? '';
     }
 
     public function toBref(): \Bref\Context\Context

@@ -7,7 +7,7 @@
 # without is in files beside this one, and both wait until somebody needs them.
 import _signal, _thread, builtins, marshal, os, sys, time
 from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
-from os import _exit, close, getcwd, getpid, read, readv, set_blocking, write, writev
+from os import _exit, close, getcwd, getpid, putenv, read, readv, set_blocking, write, writev
 from sys import getrecursionlimit, setrecursionlimit
 
 ours, environ, modules, stdout = globals(), os.environ, sys.modules, sys.__stdout__
@@ -33,6 +33,8 @@ CAUSES = 8
 LONG_TEXT = 4096
 # Flags of the code of `async def`, without and with `yield` in it (`inspect.CO_COROUTINE`, `CO_ASYNC_GENERATOR`).
 ASYNC_FLAGS = 0x80 | 0x200
+# Where AWS's tracing libraries look for the trace that they belong to.
+TRACE_ID = b"_X_AMZN_TRACE_ID"
 # Where AWS's client does not write characters beyond ASCII as \u escapes.
 UNICODE_ENVIRONMENTS = ["AWS_Lambda_python3.%d" % minor for minor in range(12, 16)]
 
@@ -467,10 +469,10 @@ if CONCURRENCY:
 def answer(handler, request_id, frame):
     try:
         result = handler(*prepared(request_id, frame))
-        if hasattr(type(result), "__await__"):
+        if has_member(result, "__await__"):
             need("tasks")
             result = run(result)
-        if hasattr(type(result), "__anext__"):
+        if has_member(result, "__anext__"):
             need("tasks")
             kind, body = run(stream_async(request_id, result))
         else:
@@ -480,6 +482,12 @@ def answer(handler, request_id, frame):
     except BaseException as error:
         kind, body = b"error", report(error)
     finish(request_id, kind, body)
+
+
+def has_member(result, name):
+    kind = type(result)
+    # Until Python 3.11, to look for what is not there makes an error each time.
+    return kind is not dict and kind is not str and kind is not list and hasattr(kind, name)
 
 
 def prepared(request_id, frame):
@@ -494,7 +502,7 @@ def prepared(request_id, frame):
     try:
         if is_traced and not CONCURRENCY:
             trace_id = rest[: rest.find(b'"')]
-            environ["_X_AMZN_TRACE_ID"] = context.trace_id if b"\\" in trace_id else trace_id.decode()
+            set_trace_id(context.trace_id.encode() if b"\\" in trace_id else trace_id)
         else:
             environ.pop("_X_AMZN_TRACE_ID", None)
     except Exception:
@@ -504,6 +512,12 @@ def prepared(request_id, frame):
         return decode(frame.pop()), context
     except Exception as error:
         raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
+
+
+def set_trace_id(trace_id):
+    """Does what `environ` does, without making texts of bytes and bytes of texts."""
+    putenv(TRACE_ID, trace_id)
+    environ._data[TRACE_ID] = trace_id
 
 
 def whole_or_stream(request_id, result):

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Stdio, exit};
+use std::process::{Child, Stdio, exit};
 use std::{env, fs, thread};
 
 use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
@@ -229,12 +229,8 @@ fn an_extension_that_fails_beside_a_program_of_somebody_else_is_started_again_fo
     directory.add("watcher", &format!("echo tried >>{}; exit 7", directory.heard().display()));
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
     command.args(["--listen", "0", "--runtime-api", "0", "--extensions", directory.bin().to_str().unwrap()]);
-    let mut emulator = command.env_remove("RUST_LOG").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(emulator.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let ready = lines.next().unwrap();
-    let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
-    let address: SocketAddr = ready["listen"].as_str().unwrap().parse().unwrap();
-    let mut errors = BufReader::new(emulator.stderr.take().unwrap()).lines().map_while(Result::ok);
+    command.env_remove("RUST_LOG");
+    let (mut emulator, address, mut errors) = serve(command);
     assert!(errors.any(|line| line.ends_with("exit status 7; the next caller has it started again")));
     for tries in 2..5 {
         let answer = post(address, "/2015-03-31/functions/function/invocations", &[], b"{}");
@@ -243,6 +239,41 @@ fn an_extension_that_fails_beside_a_program_of_somebody_else_is_started_again_fo
     }
     emulator.kill().unwrap();
     emulator.wait().unwrap();
+}
+
+#[test]
+fn extensions_register_anew_after_a_start_whose_program_was_missing() {
+    let directory = Directory::new("missing");
+    let program = directory.0.join("program");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "0", "--timeout", "300", "--extensions", directory.bin().to_str().unwrap(), "--"]);
+    let (key, value) = child::variable();
+    command.arg(&program).env(key, value).env(HEARD, directory.heard()).env_remove("RUST_LOG");
+    let (mut emulator, address, mut errors) = serve(command);
+    assert!(errors.any(|line| line.contains("cannot start ") && line.contains("No such file")));
+    let invoke = || post(address, "/2015-03-31/functions/function/invocations", &[], b"{}");
+    let failed = invoke();
+    assert!(failed.text().starts_with(r#"{"errorType":"Runtime.InvalidEntrypoint""#), "{}", failed.text());
+    let runtime = [&[env::current_exe().unwrap().to_str().unwrap()][..], &child::arguments()].concat().join(" ");
+    fs::write(&program, format!("#!/bin/sh\nexec {runtime}\n")).unwrap();
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    // What the starts before have told is another matter.
+    let _ = fs::remove_file(directory.heard());
+    assert_eq!(invoke().text(), "{}");
+    assert!(directory.read().starts_with("registered\n"), "{}", directory.read());
+    emulator.kill().unwrap();
+    emulator.wait().unwrap();
+}
+
+/// Starts the emulator, and gives where it listens, and what it logs.
+fn serve(mut command: std::process::Command) -> (Child, SocketAddr, impl Iterator<Item = String>) {
+    let mut emulator = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(emulator.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
+    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let errors = BufReader::new(emulator.stderr.take().unwrap()).lines().map_while(Result::ok);
+    (emulator, address, errors)
 }
 
 #[test]

@@ -89,11 +89,10 @@ impl Driver {
         };
         self.extension_processes.clear();
         self.member.extension_pids.borrow_mut().clear();
-        self.is_started = false;
         self.is_out_of_use = true;
         self.member.environment.borrow_mut().fail_claim(&failure);
         self.member.act();
-        self.member.place();
+        self.reset();
     }
 }
 

@@ -65,8 +65,7 @@ impl RequestBody {
             // To wait for a piece is to ask for it.
             Progress::Expecting | Progress::Coming => self.progress = Progress::Cut,
         }
-        let late = |_| Exception::BadContent("the body does not come".to_owned());
-        let frame = timeout(limits::BODY_TIMEOUT, self.incoming.frame()).await.map_err(late)?;
+        let frame = timeout(limits::BODY_TIMEOUT, self.incoming.frame()).await.map_err(|_| Exception::Late)?;
         let frame = frame.transpose().map_err(|error| Exception::BadContent(error.to_string()))?;
         let data = frame.map(|frame| frame.into_data().unwrap_or_default());
         let len = data.as_ref().map_or(0, Bytes::len);

@@ -136,6 +136,8 @@ pub(super) enum Exception {
     Foreign(String),
     BadParameter(String),
     BadContent(String),
+    /// The request has begun, and its rest does not come.
+    Late,
     /// The event is larger than so many bytes.
     TooLarge {
         limit: u64,
@@ -158,6 +160,7 @@ impl Exception {
             Self::MethodNotAllowed => "functions are invoked with POST".to_owned(),
             Self::Malformed(why) => format!("{why} (RFC 9112, section 3.2)"),
             Self::BadParameter(why) | Self::BadContent(why) | Self::Foreign(why) => why.clone(),
+            Self::Late => "the body does not come".to_owned(),
             Self::TooLarge { limit } => {
                 format!("Request must be smaller than {} bytes for the InvokeFunction operation", limit + 1)
             }
@@ -191,6 +194,7 @@ impl Exception {
             Self::Foreign(_) => (StatusCode::FORBIDDEN, "AccessDeniedException"),
             Self::BadParameter(_) => (StatusCode::BAD_REQUEST, "InvalidParameterValueException"),
             Self::BadContent(_) => (StatusCode::BAD_REQUEST, "InvalidRequestContentException"),
+            Self::Late => (StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException"),
             Self::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
             Self::Stopped => (StatusCode::INTERNAL_SERVER_ERROR, "ServiceException"),

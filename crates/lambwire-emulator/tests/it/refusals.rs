@@ -1,6 +1,7 @@
 //! Requests of callers that no function gets to see.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use lambwire::limits::PAYLOAD_BYTES;
 use lambwire_emulator::limits;
@@ -185,4 +186,14 @@ fn a_connection_goes_on_after_a_refusal_if_its_body_is_no_larger_than_an_event()
         "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
     );
     assert_eq!((reply.status, is_closed), (404, true), "{}", reply.head);
+}
+
+#[test]
+fn a_body_that_does_not_come_has_so_long_and_not_longer() {
+    let (_emulator, address) = start();
+    let since = Instant::now();
+    let head = format!("POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n1");
+    let (reply, is_closed) = reply_to(address, head);
+    assert_eq!((reply.status, reply.header("x-amzn-ErrorType")), (408, Some("RequestTimeoutException")));
+    assert!(is_closed && since.elapsed() >= limits::BODY_TIMEOUT);
 }

@@ -163,6 +163,11 @@ impl Runtime {
         send(&mut self.socket, self.conversation.report(report, Request::InitError, Pipelining::Off)).await
     }
 
+    /// Reports that the function cannot be used after it was restored. The process is expected to end afterwards.
+    pub async fn restore_error(&mut self, report: &ErrorReport<'_>) -> Result<(), Error> {
+        send(&mut self.socket, self.conversation.report(report, Request::RestoreError, Pipelining::Off)).await
+    }
+
     /// Lets Lambda take its snapshot, where [`is_snap_start`](crate::is_snap_start) says that it wants one: runs
     /// `before`, waits until the execution environment has been restored, and runs `after`, for what has to be unique or
     /// fresh; the next request makes a new connection. If either fails, or panics, that is reported and the process exits

@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
@@ -30,6 +29,7 @@ mod failure;
 mod file;
 mod frame;
 mod handler;
+mod hook;
 mod hub;
 mod json;
 mod keeper;
@@ -51,8 +51,9 @@ use args::{HELP, Options, Request};
 use console::Level;
 use context::Function;
 use failure::Failure;
+use hook::Hook;
 use program::Descriptors;
-use server::{Hook, Patience, Server, Setup};
+use server::{Patience, Server, Setup};
 
 /// The handler failed, or could not be loaded.
 const HANDLER_FAILED: u8 = 1;
@@ -134,11 +135,11 @@ fn begin(first: Server, mut runtime: Runtime, count: usize, options: &Options) -
     let in_process = first.wishes().concurrency.clamp(1, options.in_process(count));
     let mut servers: Vec<Server> = (1..count.div_ceil(in_process)).map(|_| first.another()).collect();
     servers.push(first);
-    let servers = RefCell::new(servers);
     if is_snap_start() {
         // All are in the snapshot.
-        let run_hooks = |hook| servers.borrow_mut().iter_mut().try_for_each(|server| server.run_hooks(hook));
-        runtime.restore(|| run_hooks(Hook::BeforeSnapshot), || run_hooks(Hook::AfterRestore))?;
+        run_hooks(&mut servers, Hook::BeforeSnapshot, &mut runtime);
+        runtime.restore(|| Ok(()), || Ok(()))?;
+        run_hooks(&mut servers, Hook::AfterRestore, &mut runtime);
     }
     if wants_sigterm {
         // The signal is waited for already, by whom the handler hears of it. This is so that Lambda sends it.
@@ -152,7 +153,7 @@ fn begin(first: Server, mut runtime: Runtime, count: usize, options: &Options) -
     let cannot = |error| Error::Transport { request: RequestKind::Next, error };
     let mut left = count;
     let mut all = Vec::new();
-    for server in servers.into_inner().into_iter().rev() {
+    for server in servers.into_iter().rev() {
         all.extend(server.shared(in_process.min(left)).map_err(cannot)?);
         left = left.saturating_sub(in_process);
     }
@@ -163,6 +164,16 @@ fn begin(first: Server, mut runtime: Runtime, count: usize, options: &Options) -
         thread::Builder::new().spawn(serve).map_err(cannot)?;
     }
     first.map_or(Ok(()), |mut server| server.serve(&mut runtime))
+}
+
+/// Has all workers run their hooks. If one fails, that is reported, and is the end of all.
+fn run_hooks(servers: &mut [Server], hook: Hook, runtime: &mut Runtime) {
+    let Err(failure) = servers.iter_mut().try_for_each(|server| server.run_hooks(hook)) else { return };
+    console::say_failure(None, &failure);
+    if let Err(error) = hook.report(&failure, runtime) {
+        console::say(Level::Error, None, format_args!("cannot report that to Lambda: {error:#}"));
+    }
+    shutdown::end(hook.status(), failure.to_string())
 }
 
 /// What to exit with when no more is asked.

@@ -14,6 +14,7 @@ use crate::context::Function;
 use crate::diagnosis;
 use crate::failure::Failure;
 use crate::frame::{BODY_BYTES, KEPT_BYTES, announce, hook as hook_line};
+use crate::hook::Hook;
 use crate::hub::{Guest, Hub};
 use crate::json;
 use crate::process::{Outgoing, Progress};
@@ -77,31 +78,6 @@ pub(crate) enum Mode {
 /// millisecond, and is to be the first.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// What a worker is asked to do around a snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hook {
-    BeforeSnapshot,
-    AfterRestore,
-}
-
-impl Hook {
-    /// The kind of its frame.
-    fn name(self) -> &'static str {
-        match self {
-            Self::BeforeSnapshot => "before-snapshot",
-            Self::AfterRestore => "after-restore",
-        }
-    }
-
-    /// As Lambda has it (AWS, "Runtime hooks for Lambda SnapStart").
-    fn error_type(self) -> &'static str {
-        match self {
-            Self::BeforeSnapshot => "Runtime.BeforeSnapshotError",
-            Self::AfterRestore => "Runtime.AfterRestoreError",
-        }
-    }
-}
-
 impl Server {
     pub(crate) fn new(setup: Setup) -> Self {
         Self { setup: Arc::new(setup), worker: None, hub: None, wishes: Wishes::default(), lines: Lines::default() }
@@ -146,18 +122,10 @@ impl Server {
     }
 
     /// Has the worker run its hooks. Programs of users have none, unless they say so.
-    pub(crate) fn run_hooks(&mut self, hook: Hook) -> Result<(), lambwire_mio::Failure> {
-        let ran = match self.setup.mode {
-            Mode::Worker if self.setup.program.is_language() || self.wishes.snapshot => self.try_hooks(hook),
-            Mode::Worker | Mode::Exec => Ok(()),
-        };
-        ran.map_err(|failure| {
-            console::say_failure(None, &failure);
-            lambwire_mio::Failure::new(hook.error_type(), failure.to_string())
-        })
-    }
-
-    fn try_hooks(&mut self, hook: Hook) -> Result<(), Failure> {
+    pub(crate) fn run_hooks(&mut self, hook: Hook) -> Result<(), Failure> {
+        if self.setup.mode == Mode::Exec || !(self.setup.program.is_language() || self.wishes.snapshot) {
+            return Ok(());
+        }
         let line = hook_line(hook.name());
         let mut outgoing = Outgoing::new([line.as_bytes(), b""]);
         let worker = self.worker(None)?;

@@ -4,13 +4,16 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 use std::thread::scope;
 use std::time::Duration;
 
 use lambwire_emulator::{Event, Outcome, Running};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::root::{NEXT, Root, expect_answer, expect_error, expect_error_of, expect_request, wait_for};
+use crate::root::{
+    BOOTSTRAP, NEXT, Root, expect_answer, expect_error, expect_error_of, expect_request, request, wait_for,
+};
 
 /// A handler that answers when as many files as the event says are there, after it has made one of its own.
 const MEETING: &str = r#"
@@ -176,7 +179,45 @@ fn a_hook_of_one_that_fails_is_reported() {
     let (mut connection, _) = api.accept().unwrap();
     expect_request(&mut connection, "POST /2018-06-01/runtime/init/error");
     connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(child.wait().unwrap().code(), Some(64));
+}
+
+/// A worker whose hooks fail as the variable says.
+const FAILING_HOOKS: &str = r#"#!/bin/sh
+eval "exec 3<&$LAMBWIRE_EVENTS_FD 4>&$LAMBWIRE_ANSWERS_FD"
+wishes='{"snapshot":true}'
+printf 'ready - %s\n%s' ${#wishes} "$wishes" >&4
+while read -r kind _ <&3; do
+    report='{"errorType":"OSError","errorMessage":"bad hook","stackTrace":["app.py:3"]}'
+    case $kind in
+    "$FAILS") printf 'error - %s\n%s' ${#report} "$report" >&4 ;;
+    *) echo 'done - 0' >&4 ;;
+    esac
+done
+"#;
+
+#[test]
+fn a_hook_that_fails_is_reported_and_ends_all_as_with_awss_client() {
+    let root = Root::new().with_program("worker", FAILING_HOOKS);
+    for (kind, path, error_type, status) in [
+        ("before-snapshot", "init/error", "Runtime.BeforeSnapshotError", 64),
+        ("after-restore", "restore/error", "Runtime.AfterRestoreError", 65),
+    ] {
+        let (mut child, api) = root.start_by(Command::new(BOOTSTRAP).arg("./worker").env("FAILS", kind), true);
+        let (mut connection, _) = api.accept().unwrap();
+        if kind == "after-restore" {
+            expect_request(&mut connection, "GET /2018-06-01/runtime/restore/next");
+            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            connection = api.accept().unwrap().0;
+        }
+        let request = request(&mut connection);
+        assert!(request.starts_with(&format!("POST /2018-06-01/runtime/{path} ")), "{request}");
+        assert!(request.contains(&format!("Lambda-Runtime-Function-Error-Type: {error_type}\\r\\n")), "{request}");
+        let body = r#"{"errorMessage":"bad hook","errorType":"OSError","stackTrace":["app.py:3"]}"#;
+        assert!(request.ends_with(&body.escape_default().to_string()), "{request}");
+        connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(status), "{kind}");
+    }
 }
 
 #[test]

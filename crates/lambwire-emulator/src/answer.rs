@@ -59,7 +59,7 @@ pub(crate) struct Sent {
     pub(crate) mode: Mode,
     /// The media type is what the function has said, not the usual one.
     pub(crate) is_typed: bool,
-    /// It had no body, and the one that is there was made here.
+    /// It had no body, or one of a mode that is refused, and the one that is there was made here.
     pub(crate) is_silent: bool,
 }
 
@@ -206,7 +206,10 @@ impl Reported {
 
     pub(crate) fn into_answer(self, request_id: String, version: &str) -> Answer {
         let mode = if let Self::Response { mode, .. } = self { mode } else { Mode::Buffered };
-        let is_silent = matches!(&self, Self::Error { report, .. } if report.is_empty());
+        let is_silent = match &self {
+            Self::Error { report, .. } => report.is_empty(),
+            reported => matches!(reported, Self::Failed(Failure::BadMode)),
+        };
         let (outcome, content_type, body) = match self {
             Self::Response { content_type, body, .. } => (Outcome::Success, content_type, body),
             Self::Streamed { content_type } => (Outcome::Success, content_type, Vec::new()),

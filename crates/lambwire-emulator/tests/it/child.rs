@@ -8,6 +8,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use crate::peer::Peer;
+use crate::wire::Wire;
 
 /// Says that this process is to be a runtime, and how it starts.
 const ROLE: &str = "LAMBWIRE_TEST_RUNTIME";
@@ -45,6 +46,13 @@ pub(crate) fn init_error_that_asks() -> Command {
 /// A program that waits to be restored from a snapshot before it asks for events.
 pub(crate) fn snapshot() -> Command {
     role("snapshot")
+}
+
+/// A program of no language that Lambda has.
+pub(crate) fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    command
 }
 
 fn role(role: &str) -> Command {
@@ -126,6 +134,12 @@ fn serve(peer: &mut Peer) {
             "partial" => {
                 let head = format!("POST /2018-06-01/runtime/invocation/{}/response HTTP/1.1\r\nHost: x\r\n", given.id);
                 peer.stream.write_all(format!("{head}Content-Length: 9\r\n\r\nhalf").as_bytes()).unwrap();
+                exit(1);
+            }
+            "badmode" => {
+                let head = format!("POST /2018-06-01/runtime/invocation/{}/response HTTP/1.1\r\nHost: x\r\n", given.id);
+                let mode = "Lambda-Runtime-Function-Response-Mode: none\r\nContent-Length: 0\r\n\r\n";
+                assert_eq!(Wire(peer.stream.try_clone().unwrap()).exchange(head + mode).status, 400);
                 exit(1);
             }
             "complain" => {

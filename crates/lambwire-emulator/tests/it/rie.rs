@@ -15,13 +15,21 @@ use crate::child;
 use crate::peer::Peer;
 use crate::wire::{Answered, Wire, free_port, post};
 
+/// A capture of this crate, or of those that the core is tested with, too.
 pub(crate) fn capture(name: &str) -> Vec<u8> {
-    let file = format!("{}/tests/rie/{name}", env!("CARGO_MANIFEST_DIR"));
-    fs::read(file).unwrap()
+    let directory = env!("CARGO_MANIFEST_DIR");
+    let files = [format!("{directory}/tests/rie/{name}"), format!("{directory}/../lambwire/tests/captures/{name}")];
+    files.iter().find_map(|file| fs::read(file).ok()).expect(name)
 }
 
 /// What of a reply is to be the same: status, media type, and body, but for its id.
 pub(crate) fn essence(reply: &[u8]) -> (u16, Option<String>, String) {
+    essence_of(&parsed(reply))
+}
+
+/// A captured reply, without the 100 before it.
+pub(crate) fn parsed(reply: &[u8]) -> Answered {
+    let reply = reply.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(reply);
     let end = reply.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let answered = Answered {
         status: str::from_utf8(&reply[9..12]).unwrap().parse().unwrap(),
@@ -29,7 +37,7 @@ pub(crate) fn essence(reply: &[u8]) -> (u16, Option<String>, String) {
         body: reply[end + 4..].to_vec(),
     };
     let is_chunked = answered.header("transfer-encoding") == Some("chunked");
-    essence_of(&Answered { body: if is_chunked { joined(&answered.body) } else { answered.body }, ..answered })
+    Answered { body: if is_chunked { joined(&answered.body) } else { answered.body }, ..answered }
 }
 
 /// A body without the frames of its chunks.
@@ -137,10 +145,45 @@ fn what_is_no_call_of_the_function_is_refused_as_rie_does() {
     assert_eq!(reply.header("Connection"), Some("close"));
 }
 
-fn shell(script: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", script]);
-    command
+/// What of a Cognito identity RIE was seen to pass on; `None` where it refuses the call.
+pub(crate) const IDENTITIES: [(&str, Option<Option<&str>>); 9] = [
+    ("x", None),
+    ("[]", None),
+    (r#""s""#, None),
+    (r#"{"cognitoIdentityId":1}"#, None),
+    (r#"{"cognitoIdentityId":"i"} x"#, None),
+    ("null", Some(None)),
+    (r#"{"a":"b"}"#, Some(None)),
+    (r#"{"cognitoIdentityId":"i"}"#, Some(Some(r#"{"cognitoIdentityId":"i","cognitoIdentityPoolId":""}"#))),
+    (
+        r#"{"cognitoIdentityPoolId" : "p", "z":1 }"#,
+        Some(Some(r#"{"cognitoIdentityId":"","cognitoIdentityPoolId":"p"}"#)),
+    ),
+];
+
+#[test]
+fn of_a_cognito_identity_what_rie_knows_is_passed_on() {
+    let invoke = "/2015-03-31/functions/function/invocations";
+    let emulator = emulator(None);
+    let address = emulator.listens().unwrap();
+    let mut peer = Peer::connect(emulator.runtime_api());
+    peer.ask_next();
+    for (identity, passed_on) in IDENTITIES {
+        let header = [&*format!("X-Amz-Cognito-Identity: {identity}")];
+        let Some(passed_on) = passed_on else {
+            let refused = post(address, invoke, &header, b"{}");
+            assert_eq!((refused.status, refused.text()), (500, ""), "{identity}");
+            continue;
+        };
+        thread::scope(|scope| {
+            let caller = scope.spawn(|| post(address, invoke, &header, b"{}"));
+            let given = peer.asked_next().unwrap();
+            assert_eq!(given.cognito_identity.as_deref(), passed_on, "{identity}");
+            peer.respond(&given.id, b"");
+            peer.ask_next();
+            assert_eq!(caller.join().unwrap().status, 200);
+        });
+    }
 }
 
 #[test]
@@ -154,11 +197,12 @@ fn what_fails_is_said_as_rie_does() {
         command.env(child::REPORT, report);
         check(emulator(Some(command)).listens().unwrap(), name);
     }
-    let crashing = emulator(Some(shell("exit 1")));
+    let crashing = emulator(Some(child::shell("exit 1")));
     check(crashing.listens().unwrap(), "front-25-crash-during-init");
     check(crashing.listens().unwrap(), "front-26-crash-during-init-second");
     check(emulator(Some(Command::new("/nonexistent"))).listens().unwrap(), "front-49-no-bootstrap-second");
-    let hanging = Emulator::new(shell("sleep 1000")).as_rie().timeout(Duration::from_secs(1)).console(Console::Silent);
+    let hanging =
+        Emulator::new(child::shell("sleep 1000")).as_rie().timeout(Duration::from_secs(1)).console(Console::Silent);
     let hanging = hanging.listen(([127, 0, 0, 1], 0).into()).start().unwrap();
     check(hanging.listens().unwrap(), "front-28-init-hang-timeout");
     check(hanging.listens().unwrap(), "front-29-init-hang-timeout-second");
@@ -174,6 +218,9 @@ fn what_fails_is_said_as_rie_does() {
         let answered = post(address, invoke, &[], event.as_bytes());
         assert_eq!(essence_of(&answered), essence(&capture(&format!("{name}.rep.bin"))), "{name}");
     }
+    // Seen: a response of a mode that is refused, and the end of the runtime.
+    let answered = post(address, invoke, &[], b"badmode");
+    assert_eq!((answered.status, answered.header("content-type"), answered.text()), (502, None, ""));
     // It has answered, and ends before it asks for more.
     let answered = post(address, invoke, &[], b"last words");
     assert_eq!((answered.status, answered.text()), (502, "words"));

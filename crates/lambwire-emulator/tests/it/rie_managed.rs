@@ -11,13 +11,17 @@ use lambwire_emulator::{Console, Emulator, Running};
 use crate::child;
 use crate::library::AMPLE;
 use crate::peer::{Peer, accepted};
-use crate::rie::{capture, essence, essence_of};
+use crate::rie::{IDENTITIES, capture, essence, essence_of};
 use crate::wire::{Answered, Wire, post};
 
 const INVOKE: &str = "/2015-03-31/functions/function/invocations";
 
 fn start(emulator: Emulator, concurrency: usize) -> (Running, SocketAddr) {
-    let emulator = emulator.as_rie().concurrency(concurrency).console(Console::Silent);
+    listen(emulator.as_rie(), concurrency)
+}
+
+fn listen(emulator: Emulator, concurrency: usize) -> (Running, SocketAddr) {
+    let emulator = emulator.concurrency(concurrency).console(Console::Silent);
     let emulator = emulator.listen(([127, 0, 0, 1], 0).into()).start().unwrap();
     let address = emulator.listens().unwrap();
     (emulator, address)
@@ -133,6 +137,35 @@ fn what_takes_too_long_has_a_message() {
         compare(&caller.join().unwrap(), "mifront-31-timeout");
         assert_eq!(peer.respond(&given.id, b"late").status, 410);
     });
+}
+
+/// Seen: what did not begin is JSON without a message.
+#[test]
+fn what_does_not_start_is_said_without_a_message() {
+    for (program, timeout, error_type) in [
+        (child::shell("exit 1"), AMPLE, "Runtime.ExitError"),
+        (child::shell("sleep 1000"), Duration::from_secs(1), "Sandbox.Timedout"),
+        (child::init_error(), AMPLE, "Runtime.Unknown"),
+    ] {
+        let (_emulator, address) = listen(Emulator::new(program).as_rie().timeout(timeout), 1);
+        let answered = post(address, INVOKE, &[], b"{}");
+        let body = format!(r#"{{"errorType":"{error_type}"}}"#);
+        assert_eq!((answered.status, answered.text()), (200, &*body));
+        assert_eq!(answered.header("Content-Type"), Some("application/json"));
+        assert_eq!(answered.header("Error-Type"), Some(error_type));
+    }
+}
+
+#[test]
+fn headers_that_cannot_be_read_are_a_malformed_request() {
+    let (_emulator, address) = start(Emulator::without_program(), 1);
+    let identities = IDENTITIES.iter().filter(|(_, passed_on)| passed_on.is_none());
+    let identities = identities.map(|(identity, _)| format!("X-Amz-Cognito-Identity: {identity}"));
+    for header in identities.chain(["X-Amz-Client-Context: x".to_owned()]) {
+        let refused = post(address, INVOKE, &[&header], b"{}");
+        assert_eq!((refused.status, refused.text()), (400, r#"{"errorType":"ErrMalformedRequest"}"#), "{header}");
+        assert_eq!(refused.header("Error-Type"), Some("ErrMalformedRequest"), "{header}");
+    }
 }
 
 #[test]

@@ -39,22 +39,25 @@ impl Drop for Entry<'_> {
     }
 }
 
-/// An invocation does not begin.
-pub(super) fn refused(error_type: &'static str) -> Reply {
-    let mut reply = reply::reply(StatusCode::BAD_REQUEST, json::object(&[("errorType", error_type)]).into_bytes());
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-    reply.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(error_type));
-    reply
+/// An invocation is not taken.
+pub(super) fn refused(error_type: &str) -> Reply {
+    not_begun(StatusCode::BAD_REQUEST, error_type)
 }
 
-/// What came of an invocation: 200 in any case.
+/// What came of an invocation that was taken: 200, unless no runtime has asked for it in time.
 pub(super) fn reply(answer: Answer) -> Reply {
     match answer.end {
+        Some(End { status: Status::Failed(Failure::Unavailable(_)), .. }) => refused("Runtime.Unavailable"),
+        Some(End { status: Status::Failed(failure), was_given: false }) => {
+            not_begun(StatusCode::OK, failure.error_type())
+        }
+        Some(End { status: Status::Reported(error_type), was_given: false }) => {
+            not_begun(StatusCode::OK, &sanitised(error_type))
+        }
         Some(End { status: Status::Reported(error_type), .. }) => {
             let body = if answer.sent.is_silent { Vec::new() } else { answer.body };
             failed(&sanitised(error_type), body)
         }
-        Some(End { status: Status::Failed(Failure::Unavailable(_)), .. }) => refused("Runtime.Unavailable"),
         Some(End { status: Status::Failed(failure), .. }) => {
             let error_type = failure.error_type();
             let message = match failure {
@@ -76,8 +79,18 @@ pub(super) fn reply(answer: Answer) -> Reply {
     }
 }
 
+/// The reply about an invocation that was not given to the runtime.
+fn not_begun(status: StatusCode, error_type: &str) -> Reply {
+    let mut reply = reply::reply(status, json::object(&[("errorType", error_type)]).into_bytes());
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    typed(reply, error_type)
+}
+
 fn failed(error_type: &str, body: Vec<u8>) -> Reply {
-    let mut reply = sniffed(StatusCode::OK, body);
+    typed(sniffed(StatusCode::OK, body), error_type)
+}
+
+fn typed(mut reply: Reply, error_type: &str) -> Reply {
     if let Ok(error_type) = HeaderValue::from_str(error_type) {
         reply.headers_mut().insert(ERROR_TYPE, error_type);
     }

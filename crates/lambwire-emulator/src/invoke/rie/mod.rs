@@ -3,8 +3,9 @@
 use hyper::ext::ReasonPhrase;
 use hyper::header::{CONNECTION, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
-use hyper::{Method, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode};
 use lambwire::SendError;
+use serde_json::{Map, Value};
 
 use super::Service;
 use super::body::RequestBody;
@@ -12,6 +13,8 @@ use super::headers::CallerHeaders;
 use super::reply::{Exception, Reply};
 use crate::answer::{Answer, End, Failure};
 use crate::environment::Status;
+use crate::event::Event;
+use crate::json;
 use crate::queue::InvokeError;
 
 mod managed;
@@ -50,8 +53,11 @@ pub(super) async fn answer(
     }
     let payload = body.collect().await?;
     head.headers.remove(LOG_TYPE);
-    let Ok(mut event) = CallerHeaders::new(&head.headers).event(payload) else {
-        return Ok(sniffed(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()));
+    let Some(mut event) = event(&head.headers, payload) else {
+        return Ok(match mode {
+            RieMode::OnDemand => sniffed(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
+            RieMode::Managed => managed::refused("ErrMalformedRequest"),
+        });
     };
     event.request_id = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     // What comes of an invocation is known when it is over.
@@ -84,6 +90,23 @@ pub(super) fn malformed(wrong: &str) -> Reply {
     reply
 }
 
+/// The event with what the headers say of it, if that can be read. Of a Cognito identity RIE passes on what it knows.
+fn event(headers: &HeaderMap, payload: Vec<u8>) -> Option<Event> {
+    let mut event = CallerHeaders::new(headers).event(payload).ok()?;
+    if let Some(identity) = event.cognito_identity.take() {
+        let identity: Option<Map<String, Value>> = serde_json::from_str(&identity).ok()?;
+        let member = |name| match identity.as_ref().and_then(|identity| identity.get(name)) {
+            None | Some(Value::Null) => Some(""),
+            Some(value) => value.as_str(),
+        };
+        let (id, pool_id) = ("cognitoIdentityId", "cognitoIdentityPoolId");
+        let members = [(id, member(id)?), (pool_id, member(pool_id)?)];
+        let is_known = members.iter().any(|(_, value)| !value.is_empty());
+        event.cognito_identity = is_known.then(|| json::object(&members));
+    }
+    Some(event)
+}
+
 const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
@@ -98,7 +121,6 @@ fn reply(answer: Answer) -> Reply {
         }
         Status::Success | Status::Failed(Failure::TooLarge { .. }) => (StatusCode::OK, body),
         Status::Reported(_) if was_given => (StatusCode::OK, body),
-        Status::Failed(Failure::BadMode) => (StatusCode::BAD_GATEWAY, Vec::new()),
         Status::Failed(_) if !was_given => (StatusCode::BAD_GATEWAY, Vec::new()),
         // Behind the answer, too.
         Status::Reported(_) | Status::Failed(_) => (StatusCode::BAD_GATEWAY, body),

@@ -4,6 +4,7 @@ use lambwire::{ACCEPTED_BODY, ApiError, ExtensionId, Header, Reply};
 
 use super::connection::{Collected, Connection, Lost};
 use super::{collect, discard_body, refuse, refuse_size, wait};
+use crate::answer::JSON;
 use crate::environment::{ConnectionId, Refusal};
 use crate::event::new_id;
 use crate::fleet::member::{Due, Member, Unsubscribed};
@@ -62,7 +63,7 @@ pub(super) async fn extension_error(
 pub(super) async fn telemetry(connection: &mut Connection, member: &Member, id: &[u8]) -> Result<(), Lost> {
     let Some(body) = body(connection).await? else { return Ok(()) };
     match member.subscribe(id, &body).await {
-        Ok(()) => connection.reply(&Reply::Other { headers: &[] }, b"\"OK\"").await,
+        Ok(()) => connection.reply(&Reply::Other { headers: &[TEXT] }, b"\"OK\"").await,
         Err(Unsubscribed::Refused(refusal)) => refuse_extension(connection, &refusal).await,
         Err(Unsubscribed::Invalid(reason)) => {
             log::warn!("a subscription to telemetry is refused: {reason}");
@@ -79,13 +80,25 @@ pub(super) async fn logs(connection: &mut Connection) -> Result<(), Lost> {
     connection.reply(&Reply::Accepted, (body + "\n").as_bytes()).await
 }
 
+/// Says that the Runtime API is there.
+pub(super) async fn ping(connection: &mut Connection) -> Result<(), Lost> {
+    discard_body(connection).await?;
+    connection.reply(&Reply::Other { headers: &[TEXT] }, b"pong").await
+}
+
+/// What AWS's emulator says of a body that it says nothing of.
+const TEXT: Header<'_> = Header { name: "Content-Type", value: b"text/plain; charset=utf-8" };
+
 /// Tells where the function runs.
 pub(super) async fn metadata(connection: &mut Connection, member: &Member, authorization: &[u8]) -> Result<(), Lost> {
     discard_body(connection).await?;
     if !member.knows_token(authorization) {
         return connection.reply(&Reply::Rejected { status: 401 }, b"Unauthorized").await;
     }
-    let headers = [Header { name: "Cache-Control", value: b"private, max-age=43200, immutable" }];
+    let headers = [
+        Header { name: "Cache-Control", value: b"private, max-age=43200, immutable" },
+        Header { name: "Content-Type", value: JSON.as_bytes() },
+    ];
     connection.reply(&Reply::Other { headers: &headers }, member.place_of_execution().as_bytes()).await
 }
 

@@ -22,7 +22,7 @@ mod extensions;
 mod request;
 
 use connection::{Collected, Connection, Lost};
-use extensions::{extension_error, extension_next, logs, metadata, register, telemetry};
+use extensions::{extension_error, extension_next, logs, metadata, ping, register, telemetry};
 use request::{Asked, Kind};
 
 /// Longest body of a refusal, in bytes.
@@ -133,6 +133,7 @@ async fn converse(connection: &mut Connection, member: &Member, id: ConnectionId
             }
             Asked::Telemetry { id } => telemetry(connection, member, &id).await?,
             Asked::Logs => logs(connection).await?,
+            Asked::Ping => ping(connection).await?,
             Asked::Metadata { authorization } => metadata(connection, member, &authorization).await?,
             Asked::WrongMethod { allowed } => {
                 log::warn!("the runtime asks by another method than {allowed}");

@@ -37,6 +37,7 @@ pub(crate) enum Asked {
         id: Vec<u8>,
     },
     Logs,
+    Ping,
     Metadata {
         authorization: Vec<u8>,
     },
@@ -110,6 +111,7 @@ impl Asked {
             ("POST", "/2020-01-01/extension/exit/error") => error(false),
             ("PUT", "/2022-07-01/telemetry") => Self::Telemetry { id: value(EXTENSION_ID) },
             ("PUT", "/2020-08-15/logs") => Self::Logs,
+            ("GET", PING) => Self::Ping,
             ("GET", METADATA) => Self::Metadata { authorization: value("Authorization") },
             _ => match method_of(path) {
                 Some(allowed) if allowed != method => Self::WrongMethod { allowed },
@@ -123,7 +125,7 @@ impl Asked {
 fn method_of(path: &str) -> Option<&'static str> {
     let of_invocation = path.strip_prefix("/2018-06-01/runtime/invocation/").and_then(|rest| rest.split_once('/'));
     match path {
-        "/2018-06-01/runtime/invocation/next" | "/2020-01-01/extension/event/next" | METADATA => Some("GET"),
+        "/2018-06-01/runtime/invocation/next" | "/2020-01-01/extension/event/next" | PING | METADATA => Some("GET"),
         "/2018-06-01/runtime/init/error"
         | "/2020-01-01/extension/register"
         | "/2020-01-01/extension/init/error"
@@ -138,6 +140,9 @@ fn method_of(path: &str) -> Option<&'static str> {
 const EXTENSION_ID: &str = "Lambda-Extension-Identifier";
 
 const EXTENSION_ERROR_TYPE: &str = "Lambda-Extension-Function-Error-Type";
+
+/// Whether the Runtime API is there (RIE, `rapi/handler/runtimeping.go`).
+const PING: &str = "/2018-06-01/ping";
 
 /// Where functions ask for what is known of the place in which they run (AWS, "Metadata endpoint").
 const METADATA: &str = "/2026-01-15/metadata/execution-environment";

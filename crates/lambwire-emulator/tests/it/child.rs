@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::{Command, exit};
 use std::thread;
 
+use lambwire::limits::PAYLOAD_BYTES;
 use rustix::process::Signal;
 
 use crate::peer::Peer;
@@ -140,6 +141,13 @@ fn serve(peer: &mut Peer) {
                 let head = format!("POST /2018-06-01/runtime/invocation/{}/response HTTP/1.1\r\nHost: x\r\n", given.id);
                 let mode = "Lambda-Runtime-Function-Response-Mode: none\r\nContent-Length: 0\r\n\r\n";
                 assert_eq!(Wire(peer.stream.try_clone().unwrap()).exchange(head + mode).status, 400);
+                exit(1);
+            }
+            "oversize-error" => {
+                let head = format!("POST /2018-06-01/runtime/invocation/{}/error HTTP/1.1\r\nHost: x\r\n", given.id);
+                let body = "x".repeat(usize::try_from(PAYLOAD_BYTES).unwrap() + 1);
+                let mut wire = Wire(peer.stream.try_clone().unwrap());
+                assert_eq!(wire.exchange(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).status, 413);
                 exit(1);
             }
             "complain" => {

@@ -9,10 +9,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, thread};
 
+use lambwire::limits::PAYLOAD_BYTES;
 use lambwire_emulator::{Console, Emulator, Running};
 
 use crate::child;
 use crate::peer::Peer;
+use crate::rie_replay::{INVOKE, compare};
 use crate::wire::{Answered, Wire, free_port, post};
 
 /// A capture of this crate, or of those that the core is tested with, too.
@@ -131,6 +133,23 @@ fn a_long_answer_is_the_same_in_one_piece() {
 }
 
 #[test]
+fn what_rie_cuts_is_whole_or_refused() {
+    let emulator = emulator(None);
+    let address = emulator.listens().unwrap();
+    thread::scope(|scope| {
+        let asked = capture("front-44-stream-midstream-error.req.bin");
+        let caller = scope.spawn(move || Wire::connect(address).exchange(asked));
+        let mut peer = Peer::connect(emulator.runtime_api());
+        let given = peer.next();
+        peer.stream(&given.id, &[b"partial"], Some(b"{}"));
+        peer.ask_next();
+        compare("front-44-stream-midstream-error", &caller.join().unwrap());
+    });
+    let event = vec![b'x'; usize::try_from(PAYLOAD_BYTES).unwrap() + 1];
+    compare("front-32-oversize-event", &post(address, INVOKE, &[], &event));
+}
+
+#[test]
 fn what_is_no_call_of_the_function_is_refused_as_rie_does() {
     let emulator = emulator(None);
     let address = emulator.listens().unwrap();
@@ -163,7 +182,6 @@ pub(crate) const IDENTITIES: [(&str, Option<Option<&str>>); 9] = [
 
 #[test]
 fn of_a_cognito_identity_what_rie_knows_is_passed_on() {
-    let invoke = "/2015-03-31/functions/function/invocations";
     let emulator = emulator(None);
     let address = emulator.listens().unwrap();
     let mut peer = Peer::connect(emulator.runtime_api());
@@ -171,12 +189,12 @@ fn of_a_cognito_identity_what_rie_knows_is_passed_on() {
     for (identity, passed_on) in IDENTITIES {
         let header = [&*format!("X-Amz-Cognito-Identity: {identity}")];
         let Some(passed_on) = passed_on else {
-            let refused = post(address, invoke, &header, b"{}");
+            let refused = post(address, INVOKE, &header, b"{}");
             assert_eq!((refused.status, refused.text()), (500, ""), "{identity}");
             continue;
         };
         thread::scope(|scope| {
-            let caller = scope.spawn(|| post(address, invoke, &header, b"{}"));
+            let caller = scope.spawn(|| post(address, INVOKE, &header, b"{}"));
             let given = peer.asked_next().unwrap();
             assert_eq!(given.cognito_identity.as_deref(), passed_on, "{identity}");
             peer.respond(&given.id, b"");
@@ -206,7 +224,6 @@ fn what_fails_is_said_as_rie_does() {
     let hanging = hanging.listen(([127, 0, 0, 1], 0).into()).start().unwrap();
     check(hanging.listens().unwrap(), "front-28-init-hang-timeout");
     check(hanging.listens().unwrap(), "front-29-init-hang-timeout-second");
-    let invoke = "/2015-03-31/functions/function/invocations";
     let runtime = emulator(Some(child::runtime()));
     let address = runtime.listens().unwrap();
     for (event, name) in [
@@ -215,17 +232,18 @@ fn what_fails_is_said_as_rie_does() {
         ("kill", "front-38-crash-sigkill"),
         ("partial", "front-41-crash-partial-response"),
     ] {
-        let answered = post(address, invoke, &[], event.as_bytes());
+        let answered = post(address, INVOKE, &[], event.as_bytes());
         assert_eq!(essence_of(&answered), essence(&capture(&format!("{name}.rep.bin"))), "{name}");
     }
+    compare("front-31-oversize-error", &post(address, INVOKE, &[], b"oversize-error"));
     // Seen: a response of a mode that is refused, and the end of the runtime.
-    let answered = post(address, invoke, &[], b"badmode");
+    let answered = post(address, INVOKE, &[], b"badmode");
     assert_eq!((answered.status, answered.header("content-type"), answered.text()), (502, None, ""));
     // It has answered, and ends before it asks for more.
-    let answered = post(address, invoke, &[], b"last words");
+    let answered = post(address, INVOKE, &[], b"last words");
     assert_eq!((answered.status, answered.text()), (502, "words"));
     check(address, "front-40-after-crash-after-response");
-    let variable = |name: &str| post(address, invoke, &[], format!("variable {name}").as_bytes()).text().to_owned();
+    let variable = |name: &str| post(address, INVOKE, &[], format!("variable {name}").as_bytes()).text().to_owned();
     assert_eq!(variable("AWS_LAMBDA_FUNCTION_NAME"), "test_function");
     assert_eq!(variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), "3008");
     assert_eq!(variable("AWS_LAMBDA_INITIALIZATION_TYPE"), "");
@@ -291,7 +309,7 @@ fn called_by_its_name_it_takes_its_command_line() {
         while std::net::TcpStream::connect(address).is_err() {
             thread::yield_now();
         }
-        let answered = post(address, "/2015-03-31/functions/function/invocations", &[], b"variable _HANDLER");
+        let answered = post(address, INVOKE, &[], b"variable _HANDLER");
         let last = program.last().map_or("app.handler", |last| if variables.is_empty() { last } else { "app.handler" });
         assert_eq!((answered.status, answered.text()), (200, last), "{options:?} {program:?}");
     }

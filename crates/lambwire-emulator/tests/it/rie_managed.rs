@@ -199,11 +199,11 @@ fn who_comes_without_need_or_twice_is_refused() {
         compare(&second, "mifront-23-dup-request-id-11");
         assert_eq!(peer.respond_as(&given.id, Some("application/json"), &given.event), accepted());
         compare(&first.join().unwrap(), "mifront-23-dup-request-id-10");
-        for n in 0..2 {
+        for (n, name) in ["mifront-20-concurrent", "mifront-21-concurrent"].into_iter().enumerate() {
             let caller = scope.spawn(move || post(address, INVOKE, &[], format!("{{\"k\":{n}}}").as_bytes()));
             let given = peer.next();
             peer.respond_as(&given.id, Some("application/json"), &given.event);
-            compare(&caller.join().unwrap(), &format!("mifront-2{n}-concurrent"));
+            compare(&caller.join().unwrap(), name);
         }
         let callers = [(); 2].map(|()| scope.spawn(move || post(address, INVOKE, &[], b"{}")));
         let mut peers = [(); 2].map(|()| Peer::connect(emulator.runtime_api()));

@@ -71,7 +71,7 @@ impl Member {
         let members =
             [("functionName", &*function.name), ("functionVersion", &function.version), ("handler", &function.handler)];
         let account = account.into_iter().filter(|_| wants_account);
-        json::object(&account.chain(members).collect::<Vec<_>>())
+        json::object(&account.chain(members).collect::<Vec<_>>()) + "\n"
     }
 
     /// Whether this is the token with which the function may ask where it runs.

@@ -323,7 +323,7 @@ fn an_extension_in_the_process_hears_of_invocations() {
     let registered = register(&mut wire, "inside", r#"{"events":["INVOKE"]}"#);
     let function =
         r#"{"accountId":"012345678912","functionName":"mine","functionVersion":"$LATEST","handler":"app.handler"}"#;
-    assert_eq!((registered.status, registered.text().trim_end()), (200, function));
+    assert_eq!((registered.status, registered.text()), (200, &*format!("{function}\n")));
     let id = registered.header("lambda-extension-identifier").unwrap().to_owned();
     wire.write(ask_for_event(&id));
     let answer = invoke_with(&emulator, Event::new("e"), |peer| {

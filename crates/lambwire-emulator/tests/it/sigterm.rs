@@ -205,7 +205,7 @@ fn an_extension_waits_for_events_as_long_as_the_emulator_is_there() {
     let mut wire = Wire::connect(emulator.runtime_api());
     let registered = register(&mut wire, r#"{"events":[]}"#);
     let function = r#"{"functionName":"function","functionVersion":"$LATEST","handler":""}"#;
-    assert_eq!((registered.status, registered.text()), (200, function));
+    assert_eq!((registered.status, registered.text()), (200, &*format!("{function}\n")));
     wire.write(ask_for_event(registered.header("lambda-extension-identifier").unwrap()));
     let answer = crate::library::invoke_with(&emulator, Event::new("e"), |peer| {
         let given = peer.next();

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 
-from worker_pipes import LUA, LUAS, Root, check, try_all
+from worker_pipes import LUA, LUAS, PATIENCE, Root, check, try_all
 
 ECHO = "function handler(event) return event end"
 
@@ -160,7 +160,7 @@ def changes(root):
         with root.serve(f"function handler(event) if event == 1 then {hook} end return event end") as running:
             if kind is None:
                 running.send("1")
-                check(hook, running.process.wait(60), 9)
+                check(hook, running.process.wait(PATIENCE), 9)
             else:
                 check(hook, [running.invoke(event)[0] for event in ("1", "2", "3")], [kind] * 3)
         passed += 1
@@ -243,14 +243,14 @@ def lives(root):
             kind, request_id, body = running.hear()
             check(source, (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", error_type))
             check(f"{source}: no place in the worker", b"(command line)" in body, False)
-            check(source, running.process.wait(60), 1)
+            check(source, running.process.wait(PATIENCE), 1)
         passed += 1
     with root.serve("local M = { a = { b = function() return 1 end } } return M", "a.b") as running:
         check("module", (running.invoke("{}"), running.end()), (("result", b"1"), 0))
         passed += 1
     with root.serve("function handler() os.exit(3) end") as running:
         running.send("{}")
-        check("exit", running.process.wait(60), 3)
+        check("exit", running.process.wait(PATIENCE), 3)
         passed += 1
     finalizer = "kept = setmetatable({}, { __gc = function() io.stderr:write('ended') end }) if newproxy then kept = newproxy(true) getmetatable(kept).__gc = function() io.stderr:write('ended') end end function handler() return 1 end"
     with root.serve(finalizer) as running:

@@ -42,6 +42,8 @@ exports.changes = async (event, context) => {
   return 'changed';
 };
 exports.freezes = async () => {
+  // What Node loads when it is first asked for cannot be loaded once all is frozen.
+  for (const name of Object.getOwnPropertyNames(globalThis)) try { globalThis[name]; } catch {}
   const owners = [Object, Function, Array, String, Promise, Error, Map, Set, Symbol, RegExp, Date, Number, Uint8Array, Buffer];
   for (const owner of [...owners, ...owners.map((owner) => owner.prototype), JSON, Reflect, Math, console, process, require('fs'),
     require('util'), awslambda, awslambda.InvokeStore, globalThis]) Object.freeze(owner);

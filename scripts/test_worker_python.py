@@ -3,12 +3,14 @@
 import ast
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import time
 
 from test_worker_lives import SNAPSHOT_RESTORE_PY
-from worker_pipes import PYTHON, Root, check, try_all
+from worker_pipes import PATIENCE, PYTHON, Root, check, try_all
 
 HANDLERS = r'''
 import asyncio, atexit, contextvars, ctypes, gc, logging, os, random, signal, subprocess, sys, threading, time
@@ -99,16 +101,19 @@ def nothing(event, context):
     return
     yield
 
-def alarm(event, context, after_s=0.1):
-    """Leaves a timer behind that raises."""
-    def ring(number, frame): raise TimeoutError("left behind")
+def alarm(event, context):
+    """Leaves a timer behind that raises as soon as the worker is found to wait for an event."""
+    def ring(number, frame):
+        while frame:
+            if frame.f_code.co_name == "read_frame": raise TimeoutError("left behind")
+            frame = frame.f_back
     signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, after_s)
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
     return "set"
 
 def torn(event, context):
-    # By then the answer is made.
-    alarm(event, context, 3)
+    def ring(number, frame): raise TimeoutError("left behind")
+    signal.signal(signal.SIGALRM, ring)
     return "x" * (4 << 20)
 
 def slowly(event, context):
@@ -262,11 +267,13 @@ def what_is_raised_between_events_is_reported(root):
         check("answered", running.invoke("1"), answer("set"))
         kind, request_id, body = running.hear()
         check("reported", (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", "TimeoutError"))
-        check("it ends", running.process.wait(60), 1)
+        check("it ends", running.process.wait(PATIENCE), 1)
     with root.serve("app.torn") as running:
         running.send("1")
-        # The answer does not fit into the pipe, and what is raised comes while it is written.
-        check("it ends", running.process.wait(60), 1)
+        # The answer does not fit into the pipe: when some of it is there, the rest is being written.
+        select.select([running.answers], [], [])
+        running.process.send_signal(signal.SIGALRM)
+        check("it ends", running.process.wait(PATIENCE), 1)
         with os.fdopen(os.dup(running.answers), "rb") as answers:
             head, _, rest = answers.read().partition(b"\n")
         check("nothing is written within an answer", (head.split()[0], set(rest.decode())), (b"bytes", {'"', "x"}))
@@ -287,7 +294,7 @@ def several_events_at_a_time(root):
     with root.serve("app.exits", LAMBWIRE_CONCURRENCY="4") as running:
         for event in ("wait", "catch", "exit"):
             running.send(json.dumps(event))
-        check("one of several exits", running.process.wait(60), 3)
+        check("one of several exits", running.process.wait(PATIENCE), 3)
         check("none is answered", os.read(running.answers, 4096), b"")
     with root.serve("app.slowly", LAMBWIRE_CONCURRENCY="4") as running:
         check("one that is not async", running.asked, {})

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from worker_pipes import RUBY, Root, check, is_reported, try_all
+from worker_pipes import PATIENCE, RUBY, Root, check, is_reported, try_all
 
 # Each is a file, the function, and what `{"n":1}` is answered with, as AWS's client does but where it says otherwise.
 SHAPES = {
@@ -112,7 +112,7 @@ def faults(root):
         if fault[0] == "fatal":
             with root.serve(does) as running:
                 is_reported(do, running.invoke(json.dumps({"do": do})), *fault)
-                check(do, running.process.wait(60), ENDS.get(do, 1))
+                check(do, running.process.wait(PATIENCE), ENDS.get(do, 1))
     passed += len(FAULTS)
 
     chain = "def handler(event:, context:)\n begin; raise KeyError, 'inner'; rescue KeyError; raise 'outer'; end\nend"
@@ -213,7 +213,7 @@ def ends(root):
         running.invoke("{}")
         kind, request_id, body = running.hear()
         check("late", (kind, request_id, json.loads(body)["errorMessage"]), ("fatal", "-", "late"))
-        check("late", running.process.wait(60), 1)
+        check("late", running.process.wait(PATIENCE), 1)
         passed += 1
     return passed
 
@@ -226,7 +226,7 @@ def loads(root):
         with root.start(source) as running:
             kind, request_id, body = running.hear()
             check(source, (kind, request_id, json.loads(body)["errorType"]), ("fatal", "-", error_type))
-            check(source, running.process.wait(60), 4 if source == "exit 4" else 1)
+            check(source, running.process.wait(PATIENCE), 4 if source == "exit 4" else 1)
         passed += 1
     return passed
 

@@ -1,6 +1,6 @@
 """Many invocations of handlers in every language with faults at random: exits, signals, forks, late failures, time-outs,
 processes left behind, garbage on every descriptor. Each caller gets its own answer or an error, nothing of another's; what
-no fault explains is no error; processes and memory stay flat.
+no fault explains is no error; processes and the memory of the bootstrap, and of a worker without faults, stay flat.
 
 `soak_languages.py EMULATOR BOOTSTRAP [COUNT [SEED]]`: COUNT invocations over all languages.
 """
@@ -36,8 +36,12 @@ HARM_EVENTS = 400
 
 # How much the memory of the bootstrap may grow, in KiB, from the first tenth to the end.
 GROWTH_KIB = 512
-# At every so many events of that tenth it is looked at.
+# At every so many events it is looked at.
 SAMPLED = 50
+# The last events are without faults, so that one process answers them all: one in so many of all. What that takes may grow
+# by as much, in KiB, from their first half to the end. A collector of garbage lets that much lie.
+CALM = 5
+GROWTH_WORKER_KIB = 16 * 1024
 # The same of its open files: the pipes of a worker that is being started.
 GROWTH_FILES = 4
 
@@ -71,7 +75,10 @@ def soak(language, emulator, bootstrap, count, seed):
             problems = soaked.problems
             print(f"{language}: {soaked.answered} answers, {soaked.errors} errors, {count} events in "
                   f"{time.monotonic() - started:.0f} s; bootstrap {soaked.first_kib} -> {soaked.last_kib} KiB, "
-                  f"{soaked.first_files} -> {soaked.last_files} files", flush=True)
+                  f"{soaked.first_files} -> {soaked.last_files} files; worker {soaked.calm_kib} -> "
+                  f"{soaked.last_worker_kib} KiB", flush=True)
+            if soaked.last_worker_kib > soaked.calm_kib + GROWTH_WORKER_KIB:
+                problems.append(f"memory of the worker grew from {soaked.calm_kib} to {soaked.last_worker_kib} KiB")
             if soaked.last_kib > soaked.first_kib + GROWTH_KIB:
                 problems.append(f"memory grew from {soaked.first_kib} to {soaked.last_kib} KiB")
             if soaked.last_files > soaked.first_files + GROWTH_FILES:
@@ -111,6 +118,8 @@ class Soak:
         self.started = self.answered = self.errors = 0
         self.harmed_until = 0
         self.first_kib = self.last_kib = self.first_files = self.last_files = 0
+        self.calm_from = count - count // CALM
+        self.calm_kib = self.last_worker_kib = 0
         self.problems = []
 
     def run(self):
@@ -121,6 +130,7 @@ class Soak:
             caller.join()
         self.one_more()
         self.last_kib, self.last_files = self.bootstrap_kib(), self.bootstrap_files()
+        self.last_worker_kib = self.worker_kib()
 
     def one_more(self):
         self.count = self.started + 1
@@ -135,13 +145,15 @@ class Soak:
                 if number >= self.count:
                     return
                 self.started += 1
-                do = pick(chance)
+                do = pick(chance) if number < self.calm_from else "echo"
                 if do in HARMS_NEXT:
                     self.harmed_until = number + HARM_EVENTS
                 if number <= self.count // 10 and number % SAMPLED == 0:
                     # While a worker is started anew, there are none of its pipes.
                     self.first_kib = max(self.first_kib, self.bootstrap_kib())
                     self.first_files = max(self.first_files, self.bootstrap_files())
+                if self.calm_from <= number <= (self.calm_from + self.count) // 2 and number % SAMPLED == 0:
+                    self.calm_kib = max(self.calm_kib, self.worker_kib())
             name = f"{seed}-{number}"
             size = chance.choice([0, 1, 100, 1000, 5000, 65_400, 65_536, 70_000]) if chance.random() < 0.1 else 20
             event = {"do": do, "id": name, "pad": "x" * size}
@@ -183,6 +195,10 @@ class Soak:
 
     def bootstrap_kib(self):
         return max((rss_kib(pid) for pid in children(self.pid)), default=0)
+
+    def worker_kib(self):
+        """The largest of what the bootstrap has started: what faults have left running is small."""
+        return max((rss_kib(pid) for ours in children(self.pid) for pid in children(ours)), default=0)
 
     def bootstrap_files(self):
         return max((len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in children(self.pid)), default=0)

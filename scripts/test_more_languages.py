@@ -152,6 +152,17 @@ DIRECTLY = {
     "guile": "(if (equal? (car (command-line)) (current-filename)) (display \"run\"))\n(define (handler event context) 1)\n",
     "r": "if (sys.nframe() == 0L) cat('run')\nhandler <- function(event, context) 1\n",
 }
+# The handler draws a number of the generator that the file has seeded; Bun's cannot be, and Elixir's belongs to a process.
+SEEDED = {
+    "bun": "export const handler = () => Math.random();",
+    "deno": "Math.random();\nexport const handler = () => Math.random();",
+    "tcl": "expr srand(7)\nproc handler {event context} { expr rand() }\n",
+    "guile": "(set! *random-state* (seed->random-state 7))\n(define (handler event context) (random 1.0))\n",
+    "r": "set.seed(7)\nhandler <- function(event, context) runif(1)\n",
+    "elixir": ":rand.seed(:exsss, 7)\ndefmodule App do\n  def handler(_, _), do: Float.to_string(:rand.uniform())\nend\n",
+}
+NEVER_SEEDED = ("bun", "elixir")
+SEED_OPTIONS = {"deno": ["--seed=7"]}
 # What is raised that says little of itself, or fails when it is asked, and a part of what is told.
 ODD_TYPESCRIPT = {
     "const e: any = new Error('x'); e.cause = e; throw e": "x", "throw undefined": "undefined", "throw Symbol('s')": "Symbol(s)",
@@ -200,10 +211,10 @@ def pipes(language, root):
     extension, command = declared(worker, language)
     path = os.path.join(root, f"app.{extension}")
 
-    def start(source, function="handler"):
+    def start(source, function="handler", options=[]):
         with open(path, "w") as file:
             file.write(source)
-        return Worker(command, worker, (path, function), {"LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
+        return Worker([*command, *options], worker, (path, function), {"LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
 
     def value(answer):
         check(f"{language}: {answer[1][:200]!r}", answer[0] in ("result", "text"), True)
@@ -228,7 +239,6 @@ def pipes(language, root):
             check(f"{language}: answer of {size}", len(str(value(running.invoke('{"size":%d}' % size)))), size)
             if size > 2:
                 check(f"{language}: event of {size}", value(running.invoke('"' + "x" * (size - 2) + '"')), size - 2)
-        check(f"{language}: hooks", running.hooks("before-snapshot"), ("done", "-", b""))
         if language in ("deno", "bun"):
             seen = json.loads(expect_error(language, running.invoke('{"do":"reject"}')))
             check(f"{language}: rejected", seen["errorMessage"], "later")
@@ -268,6 +278,15 @@ def pipes(language, root):
         for event in (b'"\xff"', b'"a\0b"'):
             running.invoke(event)
             check(f"{language}: after {event}", value(running.invoke("2")), 2)
+    drawn = []
+    for kinds in ([], [], ["before-snapshot", "after-restore"], ["before-snapshot", "after-restore"]):
+        with start(SEEDED[language], options=SEED_OPTIONS.get(language, [])) as running:
+            running.ready()
+            for kind in kinds:
+                check(f"{language}: {kind}", running.hooks(kind), ("done", "-", b""))
+            drawn.append(value(running.invoke("1")))
+    check(f"{language}: the same seed: {drawn}", drawn[0] == drawn[1] or language in NEVER_SEEDED, True)
+    check(f"{language}: another seed: {drawn}", drawn[2] != drawn[3], True)
     for is_signalled in (True, False) if language in CAREFUL else ():
         with start(CAREFUL[language]) as running:
             check(f"{language}: SIGTERM is wanted", running.ready(), {"sigterm": True})

@@ -148,6 +148,8 @@
   (write-frame "ready" "-" (if waits "{\"sigterm\":true}" ""))
   (let loop ((frame (receive-frame)))
     (when frame
+      ;; Every environment that starts from a snapshot would draw the same numbers.
+      (when (string=? (first frame) "after-restore") (set! *random-state* (random-state-from-platform)))
       (if (string=? (first frame) "event")
           (serve handler (second frame) (third frame) (fourth frame))
           (write-frame "done" "-" ""))

@@ -109,6 +109,14 @@ local({
     write_frame(answer[[1]], id, answer[[2]])
   }
 
+  # --- Snapshots
+
+  # Every environment that starts from a snapshot would draw the same numbers.
+  renew_random <- function() {
+    bytes <- readBin("/dev/urandom", "raw", 4)
+    set.seed(sum(as.numeric(bytes) * 256^(0:3)) %/% 2)
+  }
+
   # --- Main loop
 
   user <- load()
@@ -116,6 +124,7 @@ local({
   while (!is.null(head <- read_head())) {
     context <- read_bytes(as.numeric(head[3]))
     event <- read_bytes(as.numeric(head[4]))
+    if (head[1] == "after-restore") renew_random()
     if (head[1] == "event") serve(user, head[2], context, event) else write_frame("done", "-")
   }
 })

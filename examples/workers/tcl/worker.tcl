@@ -134,6 +134,16 @@ proc lambwire::await_signal {} {
     for {set waited 0} {!$is_signalled && $waited < $signal_ms} {incr waited 10} { after 10 }
 }
 
+# --- Snapshots
+
+# Every environment that starts from a snapshot would draw the same numbers.
+proc lambwire::renew_random {} {
+    set random [open /dev/urandom rb]
+    binary scan [read $random 4] iu seed
+    close $random
+    handler eval [list expr srand($seed)]
+}
+
 # --- Main loop
 
 lambwire::load_handler
@@ -141,6 +151,7 @@ set lambwire::traits [expr {[lambwire::handles_sigterm] ? {{"sigterm":true}} : "
 lambwire::write_frame ready - $lambwire::traits
 while {[set frame [lambwire::receive]] ne {}} {
     lassign $frame kind id context event
+    if {$kind eq "after-restore"} { lambwire::renew_random }
     if {$kind eq "event"} { lambwire::serve $id $context $event } else { lambwire::write_frame done - }
     # Tcl keeps the text of an error, and with it what it was about.
     unset frame event context

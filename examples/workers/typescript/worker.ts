@@ -2,7 +2,7 @@
 // The worker for a function in TypeScript, run by Bun or by Deno: `export function handler(event, context)`. It speaks the
 // worker protocol (docs/worker-protocol.md). What it needs of the global scope it takes before the file is loaded. Deno
 // wants to be granted everything; Bun does not ask.
-import { openSync, read, writeSync } from "node:fs";
+import { closeSync, openSync, read, readSync, writeSync } from "node:fs";
 import process from "node:process";
 
 const { env, exit } = process;
@@ -136,6 +136,27 @@ async function serve(handler: any, id: string, context: string, body: string) {
   }
 }
 
+// --- Snapshots
+
+// Every environment that starts from a snapshot would draw the same numbers. No generator of an interpreter can be seeded
+// anew, so another takes its place: sfc32 (Chris Doty-Humphrey, PractRand).
+function renewRandom() {
+  const seed = new Int32Array(4), random = openSync("/dev/urandom", "r");
+  readSync(random, new Uint8Array(seed.buffer));
+  closeSync(random);
+  let [a, b, c, d] = seed;
+  const draw = () => {
+    const sum = (a + b + d) | 0;
+    d = (d + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    return sum >>> 0;
+  };
+  // 53 bits, as many as a fraction has.
+  Reflect.set(Math, "random", () => ((draw() >>> 5) * 2 ** 26 + (draw() >>> 6)) / 2 ** 53);
+}
+
 // --- Main loop
 
 for (const each of ["FILE", "FUNCTION", "EVENTS_FD", "ANSWERS_FD"]) delete env[`LAMBWIRE_${each}`];
@@ -145,7 +166,10 @@ const signalled = new Promise<void>((done) => listens && process.once("SIGTERM",
 writeFrame("ready", "-", listens ? '{"sigterm":true}' : "");
 for (let frame; (frame = await receive());) {
   if (frame.kind === "event") await serve(handler, frame.id, frame.context, frame.body);
-  else writeFrame("done", "-");
+  else {
+    if (frame.kind === "after-restore") renewRandom();
+    writeFrame("done", "-");
+  }
 }
 // A listener of SIGTERM has the time that is left: the process ends when nothing is left to wait for. The signal was sent
 // before events ended, but takes another way.

@@ -401,7 +401,7 @@ def perl_looks(server, bootstrap):
 
 
 def sizes(server, name, root):
-    """Events and answers of every size that Lambda takes, and of one byte more."""
+    """Events and answers of every size that Lambda takes, and of one byte more. One of no bytes is an object without members."""
     language = LANGUAGES[name]
     with open(os.path.join(root, f"sized.{language.extension}"), "w") as file:
         file.write(COMMON[language.extension])
@@ -413,6 +413,8 @@ def sizes(server, name, root):
             check(f"{name}: answer of {size} bytes", running.invoke('{"size":%d}' % (size - 2)) == (200, b'"%s"' % (b"x" * (size - 2))), True)
         is_told(name, running.invoke('{"size":%d}' % (LIMIT - 1)), "Function.ResponseSizeTooLarge", [str(LIMIT)])
         check(f"{name}: after that", running.invoke('"xyz"'), (200, b"3"))
+    with server("sized.same") as running:
+        check(f"{name}: an event without a body", running.invoke(b""), (200, b"{}"))
 
 
 def together(server, name):

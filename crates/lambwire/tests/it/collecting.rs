@@ -77,15 +77,15 @@ impl Collector for Accepting {
         reader: &mut MessageReader,
         buf: &mut [u8],
     ) -> Result<Progress<CompleteRequest>, ReceiveError> {
-        reader.receive_request(&mut self.server, buf)
+        self.server.collect(reader, buf)
     }
 
     fn read<'b>(&self, whole: CompleteRequest, buf: &'b [u8]) -> Result<Message<'b, Request<'b>>, ReceiveError> {
-        whole.read(&self.server, buf)
+        self.server.read(whole, buf)
     }
 
     fn is_same(collected: Request<'_>, heard: Request<'_>) -> bool {
-        collected == heard
+        Server::is_same(collected, heard)
     }
 }
 

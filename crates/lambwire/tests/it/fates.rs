@@ -135,6 +135,18 @@ pub(crate) fn check(session: &mut Session, request: &Request<'_>, fates: &[Fate]
     assert_eq!(end(turn), expected);
 }
 
+/// A turn that takes a response, and maybe the `next` behind it.
+pub(crate) fn responding<'s, 'b>(
+    session: &'s mut Session,
+    pipelining: Pipelining,
+    heads: &'s mut [u8],
+    buf: &'b mut Vec<u8>,
+) -> Turn<'s, 'b, Vec<u8>, Failure> {
+    let body = Body::Exact(BODY.len() as u64);
+    session.start(&plain_request(RequestKind::Response), body, pipelining, heads).unwrap();
+    session.turn(heads, BODY, buf).unwrap()
+}
+
 fn said(reply: &Reply<'_>) -> String {
     match reply {
         Reply::Invocation(context) => format!("invocation {}", context.request_id),

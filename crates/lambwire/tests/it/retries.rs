@@ -1,9 +1,8 @@
 //! What a session sends again when its connection is lost, and what not.
 
 use lambwire::limits::{BACK_OFF, NOTHING_YET_PAUSE};
-use lambwire::{Action, Body, Pipelining, RequestKind, Session};
+use lambwire::{Action, Pipelining, RequestKind, Session};
 
-use crate::cuts::plain_request;
 use crate::fates::*;
 
 #[test]
@@ -129,9 +128,7 @@ fn what_is_too_large_is_told_of_with_its_size_if_that_was_known() {
 fn pipelined(fates: &[Fate], replies: &[u8]) -> (Session, String, Vec<u8>) {
     let mut session = session();
     let (mut heads, mut buf) = ([0; 512], vec![0; 512]);
-    let body = Body::Exact(BODY.len() as u64);
-    session.start(&plain_request(RequestKind::Response), body, Pipelining::Next, &mut heads).unwrap();
-    let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
+    let mut turn = responding(&mut session, Pipelining::Next, &mut heads, &mut buf);
     advance(&mut turn, fates);
     let Action::Read(space) = turn.poll() else { panic!("nothing is read") };
     space[..replies.len()].copy_from_slice(replies);
@@ -145,10 +142,8 @@ fn pipelined(fates: &[Fate], replies: &[u8]) -> (Session, String, Vec<u8>) {
 fn response_bytes() -> usize {
     let mut session = session();
     let (mut heads, mut buf) = ([0; 512], Vec::new());
-    session.start(&plain_request(RequestKind::Response), Body::Exact(6), Pipelining::Off, &mut heads).unwrap();
-    let mut turn = session.turn::<_, Failure>(&heads, BODY, &mut buf).unwrap();
-    assert!(matches!(turn.poll(), Action::Connect(_)));
-    turn.connected(Ok(()));
+    let mut turn = responding(&mut session, Pipelining::Off, &mut heads, &mut buf);
+    advance(&mut turn, &[Opens]);
     let Action::Write(parts) = turn.poll() else { panic!("nothing is written") };
     parts.concat().len()
 }
@@ -229,9 +224,7 @@ fn check_after(session: &mut Session, fates: &[Fate]) {
 fn a_response_that_went_out_before_a_cut_behind_it_is_sent_once_more() {
     let mut session = session();
     let (mut heads, mut buf) = ([0; 512], Vec::new());
-    let body = Body::Exact(BODY.len() as u64);
-    session.start(&plain_request(RequestKind::Response), body, Pipelining::Next, &mut heads).unwrap();
-    let mut turn = session.turn(&heads, BODY, &mut buf).unwrap();
+    let mut turn = responding(&mut session, Pipelining::Next, &mut heads, &mut buf);
     drive(&mut turn, &[Opens, Cut(response_bytes()), Ends, Opens, Goes, Comes(REPEATED)]);
     assert_eq!(end(turn), "Rejected { status: 403 }");
 }

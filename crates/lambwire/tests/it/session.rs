@@ -196,8 +196,7 @@ fn what_was_given_up_half_way_costs_its_connection() {
     let mut session = session();
     check(&mut session, &Request::Next, &[Opens, Goes, Comes(EVENT)], "invocation id");
     let (mut heads, mut buf) = ([0; 512], Vec::new());
-    session.start(&plain_request(RequestKind::Response), Body::Exact(6), Pipelining::Off, &mut heads).unwrap();
-    let mut turn = session.turn::<_, Failure>(&heads, BODY, &mut buf).unwrap();
+    let mut turn = responding(&mut session, Pipelining::Off, &mut heads, &mut buf);
     assert!(matches!(turn.poll(), Action::Write(_)));
     drop(turn);
     check(&mut session, &Request::Next, &[Opens, Goes, Comes(EVENT)], "invocation id");

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use rustix::process::{Pid, Signal, kill_process};
@@ -29,6 +29,15 @@ fn unlistened() -> (OwnedFd, SocketAddr) {
     bind(&reserved, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = getsockname(&reserved).unwrap().try_into().unwrap();
     (reserved, address)
+}
+
+#[track_caller]
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < Duration::from_secs(300), "{what} never came about");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[track_caller]
@@ -225,16 +234,12 @@ fn what_ends_the_kit_ends_the_program() {
             command.args(["--default-signal=TERM,INT,HUP", kit]).args(args).args(["--", "sh", "-c", script]);
             let mut child = command.current_dir(&dir).spawn().unwrap();
             let pids = dir.path().join("pids");
-            while !pids.exists() {
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            wait_until("its start", || pids.exists());
             kill_process(Pid::from_child(&child), number).unwrap();
             assert_eq!(child.wait().unwrap().signal(), Some(number.as_raw()));
             for pid in std::fs::read_to_string(&pids).unwrap().split_whitespace() {
                 let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-                while !(stat().is_empty() || stat().contains(") Z ")) {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                wait_until("its end", || stat().is_empty() || stat().contains(") Z "));
             }
             std::fs::remove_file(&pids).unwrap();
         }

@@ -1,8 +1,9 @@
 //! The Runtime API's end, driven by a test: `lambwire::Server` on a blocking socket.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use lambwire_runtime::lambwire::{
     ACCEPTED_BODY, ApiError, Body, Context, InvocationId, MessageReader, Progress, Reply, Request, RequestId, Server,
@@ -14,6 +15,9 @@ pub(crate) const TRACE_ID: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Samp
 
 pub(crate) const ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 pub(crate) const NONCE: &[u8] = b"02876d80-77eb";
+
+/// Long enough for whatever a test waits for that does come.
+const AMPLE: Duration = Duration::from_secs(300);
 
 /// One connection from the runtime.
 pub(crate) struct Peer {
@@ -35,6 +39,7 @@ pub(crate) fn with_script<V: Send + 'static>(
 impl Peer {
     pub(crate) fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = listener.accept().expect("a runtime");
+        stream.set_read_timeout(Some(AMPLE)).expect("a connection");
         Self { stream, server: Server::new(), reader: MessageReader::new(), buf: vec![0; 8 << 20] }
     }
 
@@ -154,20 +159,25 @@ impl Peer {
 
     /// Breaks the connection off.
     pub(crate) fn reset(self) {
-        rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO)).expect("a socket");
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO)).expect("a socket");
     }
 
     /// Reads until the runtime closes the connection, and gives how much has come behind the last request.
     pub(crate) fn read_rest(mut self) -> usize {
         let mut rest = self.pipelined().to_vec();
         // A connection that was closed with bytes unread is reset.
-        let _ = self.stream.read_to_end(&mut rest);
+        if let Err(error) = self.stream.read_to_end(&mut rest) {
+            assert_ne!(error.kind(), ErrorKind::WouldBlock, "the runtime does not hang up");
+        }
         rest.len()
     }
 
     /// Waits until the runtime closes the connection.
     pub(crate) fn closed(mut self) {
-        assert_eq!(self.stream.read(&mut [0; 1]).unwrap_or(0), 0);
+        match self.stream.read(&mut [0; 1]) {
+            Ok(len) => assert_eq!(len, 0),
+            Err(error) => assert_ne!(error.kind(), ErrorKind::WouldBlock, "the runtime does not hang up"),
+        }
     }
 }
 

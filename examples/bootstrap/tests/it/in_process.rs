@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use smol::block_on;
 
 use crate::root::{
-    BRIEF, NEXT, PATIENCE, Root, brief, expect_answer, expect_error, expect_error_of, expect_request, margin, request,
-    wait_for,
+    BRIEF, NEXT, PATIENCE, Root, brief, end_of, expect_answer, expect_error, expect_error_of, expect_request, margin,
+    request, wait_for,
 };
 
 /// A worker that takes three events at a time, and does what each says, in shell. What `keep` has kept is answered later.
@@ -188,7 +188,7 @@ fn an_api_that_takes_nothing_holds_no_other_event_up_when_the_time_is_over() {
     loop {
         let root = root();
         let (mut child, api) = root.start(&["--workers", "2", "--in-process", "2", &margin(), "worker"], false);
-        let [mut slow, mut other] = [(); 2].map(|()| api.accept().unwrap().0);
+        let [mut slow, mut other] = [(); 2].map(|()| api.accept());
         expect_request(&mut slow, NEXT);
         expect_request(&mut other, NEXT);
         let deadline = now() + BRIEF;
@@ -197,7 +197,6 @@ fn an_api_that_takes_nothing_holds_no_other_event_up_when_the_time_is_over() {
         let is_in_time = request(&mut slow).starts_with("POST /2018-06-01/runtime/invocation/slow/response");
         if is_in_time {
             give(&mut other, "other", deadline + PATIENCE, "say result $id 1");
-            other.set_read_timeout(Some(PATIENCE)).unwrap();
             expect_request(&mut other, "POST /2018-06-01/runtime/invocation/other/response");
             assert_eq!(started(&root), 1);
         }
@@ -265,9 +264,9 @@ fn an_answer_that_is_too_large_fails_its_event_alone() {
 fn a_process_without_events_is_given_no_more_after_sigterm() {
     let root = Root::new().with_program("worker", WORKER.replace("kept= count=0\n", "trap 'echo >> heard' TERM\n"));
     let (mut child, api) = root.start(&["--workers", "3", "--in-process", "3", "worker"], false);
-    let _asking: Vec<_> = (0..3).map(|_| api.accept().unwrap()).collect();
+    let _asking: Vec<_> = (0..3).map(|_| api.accept()).collect();
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(end_of(&mut child).success());
     // It has ended by itself, which it does when there is nothing more to read.
     assert_eq!((root.path("heard").exists(), root.path("ended").exists()), (true, true));
 }

@@ -12,7 +12,7 @@ use lambwire_emulator::{Event, Outcome, Running};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::root::{
-    BOOTSTRAP, NEXT, Root, expect_answer, expect_error, expect_error_of, expect_request, request, wait_for,
+    BOOTSTRAP, NEXT, Root, end_of, expect_answer, expect_error, expect_error_of, expect_request, request, wait_for,
 };
 
 /// A handler that answers when as many files as the event says are there, after it has made one of its own.
@@ -135,11 +135,11 @@ fn sigterm_reaches_the_handlers_of_all_and_nothing_is_left() {
     let root = Root::new().with("app.sh", script);
     let (mut child, api) = root.start(&["--workers", "3", "app.handler"], false);
     // The first connects before it registers as an extension, and asks when the others do.
-    let (first, _) = api.accept().unwrap();
-    let (mut extension, _) = api.accept().unwrap();
+    let first = api.accept();
+    let mut extension = api.accept();
     expect_request(&mut extension, "POST /2020-01-01/extension/register");
     extension.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
-    let mut asking = [first, api.accept().unwrap().0, api.accept().unwrap().0];
+    let mut asking = [first, api.accept(), api.accept()];
     asking.iter_mut().for_each(|connection| expect_request(connection, NEXT));
     for (number, connection) in asking.iter_mut().enumerate() {
         let head =
@@ -148,7 +148,7 @@ fn sigterm_reaches_the_handlers_of_all_and_nothing_is_left() {
         expect_request(connection, &format!("POST /2018-06-01/runtime/invocation/id-{number}/response"));
     }
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(end_of(&mut child).success());
     let lines = |name| fs::read_to_string(root.path(name)).unwrap().lines().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(lines("ended").len(), 3);
     assert!(lines("ended").iter().chain(&lines("left")).all(|pid| !runs(pid)));
@@ -160,11 +160,11 @@ fn the_hooks_of_all_run_around_a_snapshot() {
     let root = Root::new().with("app.sh", script);
     let (mut child, api) = root.start(&["--workers", "3", "app.handler"], true);
     let lines = |name| fs::read_to_string(root.path(name)).unwrap_or_default().lines().count();
-    let (mut connection, _) = api.accept().unwrap();
+    let mut connection = api.accept();
     expect_request(&mut connection, "GET /2018-06-01/runtime/restore/next");
     assert_eq!((lines("before"), lines("after")), (3, 0));
     connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
-    let mut asking: Vec<TcpStream> = (0..3).map(|_| api.accept().unwrap().0).collect();
+    let mut asking: Vec<TcpStream> = (0..3).map(|_| api.accept()).collect();
     asking.iter_mut().for_each(|connection| expect_request(connection, NEXT));
     assert_eq!(lines("after"), 3);
     child.kill().unwrap();
@@ -176,10 +176,10 @@ fn a_hook_of_one_that_fails_is_reported() {
     let script = "before_snapshot() { mkdir once 2>&- || exit 3; }\nhandler() { :; }\n";
     let root = Root::new().with("app.sh", script);
     let (mut child, api) = root.start(&["--workers", "2", "app.handler"], true);
-    let (mut connection, _) = api.accept().unwrap();
+    let mut connection = api.accept();
     expect_request(&mut connection, "POST /2018-06-01/runtime/init/error");
     connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(64));
+    assert_eq!(end_of(&mut child).code(), Some(64));
 }
 
 /// A worker whose hooks fail as the variable says.
@@ -204,11 +204,11 @@ fn a_hook_that_fails_is_reported_and_ends_all_as_with_awss_client() {
         ("after-restore", "restore/error", "Runtime.AfterRestoreError", 65),
     ] {
         let (mut child, api) = root.start_by(Command::new(BOOTSTRAP).arg("./worker").env("FAILS", kind), true);
-        let (mut connection, _) = api.accept().unwrap();
+        let mut connection = api.accept();
         if kind == "after-restore" {
             expect_request(&mut connection, "GET /2018-06-01/runtime/restore/next");
             connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
-            connection = api.accept().unwrap().0;
+            connection = api.accept();
         }
         let request = request(&mut connection);
         assert!(request.starts_with(&format!("POST /2018-06-01/runtime/{path} ")), "{request}");
@@ -216,7 +216,7 @@ fn a_hook_that_fails_is_reported_and_ends_all_as_with_awss_client() {
         let body = r#"{"errorMessage":"bad hook","errorType":"OSError","stackTrace":["app.py:3"]}"#;
         assert!(request.ends_with(&body.escape_default().to_string()), "{request}");
         connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(status), "{kind}");
+        assert_eq!(end_of(&mut child).code(), Some(status), "{kind}");
     }
 }
 
@@ -224,10 +224,10 @@ fn a_hook_that_fails_is_reported_and_ends_all_as_with_awss_client() {
 fn the_end_of_one_is_the_end_of_all() {
     let root = Root::new().with("app.sh", "echo $$ >> started\nhandler() { :; }\n");
     let (mut child, api) = root.start(&["--workers", "2", "app.handler"], false);
-    let mut asking: Vec<TcpStream> = (0..2).map(|_| api.accept().unwrap().0).collect();
+    let mut asking: Vec<TcpStream> = (0..2).map(|_| api.accept()).collect();
     asking.iter_mut().for_each(|connection| expect_request(connection, NEXT));
     asking[0].write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(end_of(&mut child).code(), Some(1));
     assert!(!runs(&fs::read_to_string(root.path("started")).unwrap()));
 }
 
@@ -235,7 +235,7 @@ fn the_end_of_one_is_the_end_of_all() {
 fn who_waits_when_all_end_hears_why() {
     let root = Root::new().with("app.sh", "handler() { echo > begun; sleep 300; }\n");
     let (mut child, api) = root.start(&["--workers", "2", "app.handler"], false);
-    let mut asking: Vec<TcpStream> = (0..2).map(|_| api.accept().unwrap().0).collect();
+    let mut asking: Vec<TcpStream> = (0..2).map(|_| api.accept()).collect();
     asking.iter_mut().for_each(|connection| expect_request(connection, NEXT));
     let head = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 2\r\n\r\n{}";
     asking[0].write_all(head.as_bytes()).unwrap();
@@ -243,7 +243,7 @@ fn who_waits_when_all_end_hears_why() {
     asking[1].write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n").unwrap();
     let mut said = String::new();
     asking[0].read_to_string(&mut said).unwrap();
-    child.wait().unwrap();
+    end_of(&mut child);
     let why = said.split_once("as the bootstrap was ending: ").unwrap().1;
     assert!(why.contains("500"), "{said}");
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -71,13 +71,14 @@ impl Root {
     }
 
     /// The bootstrap with a Runtime API that answers as the test does.
-    pub(crate) fn start(&self, arguments: &[&str], is_snap_start: bool) -> (Child, TcpListener) {
+    pub(crate) fn start(&self, arguments: &[&str], is_snap_start: bool) -> (Child, Api) {
         self.start_by(Command::new(BOOTSTRAP).args(arguments), is_snap_start)
     }
 
     /// The same by a command that runs it.
-    pub(crate) fn start_by(&self, command: &mut Command, is_snap_start: bool) -> (Child, TcpListener) {
+    pub(crate) fn start_by(&self, command: &mut Command, is_snap_start: bool) -> (Child, Api) {
         let api = TcpListener::bind("127.0.0.1:0").unwrap();
+        api.set_nonblocking(true).unwrap();
         let child = command
             .env("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string())
             .env("AWS_LAMBDA_INITIALIZATION_TYPE", if is_snap_start { "snap-start" } else { "on-demand" })
@@ -86,7 +87,7 @@ impl Root {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        (child, api)
+        (child, Api(api))
     }
 
     /// What the bootstrap says with these arguments, where there is no emulator.
@@ -110,6 +111,35 @@ impl Root {
         }
         path
     }
+}
+
+/// A Runtime API to which the bootstrap connects in time.
+pub(crate) struct Api(TcpListener);
+
+impl Api {
+    #[track_caller]
+    pub(crate) fn accept(&self) -> TcpStream {
+        let mut accepted = None;
+        wait_for("a connection", || {
+            accepted = self.0.accept().ok();
+            accepted.is_some()
+        });
+        let (stream, _) = accepted.unwrap();
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+}
+
+/// How a process ends, which it does in time.
+#[track_caller]
+pub(crate) fn end_of(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    wait_for("its end", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
 }
 
 impl AsRef<Path> for Root {
@@ -193,7 +223,7 @@ pub(crate) fn request(connection: &mut TcpStream) -> String {
 }
 
 #[track_caller]
-pub(crate) fn wait_for(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < patience, "{what} never came about");

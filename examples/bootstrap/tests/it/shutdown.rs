@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::root::{BOOTSTRAP, NEXT, Root, expect_request, request, wait_for};
+use crate::root::{BOOTSTRAP, NEXT, Root, end_of, expect_request, request, wait_for};
 
 /// A worker whose handler hears of it by a signal, and says so in a file.
 const CAREFUL: &str = r#"#!/bin/sh
@@ -25,12 +25,12 @@ while read -r _ id _ length <&8; do echo > event; done & wait
 fn a_handler_hears_of_it_and_nothing_is_left() {
     let root = Root::new().with_program("worker", CAREFUL);
     let (mut child, api) = root.start(&["worker"], false);
-    let _events = api.accept().unwrap();
-    let (mut extension, _) = api.accept().unwrap();
+    let _events = api.accept();
+    let mut extension = api.accept();
     expect_request(&mut extension, "POST /2020-01-01/extension/register");
     wait_for("the worker", || root.path("left").exists());
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(end_of(&mut child).success());
     assert_eq!(fs::read_to_string(root.path("heard")).unwrap(), "heard\n");
     let left = fs::read_to_string(root.path("left")).unwrap();
     assert!(!Path::new("/proc").join(left.trim()).exists());
@@ -43,8 +43,8 @@ fn what_ends_by_it_after_its_time_is_over_is_no_crash() {
     for (deadline_ms, is_over) in [(now - 1, true), (now + 600_000, false)] {
         let root = Root::new().with_program("worker", CAREFUL);
         let (mut child, api) = root.start(&["worker"], false);
-        let (mut connection, _) = api.accept().unwrap();
-        let (mut extension, _) = api.accept().unwrap();
+        let mut connection = api.accept();
+        let mut extension = api.accept();
         expect_request(&mut extension, "POST /2020-01-01/extension/register");
         let registered = b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: x\r\nContent-Length: 2\r\n\r\n{}";
         extension.write_all(registered).unwrap();
@@ -59,7 +59,7 @@ fn what_ends_by_it_after_its_time_is_over_is_no_crash() {
             assert!(asked.starts_with("POST /2018-06-01/runtime/invocation/a/error"), "{asked}");
             connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
         }
-        assert!(child.wait().unwrap().success());
+        assert!(end_of(&mut child).success());
         connection.read_to_string(&mut asked).unwrap();
         assert_eq!(asked.matches(NEXT).count(), 0, "{asked}");
         let mut log = String::new();
@@ -75,9 +75,9 @@ fn a_worker_that_waits_for_no_signal_ends_by_it() {
         let root = Root::new().with("app.sh", "echo $$ > pid\nhandler() { echo 1; }\n");
         let mut command = Command::new("env");
         let (mut child, api) = root.start_by(command.args([inherited, BOOTSTRAP, "app.handler"]), false);
-        let _asking = api.accept().unwrap();
+        let _asking = api.accept();
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-        assert!(child.wait().unwrap().success());
+        assert!(end_of(&mut child).success());
         let pid = fs::read_to_string(root.path("pid")).unwrap();
         assert!(!Path::new("/proc").join(pid.trim()).exists());
     }
@@ -89,7 +89,7 @@ fn a_worker_that_is_still_loading_is_ended() {
     let (mut child, _api) = root.start(&["app.handler"], false);
     wait_for("the worker", || fs::read_to_string(root.path("pid")).is_ok_and(|pid| pid.ends_with('\n')));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    child.wait().unwrap();
+    end_of(&mut child);
     let pid = fs::read_to_string(root.path("pid")).unwrap();
     assert!(!Path::new("/proc").join(pid.trim()).exists());
 }
@@ -110,7 +110,7 @@ exit 7
 "#,
     );
     let (mut child, api) = root.start(&["worker"], false);
-    let (mut connection, _) = api.accept().unwrap();
+    let mut connection = api.accept();
     expect_request(&mut connection, NEXT);
     give(&mut connection, "first");
     expect_request(&mut connection, "POST /2018-06-01/runtime/invocation/first/response");
@@ -143,7 +143,7 @@ fn what_ends_an_invocation_by_hand_ends_all_that_it_has_started() {
         let (mut child, _api) = root.start_by(command.stdout(Stdio::null()), false);
         wait_for("the handler", || root.path("pids").exists());
         kill_process(Pid::from_child(&child), signal).unwrap();
-        assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
+        assert_eq!(end_of(&mut child).signal(), Some(signal.as_raw()));
         for pid in fs::read_to_string(root.path("pids")).unwrap().split_whitespace() {
             assert!(!Path::new("/proc").join(pid).exists());
         }
@@ -161,11 +161,11 @@ fn what_a_handler_says_at_the_end_is_passed_on() {
     let script = "trap 'echo flushing >&2; sleep 0.1; echo flushed >&2; exit 0' TERM\nhandler() { :; }\n";
     let root = Root::new().with("app.sh", script);
     let (mut child, api) = root.start(&["app.handler"], false);
-    let _events = api.accept().unwrap();
-    let (mut extension, _) = api.accept().unwrap();
+    let _events = api.accept();
+    let mut extension = api.accept();
     expect_request(&mut extension, "POST /2020-01-01/extension/register");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(end_of(&mut child).success());
     let mut log = String::new();
     child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert_eq!(log, "flushing\nflushed\n");

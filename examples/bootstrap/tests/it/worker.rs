@@ -8,7 +8,7 @@ use std::process::Stdio;
 use lambwire_emulator::{Event, Outcome};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::root::{Root, expect_answer, expect_error, wait_for};
+use crate::root::{Root, end_of, expect_answer, expect_error, wait_for};
 
 /// The beginning of a worker: how it reads and writes.
 const WORKER: &str = r#"#!/bin/sh
@@ -212,7 +212,7 @@ fn first_word(root: &Root) -> String {
     let mut line = String::new();
     BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    child.wait().unwrap();
+    end_of(&mut child);
     line
 }
 

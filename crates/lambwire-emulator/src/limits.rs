@@ -7,6 +7,9 @@ use std::time::Duration;
 /// bytes, and AWS's default of 1,000 for an account is of those that run, not of those that wait.
 pub const CALLERS: usize = 10_000;
 
+/// Most bytes of events that are waiting or under way; one more event is throttled. Ours: some 170 of the largest.
+pub const CALLERS_BYTES: usize = 1024 * 1024 * 1024;
+
 /// Most connections from callers at a time; more wait to be accepted. Twice [`CALLERS`], so that throttled callers can be
 /// answered.
 pub const CALLER_CONNECTIONS: usize = 2 * CALLERS;

@@ -25,7 +25,8 @@ use crate::limits;
 #[non_exhaustive]
 pub enum InvokeError {
     /// There are [`CALLERS`](limits::CALLERS) already, or as many as the function's
-    /// [reserved concurrency](crate::Emulator::reserved_concurrency) allows.
+    /// [reserved concurrency](crate::Emulator::reserved_concurrency) allows, or their events have
+    /// [`CALLERS_BYTES`](limits::CALLERS_BYTES).
     Throttled,
     /// The event is larger than [`PAYLOAD_BYTES`](lambwire::limits::PAYLOAD_BYTES).
     EventTooLarge {
@@ -62,7 +63,7 @@ impl Error for InvokeError {
 #[derive(Clone, Debug)]
 pub(crate) struct Callers {
     jobs: mpsc::UnboundedSender<Job>,
-    taken: Arc<AtomicUsize>,
+    taken: Arc<Taken>,
     region: Arc<str>,
     /// The version of the function.
     version: Arc<str>,
@@ -131,20 +132,34 @@ impl Outlet {
     }
 }
 
+/// The places that are taken, and how many bytes the events have that took them.
+#[derive(Debug, Default)]
+struct Taken {
+    places: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
 /// One of so many places that are there for callers.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub(crate) struct Place {
+    taken: Arc<Taken>,
+    bytes: usize,
+}
 
 impl Place {
-    fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
-        let place = Self(Arc::clone(taken));
-        (taken.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+    /// Takes one for an event of so many bytes, if there are not yet so many.
+    fn take(taken: &Arc<Taken>, most: usize, bytes: usize) -> Option<Self> {
+        let place = Self { taken: Arc::clone(taken), bytes };
+        let places = taken.places.fetch_add(1, Ordering::Relaxed);
+        let others = taken.bytes.fetch_add(bytes, Ordering::Relaxed);
+        (places < most && others.saturating_add(bytes) <= limits::CALLERS_BYTES).then_some(place)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.taken.places.fetch_sub(1, Ordering::Relaxed);
+        self.taken.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -212,7 +227,7 @@ impl Callers {
         // An event may wait for reserved concurrency; a caller may not.
         let reserved = self.reserved.filter(|_| !matches!(caller, Caller::Nobody { .. }));
         let most = reserved.map_or(limits::CALLERS, |reserved| reserved.min(limits::CALLERS));
-        let place = Place::take(&self.taken, most).ok_or(InvokeError::Throttled)?;
+        let place = Place::take(&self.taken, most, bytes).ok_or(InvokeError::Throttled)?;
         Ok(Job { invocation, caller, place: Some(place) })
     }
 
@@ -339,4 +354,22 @@ impl ResponseStream {
 pub(crate) fn now_ms() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_that_wait_have_so_many_bytes_at_most() {
+        let taken = Arc::default();
+        let first = Place::take(&taken, 3, limits::CALLERS_BYTES - 2);
+        assert!(first.is_some());
+        for (bytes, is_taken) in [(1, true), (2, true), (3, false)] {
+            assert_eq!(Place::take(&taken, 3, bytes).is_some(), is_taken, "{bytes}");
+        }
+        drop(first);
+        assert!(Place::take(&taken, 3, limits::CALLERS_BYTES).is_some());
+        assert!(Place::take(&taken, 3, limits::CALLERS_BYTES + 1).is_none());
+    }
 }

@@ -436,7 +436,10 @@ impl<'a> Reply<'a> {
                 put(writer, Field::ExtensionId, Some(id.as_bytes()))
             }
             Self::MethodNotAllowed { allow } => write_allow(allow, writer),
-            Self::ExtensionEvent { id } => extension::write_event_id(*id, writer),
+            Self::ExtensionEvent { id } => {
+                put(writer, Field::ContentType, Some(b"application/json"))?;
+                extension::write_event_id(*id, writer)
+            }
             Self::Other { headers } => put_others(writer, headers),
             Self::NothingYet | Self::Restored => Ok(()),
         }

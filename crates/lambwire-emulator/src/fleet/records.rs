@@ -69,10 +69,10 @@ pub(super) fn start(invocation: &Invocation) -> Value {
     })
 }
 
-/// The runtime is done with an invocation, on demand.
-pub(super) fn runtime_done(done: &Finished, invocation: &Invocation) -> Value {
+/// The runtime is done with an invocation, on demand, for which it has sent so many bytes.
+pub(super) fn runtime_done(done: &Finished, bytes: u64, invocation: &Invocation) -> Value {
     let mut record = ended(&done.status, invocation);
-    record["metrics"] = json!({ "durationMs": rounded(done.duration) });
+    record["metrics"] = json!({ "durationMs": rounded(done.duration), "producedBytes": bytes });
     record["spans"] = spans_of(&done.spans);
     record
 }

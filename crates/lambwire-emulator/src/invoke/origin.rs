@@ -30,24 +30,29 @@ impl Gate {
         Self { is_public: false, ..self.clone() }.check(headers)
     }
 
-    /// Refuses what a browser sends for a page of another origin, and a name that may have been made to lead here (DNS
-    /// rebinding).
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Exception> {
-        let host = text(headers, HOST);
-        let is_known = host.as_ref().is_none_or(|host| self.is_own(host));
-        if !is_known && !self.is_public {
-            let host = host.unwrap_or_default();
-            let name = name(&host);
-            let reason = format!("{host} is no name of this machine: with --allow-host {name} it would be");
-            return Err(Exception::Foreign(reason));
+    /// Refuses a name that may have been made to lead here (DNS rebinding). Returns whether it is known to be one of this
+    /// machine.
+    pub(super) fn check_host(&self, headers: &HeaderMap) -> Result<bool, Exception> {
+        let host = text(headers, HOST).unwrap_or_default();
+        let is_known = host.is_empty() || self.is_own(&host);
+        if is_known || self.is_public {
+            return Ok(is_known);
         }
+        let name = name(&host);
+        let reason = format!("{host} is no name of this machine: with --allow-host {name} it would be");
+        Err(Exception::Foreign(reason))
+    }
+
+    /// Refuses what a browser sends for a page of another origin as well.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Exception> {
+        let is_known = self.check_host(headers)?;
         let Some(origin) = text(headers, ORIGIN) else {
             let is_foreign = text(headers, SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
             let reason = "the page of another site asks".to_owned();
             return if is_foreign { Err(Exception::Foreign(reason)) } else { Ok(()) };
         };
         let host_of_origin = origin.split_once("://").map_or("", |(_, host)| host);
-        let is_same = is_known && host.is_some_and(|own| own == host_of_origin);
+        let is_same = is_known && text(headers, HOST).is_some_and(|own| own == host_of_origin);
         if is_same || self.has(&origin) {
             return Ok(());
         }

@@ -42,7 +42,10 @@ pub(crate) enum Lost {
 #[derive(Debug)]
 pub(crate) enum Collected {
     Whole {
+        /// Empty if it has been handed on.
         body: Vec<u8>,
+        /// How long it is, in bytes.
+        len: u64,
         /// What trailers say that tell of a stream which failed on the way.
         failure: Option<Reported>,
     },
@@ -109,7 +112,7 @@ impl Connection {
                 BodyStep::End(_) if total > limit => return Ok(Collected::TooLarge),
                 BodyStep::End(trailers) => {
                     let failure = StreamError::find(trailers).map(|error| stream_failure(&error));
-                    return Ok(Collected::Whole { body, failure });
+                    return Ok(Collected::Whole { body, len: total, failure });
                 }
             }
         }

@@ -193,9 +193,9 @@ async fn answer(
             // AWS names the limit of a response in refusing the report of an error, too, which may be shorter.
             refuse_size(connection, limit.max(PAYLOAD_BYTES)).await
         }
-        Ok(Collected::Whole { body, failure }) => {
+        Ok(Collected::Whole { body, len, failure }) => {
             let reported = failure.unwrap_or_else(|| kind.with(begun.mode, body, is_streamed));
-            match member.end_answer(begun, reported) {
+            match member.end_answer(begun, reported, len) {
                 Ok(()) => connection.reply(&Reply::Accepted, ACCEPTED_BODY).await,
                 Err(error) => refuse(connection, error).await,
             }

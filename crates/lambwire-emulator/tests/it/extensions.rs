@@ -362,6 +362,7 @@ fn a_function_learns_where_it_runs_if_it_shows_its_token() {
     let answer = ask("GET", &token);
     assert_eq!((answer.status, answer.text()), (200, r#"{"AvailabilityZoneID":"euc1-az1"}"#));
     assert_eq!(answer.header("Cache-Control"), Some("private, max-age=43200, immutable"));
+    assert_eq!(answer.header("Content-Type"), Some("application/json"));
     assert_eq!(ask("GET", "another").status, 401);
     let refused = ask("POST", &token);
     assert_eq!((refused.status, refused.header("Allow")), (405, Some("GET")));

@@ -159,6 +159,22 @@ fn an_event_that_says_it_is_too_large_is_refused_before_it_comes() {
 }
 
 #[test]
+fn a_name_that_may_lead_here_by_trickery_is_refused_by_the_url_as_well() {
+    let emulator = quiet().allow_host("own.example").url(([127, 0, 0, 1], 0).into()).start().unwrap();
+    let address = emulator.url().unwrap();
+    let runtime = echo(&emulator);
+    let ask = |host: &str| Wire::connect(address).exchange(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    let refused = ask("other.example");
+    assert_eq!((refused.status, refused.header("x-amzn-ErrorType")), (403, Some("AccessDeniedException")));
+    assert!(refused.text().contains("--allow-host other.example"));
+    for host in ["localhost", "127.0.0.1:1", "own.example:1"] {
+        assert_eq!(ask(host).status, 200, "{host}");
+    }
+    drop(emulator);
+    runtime.join().unwrap();
+}
+
+#[test]
 fn whoever_sends_all_of_an_event_before_it_reads_has_the_refusal() {
     let (_emulator, address) = start();
     let size = 32 * 1024 * 1024;

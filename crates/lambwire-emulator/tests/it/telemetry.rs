@@ -138,6 +138,7 @@ fn a_subscriber_over_http_has_the_life_of_an_environment_in_batches() {
         let destination = json!({ "protocol": "HTTP", "URI": format!("http://sandbox.localdomain:{port}/x?y") });
         let subscribed = subscribe(&mut wire, &id, &wish(schema, &destination));
         assert_eq!((subscribed.status, subscribed.text()), (200, "\"OK\""));
+        assert_eq!(subscribed.header("Content-Type"), Some("text/plain; charset=utf-8"));
         let received = thread::spawn(move || {
             let mut stream = BufReader::new(listener.accept().unwrap().0);
             let mut records = Vec::new();
@@ -162,7 +163,9 @@ fn an_extension_may_ask_for_more_only_when_it_has_heard_that_the_runtime_is_done
             wire.write(ask_for_event(&id));
             find(&mut records, "platform.initReport");
             for status in ["success", "error"] {
-                let event: Value = serde_json::from_slice(&wire.read().body).unwrap();
+                let event = wire.read();
+                assert_eq!(event.header("Content-Type"), Some("application/json"));
+                let event: Value = serde_json::from_slice(&event.body).unwrap();
                 assert_eq!(records.next().unwrap()["type"], "platform.start");
                 let took = ["platform.runtimeDone", "platform.report"].map(|name| {
                     let mut record = records.next().unwrap();
@@ -170,6 +173,7 @@ fn an_extension_may_ask_for_more_only_when_it_has_heard_that_the_runtime_is_done
                     let record = record["record"].take();
                     assert_eq!((&record["requestId"], record["status"].as_str()), (&event["requestId"], Some(status)));
                     if name == "platform.runtimeDone" {
+                        assert_eq!(record["metrics"]["producedBytes"], "{}".len());
                         wire.write(ask_for_event(&id));
                     }
                     record["metrics"]["durationMs"].as_f64().unwrap()

@@ -166,9 +166,9 @@ fn an_event_of_an_extension_has_an_id_or_none() {
         assert_eq!(reply.read(&buf).unwrap().head, Reply::ExtensionEvent { id });
     }
     let event = |id| written("GET /", &Reply::ExtensionEvent { id });
-    let head = "HTTP/1.1 200 OK\r\nLambda-Extension-Event-Identifier: 1-a\r\nContent-Length: 0\r\n\r\n";
-    assert_eq!(event(Some(b"1-a")), head);
-    assert_eq!(event(None), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let head = |id: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{id}Content-Length: 0\r\n\r\n");
+    assert_eq!(event(Some(b"1-a")), head("Lambda-Extension-Event-Identifier: 1-a\r\n"));
+    assert_eq!(event(None), head(""));
 }
 
 #[test]

@@ -102,6 +102,8 @@ struct Held {
     printed: Tail,
     /// The error that it has reported.
     complaint: Option<Complaint>,
+    /// How long the body of its response or report was.
+    produced_bytes: u64,
     /// The answer that waits for the rest of that.
     answer: Option<Answer>,
     /// Whoever hands on the body of its response hears by the loss of this that the caller takes no more.
@@ -230,6 +232,7 @@ impl Member {
             tail,
             printed: Tail::default(),
             complaint: None,
+            produced_bytes: 0,
             answer: None,
             streaming: None,
             shown,

@@ -27,13 +27,19 @@ impl Member {
         result
     }
 
-    /// The answer that was begun is here.
-    pub(crate) fn end_answer(&self, begun: &Begun<'_>, reported: Reported) -> Result<(), ApiError<'static>> {
+    /// The answer that was begun is here, and its body had so many bytes.
+    pub(crate) fn end_answer(
+        &self,
+        begun: &Begun<'_>,
+        reported: Reported,
+        bytes: u64,
+    ) -> Result<(), ApiError<'static>> {
         self.drain_outputs();
         let status = reported.status();
         self.environment.borrow_mut().end_answer(begun.id, status, Instant::now())?;
         if let Some(held) = self.held.borrow_mut().get_mut(begun.id) {
             held.complaint = reported.complaint();
+            held.produced_bytes = bytes;
         }
         self.answer(begun.id, reported);
         self.act();
@@ -234,8 +240,10 @@ impl Member {
     }
 
     fn record_runtime_done(&self, done: &Finished) {
-        if let Some(invocation) = self.held_invocation(&done.id) {
-            self.record("runtimeDone", Some(&done.id), || records::runtime_done(done, &invocation));
+        let held = |held: &Held| (Rc::clone(&held.invocation), held.produced_bytes);
+        let held = self.held.borrow().get(&done.id).map(held);
+        if let Some((invocation, bytes)) = held {
+            self.record("runtimeDone", Some(&done.id), || records::runtime_done(done, bytes, &invocation));
         }
     }
 

@@ -43,13 +43,14 @@ pub(crate) struct UrlConfig {
     pub(crate) cors: Option<Cors>,
 }
 
-/// Has the function answer a request of plain HTTP.
+/// Has the function answer a request of plain HTTP, of a page of whatever origin, as on AWS.
 pub(super) async fn answer(
     mut head: Parts,
     body: &mut RequestBody,
     caller: IpAddr,
     service: &Service,
 ) -> Result<Reply, Exception> {
+    service.options.gate.check_host(&head.headers)?;
     let UrlConfig { format, is_streaming, cors } = &service.options.url;
     if let Some(reply) = cors.as_ref().and_then(|cors| cors.preflight(&head.method, &head.headers)) {
         return Ok(reply);

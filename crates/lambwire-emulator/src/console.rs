@@ -7,11 +7,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
 
 use crate::limits;
+use crate::telemetry::time;
 use crate::terminal;
 
 /// Where the lines START, END and REPORT go, and with them what the program writes to its standard output. What it
@@ -38,6 +39,19 @@ pub enum LogFormat {
     /// Each line is an object with `time`, `type` and `record`, as with the Telemetry API; what the program prints has the
     /// request id as well, where one invocation is under way.
     Json,
+}
+
+impl LogFormat {
+    /// What the emulator itself has to say at this level, such as `WARN`, as a line in this form, without its end.
+    pub fn line(self, level: &str, message: &str) -> String {
+        match self {
+            Self::Text => format!("lambwire-emulator: {message}"),
+            Self::Json => {
+                let now = time(SystemTime::now());
+                serde_json::json!({ "time": now, "type": "emulator", "level": level, "record": message }).to_string()
+            }
+        }
+    }
 }
 
 /// Where a line ends up.
@@ -170,7 +184,7 @@ impl Mark {
 }
 
 /// These lines, each with the mark, if they are to have one.
-fn marked<'l>(mark: Option<&Mark>, lines: &'l [u8]) -> Cow<'l, [u8]> {
+pub(crate) fn marked<'l>(mark: Option<&Mark>, lines: &'l [u8]) -> Cow<'l, [u8]> {
     let Some(Mark { text, format }) = mark else { return lines.into() };
     // Each line of JSON is an object, and has members.
     let opening: &[u8] = if *format == LogFormat::Json { b"{" } else { b"" };

@@ -129,6 +129,11 @@ impl Fleet {
         Ok(driver)
     }
 
+    /// Whether several environments may be there at a time.
+    pub(crate) fn has_several(&self) -> bool {
+        self.most > 1
+    }
+
     /// Makes another environment, if there may be one.
     fn grow(&self) -> Option<Rc<Member>> {
         if self.members.borrow().len() >= self.most {

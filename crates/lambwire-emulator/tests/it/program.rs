@@ -191,6 +191,19 @@ fn a_line_ready_that_nothing_takes_is_said_to_be_lost_once() {
 }
 
 #[test]
+fn a_line_among_those_of_other_environments_names_its_invocation() {
+    let event = child::event("print hello");
+    for (environments, is_marked) in [("1", false), ("2", true)] {
+        let options = ["--environments", environments, "--timeout", "300", "--event-json", &event];
+        let output = emulator(&options).output().unwrap();
+        let said = stderr(&output);
+        let id = said.split_once("START RequestId: ").and_then(|(_, rest)| rest.get(..8)).unwrap();
+        let expected = if is_marked { format!("[{id}] hello") } else { "hello".to_owned() };
+        assert!(said.lines().any(|line| line == expected), "{said}");
+    }
+}
+
+#[test]
 fn every_line_may_be_an_object_that_names_its_invocation() {
     let event = child::event(r#"print {"a":1}"#);
     let output = emulator(&["--log-format", "json", "--timeout", "300", "--event-json", &event]).output().unwrap();
@@ -207,6 +220,7 @@ fn every_line_may_be_an_object_that_names_its_invocation() {
     let output = with_program(&["--log-format", "json", "--event-json", "{}"], "false").output().unwrap();
     let lines: Vec<serde_json::Value> =
         stderr(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["time"].as_str().unwrap().ends_with('Z')), "{lines:?}");
     assert!(lines.iter().any(|line| line["type"] == "emulator" && line["level"] == "ERROR"), "{lines:?}");
 }
 

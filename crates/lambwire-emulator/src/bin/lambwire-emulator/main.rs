@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lambwire_emulator::{
-    Event, Guard, InvokeError, Outcome, Running, Stderr, flush_dead_letters, limits, shown, watch,
+    Event, Guard, InvokeError, LogFormat, Outcome, Running, Stderr, flush_dead_letters, limits, shown, watch,
 };
 use rustix::fs::OFlags;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +23,7 @@ use tokio::task::spawn_blocking;
 mod args;
 mod event;
 
-use args::{Args, Format, FunctionArgs, RieArgs};
+use args::{Args, FunctionArgs, RieArgs};
 
 /// The function failed.
 const FUNCTION_FAILED: u8 = 1;
@@ -41,19 +41,13 @@ fn main() -> ExitCode {
     }
     let rie = RieArgs::of_process();
     let args = if rie.is_some() { None } else { Some(Args::of_process()) };
-    let format = args.as_ref().map_or(Format::Text, |args| args.log_format);
+    let format = args.as_ref().map_or(LogFormat::Text, |args| args.log_format.into());
     let level = rie.as_ref().map_or("warn", RieArgs::log_level);
     let env = env_logger::Env::default().default_filter_or(level);
     env_logger::Builder::from_env(env)
         .target(env_logger::Target::Pipe(Box::new(Stderr)))
-        .format(move |out, record| match format {
-            Format::Text => writeln!(out, "lambwire-emulator: {}", record.args()),
-            Format::Json => {
-                let level = record.level().as_str();
-                let line =
-                    serde_json::json!({ "type": "emulator", "level": level, "record": record.args().to_string() });
-                writeln!(out, "{line}")
-            }
+        .format(move |out, record| {
+            writeln!(out, "{}", format.line(record.level().as_str(), &record.args().to_string()))
         })
         .init();
     if is_stdout_closed() {

@@ -1,5 +1,6 @@
 //! What comes of invocations: answers for callers, lines for people, records for subscribers.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -9,7 +10,8 @@ use tokio::sync::oneshot;
 
 use super::{Held, Member, Memory};
 use crate::answer::{End, Outcome, Reported, UNKNOWN};
-use crate::environment::{Action, Begun, Call, Capacity, Finished};
+use crate::console::{LogFormat, Mark, marked};
+use crate::environment::{Action, Begun, Call, Capacity, Finished, Id};
 use crate::event::Invocation;
 use crate::fleet::records;
 use crate::limits;
@@ -18,6 +20,9 @@ use crate::process;
 use crate::queue::{Caller, Outlet};
 use crate::report::Report;
 use crate::telemetry::{self, Kind};
+
+/// How many digits of a request id stand before a line of one environment among others: enough to find the whole id in START.
+const ID_DIGITS: usize = 8;
 
 impl Member {
     /// The runtime begins to answer; returns how many bytes are taken.
@@ -240,8 +245,7 @@ impl Member {
     }
 
     fn record_runtime_done(&self, done: &Finished) {
-        let held = |held: &Held| (Rc::clone(&held.invocation), held.produced_bytes);
-        let held = self.held.borrow().get(&done.id).map(held);
+        let held = self.held.borrow().get(&done.id).map(|held| (Arc::clone(&held.invocation), held.produced_bytes));
         if let Some((invocation, bytes)) = held {
             self.record("runtimeDone", Some(&done.id), || records::runtime_done(done, bytes, &invocation));
         }
@@ -286,17 +290,31 @@ impl Member {
         }
     }
 
-    /// A line of a process as an object: it is the invocation's that is under way, if there is one alone.
-    fn json_line(&self, kind: Kind, line: &[u8]) -> Vec<u8> {
+    /// Whose the lines of the program are: the invocation's that is under way, if there is one alone.
+    fn only_id(&self) -> Option<Id> {
         let held = self.held.borrow();
         let mut ids = held.keys();
-        let id = ids.next().filter(|_| ids.next().is_none() && kind == Kind::Function);
+        ids.next().filter(|_| ids.next().is_none()).cloned()
+    }
+
+    /// A line of the program for people. Among those of other environments it begins with the first digits of its
+    /// invocation's id, as far as that is known.
+    fn text_line<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
+        let has_others = self.fleet.upgrade().is_some_and(|fleet| fleet.has_several());
+        let id = if has_others { self.only_id() } else { None };
+        let mark = id.and_then(|id| Some(Mark::new(id.get(..ID_DIGITS)?, LogFormat::Text)));
+        marked(mark.as_ref(), line)
+    }
+
+    /// A line of a process as an object.
+    fn json_line(&self, kind: Kind, line: &[u8]) -> Vec<u8> {
+        let id = self.only_id().filter(|_| kind == Kind::Function);
         let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));
         // An object stays one.
         let object = serde_json::from_str(&text).ok().filter(Value::is_object);
         let mut record = json!({ "time": telemetry::time(SystemTime::now()), "type": kind.name() });
         if let Some(id) = id {
-            record["requestId"] = Value::from(&**id);
+            record["requestId"] = Value::from(&*id);
         }
         record["record"] = object.unwrap_or_else(|| text.into());
         format!("{record}\n").into_bytes()
@@ -308,10 +326,11 @@ impl Member {
         self.telemetry.line(kind, line);
         let json = self.settings.printer.is_json().then(|| self.json_line(kind, line));
         let line = json.as_deref().unwrap_or(line);
+        let shown = if json.is_none() && kind == Kind::Function { self.text_line(line) } else { line.into() };
         match source {
-            Source::Stdout => self.settings.printer.print(line),
-            Source::Stderr => self.settings.printer.print_error(line),
-            Source::Extension => return self.settings.printer.print(line),
+            Source::Stdout => self.settings.printer.print(&shown),
+            Source::Stderr => self.settings.printer.print_error(&shown),
+            Source::Extension => return self.settings.printer.print(&shown),
         }
         if self.started_at.get().is_some() {
             self.printed.borrow_mut().push(line);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Id, Parser};
-use lambwire_emulator::{Console, Emulator, LogFormat, Running, StartError};
+use lambwire_emulator::{Console, Emulator, Running, StartError};
 
 mod config;
 mod function;
@@ -16,7 +16,7 @@ mod values;
 
 pub(crate) use function::FunctionArgs;
 pub(crate) use rie::RieArgs;
-pub(crate) use values::Format;
+use values::Format;
 use values::address;
 
 const EXAMPLES: &str = "\
@@ -231,9 +231,7 @@ impl Args {
         if function.local_lambda {
             emulator = emulator.local_lambda(self.listen);
         }
-        if self.log_format == Format::Json {
-            emulator = emulator.log_format(LogFormat::Json);
-        }
+        emulator = emulator.log_format(self.log_format.into());
         Ok(emulator.console(if self.is_one_shot() { Console::Stderr } else { Console::Stdout }))
     }
 }

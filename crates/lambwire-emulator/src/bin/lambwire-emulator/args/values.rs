@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use lambwire_emulator::limits;
+use lambwire_emulator::{LogFormat, limits};
 
 /// How long an invocation may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,15 @@ pub(crate) enum Form {
 pub(crate) enum Format {
     Text,
     Json,
+}
+
+impl From<Format> for LogFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
 }
 
 /// What stands still while there is nothing to do.

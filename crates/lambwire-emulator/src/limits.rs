@@ -135,6 +135,10 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a caller may pause within a body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How much later than a deadline it has to be for the emulator to have stood still itself, as when it was stopped by a
+/// signal. Ours: a machine that is busy is not as late.
+pub const STANDSTILL: Duration = Duration::from_secs(1);
+
 /// Longest body of what an extension asks, in bytes: as with AWS's emulator in its mode for several invocations at a time
 /// (RIE, `rapi/server.go`).
 pub const EXTENSION_BODY_BYTES: u64 = 1024 * 1024;

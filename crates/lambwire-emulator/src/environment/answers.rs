@@ -21,6 +21,7 @@ impl Environment {
         };
         // It counts when it comes, although whoever ends what is late has not looked yet. A runtime that takes one at a
         // time is to end, too, which it is told then.
+        self.put_off(now);
         if self.is_many() && self.in_flight.get(at).is_some_and(|current| current.is_late(now)) {
             self.tick(now);
             return Err(self.unknown(begun.id));

@@ -42,6 +42,19 @@ impl Environment {
         self.in_flight.iter().filter_map(|current| current.deadline).chain(claim).min()
     }
 
+    /// Puts off what has been late for so long that it is the emulator that has stood still: an answer that came meanwhile is
+    /// taken first. Returns whether anything was.
+    pub(crate) fn put_off(&mut self, now: Instant) -> bool {
+        let mut is_any = false;
+        for deadline in self.in_flight.iter_mut().filter_map(|current| current.deadline.as_mut()) {
+            if now.saturating_duration_since(*deadline) > limits::STANDSTILL {
+                *deadline = now + limits::SETTLE_GRACE;
+                is_any = true;
+            }
+        }
+        is_any
+    }
+
     /// Ends whatever has taken too long by now.
     pub(crate) fn tick(&mut self, now: Instant) {
         if let Some((deadline, failure)) = self.claim_deadline()

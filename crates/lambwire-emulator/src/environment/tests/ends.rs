@@ -53,6 +53,33 @@ fn an_answer_that_comes_late_is_late_before_anybody_has_looked() {
 }
 
 #[test]
+fn an_answer_that_came_while_the_emulator_stood_still_is_taken() {
+    for capacity in [Capacity::One, Capacity::Many(2)] {
+        for (excess, is_put_off) in [(-1, false), (0, false), (1, true)] {
+            let mut driven = Driven::new(capacity);
+            driven.next().unwrap();
+            driven.assign("now");
+            let late = limits::STANDSTILL.as_nanos().checked_add_signed(excess).unwrap();
+            driven.now += TIMEOUT + Duration::from_nanos(late.try_into().unwrap());
+            assert_eq!(driven.environment.put_off(driven.now), is_put_off, "{excess}");
+            driven.pass(limits::SETTLE_GRACE - Duration::from_nanos(1));
+            assert_eq!(driven.actions().is_empty(), is_put_off, "{excess}");
+            if is_put_off {
+                assert!(driven.begin(Call::Response, "now").is_ok());
+                driven.pass(Duration::from_nanos(1));
+                assert!(driven.actions().contains(&"fail now Sandbox.Timedout".to_owned()));
+            }
+        }
+    }
+    // Whoever looks first.
+    let mut driven = Driven::new(Capacity::Many(2));
+    driven.next().unwrap();
+    driven.assign("now");
+    driven.now += TIMEOUT + limits::STANDSTILL + Duration::from_nanos(1);
+    assert!(driven.begin(Call::Response, "now").is_ok());
+}
+
+#[test]
 fn a_runtime_that_does_not_ask_although_a_caller_waits_is_ended() {
     for capacity in [Capacity::One, Capacity::Many(2)] {
         let mut driven = Driven::new(capacity);

@@ -82,6 +82,10 @@ def check_runtime(emulator, program, init_variables, **variables):
         assert json.loads(payload) == {"a": "ü"} and "FunctionError" not in reply, payload
         reply, payload = invoke(client, {"fail": "boom"})
         assert reply["FunctionError"] == "Unhandled" and "boom" in json.loads(payload)["errorMessage"], payload
+        stream = client.invoke_with_response_stream(FunctionName="function", Payload=b'{"a":1}')["EventStream"]
+        *pieces, end = list(stream)
+        assert json.loads(b"".join(piece["PayloadChunk"]["Payload"] for piece in pieces)) == {"a": 1}, pieces
+        assert "ErrorCode" not in end["InvokeComplete"], end
         for size in (MIB, MOST):
             big = {"a": "x" * (size - len('{"a":""}'))}
             reply, payload = invoke(client, big)
@@ -194,12 +198,26 @@ def check_boto3(emulator, program, **variables):
 
 def check_cli(emulator, awscli, program, **variables):
     with Emulator(emulator, program, **variables) as running, tempfile.NamedTemporaryFile() as out:
-        command = [sys.executable, "-m", "awscli", "lambda", "invoke", "--endpoint-url", running.endpoint]
-        command += ["--function-name", "function", "--payload", '{"a":1}', "--log-type", "Tail", out.name]
-        env = {**os.environ, **ACCOUNT, "PYTHONPATH": awscli}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE_S)
-        assert done.returncode == 0, done
-        assert json.loads(Path(out.name).read_text()) == {"a": 1} and "LogResult" in json.loads(done.stdout), done
+
+        def cli(payload, *options):
+            command = [sys.executable, "-m", "awscli", "lambda", "invoke", "--endpoint-url", running.endpoint]
+            command += ["--function-name", "function", "--payload", payload, *options, out.name]
+            env = {**os.environ, **ACCOUNT, "PYTHONPATH": awscli}
+            return subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE_S)
+
+        def told(payload, *options):
+            done = cli(payload, *options)
+            assert done.returncode == 0, done
+            return json.loads(done.stdout), Path(out.name).read_text()
+
+        reply, payload = told('{"a":1}', "--log-type", "Tail")
+        assert json.loads(payload) == {"a": 1} and "LogResult" in reply, (reply, payload)
+        reply, payload = told('{"fail":"boom"}')
+        assert reply["FunctionError"] == "Unhandled" and "boom" in payload, (reply, payload)
+        for invocation_type, status in (("Event", 202), ("DryRun", 204)):
+            assert told("{}", "--invocation-type", invocation_type)[0]["StatusCode"] == status
+        refused = cli("{")
+        assert refused.returncode != 0 and "InvalidRequestContentException" in refused.stderr, refused
 
 
 def check_node_sdk(emulator, modules, program, **variables):

@@ -28,7 +28,14 @@ for await (const event of stream.EventStream) {
 }
 assert.deepEqual(JSON.parse(got), { a: 1 });
 assert(isComplete);
-await assert.rejects(
-    client.send(new InvokeCommand({ FunctionName: 'function', Payload: '{' })),
-    { name: 'InvalidRequestContentException' },
-);
+const failing = await client.send(new InvokeWithResponseStreamCommand({ FunctionName: 'function', Payload: '{"fail":"boom"}' }));
+let end;
+for await (const event of failing.EventStream) end = event.InvokeComplete ?? end;
+assert.match(end.ErrorDetails, /boom/);
+for (const [name, input] of [
+    ['InvalidRequestContentException', { Payload: '{' }],
+    ['RequestTooLargeException', { Payload: JSON.stringify('x'.repeat(7 * 1024 * 1024)) }],
+    ['InvalidParameterValueException', { FunctionName: 'no name', Payload: '{}' }],
+]) {
+    await assert.rejects(client.send(new InvokeCommand({ FunctionName: 'function', ...input })), { name });
+}

@@ -224,11 +224,12 @@ fn what_a_pipe_had_is_there_when_functions_are_started_anew() {
 
 #[test]
 fn a_file_that_can_be_read_once_is_not_watched() {
-    let mut command = Command::new("sh");
-    let table = r#"[functions.a]\ncommand = ["cat"]\nwatch = "/dev/null"\n"#;
-    command.args(["-c", &format!("printf '{table}' | exec \"$0\" --listen 127.0.0.1:0 --config /dev/stdin")]);
-    command.arg(env!("CARGO_BIN_EXE_lambwire-emulator")).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut program = Program(command.env_remove("RUST_LOG").spawn().unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "127.0.0.1:0", "--config", "/dev/stdin"]).env_remove("RUST_LOG");
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut program = Program(command.spawn().unwrap());
+    let table = b"[functions.a]\ncommand = [\"cat\"]\nwatch = \"/dev/null\"\n";
+    program.0.stdin.take().unwrap().write_all(table).unwrap();
     let mut line = String::new();
     BufReader::new(program.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "lambwire-emulator: /dev/stdin is no file, but can be read once: it is not watched\n");

@@ -1,15 +1,17 @@
 //! A file of functions that changes while they are served.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::child;
-use crate::several::{Program, directory, path, start};
+use crate::patience::{AMPLE, patient, wait_until};
+use crate::several::{directory, emulator, path, runtime};
+use crate::started::{Served, Started};
 use crate::wire::post;
 
 /// The variable A as the function has it; nothing while nobody listens.
@@ -20,6 +22,7 @@ fn variable_a(address: SocketAddr, name: &str) -> Option<String> {
 fn variable(address: SocketAddr, name: &str, variable: &str) -> Option<String> {
     let event = child::event(&format!("variable {variable}"));
     let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(AMPLE)).ok()?;
     let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", path(name));
     stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{event}", event.len()).as_bytes()).ok()?;
     let mut reply = String::new();
@@ -30,9 +33,7 @@ fn variable(address: SocketAddr, name: &str, variable: &str) -> Option<String> {
 #[test]
 fn functions_are_started_anew_when_their_file_has_changed() {
     let directory = directory("rewritten");
-    let (role, value) = child::variable();
-    let runtime = std::env::current_exe().unwrap();
-    let command = format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let ((role, value), command) = (child::variable(), runtime());
     let file = directory.join("functions.toml");
     // What is watched beside it never changes.
     let write = |name: &str, value_of_a: &str| {
@@ -41,13 +42,12 @@ fn functions_are_started_anew_when_their_file_has_changed() {
         fs::write(&file, format!("[functions.{name}]\ncommand = {command}\n{env}\n{watch}\n")).unwrap();
     };
     write("before", "1");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file).stderr(Stdio::piped());
-    let (mut program, line) = start(&mut command);
-    let mut errors = BufReader::new(program.0.stderr.take().unwrap()).lines();
+    let mut emulator = Served::new(emulator(&file, &[]).stderr(Stdio::piped()));
+    let mut errors = emulator.process.stderr().lines();
     let refused = std::thread::spawn(move || (errors.next().unwrap().unwrap(), errors));
-    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
-    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let address = emulator.address();
+    // It prints more than a pipe holds, and would wait for a reader.
+    drop(emulator.stdout);
     let ask = |name: &str| variable_a(address, name);
     assert_eq!(ask("before").as_deref(), Some("1"));
     // The first look may come later than the first change.
@@ -61,9 +61,7 @@ fn functions_are_started_anew_when_their_file_has_changed() {
     let (refused, mut errors) = refused.join().unwrap();
     assert!(refused.contains("functions.toml: line 2: functions.wrong: unexpected key bogus"), "{refused}");
     write("after", "2");
-    while ask("after").as_deref() != Some("2") {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
+    wait_until("the functions of the changed file", || ask("after").as_deref() == Some("2"));
     assert!(
         errors.any(|line| line.unwrap().ends_with(": the file of functions has changed, and they are started again"))
     );
@@ -91,9 +89,7 @@ fn functions_go_on_when_those_of_a_changed_file_cannot_start() {
 
 fn a_mistake_changes_nothing(position: usize, mistake: &str, said: &str) {
     let directory = directory(&format!("mistake-{position}"));
-    let (role, value) = child::variable();
-    let runtime = std::env::current_exe().unwrap();
-    let command = format!("command = {:?}\n", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let ((role, value), command) = (child::variable(), format!("command = {}\n", runtime()));
     let file = directory.join("functions.toml");
     let write = |a: usize, line: &str| {
         let command = if line.starts_with("command") { "" } else { &*command };
@@ -101,13 +97,12 @@ fn a_mistake_changes_nothing(position: usize, mistake: &str, said: &str) {
         fs::write(&file, format!("[functions.a]\n{command}{env}{line}\n")).unwrap();
     };
     write(0, "");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file).stderr(Stdio::piped());
-    let (mut program, line) = start(&mut command);
-    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
-    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let mut emulator = Served::new(emulator(&file, &[]).stderr(Stdio::piped()));
+    let address = emulator.address();
+    // It prints more than a pipe holds, and would wait for a reader.
+    drop(emulator.stdout);
     let (errors, lines) = std::sync::mpsc::channel();
-    let stderr = BufReader::new(program.0.stderr.take().unwrap());
+    let stderr = emulator.process.stderr();
     std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| errors.send(line)));
     // The first look may come later than the first change.
     for count in 1.. {
@@ -118,16 +113,15 @@ fn a_mistake_changes_nothing(position: usize, mistake: &str, said: &str) {
         }
     }
     // Where only the start finds it, nobody listens for a while.
-    let mut answers = (0..600).map(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        variable_a(address, "a")
+    let mut a = None;
+    wait_until("an answer", || {
+        a = variable_a(address, "a");
+        a.is_some()
     });
-    assert_eq!(answers.find_map(|answer| answer).as_deref(), Some("0"), "{mistake}");
+    assert_eq!(a.as_deref(), Some("0"), "{mistake}");
     // A file without a mistake counts again.
     write(1, "");
-    while variable_a(address, "a").as_deref() != Some("1") {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
+    wait_until("the mended file", || variable_a(address, "a").as_deref() == Some("1"));
     fs::remove_dir_all(directory).unwrap();
 }
 
@@ -136,23 +130,22 @@ fn failed_events_of_several_functions_stay_whole_in_a_pipe_when_they_are_started
     let directory = directory("letters");
     let (pipe, file) = (directory.join("pipe"), directory.join("functions.toml"));
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let mut reader = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    let mut reader = patient(fs::File::options().read(true).write(true).open(&pipe).unwrap());
     let write = |count: usize| {
         let table = "command = [\"false\"]\ndead-letter = \"pipe\"\nwatch = \"/dev/null\"\n";
-        fs::write(&file, format!("# {count}\n[functions.a]\n{table}[functions.b]\n{table}")).unwrap();
+        // The line `ready` names the third, and so the file that is served.
+        let third = format!("[functions.v{count}]\nruntime-api = \"127.0.0.1:0\"\nwatch = \"/dev/null\"\n");
+        fs::write(&file, format!("[functions.a]\n{table}[functions.b]\n{table}{third}")).unwrap();
     };
     write(0);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file).env_remove("RUST_LOG");
-    let mut program = Program(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let emulator = Served::new(emulator(&file, &[]).stderr(Stdio::piped()));
+    let address = emulator.address();
+    let Served { mut process, stdout, .. } = emulator;
     let (readies, ready) = std::sync::mpsc::channel();
-    let stdout = BufReader::new(program.0.stdout.take().unwrap());
     std::thread::spawn(move || {
         let lines = stdout.lines().map_while(Result::ok);
-        lines.filter_map(|line| Some(line.strip_prefix("ready ")?.to_owned())).try_for_each(|line| readies.send(line))
+        lines.filter(|line| line.starts_with("ready ")).try_for_each(|line| readies.send(line))
     });
-    let line: Value = serde_json::from_str(&ready.recv().unwrap()).unwrap();
-    let address = line["listen"].as_str().unwrap().parse().unwrap();
     // Each is larger than a pipe.
     let fail = |name: &str| {
         let event = format!("\"{}\"", name.repeat(200 * 1024));
@@ -164,15 +157,21 @@ fn failed_events_of_several_functions_stay_whole_in_a_pipe_when_they_are_started
     // It is being written.
     reader.read_exact(&mut first).unwrap();
     // The first look may come later than the first change.
-    for count in 1.. {
+    let mut count = 0;
+    let mut served = loop {
+        count += 1;
         write(count);
-        if ready.recv_timeout(std::time::Duration::from_millis(1500)).is_ok() {
-            break;
+        if let Ok(line) = ready.recv_timeout(std::time::Duration::from_millis(1500)) {
+            break line;
         }
+    };
+    // Until the last change has been seen, they may be started again, and nobody listens for a while.
+    while !served.contains(&format!("\"v{count}\"")) {
+        served = ready.recv_timeout(AMPLE).unwrap();
     }
     fail("b");
     fail("a");
-    let mut letters = BufReader::new(first.chain(reader)).lines().map(|line| line.unwrap());
+    let mut letters = first.chain(reader).lines().map(|line| line.unwrap());
     let mut names: Vec<_> = letters
         .by_ref()
         .take(3)
@@ -183,9 +182,9 @@ fn failed_events_of_several_functions_stay_whole_in_a_pipe_when_they_are_started
         .collect();
     names[1..].sort();
     assert_eq!(names, ["a", "a", "b"]);
-    kill_process(Pid::from_child(&program.0), Signal::TERM).unwrap();
+    process.signal(Signal::TERM);
     let mut said = String::new();
-    program.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    process.stderr().read_to_string(&mut said).unwrap();
     assert!(!said.contains("cannot be kept"), "{said}");
     fs::remove_dir_all(directory).unwrap();
 }
@@ -195,9 +194,7 @@ fn what_a_pipe_had_is_there_when_functions_are_started_anew() {
     let directory = directory("piped");
     let (pipe, file) = (directory.join("pipe"), directory.join("functions.toml"));
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let (role, value) = child::variable();
-    let runtime = std::env::current_exe().unwrap();
-    let command = format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let ((role, value), command) = (child::variable(), runtime());
     let write = |memory: usize| {
         let env = format!("env = {{ {role} = \"{value}\" }}\nenv-file = \"pipe\"\nmemory = {memory}\n");
         let table = format!("[functions.a]\ncommand = {command}\n{env}watch = \"/dev/null\"\ntimeout = 300\n");
@@ -205,12 +202,9 @@ fn what_a_pipe_had_is_there_when_functions_are_started_anew() {
     };
     write(128);
     let writer = std::thread::spawn(move || fs::write(pipe, "A=piped\n").unwrap());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file);
-    let (_program, line) = start(&mut command);
+    let emulator = Served::new(&mut emulator(&file, &[]));
     writer.join().unwrap();
-    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
-    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let address = emulator.address();
     let has_changed = || variable(address, "a", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE").is_some_and(|size| size != "128");
     // The first look may come later than the first change. Nobody writes to the pipe again.
     let changed = (129..600).any(|memory| {
@@ -224,13 +218,13 @@ fn what_a_pipe_had_is_there_when_functions_are_started_anew() {
 
 #[test]
 fn a_file_that_can_be_read_once_is_not_watched() {
+    let (table, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"[functions.a]\ncommand = [\"cat\"]\nwatch = \"/dev/null\"\n").unwrap();
+    drop(writer);
     let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
     command.args(["--listen", "127.0.0.1:0", "--config", "/dev/stdin"]).env_remove("RUST_LOG");
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut program = Program(command.spawn().unwrap());
-    let table = b"[functions.a]\ncommand = [\"cat\"]\nwatch = \"/dev/null\"\n";
-    program.0.stdin.take().unwrap().write_all(table).unwrap();
+    command.stdin(table).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut line = String::new();
-    BufReader::new(program.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    Started::new(&mut command).stderr().read_line(&mut line).unwrap();
     assert_eq!(line, "lambwire-emulator: /dev/stdin is no file, but can be read once: it is not watched\n");
 }

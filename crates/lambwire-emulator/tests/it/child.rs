@@ -8,6 +8,7 @@ use std::thread;
 use lambwire::limits::PAYLOAD_BYTES;
 use rustix::process::Signal;
 
+use crate::patience::wait_until;
 use crate::peer::Peer;
 use crate::wire::Wire;
 
@@ -170,9 +171,7 @@ fn serve(peer: &mut Peer) {
             "meet" => {
                 let path = std::path::Path::new(rest);
                 std::fs::write(path, "").unwrap();
-                while !path.with_file_name("go").exists() {
-                    thread::yield_now();
-                }
+                wait_until("the others", || path.with_file_name("go").exists());
                 peer.respond(&given.id, std::process::id().to_string().as_bytes());
             }
             "pid" => drop(peer.respond(&given.id, std::process::id().to_string().as_bytes())),

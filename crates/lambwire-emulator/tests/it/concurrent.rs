@@ -9,7 +9,8 @@ use lambwire_emulator::{Console, Emulator, Event, Outcome, Running, limits};
 use smol::future::poll_once;
 
 use crate::child;
-use crate::library::{self, AMPLE, brief, quiet};
+use crate::library::{self, brief, quiet};
+use crate::patience::AMPLE;
 use crate::peer::{Given, Peer, accepted, said};
 use crate::runtime_api::{INVALID_ID, INVALID_MODE, response_path};
 use crate::wire::{Wire, post_bytes};

@@ -1,18 +1,22 @@
 //! Events that nobody waits for (`X-Amz-Invocation-Type: Event`), and what is kept of those that fail.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::thread;
 
 use lambwire_emulator::{Event, limits};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::front::{INVOKE, start};
+use crate::front::start;
 use crate::library::quiet;
 use crate::life::fifo;
+use crate::patience::{Patient, patient, wait_until};
 use crate::peer::{Peer, accepted};
-use crate::wire::{Wire, post, post_bytes};
+use crate::started::{Served, with_program};
+use crate::wire::{INVOKE, Wire, post, post_bytes};
 
 #[test]
 fn an_event_that_nobody_waits_for_is_carried_out() {
@@ -43,8 +47,7 @@ fn events_that_cannot_be_kept_hold_up_nothing() {
         assert!(error.contains(why), "{error}");
         let _ = std::fs::remove_file(path);
     }
-    let path = fifo("read-no-more");
-    let reader = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    let (path, reader) = unread("read-no-more");
     let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).dead_letters(&path).start().unwrap();
     drop(reader);
     post(emulator.listens().unwrap(), INVOKE, &["X-Amz-Invocation-Type: Event"], b"1");
@@ -75,9 +78,9 @@ fn an_event_that_nobody_waits_for_at_the_limit_passes_and_one_byte_more_does_not
 }
 
 /// A pipe with a reader who reads when the test does.
-fn unread(name: &str) -> (std::path::PathBuf, std::fs::File) {
+fn unread(name: &str) -> (PathBuf, BufReader<Patient<File>>) {
     let path = fifo(name);
-    let reader = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    let reader = patient(File::options().read(true).write(true).open(&path).unwrap());
     (path, reader)
 }
 
@@ -98,7 +101,7 @@ fn a_reader_of_failed_events_may_be_slow_and_gets_them_whole() {
         let given = peer.next();
         peer.fail(&given.id, br#"{"errorType":"E"}"#);
     }
-    let mut lines = BufReader::new(reader).lines();
+    let mut lines = reader.lines();
     let mut letter = String::new();
     thread::scope(|scope| {
         // The emulator has other things to do before anybody reads.
@@ -116,17 +119,14 @@ fn a_reader_of_failed_events_may_be_slow_and_gets_them_whole() {
 #[test]
 fn an_emulator_ends_and_names_failed_events_that_nobody_has_read() {
     let (path, mut reader) = unread("never-read");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(["--listen", "0", "--dead-letter", path.to_str().unwrap(), "--", "false"]).env_remove("RUST_LOG");
-    let mut emulator = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut ready = String::new();
-    BufReader::new(emulator.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-    let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
-    post_large(ready["listen"].as_str().unwrap().parse().unwrap());
+    let mut command = with_program(&["--listen", "0", "--dead-letter", path.to_str().unwrap()], "false");
+    let mut emulator = Served::new(command.stderr(Stdio::piped()));
+    post_large(emulator.address());
     // It is being written.
     reader.read_exact(&mut [0]).unwrap();
-    kill_process(Pid::from_child(&emulator), Signal::TERM).unwrap();
-    let said = String::from_utf8(emulator.wait_with_output().unwrap().stderr).unwrap();
+    emulator.process.signal(Signal::TERM);
+    let mut said = String::new();
+    emulator.process.stderr().read_to_string(&mut said).unwrap();
     let expected = format!("1 event that has failed cannot be kept in {}: nobody has read it", path.display());
     assert!(said.contains(&expected), "{said}");
     std::fs::remove_file(path).unwrap();
@@ -149,12 +149,11 @@ fn an_event_that_fails_is_tried_again_twice_and_then_kept() {
     nonces.dedup();
     assert_eq!(nonces.len(), 3, "each try has a nonce of its own");
     peer.ask_next();
-    let letter = loop {
-        if let Some(letter) = std::fs::read_to_string(&path).ok().filter(|text| text.ends_with('\n')) {
-            break letter;
-        }
-        thread::yield_now();
-    };
+    let mut letter = String::new();
+    wait_until("the letter", || {
+        letter = std::fs::read_to_string(&path).unwrap_or_default();
+        letter.ends_with('\n')
+    });
     std::fs::remove_file(&path).unwrap();
     let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
     assert_eq!(letter["requestContext"]["approximateInvokeCount"], 3);

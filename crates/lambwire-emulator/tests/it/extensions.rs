@@ -1,17 +1,19 @@
 //! Extensions, in processes of their own and in the runtime's, and what else they and the function may ask.
 
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Stdio, exit};
+use std::process::{Stdio, exit};
 use std::{env, fs, thread};
 
 use lambwire_emulator::{Console, Emulator, Event, Outcome, Running};
 
 use crate::child;
-use crate::library::{AMPLE, invoke_with, quiet};
-use crate::wire::{Answered, Wire, post};
+use crate::library::{invoke_with, quiet};
+use crate::patience::AMPLE;
+use crate::started::Served;
+use crate::wire::{Answered, INVOKE, Wire, post};
 
 /// The file for what an extension hears; its place says that this process is to be one.
 const HEARD: &str = "LAMBWIRE_TEST_EXTENSION_HEARD";
@@ -229,16 +231,15 @@ fn an_extension_that_fails_beside_a_program_of_somebody_else_is_started_again_fo
     directory.add("watcher", &format!("echo tried >>{}; exit 7", directory.heard().display()));
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
     command.args(["--listen", "0", "--runtime-api", "0", "--extensions", directory.bin().to_str().unwrap()]);
-    command.env_remove("RUST_LOG");
-    let (mut emulator, address, mut errors) = serve(command);
+    let mut emulator = Served::new(command.env_remove("RUST_LOG").stderr(Stdio::piped()));
+    let address = emulator.address();
+    let mut errors = emulator.process.stderr().lines().map_while(Result::ok);
     assert!(errors.any(|line| line.ends_with("exit status 7; the next caller has it started again")));
     for tries in 2..5 {
-        let answer = post(address, "/2015-03-31/functions/function/invocations", &[], b"{}");
+        let answer = post(address, INVOKE, &[], b"{}");
         assert!(answer.text().starts_with(r#"{"errorType":"Extension.Crash""#), "{}", answer.text());
         assert_eq!(directory.read().lines().count(), tries);
     }
-    emulator.kill().unwrap();
-    emulator.wait().unwrap();
 }
 
 #[test]
@@ -249,9 +250,11 @@ fn extensions_register_anew_after_a_start_whose_program_was_missing() {
     command.args(["--listen", "0", "--timeout", "300", "--extensions", directory.bin().to_str().unwrap(), "--"]);
     let (key, value) = child::variable();
     command.arg(&program).env(key, value).env(HEARD, directory.heard()).env_remove("RUST_LOG");
-    let (mut emulator, address, mut errors) = serve(command);
+    let mut emulator = Served::new(command.stderr(Stdio::piped()));
+    let address = emulator.address();
+    let mut errors = emulator.process.stderr().lines().map_while(Result::ok);
     assert!(errors.any(|line| line.contains("cannot start ") && line.contains("No such file")));
-    let invoke = || post(address, "/2015-03-31/functions/function/invocations", &[], b"{}");
+    let invoke = || post(address, INVOKE, &[], b"{}");
     let failed = invoke();
     assert!(failed.text().starts_with(r#"{"errorType":"Runtime.InvalidEntrypoint""#), "{}", failed.text());
     let runtime = [&[env::current_exe().unwrap().to_str().unwrap()][..], &child::arguments()].concat().join(" ");
@@ -261,19 +264,6 @@ fn extensions_register_anew_after_a_start_whose_program_was_missing() {
     let _ = fs::remove_file(directory.heard());
     assert_eq!(invoke().text(), "{}");
     assert!(directory.read().starts_with("registered\n"), "{}", directory.read());
-    emulator.kill().unwrap();
-    emulator.wait().unwrap();
-}
-
-/// Starts the emulator, and gives where it listens, and what it logs.
-fn serve(mut command: std::process::Command) -> (Child, SocketAddr, impl Iterator<Item = String>) {
-    let mut emulator = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut ready = String::new();
-    BufReader::new(emulator.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-    let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
-    let address = ready["listen"].as_str().unwrap().parse().unwrap();
-    let errors = BufReader::new(emulator.stderr.take().unwrap()).lines().map_while(Result::ok);
-    (emulator, address, errors)
 }
 
 #[test]

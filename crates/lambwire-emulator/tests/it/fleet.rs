@@ -1,6 +1,6 @@
 //! Several environments of one function, and what their processes leave behind.
 
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,12 +9,12 @@ use std::{fs, thread};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use lambwire_emulator::{Answer, Console, Emulator, Event, Running};
+use rustix::process::Signal;
 
 use crate::child;
-use crate::library::AMPLE;
-use crate::wire::{Wire, post, post_bytes};
-
-const INVOKE: &str = "/2015-03-31/functions/function/invocations";
+use crate::patience::{AMPLE, wait_until};
+use crate::started::{self, Served};
+use crate::wire::{INVOKE, Wire, post, post_bytes};
 
 fn emulator(command: Command) -> Emulator {
     Emulator::new(command).console(Console::Silent).timeout(AMPLE).init_timeout(AMPLE)
@@ -37,9 +37,7 @@ fn callers_at_a_time_have_an_environment_each_up_to_the_limit() {
     let event = |name: &str| Event::new(format!("meet {}", directory.join(name).display()));
     let pids: Vec<String> = thread::scope(|scope| {
         let callers = ["a", "b"].map(|name| scope.spawn(|| text(&invoke(&emulator, event(name)))));
-        while !["a", "b"].iter().all(|name| directory.join(name).exists()) {
-            thread::yield_now();
-        }
+        wait_until("a call at a time", || ["a", "b"].iter().all(|name| directory.join(name).exists()));
         fs::write(directory.join("go"), "").unwrap();
         callers.into_iter().map(|caller| caller.join().unwrap()).collect()
     });
@@ -55,27 +53,20 @@ fn callers_at_a_time_have_an_environment_each_up_to_the_limit() {
 fn who_waits_for_long_is_told_of_once() {
     let directory = std::env::temp_dir().join(format!("lambwire-wait-{}", std::process::id()));
     fs::create_dir_all(&directory).unwrap();
-    let mut command = crate::program::emulator(&["--listen", "127.0.0.1:0", "--timeout", "300"]);
-    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdout = BufReader::new(process.stdout.take().unwrap());
-    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let ready: serde_json::Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
-    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let mut command = started::emulator(&["--listen", "127.0.0.1:0", "--timeout", "300"]);
+    let mut emulator = Served::new(command.stderr(Stdio::piped()));
+    let mut lines = emulator.process.stderr().lines().map_while(Result::ok);
+    let address = emulator.address();
     let event = |name: &str| format!("\"meet {}\"", directory.join(name).display());
     let hint = "lambwire-emulator: 1 caller waits for the one environment, which is busy: --environments N";
     thread::scope(|scope| {
         scope.spawn(|| post(address, INVOKE, &[], event("a").as_bytes()));
-        while !directory.join("a").exists() {
-            thread::yield_now();
-        }
+        wait_until("the first call", || directory.join("a").exists());
         scope.spawn(|| post(address, INVOKE, &[], b"1"));
         assert!(lines.any(|line| line.starts_with(hint)));
         fs::write(directory.join("go"), "").unwrap();
     });
-    process.kill().unwrap();
-    process.wait().unwrap();
+    drop(emulator);
     assert!(!lines.any(|line| line.starts_with(hint)));
     fs::remove_dir_all(&directory).unwrap();
 }
@@ -144,38 +135,27 @@ fn what_has_a_session_of_its_own_goes_with_the_environment() {
         let mut command = Command::new("sh");
         command.args(["-c", &script.replace("PATH", path.to_str().unwrap())]);
         let emulator = emulator(command).start().unwrap();
-        let pid = loop {
-            if let Some(pid) = fs::read_to_string(&path).ok().filter(|pid| pid.ends_with('\n')) {
-                break pid;
-            }
-            thread::yield_now();
-        };
+        let mut pid = String::new();
+        wait_until("a process", || {
+            pid = fs::read_to_string(&path).unwrap_or_default();
+            pid.ends_with('\n')
+        });
         drop(emulator);
-        while is_alive(pid.trim()) {
-            thread::yield_now();
-        }
+        wait_until("its end", || !is_alive(pid.trim()));
         fs::remove_file(&path).unwrap();
     }
 }
 
 #[test]
 fn nobody_has_to_read_what_the_program_prints() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    let (key, value) = child::variable();
-    command.args(["--listen", "127.0.0.1:0", "--timeout", "300", "--"]).arg(std::env::current_exe().unwrap());
-    command.args(child::arguments()).env(key, value).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut process = command.spawn().unwrap();
-    let mut stdout = BufReader::new(process.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let ready: serde_json::Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
-    let mut wire = Wire::connect(ready["listen"].as_str().unwrap().parse().unwrap());
+    let mut command = started::emulator(&["--listen", "127.0.0.1:0", "--timeout", "300"]);
+    let mut emulator = Served::new(command.stderr(Stdio::null()));
+    let mut wire = Wire::connect(emulator.address());
     // Much more than a pipe holds.
     let event = format!("\"print {}\"", "x".repeat(10_000));
     for _ in 0..50 {
         assert_eq!(wire.exchange(post_bytes(INVOKE, &[], event.as_bytes())).status, 200);
     }
-    let status = Command::new("sh").args(["-c", &format!("kill -TERM {}", process.id())]).status().unwrap();
-    assert!(status.success());
-    assert_eq!(process.wait().unwrap().code(), Some(143));
+    emulator.process.signal(Signal::TERM);
+    assert_eq!(emulator.process.end().code(), Some(143));
 }

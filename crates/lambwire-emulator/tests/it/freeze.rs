@@ -1,15 +1,16 @@
 //! Runtimes that are frozen, as Lambda does between invocations, lose their connection meanwhile, and are thawed.
 
 use std::convert::Infallible;
-use std::process::{Child, Command, Stdio, exit};
-use std::{env, fs, thread};
+use std::process::{Command, Stdio, exit};
+use std::{env, fs};
 
 use lambwire::{Context, RequestKind};
 use lambwire_emulator::fault::{Action, FaultServer, Plan, Reply, Script};
 use lambwire_mio::Error;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::library::AMPLE;
+use crate::patience::{AMPLE, wait_until};
+use crate::started::Started;
 
 /// Says that this process is to be a runtime, and which.
 const ROLE: &str = "LAMBWIRE_TEST_FREEZE";
@@ -72,35 +73,29 @@ pub(crate) fn subject_command(subject: &str) -> Command {
 }
 
 /// A runtime in a process of its own, which is killed at the end.
-struct Process(Child);
+struct Process(Started);
 
 impl Process {
     fn start(subject: &str, server: &FaultServer) -> Self {
         let mut command = subject_command(subject);
         command.env("AWS_LAMBDA_RUNTIME_API", server.address().to_string());
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+        Self(Started::new(command.stdin(Stdio::null()).stdout(Stdio::null())))
     }
 
     /// Stops it, and returns when no thread of it runs.
     fn freeze(&self) {
-        self.signal(Signal::STOP);
+        self.0.signal(Signal::STOP);
         wait_until_frozen(self.0.id());
     }
 
     fn thaw(&self) {
-        self.signal(Signal::CONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
+        self.0.signal(Signal::CONT);
     }
 }
 
 /// Returns when no thread of this process runs.
 pub(crate) fn wait_until_frozen(pid: u32) {
-    while !states(pid).iter().all(|state| state == "T") {
-        thread::yield_now();
-    }
+    wait_until("a freeze", || states(pid).iter().all(|state| state == "T"));
 }
 
 /// The states of its threads: the field behind the name, which is in brackets.
@@ -108,13 +103,6 @@ fn states(pid: u32) -> Vec<String> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let stats = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("stat")).unwrap());
     stats.map(|stat| stat.rsplit_once(") ").unwrap().1[..1].to_owned()).collect()
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Whether a client's end of a connection to this port is open, or the kernel has heard of no loss (state 1 in
@@ -138,9 +126,7 @@ fn check(script: impl Fn(Action) -> Script, expected: &[(RequestKind, Option<&st
             assert!(server.wait_until_held(AMPLE));
             process.freeze();
             server.resume();
-            while is_connected(server.address().port()) {
-                thread::yield_now();
-            }
+            wait_until("the loss", || !is_connected(server.address().port()));
             process.thaw();
             assert!(server.wait_until_idle(AMPLE), "{subject}, {loss:?}");
             let seen = server.requests();

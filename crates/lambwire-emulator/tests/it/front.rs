@@ -7,9 +7,7 @@ use lambwire_emulator::Running;
 
 use crate::library::{echo, quiet};
 use crate::peer::{Given, Peer, accepted};
-use crate::wire::{Answered, Wire, post, post_bytes};
-
-pub(crate) const INVOKE: &str = "/2015-03-31/functions/function/invocations";
+use crate::wire::{Answered, INVOKE, Wire, post, post_bytes};
 
 pub(crate) fn start() -> (Running, SocketAddr) {
     let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).start().unwrap();

@@ -1,40 +1,19 @@
 //! Callers who are silent, or strangers, on the program's port.
 
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::child;
-use crate::wire::{Wire, post};
+use crate::started::{Served, emulator, started_by};
+use crate::wire::{INVOKE, Wire, post};
 
-const INVOKE: &str = "/2015-03-31/functions/function/invocations";
-
-struct Program(Child);
-
-impl Program {
-    /// The emulator, which may hold so many files, with these options; and where it listens.
-    fn start(files: u32, options: &[&str]) -> (Self, SocketAddr) {
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!(r#"ulimit -n {files} && exec "$@""#), "sh"]);
-        command.arg(env!("CARGO_BIN_EXE_lambwire-emulator")).args(["--listen", "127.0.0.1:0", "--timeout", "300"]);
-        command.args(options).arg("--").arg(std::env::current_exe().unwrap()).args(child::arguments());
-        let (key, value) = child::variable();
-        command.env(key, value).env_remove("RUST_LOG").stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut ready = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-        let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
-        (Self(child), ready["listen"].as_str().unwrap().parse().unwrap())
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// The emulator, which may hold so many files, with these options.
+fn serve(files: u32, options: &[&str]) -> Served {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!(r#"ulimit -n {files} && exec "$@""#), "sh"]);
+    let emulator = emulator(&[&["--listen", "127.0.0.1:0", "--timeout", "300"], options].concat());
+    Served::new(started_by(shell, &emulator).stderr(Stdio::null()))
 }
 
 /// The emulator would part with silent connections after 15 s in any case; nobody waits for that.
@@ -43,7 +22,8 @@ fn silent_connections_shut_nobody_out() {
     let own = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: own.maximum, ..own }).unwrap();
     for (files, silent) in [(3000, 2000), (256, 1000)] {
-        let (_program, address) = Program::start(files, &[]);
+        let emulator = serve(files, &[]);
+        let address = emulator.address();
         let connections: Vec<TcpStream> = (0..silent).map(|_| TcpStream::connect(address).unwrap()).collect();
         for _ in 0..3 {
             assert_eq!(post(address, INVOKE, &[], b"1").text(), "1");
@@ -58,7 +38,8 @@ fn who_calls_this_machine_by_another_name_has_to_be_let_in() {
         let request = format!("POST {INVOKE} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\n\r\n1");
         Wire::connect(address).exchange(request)
     };
-    let (_program, address) = Program::start(1024, &["--allow-host", "lambda", "--allow-origin", "https://a.example"]);
+    let emulator = serve(1024, &["--allow-host", "lambda", "--allow-origin", "https://a.example"]);
+    let address = emulator.address();
     assert_eq!(ask(address, "lambda:8080").status, 200);
     let refused = ask(address, "other:8080");
     assert_eq!(refused.status, 403);
@@ -71,7 +52,8 @@ fn who_calls_this_machine_by_another_name_has_to_be_let_in() {
 
 #[test]
 fn a_function_may_find_lambda_here() {
-    let (_program, address) = Program::start(1024, &["--local-lambda"]);
+    let emulator = serve(1024, &["--local-lambda"]);
+    let address = emulator.address();
     let found = post(address, INVOKE, &[], br#""variable AWS_ENDPOINT_URL_LAMBDA""#);
     assert_eq!(found.text(), format!("http://{address}"));
 }

@@ -8,11 +8,9 @@ use lambwire::{Field, SendError};
 use lambwire_emulator::{Answer, Console, Emulator, Event, InvokeError, Outcome, Running, limits};
 use smol::future::poll_once;
 
+use crate::patience::{AMPLE, is_end};
 use crate::peer::{Peer, accepted, said};
 use crate::wire::Wire;
-
-/// Long enough for whatever a test waits for that does come.
-pub(crate) const AMPLE: Duration = Duration::from_secs(300);
 
 pub(crate) fn start() -> Running {
     quiet().start().unwrap()
@@ -46,7 +44,7 @@ pub(crate) fn echo(emulator: &Running) -> JoinHandle<()> {
     thread::spawn(move || {
         loop {
             peer.ask_next();
-            if peer.stream.peek(&mut [0]).unwrap_or(0) == 0 {
+            if is_end(peer.stream.peek(&mut [0])) {
                 return;
             }
             let given = peer.asked_next().unwrap();
@@ -239,7 +237,7 @@ fn a_runtime_that_takes_too_long_is_parted_with() {
     let answer = invoke_with(&emulator, Event::new("{}"), |peer| {
         peer.next();
         // The emulator ends the connection; nothing comes by it before.
-        assert_eq!(peer.stream.peek(&mut [0]).unwrap_or(0), 0);
+        assert!(is_end(peer.stream.peek(&mut [0])));
     });
     assert_eq!(answer.outcome, Outcome::Failure);
     assert!(String::from_utf8(answer.body).unwrap().contains("Task timed out after 0.01 seconds"));

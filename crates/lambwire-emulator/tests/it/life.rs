@@ -1,6 +1,6 @@
 //! The life of environments: snapshots, freezing, what is changed while they run, and when they begin.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,9 +10,11 @@ use lambwire_emulator::{Answer, Console, Emulator, Event, Freeze, Outcome, Runni
 
 use crate::child;
 use crate::freeze::{SUBJECTS, subject_command, wait_until_frozen};
-use crate::library::{AMPLE, quiet};
+use crate::library::quiet;
+use crate::patience::{AMPLE, wait_until};
 use crate::peer::{Peer, accepted, said};
-use crate::wire::post;
+use crate::started::{Served, Started, started_by};
+use crate::wire::{INVOKE, post};
 
 fn emulator(command: Command) -> Emulator {
     Emulator::new(command).console(Console::Silent).timeout(AMPLE).init_timeout(AMPLE)
@@ -75,13 +77,8 @@ fn a_program_stands_still_in_its_snapshot() {
     let mut command = Command::new("sh");
     // The program takes the place of the shell.
     command.args(["-c", r#"echo $$ > "$0.new"; mv "$0.new" "$0"; exec "$@""#]).arg(&file);
-    let snapshot = child::snapshot();
-    command.arg(snapshot.get_program()).args(snapshot.get_args());
-    command.envs(snapshot.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    let emulator = emulator(command).snap_start().start().unwrap();
-    while !file.exists() {
-        thread::yield_now();
-    }
+    let emulator = emulator(started_by(command, &child::snapshot())).snap_start().start().unwrap();
+    wait_until("its start", || file.exists());
     let pid = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
     wait_until_frozen(pid);
     let answer = emulator.invoke_blocking(Event::new("pid")).unwrap();
@@ -148,9 +145,7 @@ fn a_program_that_changes_while_it_has_an_event_is_started_again_afterwards() {
     let pid = |event: String| text(&emulator.invoke_blocking(Event::new(event)).unwrap()).to_owned();
     thread::scope(|scope| {
         let first = scope.spawn(|| pid(format!("meet {}", met.display())));
-        while !met.exists() {
-            thread::yield_now();
-        }
+        wait_until("the event", || met.exists());
         // Time for the first look, and for the change to be seen; with less, this proves less.
         for text in ["1", "2"] {
             thread::sleep(2 * std::time::Duration::from_millis(750));
@@ -159,9 +154,7 @@ fn a_program_that_changes_while_it_has_an_event_is_started_again_afterwards() {
         thread::sleep(2 * std::time::Duration::from_millis(750));
         fs::write(directory.join("go"), "").unwrap();
         let first = first.join().unwrap();
-        while pid("pid".to_owned()) == first {
-            thread::sleep(std::time::Duration::from_millis(100));
-        }
+        wait_until("another process", || pid("pid".to_owned()) != first);
     });
     fs::remove_dir_all(directory).unwrap();
 }
@@ -188,13 +181,9 @@ fn a_program_is_started_again_with_the_variables_that_a_file_has_by_then() {
     assert_eq!(["B", "C"].map(variable), ["", "named"]);
     // A mistake is for whoever calls next to see, and for the next change to mend.
     fs::write(&file, "A\n").unwrap();
-    while !variable("A").contains("line 1 of ") {
-        thread::sleep(std::time::Duration::from_millis(100));
-    }
+    wait_until("the mistake", || variable("A").contains("line 1 of "));
     fs::write(&file, "A=mended\n").unwrap();
-    while variable("A") != "mended" {
-        thread::sleep(std::time::Duration::from_millis(100));
-    }
+    wait_until("the next change", || variable("A") == "mended");
     fs::remove_file(file).unwrap();
 }
 
@@ -270,11 +259,10 @@ fn without_a_program_it_says_what_to_export_and_serves_who_comes() {
         "--env",
         "A=b",
     ];
-    let mut emulator = program(&options).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(emulator.stdout.take().unwrap()).lines();
-    let ready = lines.next().unwrap().unwrap();
-    let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
-    let api = ready["runtime_api"].as_str().unwrap().to_owned();
+    let mut emulator = Served::new(&mut program(&options));
+    let address = emulator.address();
+    let api = emulator.ready["runtime_api"].as_str().unwrap().to_owned();
+    let mut lines = emulator.stdout.by_ref().lines();
     let mut expected = vec![format!("export AWS_LAMBDA_RUNTIME_API='{api}'"), r"export _HANDLER='it'\''s'".to_owned()];
     expected.push("export A='b'".to_owned());
     expected.push("unset AWS_LAMBDA_MAX_CONCURRENCY".to_owned());
@@ -284,14 +272,11 @@ fn without_a_program_it_says_what_to_export_and_serves_who_comes() {
     }
     let mut peer = Peer::connect(api.parse().unwrap());
     thread::scope(|scope| {
-        let listen = ready["listen"].as_str().unwrap().parse().unwrap();
-        let answer = scope.spawn(move || post(listen, "/2015-03-31/functions/f/invocations", &[], b"1"));
+        let answer = scope.spawn(|| post(address, INVOKE, &[], b"1"));
         let given = peer.next();
         peer.respond(&given.id, &given.event);
         assert_eq!(answer.join().unwrap().text(), "1");
     });
-    emulator.kill().unwrap();
-    emulator.wait().unwrap();
 }
 
 #[test]
@@ -306,20 +291,18 @@ fn a_start_that_fails_or_takes_long_is_reported() {
     assert!(late.contains("\tPhase: init\tStatus: timeout\n"), "{late}");
     let serve = |script: &str| {
         let mut command = program(&["--listen", "127.0.0.1:0", "--", "sh", "-c", script]);
-        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        Started::new(command.stdout(Stdio::null()).stderr(Stdio::piped()))
     };
     let mut slow = serve("sleep 1000");
-    let mut lines = BufReader::new(slow.stderr.take().unwrap()).lines().map_while(Result::ok);
     let said = "sh: started 3 s ago, has not asked for an event: no runtime client in it?";
-    assert!(lines.any(|line| line.contains(said)));
-    slow.kill().unwrap();
-    slow.wait().unwrap();
+    assert!(slow.stderr().lines().map_while(Result::ok).any(|line| line.contains(said)));
     // One that has ended is not waited for.
-    let mut ended = serve("exit 3");
+    let mut ended_early = serve("exit 3");
+    let mut stderr = ended_early.stderr();
     thread::sleep(Duration::from_secs(4));
-    ended.kill().unwrap();
-    let output = ended.wait_with_output().unwrap();
-    let ended = String::from_utf8(output.stderr).unwrap();
+    drop(ended_early);
+    let mut ended = String::new();
+    stderr.read_to_string(&mut ended).unwrap();
     assert!(!ended.contains("has not asked"), "{ended}");
 }
 

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use crate::child;
-use crate::program::{emulator, stderr, stdout, with_program};
+use crate::program::{stderr, stdout};
+use crate::started::{emulator, started_by, with_program};
 
 fn shell(options: &[&str], script: &str) -> Output {
     with_program(options, "sh").args(["-c", script]).output().unwrap()
@@ -71,12 +72,9 @@ fn one_shot_keeps_what_the_program_prints_out_of_the_answer() {
 #[test]
 fn who_has_closed_standard_output_hears_what_is_lost() {
     for (redirection, count) in [(">&-", 1), (">/dev/null", 0), ("", 0)] {
-        let emulator = emulator(&["--timeout", "300", "--event-json", "1"]);
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("exec \"$@\" {redirection}"), "sh"]).env_remove("RUST_LOG");
-        command.arg(emulator.get_program()).args(emulator.get_args());
-        command.envs(emulator.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let output = command.output().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec \"$@\" {redirection}"), "sh"]);
+        let output = started_by(shell, &emulator(&["--timeout", "300", "--event-json", "1"])).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let said = stderr(&output).matches("standard output is closed, or /dev/null: the answer is lost").count();
         assert_eq!(said, count, "{redirection}: {}", stderr(&output));
@@ -85,11 +83,9 @@ fn who_has_closed_standard_output_hears_what_is_lost() {
 
 #[test]
 fn an_answer_has_a_line_of_its_own_where_the_log_goes_to_the_same_place() {
-    let mut command = Command::new("sh");
-    command.args(["-c", r#""$@" 2>&1"#, "sh", env!("CARGO_BIN_EXE_lambwire-emulator")]);
-    let (key, value) = child::variable();
-    command.args(["--timeout", "300", "--event-json", "{}", "--"]).arg(std::env::current_exe().unwrap());
-    let output = command.args(child::arguments()).env(key, value).env_remove("RUST_LOG").output().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#""$@" 2>&1"#, "sh"]);
+    let output = started_by(shell, &emulator(&["--timeout", "300", "--event-json", "{}"])).output().unwrap();
     let lines: Vec<&str> = stdout(&output).lines().collect();
     assert!(lines.contains(&"{}"), "{lines:?}");
 }

@@ -1,9 +1,11 @@
 //! A runtime in this process, over [`lambwire::Client`].
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use lambwire::{Body, Client, ErrorHeaders, Event, InvocationId, Mode, Reply, Request, RequestId};
+
+use crate::patience::AMPLE;
 
 /// A runtime's connection.
 pub(crate) struct Peer {
@@ -80,11 +82,9 @@ impl Drop for Peer {
 
 impl Peer {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        Self {
-            stream: TcpStream::connect(address).unwrap(),
-            client: Client::new(&address.to_string()).unwrap(),
-            input: Vec::new(),
-        }
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(AMPLE)).unwrap();
+        Self { stream, client: Client::new(&address.to_string()).unwrap(), input: Vec::new() }
     }
 
     /// Asks for an invocation that has to come.
@@ -230,7 +230,12 @@ impl Peer {
                 }
                 _ => {
                     let mut piece = vec![0; 64 * 1024];
-                    let len = self.stream.read(&mut piece).unwrap();
+                    let mut read = self.stream.read(&mut piece);
+                    // One with a limit does not survive a freeze (signal(7)).
+                    while read.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+                        read = self.stream.read(&mut piece);
+                    }
+                    let len = read.unwrap();
                     assert!(len > 0, "the Runtime API has closed the connection");
                     self.input.extend_from_slice(&piece[..len]);
                 }

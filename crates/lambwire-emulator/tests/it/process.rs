@@ -7,7 +7,8 @@ use std::time::Duration;
 use lambwire_emulator::{Answer, Console, Emulator, Event, Outcome, Running, StartError};
 
 use crate::child;
-use crate::library::{AMPLE, TIMED_OUT, brief};
+use crate::library::{TIMED_OUT, brief};
+use crate::patience::{AMPLE, wait_until};
 
 fn start(command: Command) -> Running {
     let emulator = Emulator::new(command).console(Console::Silent);
@@ -86,9 +87,7 @@ fn a_program_that_dies_between_invocations_is_started_again_for_the_next() {
     let pid = String::from_utf8(invoke(&emulator, "pid").body).unwrap();
     let killed = shell(&format!("kill -9 {pid}")).status().unwrap();
     assert!(killed.success());
-    while is_alive(&pid) {
-        std::thread::yield_now();
-    }
+    wait_until("its end", || !is_alive(&pid));
     check(&emulator, "again", Outcome::Success, "again");
 }
 
@@ -165,9 +164,7 @@ fn what_a_program_leaves_running_is_killed_with_it() {
     invoke(&emulator, "{}");
     let pid = std::fs::read_to_string(&pids).unwrap();
     std::fs::remove_file(&pids).unwrap();
-    while is_alive(pid.trim()) {
-        std::thread::yield_now();
-    }
+    wait_until("its end", || !is_alive(pid.trim()));
 }
 
 #[test]

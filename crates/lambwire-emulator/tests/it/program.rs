@@ -1,34 +1,19 @@
 //! The program `lambwire-emulator`.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Output, Stdio};
+use std::io::{BufRead, Read, Write};
+use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use rustix::pty::OpenptFlags;
 
 use crate::child;
-use crate::library::AMPLE;
 use crate::life::fifo;
-use crate::wire::post;
-
-const INVOKE: &str = "/2015-03-31/functions/function/invocations";
-
-/// A command line of the emulator, with `--` and a runtime behind it.
-pub(crate) fn emulator(options: &[&str]) -> Command {
-    let mut command = with_program(options, std::env::current_exe().unwrap().to_str().unwrap());
-    let (key, value) = child::variable();
-    command.args(child::arguments()).env(key, value);
-    command
-}
-
-pub(crate) fn with_program(options: &[&str], program: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(options).args(["--", program]).env_remove("RUST_LOG");
-    command
-}
+use crate::patience::{patient, wait_until};
+use crate::started::{Served, Started, emulator, started_by, with_program};
+use crate::wire::{INVOKE, post};
 
 pub(crate) fn stdout(output: &Output) -> &str {
     str::from_utf8(&output.stdout).unwrap()
@@ -110,17 +95,11 @@ fn is_dead(pid: &str) -> bool {
 fn an_emulator_that_is_killed_leaves_nothing_running() {
     let mut command = with_program(&["--listen", "127.0.0.1:0"], "sh");
     command.args(["-c", "setsid sleep 120 & echo left $$ $!; wait"]).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = lines.map_while(Result::ok).find(|line| line.starts_with("left ")).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let since = Instant::now();
+    let mut emulator = Started::new(&mut command);
+    let line = emulator.stdout().lines().map_while(Result::ok).find(|line| line.starts_with("left ")).unwrap();
+    drop(emulator);
     for pid in line.split(' ').skip(1) {
-        while !is_dead(pid) {
-            assert!(since.elapsed() < AMPLE, "process {pid} lives");
-            sleep(Duration::from_millis(10));
-        }
+        wait_until("the end of what it has started", || is_dead(pid));
     }
 }
 
@@ -137,7 +116,7 @@ fn on_terminal(mut command: Command) -> String {
     drop(command);
     let mut text = Vec::new();
     // When nobody is left at the other side, that is an error.
-    let _ = File::from(terminal).read_to_end(&mut text);
+    let _ = patient(File::from(terminal)).read_to_end(&mut text);
     child.wait().unwrap();
     String::from_utf8(text).unwrap()
 }
@@ -177,16 +156,15 @@ fn a_line_ready_that_nothing_takes_is_said_to_be_lost_once() {
     drop(unread);
     for stdout in [Stdio::from(File::create("/dev/full").unwrap()), pipe.into()] {
         let mut command = emulator(&["--listen", "127.0.0.1:0", "--timeout", "300"]);
-        let mut child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut emulator = Started::new(command.stdout(stdout).stderr(Stdio::piped()));
+        let mut stderr = emulator.stderr();
         let mut said = String::new();
         stderr.read_line(&mut said).unwrap();
         let lost = "lambwire-emulator: cannot write to standard output, and what is printed there is lost: ";
         assert!(said.starts_with(lost), "{said}");
-        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        emulator.signal(Signal::TERM);
         stderr.read_to_string(&mut said).unwrap();
         assert_eq!(said.matches(lost).count(), 1, "{said}");
-        child.wait().unwrap();
     }
 }
 
@@ -230,8 +208,8 @@ fn a_program_that_is_started_again_because_it_has_changed_is_said_to_be() {
     std::fs::create_dir_all(&directory).unwrap();
     let option = format!("--watch={}", directory.display());
     let mut command = emulator(&["--listen", "0", "--timeout", "300", &option]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut emulator = Started::new(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+    let lines = emulator.stderr().lines().map_while(Result::ok);
     let said = std::thread::spawn(move || {
         let mut lines = lines;
         lines.any(|line| line == "lambwire-emulator: the program has changed, and is started again")
@@ -243,8 +221,6 @@ fn a_program_that_is_started_again_because_it_has_changed_is_said_to_be() {
         std::fs::write(directory.join("app.py"), format!("{count}")).unwrap();
         sleep(Duration::from_millis(1500));
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
     assert!(said.join().unwrap());
     std::fs::remove_dir_all(directory).unwrap();
 }
@@ -261,22 +237,11 @@ fn help_lists_the_exit_status_and_examples() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_server_outlives_its_terminal_if_it_is_to() {
-    let mut command = Command::new("env");
-    let (key, value) = child::variable();
-    command.args([
-        "--ignore-signal=HUP",
-        env!("CARGO_BIN_EXE_lambwire-emulator"),
-        "--listen",
-        "127.0.0.1:0",
-        "--timeout",
-    ]);
-    command.args(["300", "--"]).arg(std::env::current_exe().unwrap()).args(child::arguments()).env(key, value);
-    let (mut emulator, ready, _lines) = serve_by(command);
-    signal(&emulator, "HUP");
-    let address = ready["listen"].as_str().unwrap().parse().unwrap();
-    assert_eq!(post(address, INVOKE, &[], b"1").text(), "1");
-    signal(&emulator, "TERM");
-    assert_eq!(emulator.wait().unwrap().code(), Some(143));
+    let mut emulator = serve("--ignore-signal=HUP");
+    emulator.process.signal(Signal::HUP);
+    assert_eq!(post(emulator.address(), INVOKE, &[], b"1").text(), "1");
+    emulator.process.signal(Signal::TERM);
+    assert_eq!(emulator.process.end().code(), Some(143));
 }
 
 #[test]
@@ -285,11 +250,12 @@ fn who_waits_for_a_pipe_hears_a_signal() {
     let name = path.to_str().unwrap();
     for options in [&["--env-file", name, "--", "true"][..], &["--config", name]] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-        let mut child = command.args(["--listen", "127.0.0.1:0"]).args(options).stdout(Stdio::null()).spawn().unwrap();
+        command.args(["--listen", "127.0.0.1:0"]).args(options).stdout(Stdio::null());
+        let mut emulator = Started::new(&mut command);
         // Once this is open, the emulator reads.
         let _writer = File::options().write(true).open(&path).unwrap();
-        signal(&child, "TERM");
-        assert_eq!(child.wait().unwrap().code(), Some(143), "{options:?}");
+        emulator.signal(Signal::TERM);
+        assert_eq!(emulator.end().code(), Some(143), "{options:?}");
     }
     std::fs::remove_file(path).unwrap();
 }
@@ -302,44 +268,26 @@ fn variables_come_through_standard_input() {
     assert_eq!(stdout(&child.wait_with_output().unwrap()), "piped");
 }
 
-/// Starts the program to serve, and gives it back with what it says it listens at, and its standard output.
-fn serve() -> (Child, serde_json::Value, BufReader<impl Read>) {
-    serve_by(emulator(&["--listen", "127.0.0.1:0", "--timeout", "300"]))
-}
-
-fn serve_by(mut command: Command) -> (Child, serde_json::Value, BufReader<impl Read>) {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let ready = loop {
-        let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
-        // The program prints to the same place.
-        if let Some(ready) = line.strip_prefix("ready ") {
-            break serde_json::from_str(ready).unwrap();
-        }
-    };
-    (child, ready, lines)
-}
-
-fn signal(process: &Child, name: &str) {
-    let pid = process.id().to_string();
-    let status = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
-    assert!(status.success());
+/// An emulator that serves, with signals as this option of `env` has them.
+fn serve(signals: &str) -> Served {
+    let mut env = Command::new("env");
+    env.arg(signals);
+    Served::new(started_by(env, &emulator(&["--listen", "127.0.0.1:0", "--timeout", "300"])).stderr(Stdio::null()))
 }
 
 #[test]
 fn a_server_says_where_it_listens_and_ends_with_a_signal_and_its_program_with_it() {
-    for (name, status) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
-        let (mut emulator, ready, mut lines) = serve();
-        let address = ready["listen"].as_str().unwrap().parse().unwrap();
-        let pid = post(address, INVOKE, &[], b"\"pid\"").text().to_owned();
-        let api = post(address, INVOKE, &[], b"\"variable AWS_LAMBDA_RUNTIME_API\"");
-        assert_eq!(api.text(), ready["runtime_api"].as_str().unwrap());
-        signal(&emulator, name);
-        assert_eq!(emulator.wait().unwrap().code(), Some(status));
+    for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+        // Whoever runs this may ignore some of them.
+        let mut emulator = serve("--default-signal=TERM,INT,HUP");
+        let pid = post(emulator.address(), INVOKE, &[], b"\"pid\"").text().to_owned();
+        let api = post(emulator.address(), INVOKE, &[], b"\"variable AWS_LAMBDA_RUNTIME_API\"");
+        assert_eq!(api.text(), emulator.ready["runtime_api"].as_str().unwrap());
+        emulator.process.signal(signal);
+        assert_eq!(emulator.process.end().code(), Some(status));
         assert!(!std::path::Path::new("/proc").join(pid).exists());
         let mut rest = String::new();
-        lines.read_to_string(&mut rest).unwrap();
+        emulator.stdout.read_to_string(&mut rest).unwrap();
         assert!(rest.contains("START RequestId: ") && rest.contains("\nREPORT RequestId: "), "{rest}");
     }
 }

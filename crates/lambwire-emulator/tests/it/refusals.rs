@@ -6,9 +6,9 @@ use std::time::Instant;
 use lambwire::limits::PAYLOAD_BYTES;
 use lambwire_emulator::limits;
 
-use crate::front::{INVOKE, invoke, start};
+use crate::front::{invoke, start};
 use crate::library::{echo, quiet};
-use crate::wire::{Answered, Wire, post, post_bytes};
+use crate::wire::{Answered, INVOKE, Wire, post, post_bytes};
 
 #[track_caller]
 fn check_refused(target: &str, headers: &[&str], status: u16, name: &str, message: &str) {

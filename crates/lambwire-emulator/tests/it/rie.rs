@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, thread};
 
@@ -13,9 +13,11 @@ use lambwire::limits::PAYLOAD_BYTES;
 use lambwire_emulator::{Console, Emulator, Running};
 
 use crate::child;
+use crate::patience::wait_until;
 use crate::peer::Peer;
-use crate::rie_replay::{INVOKE, compare};
-use crate::wire::{Answered, Wire, free_port, post};
+use crate::rie_replay::compare;
+use crate::started::Started;
+use crate::wire::{Answered, INVOKE, Wire, free_port, post};
 
 /// A capture of this crate, or of those that the core is tested with, too.
 pub(crate) fn capture(name: &str) -> Vec<u8> {
@@ -249,15 +251,6 @@ fn what_fails_is_said_as_rie_does() {
     assert_eq!(variable("AWS_LAMBDA_INITIALIZATION_TYPE"), "");
 }
 
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The variables that SAM sets (its `env_vars.py`, 1.170.0), as far as RIE reads them.
 const SAM: [(&str, &str); 5] = [
     ("AWS_LAMBDA_FUNCTION_HANDLER", "app.handler"),
@@ -304,11 +297,9 @@ fn called_by_its_name_it_takes_its_command_line() {
         command.arg(format!(":{port}")).args(program).current_dir(&directory);
         let (key, value) = child::variable();
         command.env(key, value).env("AWS_LAMBDA_FUNCTION_TIMEOUT", "300").envs(variables.iter().copied());
-        let _program = Program(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let _program = Started::new(command.stdout(Stdio::null()).stderr(Stdio::null()));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        while std::net::TcpStream::connect(address).is_err() {
-            thread::yield_now();
-        }
+        wait_until("a listener", || std::net::TcpStream::connect(address).is_ok());
         let answered = post(address, INVOKE, &[], b"variable _HANDLER");
         let last = program.last().map_or("app.handler", |last| if variables.is_empty() { last } else { "app.handler" });
         assert_eq!((answered.status, answered.text()), (200, last), "{options:?} {program:?}");

@@ -8,6 +8,7 @@ use std::{env, fs, thread};
 
 use lambwire_emulator::{Console, Emulator, Running};
 
+use crate::patience::wait_until;
 use crate::peer::Peer;
 use crate::rie::{capture, essence, essence_of};
 use crate::wire::Wire;
@@ -43,9 +44,7 @@ fn plays_an_extension_that_fails_when_asked() {
     let waits = env::var(WAITS).unwrap();
     fs::write(format!("{waits}-registered"), "").unwrap();
     wire.exchange(format!("GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: x\r\n{id}\r\n\r\n"));
-    while !Path::new(&waits).exists() {
-        thread::yield_now();
-    }
+    wait_until("its end", || Path::new(&waits).exists());
     if ends == "exit-error" {
         report(&mut wire, &id, "exit/error", "Extension.Late");
     }
@@ -91,9 +90,7 @@ impl Extensions {
 
     /// Waits for one to have registered, since none may when the runtime has asked for an event.
     fn registered(&self) {
-        while !self.0.join("go-registered").exists() {
-            thread::yield_now();
-        }
+        wait_until("a registration", || self.0.join("go-registered").exists());
     }
 
     /// Lets them do what they do in the end.

@@ -9,12 +9,10 @@ use lambwire::{ErrorHeaders, Request, RequestId};
 use lambwire_emulator::{Console, Emulator, Running};
 
 use crate::child;
-use crate::library::AMPLE;
+use crate::patience::AMPLE;
 use crate::peer::{Peer, accepted};
 use crate::rie::{IDENTITIES, capture, essence, essence_of};
-use crate::wire::{Answered, Wire, post};
-
-const INVOKE: &str = "/2015-03-31/functions/function/invocations";
+use crate::wire::{Answered, INVOKE, Wire, post};
 
 fn start(emulator: Emulator, concurrency: usize) -> (Running, SocketAddr) {
     listen(emulator.as_rie(), concurrency)

@@ -1,19 +1,17 @@
 //! Replies beside those of AWS's Runtime Interface Emulator: where they differ stands in docs/emulator.md, with the reason.
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::{env, thread};
+use std::{env, fs};
 
 use lambwire_emulator::{Console, Emulator, Running};
 use serde_json::Value;
 
+use crate::patience::wait_until;
 use crate::rie::{capture, parsed};
 use crate::wire::{Answered, Wire};
-
-pub(crate) const INVOKE: &str = "/2015-03-31/functions/function/invocations";
 
 /// Compares a reply with the one that was captured, but for dates, ids and framing. What differs is what the document says.
 #[track_caller]
@@ -158,9 +156,8 @@ impl Puppets {
 
     /// Waits until so many have been started in all.
     pub(crate) fn started(&self, count: usize) {
-        while fs::read(self.0.join("started")).map_or(0, |lines| lines.len()) < count {
-            thread::yield_now();
-        }
+        let started = || fs::read(self.0.join("started")).map_or(0, |lines| lines.len());
+        wait_until("the start of extensions", || started() >= count);
     }
 
     /// Has them end with status 7.

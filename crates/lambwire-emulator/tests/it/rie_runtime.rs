@@ -7,11 +7,11 @@ use lambwire::limits::PAYLOAD_BYTES;
 use lambwire_emulator::{Emulator, Running};
 
 use crate::child;
-use crate::library::AMPLE;
+use crate::patience::AMPLE;
 use crate::peer::Peer;
 use crate::rie::capture;
-use crate::rie_replay::{INVOKE, Puppets, about, compare, id, of, request, start, wire, with};
-use crate::wire::{Answered, Wire, post};
+use crate::rie_replay::{Puppets, about, compare, id, of, request, start, wire, with};
+use crate::wire::{Answered, INVOKE, Wire, post};
 
 const TRACE: &str = "X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
 

@@ -8,11 +8,11 @@ use lambwire::limits::PAYLOAD_BYTES;
 use lambwire_emulator::{Emulator, Running};
 
 use crate::child;
-use crate::library::AMPLE;
+use crate::patience::AMPLE;
 use crate::peer::Peer;
 use crate::rie::capture;
-use crate::rie_replay::{INVOKE, Puppets, about, compare, id, of, request, start, wire, with};
-use crate::wire::{Answered, Wire, post};
+use crate::rie_replay::{Puppets, about, compare, id, of, request, start, wire, with};
+use crate::wire::{Answered, INVOKE, Wire, post};
 
 fn emulator() -> Emulator {
     Emulator::without_program().as_rie().timeout(AMPLE).concurrency(1)

@@ -6,10 +6,10 @@ use std::thread;
 
 use lambwire_emulator::Emulator;
 
-use crate::library::AMPLE;
+use crate::patience::AMPLE;
 use crate::peer::Peer;
-use crate::rie_replay::{INVOKE, compare, id, of, request, start, wire, with};
-use crate::wire::post;
+use crate::rie_replay::{compare, id, of, request, start, wire, with};
+use crate::wire::{INVOKE, post};
 
 const REGISTER: &str = "POST /2020-01-01/extension/register HTTP/1.1\r\nHost: x\r\nLambda-Extension-Name: NAME\r\n\
                         Content-Length: 2\r\n\r\n{}";

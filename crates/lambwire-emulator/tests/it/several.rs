@@ -1,18 +1,19 @@
 //! Several functions behind one port, described by a file, and AWS's emulator's command line.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use lambwire_emulator::Outcome;
 use rustix::fs::OFlags;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::child;
 use crate::library::{echo, quiet};
+use crate::started::{Served, Started};
 use crate::wire::{Answered, post};
 
 pub(crate) fn path(name: &str) -> String {
@@ -42,21 +43,17 @@ fn each_function_is_reached_by_its_name_alone() {
     }
 }
 
-pub(crate) struct Program(pub(crate) Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// The emulator with the functions of this file.
+pub(crate) fn emulator(file: &Path, options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
+    command.args(["--listen", "127.0.0.1:0", "--config"]).arg(file).args(options).env_remove("RUST_LOG");
+    command
 }
 
-/// Starts the emulator, and gives what it says first.
-pub(crate) fn start(command: &mut Command) -> (Program, String) {
-    let mut program = Program(command.env_remove("RUST_LOG").stdout(Stdio::piped()).spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(program.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    (program, line)
+/// What starts the runtime of [`child`], as a file has it.
+pub(crate) fn runtime() -> String {
+    let runtime = std::env::current_exe().unwrap();
+    format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat())
 }
 
 pub(crate) fn directory(name: &str) -> PathBuf {
@@ -68,9 +65,7 @@ pub(crate) fn directory(name: &str) -> PathBuf {
 #[test]
 fn a_file_describes_functions_with_what_they_find() {
     let directory = directory("config");
-    let (role, value) = child::variable();
-    let runtime = std::env::current_exe().unwrap();
-    let command = format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let ((role, value), command) = (child::variable(), runtime());
     fs::write(directory.join("own.env"), format!("# ours\n{role}={value}\nA=from a file\n")).unwrap();
     let text = format!(
         "[functions.a]\ncommand = {command}\ntimeout = 300\nmemory = 256\nenv-file = \"own.env\"\nenv = {{ B = \"b\" }}\n\
@@ -78,11 +73,9 @@ fn a_file_describes_functions_with_what_they_find() {
     );
     let file = directory.join("functions.toml");
     fs::write(&file, text).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    let (_program, line) = start(command.args(["--listen", "127.0.0.1:0", "--config"]).arg(&file));
-    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
-    assert!(ready["others"]["a"]["runtime_api"].is_string(), "{ready}");
-    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let emulator = Served::new(&mut emulator(&file, &[]));
+    assert!(emulator.ready["others"]["a"]["runtime_api"].is_string(), "{}", emulator.ready);
+    let address = emulator.address();
     let ask = |name: &str, variable: &str| -> Answered {
         post(address, &path(name), &[], format!("\"variable {variable}\"").as_bytes())
     };
@@ -103,18 +96,14 @@ fn a_file_describes_functions_with_what_they_find() {
 /// REPORT.
 fn printed(names: &[&str], options: &[&str]) -> (Value, Vec<String>) {
     let directory = directory(&format!("lines-{}-{}", names.len(), options.len()));
-    let (role, value) = child::variable();
-    let runtime = std::env::current_exe().unwrap();
-    let command = format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let ((role, value), command) = (child::variable(), runtime());
     let table = |name: &&str| {
         format!("[functions.{name}]\ncommand = {command}\ntimeout = 300\nenv = {{ {role} = \"{value}\" }}\n")
     };
     let file = directory.join("functions.toml");
     fs::write(&file, names.iter().map(table).collect::<String>()).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(["--listen", "0", "--config"]).arg(&file).args(options).env_remove("RUST_LOG");
-    let mut program = Program(command.stdout(Stdio::piped()).spawn().unwrap());
-    let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut program = Started::new(emulator(&file, options).stdout(Stdio::piped()));
+    let mut lines = program.stdout().lines().map_while(Result::ok);
     let ready = lines.next().unwrap();
     let ready: Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap_or(&ready)).unwrap();
     let listens = ready.get("record").unwrap_or(&ready)["listen"].as_str().unwrap().parse().unwrap();
@@ -139,13 +128,11 @@ fn exported(options: &[&str]) -> (PathBuf, Vec<String>) {
     let table = |name| format!("[functions.{name}]\nruntime-api = \"127.0.0.1:0\"\n");
     let file = directory.join("functions.toml");
     fs::write(&file, table("a") + "[functions.m]\ncommand = [\"cat\"]\nstart = \"call\"\n" + &table("z")).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(["--listen", "0", "--config"]).arg(&file).args(options).env_remove("RUST_LOG");
-    let mut program = Program(command.stdout(Stdio::piped()).spawn().unwrap());
-    let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut program = Started::new(emulator(&file, options).stdout(Stdio::piped()));
+    let mut lines = program.stdout().lines().map_while(Result::ok);
     let ready = lines.next().unwrap();
     // What it has to say, it says before it ends.
-    kill_process(Pid::from_child(&program.0), Signal::TERM).unwrap();
+    program.signal(Signal::TERM);
     fs::remove_dir_all(&directory).unwrap();
     (directory, [ready].into_iter().chain(lines).collect())
 }
@@ -210,10 +197,8 @@ fn what_is_logged_of_a_function_names_it_where_there_are_several() {
         (&[][..], ["[a] lambwire-emulator: ", "[b] lambwire-emulator: "]),
         (&["--log-format", "json"], [r#"{"function":"a","level":"#, r#"{"function":"b","level":"#]),
     ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-        command.args(["--listen", "0", "--config"]).arg(&file).args(options).env_remove("RUST_LOG");
-        let mut program = Program(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
-        let lines = BufReader::new(program.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut program = Started::new(emulator(&file, options).stdout(Stdio::null()).stderr(Stdio::piped()));
+        let lines = program.stderr().lines().map_while(Result::ok);
         // Each program ends at once, which is said of it.
         let mut lines: Vec<String> = lines.filter(|line| line.contains("no invocation under way")).take(2).collect();
         lines.sort();
@@ -230,17 +215,13 @@ fn a_file_is_read_once_for_a_start() {
     let directory = directory("once");
     let file = directory.join("functions.toml");
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
-    let (role, value) = child::variable();
-    let runtime = std::env::current_exe().unwrap();
-    let command = format!("{:?}", [&[runtime.to_str().unwrap()][..], &child::arguments()].concat());
+    let ((role, value), command) = (child::variable(), runtime());
     let table = format!("[functions.a]\ncommand = {command}\ntimeout = 300\nenv = {{ {role} = \"{value}\" }}\n");
     let pipe = file.clone();
     let writer = std::thread::spawn(move || fs::write(pipe, table).unwrap());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    let (_program, line) = start(command.args(["--listen", "0", "--config"]).arg(&file));
+    let emulator = Served::new(&mut emulator(&file, &[]));
     writer.join().unwrap();
-    let ready: Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
-    let address = ready["listen"].as_str().unwrap().parse().unwrap();
+    let address = emulator.address();
     assert_eq!(post(address, &path("a"), &[], br#""variable AWS_LAMBDA_FUNCTION_NAME""#).text(), "a");
     // Where it has changed by then, that is for the next start.
     let again = fs::OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(&file);

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, exit};
-use std::time::Duration;
 use std::{env, fs, thread};
 
 use lambwire::Context;
@@ -12,7 +11,8 @@ use lambwire_emulator::limits::EXTENSION_BODY_BYTES;
 use lambwire_emulator::{Answer, Console, Emulator, Event, Running};
 use smol::future;
 
-use crate::library::{AMPLE, TIMED_OUT, brief, start};
+use crate::library::{TIMED_OUT, brief, start};
+use crate::patience::{AMPLE, is_end, wait_until};
 use crate::wire::{Answered, Wire};
 
 /// Says that this process is to be a runtime, and which.
@@ -179,9 +179,7 @@ fn the_signal_goes_to_the_program_alone() {
     command.args(["-c", script]).env(LAST_WORDS, &program.last_words);
     let emulator =
         Emulator::new(command).console(Console::Silent).init_timeout(AMPLE).end_grace(AMPLE).start().unwrap();
-    while program.said().is_empty() {
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("the program", || !program.said().is_empty());
     drop(emulator);
     assert_eq!(program.said(), "ready\nprogram\n");
 }
@@ -214,7 +212,7 @@ fn an_extension_waits_for_events_as_long_as_the_emulator_is_there() {
     assert_eq!(answer.body, b"answer");
     drop(emulator);
     // No byte has come before the end.
-    assert_eq!(wire.0.peek(&mut [0]).unwrap_or(0), 0);
+    assert!(is_end(wire.0.peek(&mut [0])));
 }
 
 #[test]
@@ -234,9 +232,7 @@ fn what_no_extension_inside_the_process_may_do_is_refused_in_the_words_of_aws() 
     let mut runtime = crate::peer::Peer::connect(emulator.runtime_api());
     runtime.ask_next();
     // That is a matter of time, as it comes by another connection.
-    while register(&mut wire, r#"{"events":[]}"#).status == 200 {
-        thread::yield_now();
-    }
+    wait_until("the request for an event", || register(&mut wire, r#"{"events":[]}"#).status != 200);
     refused(&mut wire, r#"{"events":[]}"#, "Extension.RegistrationClosed");
 }
 

@@ -1,11 +1,12 @@
 //! Why the program does not start, and what its user is told: wrong usage, programs that are none, addresses that are taken.
 
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::child;
-use crate::program::{emulator, said, stderr, with_program};
+use crate::program::{said, stderr};
+use crate::started::{Started, emulator, with_program};
 
 #[test]
 fn why_a_program_has_not_started_is_logged_once() {
@@ -134,11 +135,9 @@ fn an_address_that_is_taken_is_said_with_what_chooses_another() {
 fn one_shot_without_a_program_says_what_it_waits_for() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
     command.args(["--event-json", "{}", "--runtime-api", "0"]).env_remove("RUST_LOG");
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut emulator = Started::new(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+    let lines = emulator.stderr().lines().map_while(Result::ok);
     let mut said = lines.take_while(|line| !line.starts_with("export _HANDLER=")).collect::<Vec<_>>().into_iter();
-    child.kill().unwrap();
-    child.wait().unwrap();
     assert!(said.next().unwrap().contains("no PROGRAM"));
     assert!(said.any(|line| line.starts_with("export AWS_LAMBDA_RUNTIME_API='127.0.0.1:")));
 }

@@ -1,16 +1,16 @@
 //! Many callers of functions that answer, fail and die; `just storm` has ten thousand of them, and worse.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::io::BufRead;
+use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
 
-use crate::child;
-use crate::library::AMPLE;
-use crate::wire::{Answered, Wire, post_bytes};
+use rustix::process::Signal;
 
-const INVOKE: &str = "/2015-03-31/functions/function/invocations";
+use crate::patience::wait_until;
+use crate::started::{Served, emulator};
+use crate::wire::{Answered, INVOKE, Wire, post_bytes};
+
 const CALLERS: usize = 8;
 const EACH: usize = 25;
 
@@ -57,38 +57,24 @@ fn call_all(address: &str) {
 
 #[test]
 fn every_caller_has_the_right_outcome_and_nothing_is_left() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambwire-emulator"));
-    command.args(["--listen", "127.0.0.1:0", "--environments", "4", "--timeout", "300", "--"]);
-    command.arg(std::env::current_exe().unwrap()).args(child::arguments());
-    let (key, value) = child::variable();
-    let mut emulator = command.env(key, value).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(emulator.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let ready = lines.next().unwrap();
-    let ready: serde_json::Value = serde_json::from_str(ready.strip_prefix("ready ").unwrap()).unwrap();
-    let drained = thread::spawn(move || lines.count());
+    let mut command = emulator(&["--listen", "127.0.0.1:0", "--environments", "4", "--timeout", "300"]);
+    let Served { mut process, ready, stdout } = Served::new(command.stderr(Stdio::null()));
+    let drained = thread::spawn(move || stdout.lines().map_while(Result::ok).count());
     let address = ready["listen"].as_str().unwrap();
-    let pid = emulator.id();
+    let pid = process.id();
 
     call_all(address);
     // What a connection or a process takes that has just ended is given back when that is seen.
-    let is_true_in_time = |holds: &dyn Fn() -> bool| {
-        let since = Instant::now();
-        while !holds() && since.elapsed() < AMPLE {
-            thread::sleep(Duration::from_millis(10));
-        }
-        holds()
-    };
     let are_waited_for = || !children(pid).iter().any(|state| state == "Z");
-    assert!(is_true_in_time(&are_waited_for), "{:?}", children(pid));
+    wait_until("the end of all children", are_waited_for);
     let before = descriptors(pid);
     call_all(address);
-    assert!(is_true_in_time(&are_waited_for), "{:?}", children(pid));
+    wait_until("the end of all children", are_waited_for);
     // Each environment has as many at most as it had, and callers have gone.
     let room = 4 * 4;
-    let are_closed = || descriptors(pid) <= before + room;
-    assert!(is_true_in_time(&are_closed), "{before} descriptors, then {}", descriptors(pid));
+    wait_until("the end of all connections", || descriptors(pid) <= before + room);
 
-    rustix::process::kill_process(rustix::process::Pid::from_child(&emulator), rustix::process::Signal::TERM).unwrap();
-    assert_eq!(emulator.wait().unwrap().code(), Some(143));
+    process.signal(Signal::TERM);
+    assert_eq!(process.end().code(), Some(143));
     drained.join().unwrap();
 }

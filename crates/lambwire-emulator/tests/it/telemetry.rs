@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use crate::child;
 use crate::extensions::Directory;
-use crate::library::{AMPLE, invoke_with, quiet};
+use crate::library::{invoke_with, quiet};
+use crate::patience::{AMPLE, accept, is_end, wait_until};
 use crate::peer::Peer;
-use crate::wire::{Answered, Wire, free_port, post};
+use crate::wire::{Answered, INVOKE, Wire, free_port, post};
 
 /// An extension in the process of the runtime.
 fn register(emulator: &Running) -> (Wire, String) {
@@ -77,7 +78,7 @@ fn subscribe_over_tcp(wire: &mut Wire, id: &str, schema: &str) -> impl Iterator<
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let destination = json!({ "protocol": "TCP", "port": listener.local_addr().unwrap().port() });
     assert_eq!(subscribe(wire, id, &wish(schema, &destination)).status, 200);
-    let lines = BufReader::new(listener.accept().unwrap().0).lines();
+    let lines = BufReader::new(accept(&listener)).lines();
     lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap())
 }
 
@@ -140,7 +141,7 @@ fn a_subscriber_over_http_has_the_life_of_an_environment_in_batches() {
         assert_eq!((subscribed.status, subscribed.text()), (200, "\"OK\""));
         assert_eq!(subscribed.header("Content-Type"), Some("text/plain; charset=utf-8"));
         let received = thread::spawn(move || {
-            let mut stream = BufReader::new(listener.accept().unwrap().0);
+            let mut stream = BufReader::new(accept(&listener));
             let mut records = Vec::new();
             while records.len() < LIFE.len() {
                 records.extend(take_batch(&mut stream, 200).unwrap());
@@ -231,14 +232,13 @@ fn a_subscription_outlives_a_caller_who_is_there_before_the_runtime() {
     let (mut wire, id) = register(&emulator);
     let destination = json!({ "protocol": "TCP", "port": port });
     assert_eq!(subscribe(&mut wire, &id, &wish("2022-07-01", &destination)).status, 200);
-    let target = "/2015-03-31/functions/f/invocations";
-    let taken = post(emulator.listens().unwrap(), target, &["X-Amz-Invocation-Type: Event"], b"{}");
+    let taken = post(emulator.listens().unwrap(), INVOKE, &["X-Amz-Invocation-Type: Event"], b"{}");
     assert_eq!(taken.status, 202);
     let mut peer = Peer::connect(emulator.runtime_api());
     let given = peer.next();
     peer.respond(&given.id, b"{}");
     peer.ask_next();
-    let lines = BufReader::new(listener.accept().unwrap().0).lines().take(LIFE.len());
+    let lines = BufReader::new(accept(&listener)).lines().take(LIFE.len());
     let records: Vec<Value> = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     check_life(&records);
 }
@@ -249,7 +249,7 @@ fn a_runtime_that_follows_one_that_was_late_can_be_subscribed_to_before_a_caller
     let answer = invoke_with(&emulator, Event::new("{}"), |peer| {
         peer.next();
         // It is parted with.
-        assert_eq!(peer.stream.read(&mut [0]).unwrap_or(0), 0);
+        assert!(is_end(peer.stream.peek(&mut [0])));
     });
     assert_eq!(answer.outcome, Outcome::Failure);
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -257,7 +257,7 @@ fn a_runtime_that_follows_one_that_was_late_can_be_subscribed_to_before_a_caller
     let (mut wire, id) = register(&emulator);
     let destination = json!({ "protocol": "TCP", "port": port });
     assert_eq!(subscribe(&mut wire, &id, &wish("2022-07-01", &destination)).status, 200);
-    let mut lines = BufReader::new(listener.accept().unwrap().0).lines();
+    let mut lines = BufReader::new(accept(&listener)).lines();
     let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(first["type"], "platform.initStart");
 }
@@ -271,7 +271,7 @@ fn a_subscriber_over_tcp_has_a_record_a_line() {
     let destination = json!({ "protocol": "TCP", "port": port });
     assert_eq!(subscribe(&mut wire, &id, &wish("2025-01-29", &destination)).status, 200);
     // It was connected before the reply.
-    let stream = BufReader::new(listener.accept().unwrap().0);
+    let stream = BufReader::new(accept(&listener));
     invoke(&emulator);
     let lines = stream.lines().take(LIFE.len());
     let records: Vec<Value> = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
@@ -289,7 +289,7 @@ fn what_a_program_prints_is_reported_line_by_line() {
     let destination = json!({ "protocol": "TCP", "port": port });
     assert_eq!(subscribe(&mut wire, &id, &wish("2025-01-29", &destination)).status, 200);
     let mut lines = Vec::new();
-    for line in BufReader::new(listener.accept().unwrap().0).lines() {
+    for line in BufReader::new(accept(&listener)).lines() {
         let record: Value = serde_json::from_str(&line.unwrap()).unwrap();
         if record["type"] == "function" {
             lines.push(record["record"].as_str().unwrap().to_owned());
@@ -314,7 +314,7 @@ fn a_record_in_a_frame_is_one_whatever_lines_it_has() {
     let (mut wire, id) = register(&emulator);
     let destination = json!({ "protocol": "TCP", "port": port });
     assert_eq!(subscribe(&mut wire, &id, &wish("2025-01-29", &destination)).status, 200);
-    let lines = BufReader::new(listener.accept().unwrap().0).lines();
+    let lines = BufReader::new(accept(&listener)).lines();
     let mut records = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
     assert_eq!(records.find(|record| record["type"] == "function").unwrap()["record"], "a\nb");
 }
@@ -327,7 +327,7 @@ fn a_subscriber_that_refuses_a_batch_learns_what_it_has_lost() {
     let (mut wire, id) = register(&emulator);
     let destination = json!({ "protocol": "HTTP", "URI": format!("http://sandbox.localdomain:{port}") });
     assert_eq!(subscribe(&mut wire, &id, &wish("2022-12-13", &destination)).status, 200);
-    let mut stream = BufReader::new(listener.accept().unwrap().0);
+    let mut stream = BufReader::new(accept(&listener));
     let lost = take_batch(&mut stream, 500).unwrap();
     let heard = take_batch(&mut stream, 200).unwrap();
     assert_eq!(types(&heard), ["platform.logsDropped"]);
@@ -373,14 +373,12 @@ fn a_program_is_not_frozen_while_a_subscriber_takes_a_batch() {
     let destination = json!({ "protocol": "HTTP", "URI": uri });
     assert_eq!(subscribe(&mut wire, &id, &wish("2022-12-13", &destination)).status, 200);
     // It does not say that it has the batch.
-    let (mut batch, _) = listener.accept().unwrap();
+    let mut batch = accept(&listener);
     std::fs::write(&go, "").unwrap();
     let pid = String::from_utf8(emulator.invoke_blocking(Event::new("pid")).unwrap().body).unwrap();
     std::fs::remove_file(&go).unwrap();
     let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    while !stat().rsplit_once(") ").unwrap().1.starts_with('T') {
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("a freeze", || stat().rsplit_once(") ").unwrap().1.starts_with('T'));
     batch.set_nonblocking(true).unwrap();
     let rest = batch.read_to_end(&mut Vec::new());
     assert!(rest.is_ok(), "it was given up before: {rest:?}");

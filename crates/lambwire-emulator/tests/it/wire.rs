@@ -5,6 +5,11 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::patience::{AMPLE, is_end};
+
+/// Where callers invoke a function that has the usual name.
+pub(crate) const INVOKE: &str = "/2015-03-31/functions/function/invocations";
+
 /// A reply, as far as tests look at it.
 #[derive(Debug)]
 pub(crate) struct Answered {
@@ -39,7 +44,9 @@ impl Drop for Wire {
 
 impl Wire {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        Self(TcpStream::connect(address).unwrap())
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(AMPLE)).unwrap();
+        Self(stream)
     }
 
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
@@ -81,7 +88,7 @@ impl Wire {
 
     /// Whether the other end has closed the connection.
     pub(crate) fn is_closed(&mut self) -> bool {
-        matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
+        is_end(self.0.read(&mut [0]))
     }
 }
 

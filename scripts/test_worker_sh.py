@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 from worker_pipes import PATIENCE, SH, SHELLS, Root, check, try_all
 
@@ -40,7 +42,7 @@ BEGINNINGS = {
     "closed descriptors": "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-",
     "standard input": "exec </dev/zero",
     "locale": "LC_ALL=C LANG=C LC_CTYPE=C; export LC_ALL LANG LC_CTYPE",
-    "limits": "ulimit -c 0; ulimit -n 20",
+    "limits": "ulimit -c 0; ulimit -n ${YASH_VERSION:+1}20",
     "prompts": "PS1='$(echo hostile)' PS4='$(echo hostile >&2)' ENV=/none BASH_ENV=/none; export ENV BASH_ENV",
     "variables": "HOME= ; unset HOME; OPTIND=7; PPID2=1; TMPDIR=/none; export TMPDIR; LINES=1",
     "background": "sleep 60 &",
@@ -232,6 +234,17 @@ def contexts(root):
     return passed
 
 
+def freeze(shell):
+    """Stops what the shell has started, and has it go on, once the shell has had time to notice."""
+    started = [int(pid) for pid in Path(f"/proc/{shell}/task/{shell}/children").read_text().split()]
+    for kind in (signal.SIGSTOP, signal.SIGCONT):
+        for pid in started:
+            # What was at the end of the event before may be gone.
+            with suppress(ProcessLookupError):
+                os.kill(pid, kind)
+        time.sleep(0.05)
+
+
 def lives(root):
     """The end, snapshots, and files that do not load."""
     passed = 0
@@ -244,6 +257,12 @@ def lives(root):
     with root.serve("handler() { echo ${RANDOM-none}; }\n") as running:
         drawn = {running.invoke("1")[1] for _ in range(4)}
         check(f"random numbers {drawn}", len(drawn) > 1 or drawn == {b"none"}, True)
+    passed += 1
+
+    with root.serve("handler() { echo \"$1\"; }\n") as running:
+        for turn in range(3):
+            freeze(running.process.pid)
+            check(f"turn {turn} after it was frozen", running.invoke(f"[{turn}]"), ("text", f"[{turn}]".encode()))
     passed += 1
 
     for line in ("", "#!/bin/sh\n"):

@@ -362,11 +362,17 @@ lambwire_write_hook() {
 
 # --- Main loop
 
+# In a subshell: whether a frame was received. zsh takes one that was stopped meanwhile, as by a freeze, for one that failed.
+lambwire_has_frame() {
+    lambwire_clean
+    case $lambwire_frame in '') exit 1 ;; esac
+}
+
 lambwire_main() {
     lambwire_part=$(trap)
     (lambwire_check && lambwire_ready "$lambwire_part") || exit 1
     # What a trap prints, or the trace of what is executed, does not come among what is received.
-    while lambwire_frame=$(lambwire_receive 3>&1 >&2); do
+    while lambwire_frame=$(lambwire_receive 3>&1 >&2) || (lambwire_has_frame); do
         lambwire_head=${lambwire_frame%%"$lambwire_newline"*} lambwire_frame=${lambwire_frame#*"$lambwire_newline"}
         case $lambwire_head in
         event\ *) lambwire_invoke ;;

@@ -36,10 +36,9 @@ Options:
                       standard input, the answer its standard output
   --interpreter PATH  What runs the file, instead of what is found in PATH
   --worker FILE       A file that makes a language known, as files in workers/
-                      beside the handler do. It may be given several times
+                      beside the handler do. Several may be given
   --workers N         How many events are answered at a time, each by a process of
-                      its own, that is started when it is needed. Otherwise what
-                      AWS_LAMBDA_MAX_CONCURRENCY says, or 1
+                      its own. Otherwise what AWS_LAMBDA_MAX_CONCURRENCY says, or 1
   --in-process N      How many of them one process answers, if its handler can:
                       those for Node, and those in Python that are async
   --deadline-margin MS
@@ -48,9 +47,8 @@ Options:
   --sigterm           Have Lambda send SIGTERM before the end: it goes to the
                       handler's process. Without this, where a handler in a file
                       waits for it when it is loaded
-  --listen ADDRESS    Where the emulator is to listen for callers. Otherwise
-                      127.0.0.1:8080, and 0.0.0.0:8080 as a container's first
-                      process
+  --listen ADDRESS    Where the emulator listens. Otherwise 127.0.0.1:8080, and
+                      0.0.0.0:8080 as a container's first process
   --help, --version
 
 Exit status:

@@ -4,7 +4,8 @@
 use std::io::{self, pipe};
 use std::os::fd::OwnedFd;
 use std::process::exit;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use nix::sys::signal::{SigSet, Signal as Watched};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, read};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
-use signal_hook::low_level;
+use signal_hook::{flag, low_level};
 
 use crate::console::{self, Level};
 use crate::exit::signal_name;
@@ -57,10 +58,14 @@ struct Program {
 static ONGOING: Mutex<Ongoing> = Mutex::new(Ongoing { programs: Vec::new(), answering: 0, ending: None });
 static ANSWERED: Condvar = Condvar::new();
 
+/// Set as soon as a signal comes that ends this process: the thread that ends it may be later than the next event.
+static IS_SIGNALLED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
 /// Sees to it that a signal ends the programs that run the handler, and then this one: with a status, or by the signal.
 pub(crate) fn watch(signal: Watched, status: Option<u8>) -> io::Result<()> {
     let (heard, bell) = pipe()?;
     let (heard, bell) = (aside(heard.into()), aside(bell.into()));
+    flag::register(signal as i32, Arc::clone(IS_SIGNALLED.get_or_init(Arc::default)))?;
     low_level::pipe::register(signal as i32, bell)?;
     // Whoever has started this process may hold it back, which is inherited.
     SigSet::from_iter([signal]).thread_unblock()?;
@@ -125,7 +130,7 @@ pub(crate) fn end_program(pid: Pid, is_running: bool) {
 
 /// Whether no further program is to be started, and no event asked for.
 pub(crate) fn is_ending() -> bool {
-    ongoing().ending.is_some()
+    IS_SIGNALLED.get().is_some_and(|is_signalled| is_signalled.load(Ordering::Relaxed)) || ongoing().ending.is_some()
 }
 
 /// Why this process is ending, if it is.

@@ -68,6 +68,32 @@ fn what_ends_by_it_after_its_time_is_over_is_no_crash() {
     }
 }
 
+/// A worker that sends it to the bootstrap, and answers at once.
+const HASTY: &str = r#"#!/bin/sh
+trap '' TERM
+eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
+printf 'ready - 0\n' >&9
+while read -r _ id _ _ <&8; do kill -TERM $PPID; printf 'text %s 1\n1' "$id" >&9; done
+"#;
+
+#[test]
+fn no_event_is_asked_for_once_it_has_come() {
+    // The thread that hears of it may be later than the answer.
+    for _ in 0..8 {
+        let root = Root::new().with_program("worker", HASTY);
+        let (mut child, api) = root.start(&["worker"], false);
+        let mut connection = api.accept();
+        expect_request(&mut connection, NEXT);
+        give(&mut connection, "a");
+        let mut asked = request(&mut connection);
+        assert!(asked.starts_with("POST /2018-06-01/runtime/invocation/a/"), "{asked}");
+        connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
+        assert!(end_of(&mut child).success());
+        connection.read_to_string(&mut asked).unwrap();
+        assert_eq!(asked.matches(NEXT).count(), 0, "{asked}");
+    }
+}
+
 #[test]
 fn a_worker_that_waits_for_no_signal_ends_by_it() {
     // Whoever starts a process may hold signals back, or ignore them, which is inherited.

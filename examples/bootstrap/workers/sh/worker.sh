@@ -277,7 +277,7 @@ lambwire_call() {
     *_X_AMZN_TRACE_ID*/*) ;;
     */=*) _X_AMZN_TRACE_ID=${lambwire_trace#?} && export _X_AMZN_TRACE_ID ;;
     *) unset _X_AMZN_TRACE_ID ;;
-    esac >&2
+    esac
     case $lambwire_flags in *e*) set -e ;; esac
     case $lambwire_flags in *u*) set -u ;; esac
     case $lambwire_flags in *a*) set -a ;; esac

@@ -309,8 +309,9 @@ def snapshots(bench):
     bench.write("snapshot_restore_py.py", SNAPSHOT_RESTORE_PY)
     seeded, drawn = [], []
     for _ in range(2):
-        with bench.serve(HOOKS[extension]) as running:
-            seeded.append(value(running.invoke("1")))
+        if not bench.language.is_shell:
+            with bench.serve(HOOKS[extension]) as running:
+                seeded.append(value(running.invoke("1")))
         with bench.serve(HOOKS[extension]) as running:
             check("asked", running.asked, {"snapshot": True})
             for kind in ("before-snapshot", "after-restore"):
@@ -319,7 +320,7 @@ def snapshots(bench):
             check("the end", running.end(), 0)
             check("order", running.logged(), "before 2\nbefore 1\nafter\n")
     # Node cannot be seeded. There are shells without such numbers, and some that draw others in each subshell.
-    check(f"the same seed: {seeded}", seeded[0] == seeded[1] or bench.language.is_shell or extension == "js", True)
+    check(f"the same seed: {seeded}", len(set(seeded)) < 2 or extension == "js", True)
     check(f"another seed: {drawn}", drawn[0] != drawn[1] or bench.language.is_shell and drawn in (["", ""], [7, 7]), True)
     with bench.serve(HOOKS[extension], FAILS="1") as running:
         check("before", running.hooks("before-snapshot"), ("done", "-", b""))

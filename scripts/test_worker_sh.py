@@ -70,7 +70,7 @@ ZSH_BEGINNINGS = {
 }
 BASH_BEGINNINGS = {
     "exec": "exec() { echo hostile; }; eval() { echo hostile; }; trap() { echo hostile; }; exit() { echo hostile; }",
-    "unset": "unset() { echo hostile; }",
+    "unset and export": "unset() { echo hostile; }; export() { echo hostile; }",
     "disabled": "enable -n read test command exec exit export unalias trap",
     "shopt": "shopt -s lastpipe extglob nullglob failglob nocasematch inherit_errexit expand_aliases; set -o posix",
     "errtrace": "set -o errtrace -o functrace; trap 'echo hostile' DEBUG; trap 'echo hostile >&2' ERR; trap - DEBUG",

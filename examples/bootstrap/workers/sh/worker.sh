@@ -275,8 +275,8 @@ lambwire_feed() {
 lambwire_call() {
     case $lambwire_readonly/$lambwire_trace in
     *_X_AMZN_TRACE_ID*/*) ;;
-    */=*) _X_AMZN_TRACE_ID=${lambwire_trace#?} && export _X_AMZN_TRACE_ID ;;
-    *) unset _X_AMZN_TRACE_ID ;;
+    */=*) _X_AMZN_TRACE_ID=${lambwire_trace#?} && export _X_AMZN_TRACE_ID >&2 ;;
+    *) unset _X_AMZN_TRACE_ID >&2 ;;
     esac
     case $lambwire_flags in *e*) set -e ;; esac
     case $lambwire_flags in *u*) set -u ;; esac

@@ -88,7 +88,7 @@ def begun(root):
         source = f"{beginning}\n" if "handler()" in beginning else f"{echo}{beginning}\n"
         with root.serve(source) as running:
             for event in ('{"n":1}', '{"é":" x "}', "[1]\n\n"):
-                kind, body = running.invoke(event)
+                kind, body = running.invoke(event, trace_id="Root=1")
                 check(f"{what}, {event!r}; {running.logged()}", (kind, json.loads(body)), ("text", {"got": json.loads(event)}))
         passed += 1
     return passed

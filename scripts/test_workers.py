@@ -327,7 +327,7 @@ def limited(bench):
         for limit, most in {resource.RLIMIT_NOFILE: FILES, **({} if is_shell else {resource.RLIMIT_FSIZE: 0})}.items():
             resource.prlimit(running.process.pid, limit, (most, most))
         for event in ("[2]", '"%s"' % ("x" * 70_000), "[3]"):
-            check("within limits", value(running.invoke(event)), json.loads(event) if is_shell else "well")
+            check("within limits", value(running.invoke(event, trace_id="Root=1")), json.loads(event) if is_shell else "well")
 
 
 def interrupted(bench):

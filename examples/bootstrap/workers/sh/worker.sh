@@ -17,7 +17,7 @@ for lambwire_spare in "$LAMBWIRE_EVENTS_FD" "$LAMBWIRE_ANSWERS_FD"; do
     case $lambwire_spare in [34569]) eval "exec $lambwire_spare<&-" ;; esac
 done
 lambwire_file=$LAMBWIRE_FILE lambwire_function=$LAMBWIRE_FUNCTION
-unset LAMBWIRE_FILE LAMBWIRE_FUNCTION LAMBWIRE_EVENTS_FD LAMBWIRE_ANSWERS_FD LAMBWIRE_BYTES
+unset LAMBWIRE_FILE LAMBWIRE_FUNCTION LAMBWIRE_EVENTS_FD LAMBWIRE_ANSWERS_FD LAMBWIRE_BYTES _X_AMZN_TRACE_ID
 lambwire_path=$PATH lambwire_turn=0 lambwire_lang=${LC_ALL-} lambwire_readonly=
 lambwire_newline='
 '
@@ -273,10 +273,11 @@ lambwire_feed() {
 
 # In a subshell as the script has left it.
 lambwire_call() {
-    case $lambwire_readonly/$lambwire_trace in
-    *_X_AMZN_TRACE_ID*/*) ;;
+    case $lambwire_readonly/$lambwire_trace/${BASH_VERSION-} in
+    *_X_AMZN_TRACE_ID*/*/*) ;;
+    */=*/) _X_AMZN_TRACE_ID=${lambwire_trace#?} && export _X_AMZN_TRACE_ID ;;
+    # A function of that name may print. Elsewhere there is none, and yash may have no descriptor left for this.
     */=*) _X_AMZN_TRACE_ID=${lambwire_trace#?} && export _X_AMZN_TRACE_ID >&2 ;;
-    *) unset _X_AMZN_TRACE_ID >&2 ;;
     esac
     case $lambwire_flags in *e*) set -e ;; esac
     case $lambwire_flags in *u*) set -u ;; esac

@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from test_node import Emulated, without_secrets
+from emulated import Emulated, without_secrets
 from test_rie import check
 
 PAGE = Path(__file__).parent.parent / "docs" / "languages" / "node.md"

@@ -11,7 +11,8 @@ from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
-from test_python import TRACE_ID, Row, compare, without_secrets
+from emulated import TRACE_ID, Row, without_secrets
+from test_python import compare
 from test_rie import check
 
 HANDLERS = Path(__file__).parent / "libraries" / "python"

@@ -5,23 +5,18 @@ A row is a handler with its events. Both must answer alike, and log alike where 
 the row says. docs/languages/node.md has each row, and none besides.
 """
 
-import http.client
 import json
 import os
 import re
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from test_python import INVOKE, TRACE_ID, Row, client_context, has_type, without_secrets
+from emulated import IDENTITY, JSON_LOG, TRACE_ID, Emulated, Row, client_context, has_type, listed_rows, without_secrets
 from test_rie import check
 
 HANDLERS = Path(__file__).parent / "node" / "handlers"
 PAGE = Path(__file__).parent.parent / "docs" / "languages" / "node.md"
 
-JSON_LOG = {"AWS_LAMBDA_LOG_FORMAT": "JSON"}
-IDENTITY = {"X-Amz-Cognito-Identity": json.dumps({"cognitoIdentityId": "eu-west-1:x", "cognitoIdentityPoolId": "p"})}
 VALUES = ['{"a":1,"a":2}', "[1,2.50,-0.0,1e400,12345678901234567890123]", '"é\\ud83d\\ude00\\ud800"', "null", "true", "7", " {} "]
 DEEP = "[" * 1300 + "]" * 1300
 
@@ -99,39 +94,6 @@ ROWS = [
 ]  # fmt: skip
 
 
-class Emulated:
-    """A program on our emulator."""
-
-    def __init__(self, emulator, command, handler, env, place=HANDLERS):
-        self.log = tempfile.TemporaryFile()
-        arguments = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--task-root", place, "--handler", handler]
-        self.process = subprocess.Popen(
-            [*arguments, "--", *command], cwd=place, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=self.log
-        )
-        listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
-        self.connection = http.client.HTTPConnection(listen, timeout=600)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.connection.close()
-        self.process.terminate()
-        self.printed = self.process.stdout.read()
-        self.process.wait()
-        self.log.seek(0)
-        self.printed += self.log.read()
-
-    def invoke(self, event, headers):
-        self.connection.request("POST", INVOKE, event.encode(), headers)
-        reply = self.connection.getresponse()
-        body = reply.read()
-        is_error = reply.headers["X-Amz-Function-Error"] is not None
-        if is_error:
-            return {"error": True, "body": json.loads(body)}
-        return {"error": False, "type": reply.headers["Content-Type"], "body": body.decode("latin-1")}
-
-
 # What a call of the client or of Node has in it.
 CLIENT = r"(?:aws-lambda-ric|node:|<anonymous>)"
 
@@ -140,9 +102,10 @@ OTHERS = re.compile(r"(START|END|REPORT) RequestId|bootstrap: |lambwire-emulator
 
 
 def outcome(emulator, command, row):
-    with Emulated(emulator, command, row.handler or row.name, row.env) as running:
+    handler = row.handler or row.name
+    with Emulated(emulator, [*command, handler], handler, row.env, HANDLERS) as running:
         replies = [running.invoke(event, row.headers) for event in row.events]
-    lines = re.sub(r"(END RequestId)", r"\n\1", running.printed.decode(errors="replace")).split("\n")
+    lines = running.text().split("\n")
     # The bootstrap says again what was logged before an error without a stack.
     return replies, list(dict.fromkeys(without_stack(without_secrets(line)) for line in lines if not OTHERS.match(line)))
 
@@ -165,19 +128,12 @@ def alike(reply):
     return body["errorType"], message, [line.replace(" [as handler]", "") for line in stack if not re.search(CLIENT, line)]
 
 
-def listed_rows():
-    """Names of rows on the page: what stands in backticks in the last cell of a line of its last two tables."""
-    lines = [line for line in PAGE.read_text().split("## As on AWS")[1].splitlines() if line.startswith("| ")]
-    return [name for line in lines for name in re.findall(r"`(\w+\.\w+)`", line.rsplit("|", 2)[1])]
-
-
 def main(emulator, bootstrap, ric, *names):
     emulator, bootstrap, ric = map(os.path.abspath, (emulator, bootstrap, ric))
     chosen = [row for row in ROWS if not names or row.name in names]
     for row in chosen:
-        client = ["node", Path(ric, "bin", "index.mjs"), row.handler or row.name]
-        theirs, their_log = outcome(emulator, client, row)
-        ours, our_log = outcome(emulator, [bootstrap, row.handler or row.name], row)
+        theirs, their_log = outcome(emulator, ["node", Path(ric, "bin", "index.mjs")], row)
+        ours, our_log = outcome(emulator, [bootstrap], row)
         if row.ours:
             check(f"{row.name}: {ours} holds", all(map(row.ours, ours)), True)
             check(f"{row.name}: differs from {theirs}", ours != theirs, True)
@@ -187,7 +143,7 @@ def main(emulator, bootstrap, ric, *names):
             check(f"{row.name}: log", our_log, their_log)
         print(f"{row.name} ... {'as documented' if row.ours else 'as on AWS'}", flush=True)
     if not names:
-        check("rows of docs/languages/node.md", sorted(listed_rows()), sorted(row.name for row in ROWS))
+        check("rows of docs/languages/node.md", sorted(listed_rows(PAGE.read_text().split("## As on AWS")[1])), sorted(row.name for row in ROWS))
     print(f"{len(chosen)} passed, 0 failed")
 
 

@@ -5,45 +5,19 @@ A row is a handler with its events. Both must answer alike, and log alike where 
 the row says. docs/languages/python.md has a line for each row, and none besides.
 """
 
-import base64
-import http.client
 import json
 import os
 import re
-import subprocess
 import sys
-import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from emulated import IDENTITY, JSON_LOG, TRACE_ID, Emulated, Row, client_context, has_type, listed_rows, without_secrets
 from test_rie import check
 
 HANDLERS = Path(__file__).parent / "python" / "handlers"
 PAGE = Path(__file__).parent.parent / "docs" / "languages" / "python.md"
 # Installed packages beside those of AWS's client.
 INSTALLED = {"PYTHONPATH": f"{HANDLERS.parent / 'packages'}:{os.environ.get('PYTHONPATH', '')}"}
-INVOKE = "/2015-03-31/functions/function/invocations"
-TRACE_ID = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"
-
-
-@dataclass
-class Row:
-    name: str
-    # Handler, unless it is called as the row is.
-    handler: str = ""
-    events: list = field(default_factory=lambda: ["{}"])
-    headers: dict = field(default_factory=dict)
-    env: dict = field(default_factory=dict)
-    compares_log: bool = False
-    root: Path = HANDLERS
-    # What the bootstrap answers, where that is something else than what AWS's client does: a test of it.
-    ours: object = None
-
-
-def client_context(value):
-    text = value if isinstance(value, str) else json.dumps(value)
-    return {"X-Amz-Client-Context": base64.b64encode(text.encode()).decode()}
-
 
 FULL_CONTEXT = {
     "client": {"installation_id": "i", "app_title": "t", "app_version_name": "1", "app_version_code": "2", "other": 3},
@@ -52,19 +26,7 @@ FULL_CONTEXT = {
     "services": {},
     "w3c": {"traceparent": "00-1-2-01", "tracestate": 7, "else": "no"},
 }
-IDENTITY = {"X-Amz-Cognito-Identity": json.dumps({"cognitoIdentityId": "eu-west-1:x", "cognitoIdentityPoolId": "p"})}
 VALUES = ['{"a":1}', "[1,2.50,-0.0,1e400,12345678901234567890123]", '"é\\ud83d\\ude00\\ud800"', "null", "true", "7", " {} "]
-JSON_LOG = {"AWS_LAMBDA_LOG_FORMAT": "JSON"}
-
-
-def has_type(error_type, *parts):
-    """The answer is an error of this type, with this in its text."""
-
-    def holds(reply):
-        text = json.dumps(reply)
-        return reply["error"] and reply["body"]["errorType"] == error_type and all(part in text for part in parts)
-
-    return holds
 
 
 def is_body(body):
@@ -138,59 +100,15 @@ ROWS = [
 ]
 
 
-class Emulated:
-    """A program on our emulator."""
-
-    def __init__(self, emulator, command, row):
-        self.log = tempfile.TemporaryFile()
-        arguments = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--task-root", row.root]
-        self.process = subprocess.Popen(
-            [*arguments, "--", *command], cwd=row.root, env={**os.environ, **row.env}, stdout=subprocess.PIPE, stderr=self.log
-        )
-        listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
-        self.connection = http.client.HTTPConnection(listen, timeout=600)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.connection.close()
-        self.process.terminate()
-        self.printed = self.process.stdout.read()
-        self.process.wait()
-        self.log.seek(0)
-        self.printed += self.log.read()
-
-    def invoke(self, event, headers):
-        self.connection.request("POST", INVOKE, event, headers)
-        reply = self.connection.getresponse()
-        body = reply.read()
-        is_error = reply.headers["X-Amz-Function-Error"] is not None
-        return {"error": is_error, "body": json.loads(body) if is_error else body.decode("latin-1")}
-
-
 # Lines of the emulator, and those with which each client tells a report.
 OTHERS = re.compile(r"(START|END|REPORT) RequestId|bootstrap: |lambwire-emulator: |    |\[ERROR\] \w+|Traceback |\xa0|\S+ RequestId: .*Error")
-SECRETS = [
-    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
-    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?(Z|\+0000)", "TIME"),
-    (r'"Timestamp":\d+', '"Timestamp":TIME'),
-    (r"0x[0-9a-f]+", "ADDRESS"),
-]
-
-
-def without_secrets(text):
-    for pattern, name in SECRETS:
-        text = re.sub(pattern, name, text)
-    return text
 
 
 def outcome(emulator, command, row):
-    with Emulated(emulator, command, row) as running:
-        replies = [running.invoke(event.encode() if isinstance(event, str) else event, row.headers) for event in row.events]
-    # What ends without the end of a line has the emulator's next line behind it.
-    printed = re.sub(r"(END RequestId)", r"\n\1", running.printed.decode(errors="replace"))
-    lines = [line for line in printed.splitlines() if line and not OTHERS.match(line)]
+    handler = row.handler or row.name
+    with Emulated(emulator, [*command, handler], handler, row.env, row.root or HANDLERS) as running:
+        replies = [running.invoke(event, row.headers) for event in row.events]
+    lines = [line for line in running.text().splitlines() if line and not OTHERS.match(line)]
     return json.loads(without_secrets(json.dumps(replies))), sorted(map(without_secrets, lines))
 
 
@@ -198,7 +116,8 @@ def alike(reply):
     """What has to be the same of two answers. The way to a handler goes through the client and importlib."""
     body = reply["body"]
     if not reply["error"]:
-        return reply
+        # The client says of bytes that it does not know of which type they are.
+        return body
     if body["errorType"] == "Runtime.ExitError":
         # Told by the emulator where there is no bootstrap.
         return body["errorType"]
@@ -210,8 +129,8 @@ def alike(reply):
 
 
 def compare(emulator, bootstrap, python, row):
-    theirs, their_log = outcome(emulator, [python, "-m", "awslambdaric", row.handler or row.name], row)
-    ours, our_log = outcome(emulator, [bootstrap, "--interpreter", python, row.handler or row.name], row)
+    theirs, their_log = outcome(emulator, [python, "-m", "awslambdaric"], row)
+    ours, our_log = outcome(emulator, [bootstrap, "--interpreter", python], row)
     if row.ours:
         check(f"{row.name}: {ours} holds", all(map(row.ours, ours)), True)
         check(f"{row.name}: differs from {theirs}", ours != theirs, True)
@@ -223,18 +142,12 @@ def compare(emulator, bootstrap, python, row):
     return ours
 
 
-def listed_rows():
-    """Names of rows on the page: what stands in backticks in the last cell of a line of a table."""
-    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
-    return [name for line in lines for name in re.findall(r"`(\w+\.\w+)`", line.rsplit("|", 2)[1])]
-
-
 def main(emulator, bootstrap, python, *names):
     rows = [row for row in ROWS if not names or row.name in names]
     for row in rows:
         compare(emulator, bootstrap, python, row)
     if not names:
-        check("rows of docs/languages/python.md", sorted(listed_rows()), sorted(row.name for row in ROWS))
+        check("rows of docs/languages/python.md", sorted(listed_rows(PAGE.read_text())), sorted(row.name for row in ROWS))
     print(f"{len(rows)} passed, 0 failed")
 
 

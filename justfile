@@ -171,6 +171,7 @@ workers:
     python3 scripts/test_workers.py
     python3 scripts/test_worker_lives.py
     python3 scripts/test_worker_errors.py
+    python3 scripts/test_worker_rows.py
     python3 scripts/test_worker_python.py
     python3 scripts/test_worker_node.py
     python3 scripts/test_worker_ruby.py
@@ -180,7 +181,7 @@ workers:
     python3 scripts/test_worker_perl.py
 
 # Libraries that handlers are written with, unchanged, under the bootstrap and under AWS's clients
-libraries: libraries-node libraries-python
+libraries: libraries-node libraries-python libraries-perl
 
 # Libraries that make handlers in JavaScript, unchanged, beside AWS's client
 libraries-node:
@@ -189,6 +190,10 @@ libraries-node:
 # Handlers that are written with libraries of Python, under the bootstrap and under AWS's own client
 libraries-python:
     scripts/test-libraries-python.sh
+
+# PSGI applications on Plack
+libraries-perl:
+    scripts/test-libraries-perl.sh
 
 # Events that others have published come back from a handler in each language, value for value
 events:

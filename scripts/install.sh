@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mdbook mutants semver-checks
 # valgrind strace unzip curl zsh groff llvm-22 musl musl-debian musl-aarch64 podman postgresql go go-native, and interpreters:
-# php perl python3 node ruby lua, luas (every version), shells, more-languages, php-curl, perl-json; what npm builds aws-lambda-ric
+# php perl python3 node ruby lua, luas (every version), shells, more-languages, php-curl, perl-json, plack; what npm builds aws-lambda-ric
 # with; chromium with its driver; a busybox that is linked to nothing; and mingw-binutils, to check types for Windows.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -42,6 +42,7 @@ main() {
         php-curl) php -r 'exit((int) !extension_loaded("curl"));' 2>/dev/null || packages+=(php-curl) ;;
         php) command -v php >/dev/null || packages+=(php-cli) ;;
         perl-json) mapfile -t -O ${#packages[@]} packages < <(lacking libjson-xs-perl libcpanel-json-xs-perl) ;;
+        plack) mapfile -t -O ${#packages[@]} packages < <(lacking libplack-perl) ;;
         go) command -v go >/dev/null || packages+=(golang-go) ;;
         perl | python3 | ruby) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         node) command -v node >/dev/null || packages+=(nodejs) ;;

@@ -6,8 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use miniz_oxide::inflate::decompress_to_vec;
-
+use crate::inflate::inflate;
 use crate::shebang::is_shell;
 
 /// A language.
@@ -84,7 +83,7 @@ impl Language {
             Worker::Packed { option, text, has_path } => {
                 // The build has packed it. What `php -r` runs has no opening tag, and Lua takes a comment at the very
                 // front for an option.
-                let text = String::from_utf8(decompress_to_vec(text).unwrap_or_default()).unwrap_or_default();
+                let text = String::from_utf8(inflate(text).unwrap_or_default()).unwrap_or_default();
                 let text = format!("\n{}", text.strip_prefix("<?php").unwrap_or(&text));
                 [OsString::from(option), text.into()].into_iter().chain(has_path.then(|| this.into())).collect()
             }

@@ -31,6 +31,7 @@ mod frame;
 mod handler;
 mod hook;
 mod hub;
+mod inflate;
 mod json;
 mod keeper;
 mod language;

@@ -43,7 +43,7 @@ fn keep(descriptors: &str) -> std::io::Result<ExitCode> {
     flag::register(SIGTERM, Arc::clone(&is_to_end))?;
     low_level::pipe::register(SIGTERM, bell.try_clone()?)?;
     low_level::pipe::register(SIGCHLD, bell)?;
-    process::adopt()?;
+    process::adopt();
     let mut arguments = env::args_os().skip(1);
     let mut program = Program::new(arguments.next().map(PathBuf::from).unwrap_or_default());
     program.options = arguments.collect();

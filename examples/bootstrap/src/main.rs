@@ -95,7 +95,7 @@ fn complain(status: u8, what: impl fmt::Display) -> ExitCode {
 
 /// Answers what Lambda asks, for as long as it does.
 fn serve(options: &Options) -> ExitCode {
-    watch(Signal::SIGTERM, Some(0));
+    watch(&[Signal::SIGTERM], Some(0));
     let count = options.worker_count();
     let loaded = load(options, count, false);
     let runtime = Runtime::from_env();
@@ -116,10 +116,9 @@ fn serve(options: &Options) -> ExitCode {
     ExitCode::from(status_of(&served))
 }
 
-fn watch(signal: Signal, status: Option<u8>) {
-    if let Err(error) = shutdown::watch(signal, status) {
-        let name = exit::signal_name(signal as i32).unwrap_or_default();
-        console::say(Level::Warn, None, format_args!("cannot wait for {name}: {error}"));
+fn watch(signals: &[Signal], status: Option<u8>) {
+    if let Err(error) = shutdown::watch(signals, status) {
+        console::say(Level::Warn, None, format_args!("cannot wait for signals: {error}"));
     }
 }
 
@@ -198,11 +197,9 @@ fn invoke(options: &Options, event: OsString) -> ExitCode {
         console::say(Level::Warn, None, "standard output is closed, or /dev/null: the answer is lost");
     }
     // By hand, it may be a terminal that ends it, or nohup that keeps it from that.
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        if !shutdown::is_ignored(signal) {
-            watch(signal, None);
-        }
-    }
+    let mut signals = vec![Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+    signals.retain(|&signal| !shutdown::is_ignored(signal));
+    watch(&signals, None);
     let status = match load(options, 1, true) {
         Ok(mut server) => {
             answer_once(&mut server, &event).unwrap_or_else(|error| complain(HANDLER_FAILED, format_args!("{error:#}")))
@@ -270,10 +267,10 @@ fn check_event(event: &[u8]) -> Result<(), String> {
 
 /// Finds the handler and loads it.
 fn load(options: &Options, count: usize, is_by_hand: bool) -> Result<Server, Failure> {
-    let cannot = |what, error| Failure::new("Runtime.CannotStart", format!("cannot {what}: {error}"));
-    let mut descriptors = Descriptors::reserve().map_err(|error| cannot("make a pipe", error))?;
+    let mut descriptors = Descriptors::reserve()
+        .map_err(|error| Failure::new("Runtime.CannotStart", format!("cannot make a pipe: {error}")))?;
     descriptors.keeps_stdout = is_by_hand;
-    process::adopt().map_err(|error| cannot("look after processes", error))?;
+    process::adopt();
     let root = enter_task_root()?;
     let mut program =
         handler::resolve(&options.handler(), &root, options.interpreter.as_deref(), &options.worker_files)?;

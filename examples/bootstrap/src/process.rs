@@ -4,20 +4,18 @@
 use std::fs;
 use std::io::{self, IoSlice, PipeReader};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio, read, writev};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait, waitpid};
-use signal_hook::consts::SIGCHLD;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::exit::Exit;
 use crate::file;
 use crate::log::Log;
-use crate::shutdown;
+use crate::shutdown::{self, Ended};
 use crate::text;
 
 /// How long a wait lasts at most where the kernel has no descriptors for processes (before Linux 5.3, and elsewhere): it
@@ -33,11 +31,9 @@ const READ_BYTES: usize = 4096;
 /// A program that has been started.
 pub(crate) struct Process {
     pid: Pid,
-    /// It has a keeper, which reaps what it leaves behind.
-    is_kept: bool,
     /// Readable when the program has ended.
     pidfd: Option<OwnedFd>,
-    exit: Option<Exit>,
+    ended: Ended,
     events: Events,
     /// It has been found to have closed the other end of its events.
     is_deaf: bool,
@@ -107,13 +103,12 @@ impl Process {
             ioctl_fionbio(fd, true)?;
         }
         let events = Arc::new(Mutex::new(Some(events)));
-        let pid = shutdown::start(&events, log.shared()?, is_kept, spawn)?;
+        let (pid, ended) = shutdown::start(&events, log.shared()?, is_kept, spawn)?;
         let pidfd = open_pidfd(pid);
         Ok(Self {
             pid,
-            is_kept,
             pidfd,
-            exit: None,
+            ended,
             events,
             is_deaf: false,
             answers: Some(answers),
@@ -168,8 +163,8 @@ impl Process {
             }
             // Its answers go first: those it gave before it ended count.
             if ready.ended && !ready.answers {
-                self.reap();
-                if let Some(exit) = self.exit {
+                shutdown::reap();
+                if let Some(exit) = self.exit() {
                     // It may have answered since it was looked whether it had.
                     if let Some(1..) = self.receive()? {
                         return Ok(Progress::Received);
@@ -191,10 +186,10 @@ impl Process {
         }
         let has_closed = ready.answers && matches!(self.receive(), Ok(Some(0)) | Err(_));
         self.is_deaf |= ready.events;
-        if ready.ended || CHILD_HAS_ENDED.get().is_some_and(|ended| ended.swap(false, Ordering::Relaxed)) {
-            self.reap();
+        if ready.ended {
+            shutdown::reap();
         }
-        self.exit.is_none() && !has_closed && !self.is_deaf
+        self.exit().is_none() && !has_closed && !self.is_deaf
     }
 
     /// Whether it has been found to read no more of what it is given.
@@ -204,7 +199,7 @@ impl Process {
 
     /// How it has ended, if it has.
     pub(crate) fn exit(&self) -> Option<Exit> {
-        self.exit
+        self.ended.get().copied()
     }
 
     /// Ends what the program is given.
@@ -308,19 +303,6 @@ impl Process {
     fn is_rung(&self) -> bool {
         self.bell.iter().any(|bell| read(&**bell, &mut [0; 64]).is_ok())
     }
-
-    /// Takes note of programs that have ended. There may be others than this one: those that it has left behind, if there
-    /// is no keeper to see to them.
-    fn reap(&mut self) {
-        while let Ok(Some((pid, status))) =
-            if self.is_kept { waitpid(Some(self.pid), WaitOptions::NOHANG) } else { wait(WaitOptions::NOHANG) }
-        {
-            if pid == self.pid {
-                shutdown::ended(pid);
-                self.exit = Some(Exit::from_wait(status.as_raw()));
-            }
-        }
-    }
 }
 
 /// What is waited for.
@@ -336,7 +318,7 @@ enum Source {
 impl Drop for Process {
     /// Ends the program and all that it has left running.
     fn drop(&mut self) {
-        shutdown::end_program(self.pid, self.exit.is_none());
+        shutdown::end_program(self.pid, &self.ended);
     }
 }
 
@@ -362,14 +344,10 @@ fn open(events: &Events) -> MutexGuard<'_, Option<OwnedFd>> {
 
 /// Has what a program leaves behind become a child of this process, where that is possible. Those that it has by now were
 /// started by whoever has become this process, and are to live.
-pub(crate) fn adopt() -> io::Result<()> {
+pub(crate) fn adopt() {
     INHERITED.get_or_init(children);
-    // Whoever has started this process may ignore the ends of children, which is inherited. Then nobody hears how one has
-    // ended, neither here nor in what is started here.
-    signal_hook::flag::register(SIGCHLD, Arc::clone(CHILD_HAS_ENDED.get_or_init(Arc::default)))?;
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    Ok(())
 }
 
 #[cfg(target_os = "linux")]
@@ -384,9 +362,6 @@ fn open_pidfd(_: Pid) -> Option<OwnedFd> {
 }
 
 static INHERITED: OnceLock<Vec<Pid>> = OnceLock::new();
-
-/// A child of this process has ended since it was last looked which.
-static CHILD_HAS_ENDED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// The children of this process, whichever of its threads has them, if there is a `/proc` to say so.
 fn children() -> Vec<Pid> {

@@ -1,22 +1,22 @@
-//! Programs that run handlers: which there are, so that nobody takes one for what another has left running; and the end of
-//! this process, such as by SIGTERM, before which they are sent that, and end.
+//! Programs that run handlers: which there are, so that nobody takes one for what another has left running; how each has
+//! ended; and the end of this process, such as by SIGTERM, before which they are sent that, and end.
 
 use std::io::{self, pipe};
 use std::os::fd::OwnedFd;
 use std::process::exit;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal as Watched};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, fcntl_dupfd_cloexec, read};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
+use rustix::io::{fcntl_dupfd_cloexec, read};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, wait, waitid, waitpid};
 use signal_hook::{flag, low_level};
 
 use crate::console::{self, Level};
-use crate::exit::signal_name;
+use crate::exit::{Exit, signal_name};
 use crate::file;
 use crate::log::Log;
 use crate::process::{self, Events};
@@ -46,34 +46,52 @@ struct Ongoing {
     ending: Option<String>,
 }
 
-/// A program that runs the handler.
+/// A program that runs the handler, and has not been waited for.
 struct Program {
     pid: Pid,
     is_kept: bool,
     events: Events,
     /// Whoever waits for the next event passes nothing on.
     log: Log,
+    ended: Ended,
 }
+
+/// How a program has ended, once it has been waited for. Its number may be another's from there on.
+pub(crate) type Ended = Arc<OnceLock<Exit>>;
 
 static ONGOING: Mutex<Ongoing> = Mutex::new(Ongoing { programs: Vec::new(), answering: 0, ending: None });
 static ANSWERED: Condvar = Condvar::new();
 
-/// Set as soon as a signal comes that ends this process: the thread that ends it may be later than the next event.
-static IS_SIGNALLED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+/// The signal that ends this process, as soon as it comes: the thread that ends it may be later than the next event.
+static SIGNAL: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
-/// Sees to it that a signal ends the programs that run the handler, and then this one: with a status, or by the signal.
-pub(crate) fn watch(signal: Watched, status: Option<u8>) -> io::Result<()> {
+/// Sees to it that each of these signals ends the programs that run the handler, and then this one: with a status, or by the
+/// signal; and that whatever ends until then is waited for, if nobody else does it.
+pub(crate) fn watch(signals: &[Watched], status: Option<u8>) -> io::Result<()> {
     let (heard, bell) = pipe()?;
-    let (heard, bell) = (aside(heard.into()), aside(bell.into()));
-    flag::register(signal as i32, Arc::clone(IS_SIGNALLED.get_or_init(Arc::default)))?;
-    low_level::pipe::register(signal as i32, bell)?;
-    // Whoever has started this process may hold it back, which is inherited.
-    SigSet::from_iter([signal]).thread_unblock()?;
+    let heard = aside(heard.into());
+    let came = SIGNAL.get_or_init(Arc::default);
+    for &signal in signals {
+        flag::register_usize(signal as i32, Arc::clone(came), signal as usize)?;
+    }
+    // That of children may be ignored by whoever has started this process, which is inherited. Then nobody heard how one has
+    // ended, neither here nor in what is started here.
+    let all: SigSet = signals.iter().copied().chain([Watched::SIGCHLD]).collect();
+    for signal in &all {
+        low_level::pipe::register(signal as i32, aside(bell.try_clone()?.into()))?;
+    }
+    // They may be held back, which is inherited as well.
+    all.thread_unblock()?;
     thread::Builder::new().spawn(move || {
-        while read(&heard, &mut [0; 1]) == Err(Errno::INTR) {}
-        end_programs(format!("it was sent {}", signal_name(signal as i32).unwrap_or_default()));
+        let mut signal = 0;
+        while signal == 0 {
+            let _ = read(&heard, &mut [0; 64]);
+            signal = i32::try_from(came.load(Ordering::Relaxed)).unwrap_or_default();
+            reap();
+        }
+        end_programs(format!("it was sent {}", signal_name(signal).unwrap_or_default()));
         if status.is_none() {
-            let _ = low_level::emulate_default_handler(signal as i32);
+            let _ = low_level::emulate_default_handler(signal);
         }
         exit(status.unwrap_or(SIGNALLED).into())
     })?;
@@ -102,26 +120,32 @@ pub(crate) fn start(
     log: Log,
     is_kept: bool,
     spawn: impl FnOnce() -> io::Result<Pid>,
-) -> io::Result<Pid> {
+) -> io::Result<(Pid, Ended)> {
     let mut ongoing = ongoing();
     let pid = spawn()?;
-    ongoing.programs.push(Program { pid, is_kept, events: Arc::clone(events), log });
+    let ended = Ended::default();
+    ongoing.programs.push(Program { pid, is_kept, events: Arc::clone(events), log, ended: Arc::clone(&ended) });
     if ongoing.ending.is_some() {
         process::terminate(pid, is_kept);
     }
-    Ok(pid)
+    Ok((pid, ended))
 }
 
-/// It has been waited for: its number may be another's from here on.
-pub(crate) fn ended(pid: Pid) {
-    ongoing().forget(pid);
+/// Waits for all that have ended: programs, and what they have left behind.
+pub(crate) fn reap() {
+    let mut ongoing = ongoing();
+    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        if let Some(program) = ongoing.take(pid) {
+            let _ = program.ended.set(Exit::from_wait(status.as_raw()));
+        }
+    }
 }
 
 /// Ends a program, unless it has been waited for, and all that was left running by it.
-pub(crate) fn end_program(pid: Pid, is_running: bool) {
+pub(crate) fn end_program(pid: Pid, ended: &Ended) {
     let mut ongoing = ongoing();
-    ongoing.forget(pid);
-    if is_running {
+    if ended.get().is_none() {
+        ongoing.take(pid);
         let _ = kill_process(pid, Signal::KILL);
         let _ = waitpid(Some(pid), WaitOptions::empty());
     }
@@ -130,7 +154,7 @@ pub(crate) fn end_program(pid: Pid, is_running: bool) {
 
 /// Whether no further program is to be started, and no event asked for.
 pub(crate) fn is_ending() -> bool {
-    IS_SIGNALLED.get().is_some_and(|is_signalled| is_signalled.load(Ordering::Relaxed)) || ongoing().ending.is_some()
+    SIGNAL.get().is_some_and(|signal| signal.load(Ordering::Relaxed) != 0) || ongoing().ending.is_some()
 }
 
 /// Why this process is ending, if it is.
@@ -176,7 +200,7 @@ fn end_programs(why: String) {
         ongoing.ending = Some(why);
         let mut programs = Vec::new();
         // Under the lock, so that the numbers are those programs'.
-        for Program { pid, is_kept, events, log } in &mut ongoing.programs {
+        for Program { pid, is_kept, events, log, .. } in &mut ongoing.programs {
             process::terminate(*pid, *is_kept);
             // A shell runs its trap when what it waits for is over. Where an event is being answered, that is near.
             if let Ok(mut events) = events.try_lock() {
@@ -195,8 +219,8 @@ fn end_programs(why: String) {
     }
     // Whoever waits for an answer is to hear how the program has ended.
     let waited = ANSWERED.wait_timeout_while(ongoing(), LAST_ANSWER, |ongoing| ongoing.answering > 0);
-    drop(waited);
     process::end_descendants(&[]);
+    drop(waited);
 }
 
 /// Waits for the end of programs, and passes on what they log. Those are left that have not ended.
@@ -227,8 +251,9 @@ fn is_running(pid: Pid) -> bool {
 }
 
 impl Ongoing {
-    fn forget(&mut self, pid: Pid) {
-        self.programs.retain(|program| program.pid != pid);
+    fn take(&mut self, pid: Pid) -> Option<Program> {
+        let at = self.programs.iter().position(|program| program.pid == pid)?;
+        Some(self.programs.swap_remove(at))
     }
 
     fn pids(&self) -> Vec<Pid> {

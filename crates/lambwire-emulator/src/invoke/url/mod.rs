@@ -16,6 +16,7 @@ mod cors;
 mod event;
 mod pairs;
 mod response;
+mod response_headers;
 mod stream;
 
 pub(crate) use cors::Cors;

@@ -4,19 +4,20 @@ use std::fmt::Display;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use lambwire::{HTTP_INTEGRATION, PRELUDE_SEPARATOR};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::UrlFormat;
+use super::response_headers::headers;
 use crate::answer::{Answer, JSON, Outcome};
 use crate::invoke::reply::{self, Reply, ReplyBody};
 
 /// What a caller gets of what the function has answered.
 pub(super) fn reply(format: UrlFormat, answer: Answer) -> Reply {
     let reply = match answer.outcome {
-        Outcome::Success if answer.content_type == HTTP_INTEGRATION => prelude(&answer.body),
+        Outcome::Success if answer.content_type == HTTP_INTEGRATION => prelude(format, &answer.body),
         Outcome::Success => response(format, answer.body),
         Outcome::Failure => Err(Malformed::Failure),
     };
@@ -33,7 +34,7 @@ pub(super) enum Malformed {
 }
 
 /// An answer whose member or part `what` cannot be sent.
-fn malformed(what: &str, why: impl Display) -> Malformed {
+pub(super) fn malformed(what: &str, why: impl Display) -> Malformed {
     Malformed::Answer(format!("{what} {why}"))
 }
 
@@ -51,9 +52,9 @@ pub(super) fn bad(format: UrlFormat, request_id: &str, why: &Malformed) -> Reply
 }
 
 /// A body that begins with what is said of it, as streams of HTTP do.
-fn prelude(body: &[u8]) -> Result<Reply, Malformed> {
+fn prelude(format: UrlFormat, body: &[u8]) -> Result<Reply, Malformed> {
     let (prelude, rest) = split(body).ok_or_else(no_prelude)?;
-    made(&parsed(prelude)?, reply::whole(rest.to_vec()), OCTETS)
+    made(format, &parsed(prelude)?, reply::whole(rest.to_vec()), OCTETS)
 }
 
 /// The stream has the media type of one that begins with a prelude, and has none.
@@ -61,8 +62,9 @@ pub(super) fn no_prelude() -> Malformed {
     malformed("the stream", "has no prelude, which ends with 8 zero bytes")
 }
 
-pub(super) fn parsed(prelude: &[u8]) -> Result<Value, Malformed> {
-    serde_json::from_slice(prelude).map_err(|error| malformed("the prelude", format_args!("is no JSON: {error}")))
+pub(super) fn parsed(prelude: &[u8]) -> Result<Map<String, Value>, Malformed> {
+    serde_json::from_slice(prelude)
+        .map_err(|error| malformed("the prelude", format_args!("is no JSON object: {error}")))
 }
 
 /// What a stream of HTTP says of itself, and what of its body is there.
@@ -74,81 +76,78 @@ pub(super) fn split(stream: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Media type of a stream that names none.
 pub(super) const OCTETS: &str = "application/octet-stream";
 
-/// An object with a status is a response; with version 2.0, anything else is the body of one.
+/// What an answer to a REST API may have: with any other member it is none. The last is an older name, which counts before the
+/// one that is documented (aws-sam-cli, `local_apigw_service.py`).
+const REST_MEMBERS: [&str; 6] =
+    ["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded", "base64Encoded"];
+
+/// An object with a status is a response, and to a REST API any object is; with version 2.0, anything else is the body of one.
 fn response(format: UrlFormat, body: Vec<u8>) -> Result<Reply, Malformed> {
-    match serde_json::from_slice(&body) {
-        Ok(Value::Object(answer)) if answer.contains_key("statusCode") => {
-            let answer = Value::Object(answer);
-            made(&answer, reply::whole(text(&answer)?), JSON)
-        }
-        _ if format != UrlFormat::V2 => Err(malformed("statusCode", "is missing, which only version 2.0 allows")),
-        Ok(Value::String(text)) => Ok(plain(StatusCode::OK, JSON, text.into_bytes())),
-        _ => Ok(plain(StatusCode::OK, JSON, body)),
+    let said = match (serde_json::from_slice(&body), format) {
+        (Ok(Value::Object(said)), UrlFormat::V1) => said,
+        (Ok(Value::Object(said)), _) if said.contains_key("statusCode") => said,
+        (Ok(Value::String(text)), UrlFormat::V2) => return Ok(plain(StatusCode::OK, JSON, text.into_bytes())),
+        (_, UrlFormat::V2) => return Ok(plain(StatusCode::OK, JSON, body)),
+        (Ok(Value::Object(_)), UrlFormat::Alb) => return Err(malformed("statusCode", "is missing")),
+        (Ok(_), _) => return Err(malformed("it", "is no object")),
+        (Err(error), _) => return Err(malformed("it", format_args!("is no JSON: {error}"))),
+    };
+    if let Some(name) = said.keys().find(|name| format == UrlFormat::V1 && !REST_MEMBERS.contains(&name.as_str())) {
+        return Err(malformed(name, "is no member of an answer to a REST API"));
     }
+    made(format, &said, reply::whole(text(format, &said)?), JSON)
 }
 
 /// The body that a response has in it.
-fn text(answer: &Value) -> Result<Vec<u8>, Malformed> {
-    let body = match answer.get("body") {
+fn text(format: UrlFormat, said: &Map<String, Value>) -> Result<Vec<u8>, Malformed> {
+    let body = match said.get("body") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::String(body)) => body.clone(),
-        Some(body) => body.to_string(),
+        Some(body) if format == UrlFormat::V2 => body.to_string(),
+        Some(_) => return Err(malformed("body", "is no text, which only version 2.0 takes")),
     };
-    if answer.get("isBase64Encoded") == Some(&Value::Bool(true)) {
+    if is_base64(format, said)? {
         return BASE64_STANDARD.decode(body).map_err(|error| malformed("body", format_args!("is no base64: {error}")));
     }
     Ok(body.into_bytes())
 }
 
+/// Whether the body has to be decoded. A REST API takes this as text, too, but nothing else (aws-sam-cli, as above).
+fn is_base64(format: UrlFormat, said: &Map<String, Value>) -> Result<bool, Malformed> {
+    let is_rest = format == UrlFormat::V1;
+    let flag = |name: &str| said.get(name).filter(|flag| !flag.is_null());
+    match flag("base64Encoded").filter(|_| is_rest).or_else(|| flag("isBase64Encoded")) {
+        None => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(Value::String(flag)) if is_rest && ["true", "True"].contains(&flag.as_str()) => Ok(true),
+        Some(Value::String(flag)) if is_rest && ["false", "False"].contains(&flag.as_str()) => Ok(false),
+        Some(flag) if is_rest => Err(malformed("isBase64Encoded", format_args!("is neither true nor false: {flag}"))),
+        Some(_) => Ok(false),
+    }
+}
+
 /// A reply with status, headers and cookies as they are said.
-pub(super) fn made(said: &Value, body: ReplyBody, usual_type: &'static str) -> Result<Reply, Malformed> {
-    let status = match said.get("statusCode") {
-        None | Some(Value::Null) => Some(200),
-        Some(Value::String(status)) => status.parse().ok(),
-        Some(status) => status.as_u64().and_then(|status| u16::try_from(status).ok()),
+pub(super) fn made(
+    format: UrlFormat,
+    said: &Map<String, Value>,
+    body: ReplyBody,
+    usual_type: &'static str,
+) -> Result<Reply, Malformed> {
+    let said_status = said.get("statusCode").unwrap_or(&Value::Null);
+    let status = match said_status {
+        Value::Null => Some(200),
+        Value::String(status) => status.parse().ok(),
+        status => status.as_u64().and_then(|status| u16::try_from(status).ok()),
     };
     let status = status.and_then(|status| StatusCode::from_u16(status).ok());
     // Below 200 it would only announce a reply.
-    let status = status.filter(|status| !status.is_informational()).ok_or_else(|| {
-        malformed(
-            "statusCode",
-            format_args!("is no status of a reply: {}", said.get("statusCode").unwrap_or(&Value::Null)),
-        )
-    })?;
+    let status = status
+        .filter(|status| !status.is_informational())
+        .ok_or_else(|| malformed("statusCode", format_args!("is no status of a reply: {said_status}")))?;
     let mut reply = with_type(status, usual_type, body);
-    let headers = reply.headers_mut();
-    for (name, said) in said.get("headers").and_then(Value::as_object).into_iter().flatten() {
-        headers.insert(header(name)?, value(name, said)?);
-    }
-    for (name, values) in said.get("multiValueHeaders").and_then(Value::as_object).into_iter().flatten() {
-        let values = values
-            .as_array()
-            .ok_or_else(|| malformed("multiValueHeaders", format_args!("has no list for {name:?}")))?;
-        headers.remove(header(name)?);
-        for said in values {
-            headers.append(header(name)?, value(name, said)?);
-        }
-    }
-    for cookie in said.get("cookies").and_then(Value::as_array).into_iter().flatten() {
-        headers.append(SET_COOKIE, value("set-cookie", cookie)?);
-    }
-    // The length is that of the body, whatever the function says.
-    headers.remove("content-length");
-    headers.remove("transfer-encoding");
+    // Those of a name that is there, the media type, take its place.
+    reply.headers_mut().extend(headers(format, said)?);
     Ok(reply)
-}
-
-fn header(name: &str) -> Result<HeaderName, Malformed> {
-    HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| malformed("headers", format_args!("has no name of a header: {name:?}")))
-}
-
-fn value(name: &str, said: &Value) -> Result<HeaderValue, Malformed> {
-    let value = match said {
-        Value::String(value) => HeaderValue::from_str(value),
-        value => HeaderValue::from_str(&value.to_string()),
-    };
-    value.map_err(|_| malformed("the header", format_args!("{name:?} cannot have the value {said}")))
 }
 
 fn plain(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Reply {
@@ -164,6 +163,8 @@ pub(super) fn with_type(status: StatusCode, content_type: &'static str, body: Re
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt;
+
     use super::*;
 
     #[test]
@@ -193,10 +194,6 @@ mod tests {
         for (answer, why) in [
             (r#"{"statusCode":"abc"}"#, r#"statusCode is no status of a reply: "abc""#),
             (r#"{"statusCode":99}"#, "statusCode is no status of a reply: 99"),
-            (r#"{"statusCode":200,"headers":{"a b":"x"}}"#, r#"headers has no name of a header: "a b""#),
-            (r#"{"statusCode":200,"headers":{"a":"x\r\ny"}}"#, r#"the header "a" cannot have the value "x\r\ny""#),
-            (r#"{"statusCode":200,"cookies":["\n"]}"#, r#"the header "set-cookie" cannot have the value "\n""#),
-            (r#"{"statusCode":200,"multiValueHeaders":{"a":1}}"#, r#"multiValueHeaders has no list for "a""#),
             (r#"{"statusCode":200,"body":"%","isBase64Encoded":true}"#, "body is no base64: Invalid"),
         ] {
             let Err(Malformed::Answer(said)) = response(UrlFormat::V2, answer.as_bytes().to_vec()) else {
@@ -204,7 +201,7 @@ mod tests {
             };
             assert!(said.starts_with(why), "{said}");
         }
-        assert_eq!(prelude(b"{}").err(), Some(no_prelude()));
+        assert_eq!(prelude(UrlFormat::V2, b"{}").err(), Some(no_prelude()));
     }
 
     #[test]
@@ -214,16 +211,66 @@ mod tests {
             for format in [UrlFormat::V2, UrlFormat::V1, UrlFormat::Alb] {
                 assert_eq!(response(format, said.clone().into_bytes()).is_ok(), status == 200, "{status}");
             }
-            assert_eq!(prelude(&[said.as_bytes(), &PRELUDE_SEPARATOR].concat()).is_ok(), status == 200, "{status}");
+            assert_eq!(
+                prelude(UrlFormat::V2, &[said.as_bytes(), &PRELUDE_SEPARATOR].concat()).is_ok(),
+                status == 200,
+                "{status}"
+            );
+        }
+    }
+
+    /// The status and the body that a caller gets for this answer.
+    fn sent(format: UrlFormat, answer: &str) -> (u16, String) {
+        let reply = response(format, answer.into()).unwrap_or_else(|why| bad(format, "i", &why));
+        let status = reply.status().as_u16();
+        let body = smol::block_on(reply.into_body().collect()).unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn each_form_takes_what_aws_takes_in_it() {
+        // An answer, and the body that it is in each form, if it is an answer there.
+        for (answer, v2, v1, alb) in [
+            ("{}", Some("{}"), Some(""), None),
+            ("1", Some("1"), None, None),
+            (r#""text""#, Some("text"), None, None),
+            ("no JSON", Some("no JSON"), None, None),
+            (r#"{"body":"x"}"#, Some(r#"{"body":"x"}"#), Some("x"), None),
+            (r#"{"statusCode":200,"body":"x"}"#, Some("x"), Some("x"), Some("x")),
+            (r#"{"statusCode":"200","body":"x"}"#, Some("x"), Some("x"), Some("x")),
+            (r#"{"statusCode":null,"body":null}"#, Some(""), Some(""), Some("")),
+            (r#"{"statusCode":200,"body":{"a":1}}"#, Some(r#"{"a":1}"#), None, None),
+            (r#"{"statusCode":200,"body":1}"#, Some("1"), None, None),
+            (r#"{"statusCode":200,"body":"x","a":1}"#, Some("x"), None, Some("x")),
+            (r#"{"statusCode":200,"body":"x","cookies":["a=b"]}"#, Some("x"), None, Some("x")),
+            (r#"{"statusCode":200,"body":"eA==","isBase64Encoded":true}"#, Some("x"), Some("x"), Some("x")),
+            (r#"{"statusCode":200,"body":"x","isBase64Encoded":null}"#, Some("x"), Some("x"), Some("x")),
+            (r#"{"statusCode":200,"body":"eA==","isBase64Encoded":"true"}"#, Some("eA=="), Some("x"), Some("eA==")),
+            (r#"{"statusCode":200,"body":"eA==","isBase64Encoded":"False"}"#, Some("eA=="), Some("eA=="), Some("eA==")),
+            (r#"{"statusCode":200,"body":"eA==","isBase64Encoded":1}"#, Some("eA=="), None, Some("eA==")),
+            (
+                r#"{"statusCode":200,"body":"eA==","base64Encoded":true,"isBase64Encoded":false}"#,
+                Some("eA=="),
+                Some("x"),
+                Some("eA=="),
+            ),
+        ] {
+            for (format, body) in [(UrlFormat::V2, v2), (UrlFormat::V1, v1), (UrlFormat::Alb, alb)] {
+                let (status, text) = sent(format, answer);
+                assert_eq!((status == 200).then_some(&*text), body, "{answer} {format:?}");
+                assert!(body.is_some() || status == 502, "{answer} {format:?}: {status}");
+            }
+        }
+        for (format, body) in [(UrlFormat::V1, r#"{"message":"Internal server error"}"#), (UrlFormat::Alb, "<html>")] {
+            assert!(sent(format, "1").1.starts_with(body), "{format:?}");
         }
     }
 
     #[test]
-    fn only_version_2_takes_what_has_no_status() {
-        for (format, content_type) in [(UrlFormat::V1, "application/json"), (UrlFormat::Alb, "text/html")] {
-            assert!(response(format, b"{}".to_vec()).is_err() && response(format, b"1".to_vec()).is_err());
-            assert!(response(format, br#"{"statusCode":200}"#.to_vec()).is_ok());
-            assert_eq!(bad(format, "i", &Malformed::Failure).headers()[CONTENT_TYPE], content_type);
-        }
+    fn what_the_function_says_takes_the_place_of_the_usual_media_type() {
+        let said = r#"{"statusCode":200,"multiValueHeaders":{"content-type":["text/x"]}}"#;
+        let reply = response(UrlFormat::V1, said.into()).unwrap_or_else(|why| panic!("{why:?}"));
+        let types: Vec<_> = reply.headers().get_all(CONTENT_TYPE).iter().collect();
+        assert_eq!(types, ["text/x"]);
     }
 }

@@ -21,7 +21,7 @@ pub(super) async fn reply(format: UrlFormat, mut response: ResponseStream) -> Re
     let request_id = response.request_id().to_owned();
     let first = response.next_piece().await;
     let reply = if response.content_type() == Some(HTTP_INTEGRATION) {
-        with_prelude(first.unwrap_or_default(), response).await
+        with_prelude(format, first.unwrap_or_default(), response).await
     } else {
         bare(first, response)
     };
@@ -29,13 +29,14 @@ pub(super) async fn reply(format: UrlFormat, mut response: ResponseStream) -> Re
 }
 
 /// A response that begins with what is said of it.
-async fn with_prelude(first: Bytes, mut response: ResponseStream) -> Result<Reply, Malformed> {
+async fn with_prelude(format: UrlFormat, first: Bytes, mut response: ResponseStream) -> Result<Reply, Malformed> {
     let mut begun = first.to_vec();
     loop {
         if let Some((prelude, rest)) = split(&begun) {
             let prelude = parsed(prelude)?;
             let rest = Bytes::copy_from_slice(rest);
-            return made(&prelude, ReplyBody::Url(UrlStream { rest, response, has_failed: false }), OCTETS);
+            let body = ReplyBody::Url(UrlStream { rest, response, has_failed: false });
+            return made(format, &prelude, body, OCTETS);
         }
         // No prelude is longer.
         if begun.len() > PRELUDE_BYTES {

@@ -86,14 +86,23 @@ fn is_source(word: &OsStr) -> bool {
 
 /// What runs a handler, if a word looks like one, or like its file.
 fn of_handler(word: &OsStr) -> Option<String> {
-    let text = word.to_str()?;
-    let (module, function) = text.rsplit_once('.')?;
+    let (module, function) = parts(word)?;
+    let function = if is_source(word) { "handler" } else { function };
+    Some(format!("a handler is run by bootstrap: `-- bootstrap {module}.{function}`"))
+}
+
+/// Whether a word has the form of a handler.
+pub(crate) fn is_handler(word: &OsStr) -> bool {
+    parts(word).is_some()
+}
+
+/// The module and the function of a handler, or a file and its ending.
+fn parts(word: &OsStr) -> Option<(&str, &str)> {
+    let (module, function) = word.to_str()?.rsplit_once('.')?;
     let module = module.strip_prefix("./").unwrap_or(module);
     let is_name = function.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && function.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
-    let function = if is_source(word) { "handler" } else { function };
-    (is_name && !module.is_empty())
-        .then(|| format!("a handler is run by bootstrap: `-- bootstrap {module}.{function}`"))
+    (is_name && !module.is_empty()).then_some((module, function))
 }
 
 /// Longest first line of a script that is looked at, in bytes: the kernel's own limit (`BINPRM_BUF_SIZE`).

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{self, Path};
 use std::process::Command;
 
+use crate::diagnosis;
 use crate::variables::Variables;
 
 /// The configuration of a function.
@@ -42,6 +43,9 @@ pub(crate) struct Export {
 
 /// Where a program finds what it is to run. AWS's emulator, too, lets what it inherits go before the last argument.
 const HANDLER: &str = "_HANDLER";
+
+/// Says in which form a process writes its log.
+const LOG_FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
 
 /// Says how many invocations a process may be given at a time.
 const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
@@ -86,8 +90,9 @@ impl Function {
                 }
             }
         }
-        if self.has_json_log {
-            command.env("AWS_LAMBDA_LOG_FORMAT", "JSON");
+        // What is set for the function counts.
+        if self.has_json_log && own(command, LOG_FORMAT).is_none() {
+            command.env(LOG_FORMAT, "JSON");
         }
         if self.is_rie {
             command.env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/Functions");
@@ -121,11 +126,12 @@ impl Function {
         Ok(command.get_envs().map(|(name, value)| Export { name: text(name), value: value.map(text) }).collect())
     }
 
-    /// The handler: as configured, as the program would inherit it, else its last argument.
+    /// The handler: as configured, as the program would inherit it, else its last argument, if that can be one. AWS's emulator
+    /// takes it in any case.
     pub(crate) fn handler(&self, command: &Command) -> OsString {
-        let last_argument = command.get_args().last().map(OsStr::to_owned);
         let configured = self.handler.as_ref().map(Into::into).or_else(|| variable(command, HANDLER));
-        configured.or(last_argument).unwrap_or_default()
+        let arguments = || if self.is_rie { command.get_args().last() } else { operand(command) };
+        configured.or_else(|| arguments().map(OsStr::to_owned)).unwrap_or_default()
     }
 
     /// Where the code is: as configured, as the program would inherit it, where Lambda has it, else where the program
@@ -138,6 +144,18 @@ impl Function {
             .or_else(|| command.get_current_dir().and_then(|path| path::absolute(path).ok()).map(Into::into))
             .or_else(|| env::current_dir().ok().map(Into::into))
     }
+}
+
+/// The last argument of a program, unless it is an option or the value of one, as in `bootstrap --workers 3`: it follows one, and has
+/// not the form of a handler.
+fn operand(command: &Command) -> Option<&OsStr> {
+    let arguments: Vec<&OsStr> = command.get_args().collect();
+    let (last, others) = arguments.split_last()?;
+    let is_option = |word: &OsStr| word.as_encoded_bytes().starts_with(b"-");
+    // What `--` alone has after it is none of its values.
+    let may_have_value = |word: &OsStr| is_option(word) && word != "--" && !word.as_encoded_bytes().contains(&b'=');
+    let may_be_value = others.last().is_some_and(|word| may_have_value(word));
+    (!is_option(last) && (!may_be_value || diagnosis::is_handler(last))).then_some(*last)
 }
 
 /// What names the region of a function, before what counts if that does not.
@@ -190,8 +208,8 @@ fn variable(command: &Command, key: &str) -> Option<OsString> {
 mod tests {
     use super::*;
 
-    fn set_for(command: &mut Command, handler: Option<&str>) -> impl Fn(&str) -> Option<String> {
-        let function = Function {
+    fn function(handler: Option<&str>) -> Function {
+        Function {
             name: "f".to_owned(),
             handler: handler.map(str::to_owned),
             memory_mb: 256,
@@ -206,7 +224,11 @@ mod tests {
             lambda: None,
             is_rie: false,
             variables: Variables::default(),
-        };
+        }
+    }
+
+    fn set_for(command: &mut Command, handler: Option<&str>) -> impl Fn(&str) -> Option<String> {
+        let function = function(handler);
         function.set_environment(command, ([127, 0, 0, 1], 9001).into()).unwrap();
         let set: Vec<(String, Option<String>)> = command
             .get_envs()
@@ -271,5 +293,38 @@ mod tests {
         assert_eq!(set_for(inheriting().arg("a"), None)(HANDLER).as_deref(), Some("c"));
         assert_eq!(set_for(command().arg("a"), None)(HANDLER).as_deref(), Some("a"));
         assert_eq!(set_for(&mut command(), None)(HANDLER).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn an_option_and_what_may_be_its_value_are_no_handler() {
+        for (line, expected) in [
+            ("app.handler", "app.handler"),
+            ("-m awslambdaric app.handler", "app.handler"),
+            ("--workers 3 app.handler", "app.handler"),
+            ("--workers=3 app.handler", "app.handler"),
+            ("--verbose src/app.handler", "src/app.handler"),
+            ("--interpreter /usr/bin/python3.11", ""),
+            ("-- app.handler", "app.handler"),
+            ("--workers 3", ""),
+            ("--workers=3", ""),
+            ("--verbose", ""),
+            ("-x dev", ""),
+            ("--", ""),
+        ] {
+            let mut command = Command::new("./bootstrap");
+            command.env_remove(HANDLER).args(line.split(' '));
+            assert_eq!(set_for(&mut command, None)(HANDLER).as_deref(), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_the_log_that_is_set_for_the_function_counts() {
+        let function = Function { has_json_log: true, ..function(None) };
+        for (set, expected) in [(None, "JSON"), (Some(""), "JSON"), (Some("Text"), "Text"), (Some("JSON"), "JSON")] {
+            let mut command = Command::new("./bootstrap");
+            command.envs(set.map(|value| (LOG_FORMAT, value)));
+            function.set_environment(&mut command, ([127, 0, 0, 1], 9001).into()).unwrap();
+            assert_eq!(own(&command, LOG_FORMAT).as_deref(), Some(expected), "{set:?}");
+        }
     }
 }

@@ -115,7 +115,7 @@ impl Emulator {
     }
 
     /// The handler, for the program to read from `_HANDLER`. Without it, that is what the environment has there, else the
-    /// program's last argument.
+    /// program's last argument, unless that is an option or the value of one.
     #[must_use]
     pub fn handler(mut self, handler: impl Into<String>) -> Self {
         self.function.handler = Some(handler.into());
@@ -331,7 +331,8 @@ impl Emulator {
         self
     }
 
-    /// In which form lines for people are; the program finds it in `AWS_LAMBDA_LOG_FORMAT`, if it is JSON.
+    /// In which form lines for people are; the program finds it in `AWS_LAMBDA_LOG_FORMAT`, if it is JSON and nothing else is
+    /// set there.
     #[must_use]
     pub fn log_format(mut self, format: LogFormat) -> Self {
         self.log_format = format;

@@ -48,7 +48,8 @@ pub(crate) struct FunctionArgs {
     #[arg(long)]
     pub(super) local_lambda: bool,
 
-    /// Handler, as the program finds it in _HANDLER; otherwise that of the environment, or the last of its arguments
+    /// Handler, as the program finds it in _HANDLER; otherwise that of the environment, or the last of its arguments, unless
+    /// that is an option or the value of one
     #[arg(long)]
     handler: Option<String>,
 

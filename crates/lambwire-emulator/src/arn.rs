@@ -15,6 +15,14 @@ pub(crate) fn is_function_name(text: &str) -> bool {
     (1..=FUNCTION_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
+/// Longest name of a region, in bytes: it is a label of the hosts of AWS's services (RFC 1035, section 2.3.4).
+pub(crate) const REGION_BYTES: usize = 63;
+
+/// Whether a region may have this name, which stands in ARNs and in headers.
+pub(crate) fn is_region(text: &str) -> bool {
+    (1..=REGION_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// The ARN of the function `name` in `region`.
 pub(crate) fn of(region: &str, name: &str) -> String {
     format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}")
@@ -129,6 +137,19 @@ mod tests {
         }
         for name in ["", "a/b", "a b", "a:b", "a.b", "$LATEST", "é", "a\n"] {
             assert!(!is_function_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_region_has_a_name_that_can_stand_in_an_arn() {
+        for len in [REGION_BYTES - 1, REGION_BYTES, REGION_BYTES + 1] {
+            assert_eq!(is_region(&"x".repeat(len)), len <= REGION_BYTES);
+        }
+        for name in ["us-east-1", "us-gov-west-1", "local"] {
+            assert!(is_region(name), "{name}");
+        }
+        for name in ["", "us east", "us-east-1 ", "a:b", "a\r\nb", "é"] {
+            assert!(!is_region(name), "{name}");
         }
     }
 

@@ -32,13 +32,16 @@ pub(crate) fn of_end(command: &Command) -> Option<String> {
 }
 
 /// The file of a program, as the kernel looks for it.
-fn file(command: &Command) -> Option<PathBuf> {
+pub(crate) fn file(command: &Command) -> Option<PathBuf> {
     let name = Path::new(command.get_program());
     if name.as_os_str().as_bytes().contains(&b'/') {
         let path = command.get_current_dir().unwrap_or(Path::new("")).join(name);
         return path.exists().then_some(path);
     }
-    env::split_paths(&env::var_os("PATH")?).map(|place| place.join(name)).find(|path| path.is_file())
+    let own = command.get_envs().find(|(name, _)| *name == "PATH").map(|(_, value)| value.map(OsStr::to_owned));
+    env::split_paths(&own.unwrap_or_else(|| env::var_os("PATH"))?)
+        .map(|place| place.join(name))
+        .find(|path| path.is_file())
 }
 
 fn of_file(path: &Path, error: &io::Error) -> Option<String> {

@@ -24,15 +24,16 @@ pub fn read_text(file: impl Read, most: u64) -> io::Result<String> {
     String::from_utf8(text).map_err(|error| io::Error::other(error.utf8_error()))
 }
 
-/// Files in which this process keeps what it has, for whichever of its functions.
+/// Files that are no part of a program, of whichever function.
 static KEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Says of a file that this process writes it.
-pub(crate) fn keep(path: &Path) {
+/// Says of a file that it is no part of a program: this process writes it, or looks itself whether it has changed.
+#[doc(hidden)]
+pub fn keep(path: &Path) {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
 }
 
-/// The files that this process writes, beside what it prints.
+/// The files of which that was said.
 pub(crate) fn kept() -> BTreeSet<PathBuf> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

@@ -166,9 +166,13 @@ const DEFAULT_REGION: &str = "us-east-1";
 
 /// The region of a function whose program is this: as it is set for that, as it is in the environment, or else the usual one.
 pub(crate) fn region(command: &Command) -> String {
-    let own = REGIONS.iter().find_map(|key| own(command, key));
-    let named = own.or_else(|| REGIONS.iter().find_map(|key| variable(command, key).and_then(text)));
-    named.unwrap_or_else(|| DEFAULT_REGION.to_owned())
+    named_region(command).map_or_else(|| DEFAULT_REGION.to_owned(), |(_, region)| region)
+}
+
+/// The variable that names the region, with what it has.
+pub(crate) fn named_region(command: &Command) -> Option<(&'static str, String)> {
+    let own = REGIONS.into_iter().find_map(|key| Some((key, own(command, key)?)));
+    own.or_else(|| REGIONS.into_iter().find_map(|key| Some((key, variable(command, key).and_then(text)?))))
 }
 
 /// The first Availability Zone of a region, in the form of its id: `use1-az1` in `us-east-1` (AWS RAM, "Availability Zone IDs").

@@ -67,7 +67,7 @@ pub use console::{Console, LogFormat, Stderr};
 pub use emulator::Emulator;
 pub use event::Event;
 #[doc(hidden)]
-pub use files::read_text;
+pub use files::{keep, read_text};
 pub use fleet::Freeze;
 #[doc(hidden)]
 pub use fleet::dead_letter::flush_dead_letters;

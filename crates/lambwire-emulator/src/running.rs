@@ -20,6 +20,7 @@ use crate::announcement;
 use crate::answer::Answer;
 use crate::console;
 use crate::event::Event;
+use crate::files;
 use crate::fleet::driver::Driver;
 use crate::fleet::member::Member;
 use crate::fleet::{Fleet, Settings};
@@ -260,7 +261,7 @@ impl Parts {
         spawn_local(async move { printing.settings.printer.run().await });
         if !self.watched.is_empty() {
             let watching = Rc::clone(&fleet);
-            spawn_local(crate::watch::watch(self.watched, move || watching.renew()));
+            spawn_local(crate::watch::watch(self.watched, files::kept, move || watching.renew()));
         }
         let receiving = spawn_local(receive(jobs, Rc::clone(&fleet), phases.clone()));
         started(Ok(()));

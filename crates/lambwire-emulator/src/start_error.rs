@@ -14,6 +14,13 @@ use crate::arn;
 pub enum StartError {
     /// A function cannot have this name: nobody could call it.
     Name(String),
+    /// A function cannot be in a region of this name.
+    Region {
+        /// What names it.
+        variable: &'static str,
+        /// The name.
+        region: String,
+    },
     /// An address cannot be listened at.
     Listen {
         /// The address.
@@ -58,6 +65,11 @@ impl fmt::Display for StartError {
                 "{name:?} is no name of a function, which has letters, digits, hyphens and underscores, up to {}",
                 arn::FUNCTION_NAME_BYTES
             ),
+            Self::Region { variable, region } => write!(
+                f,
+                "{variable} is {region:?}, no name of a region, which has letters, digits and hyphens, up to {}",
+                arn::REGION_BYTES
+            ),
             Self::Listen { address, error } => write!(f, "cannot listen at {address}: {error}"),
             Self::Program { name, error } => write!(f, "cannot start {name}: {error}"),
             Self::Extension { path, error } => write!(f, "cannot start the extension {path}: {error}"),
@@ -74,7 +86,7 @@ impl Error for StartError {
         match self {
             Self::Listen { error, .. } | Self::Program { error, .. } | Self::Extension { error, .. } => Some(error),
             Self::DeadLetters { error, .. } | Self::Thread(error) | Self::System(error) => Some(error),
-            Self::Name(_) | Self::Variables(_) => None,
+            Self::Name(_) | Self::Region { .. } | Self::Variables(_) => None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Files that are watched, so that a program is started again when it has changed.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -11,17 +12,18 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::files::identity;
-use crate::{files, limits};
+use crate::limits;
 
 /// Names that are not looked at, beside those that begin with a dot: what is written by builds, and by Python itself.
 const PASSED_OVER: [&str; 3] = ["node_modules", "target", "__pycache__"];
 
-/// Calls `changed` whenever something in one of these has changed, and stays as it is then. Goes on for ever.
-pub async fn watch(paths: Vec<PathBuf>, changed: impl Fn()) {
+/// Calls `changed` whenever something in one of these has changed, and stays as it is then; of what is `passed_over` by then,
+/// nothing counts. Goes on for ever.
+pub async fn watch(paths: Vec<PathBuf>, passed_over: fn() -> BTreeSet<PathBuf>, changed: impl Fn()) {
     let paths = Arc::new(paths);
     let look = || {
         let paths = Arc::clone(&paths);
-        spawn_blocking(move || state(&paths))
+        spawn_blocking(move || state(&paths, passed_over()))
     };
     let Ok(first) = look().await else { return };
     if first.files >= limits::WATCHED_FILES {
@@ -47,10 +49,10 @@ struct State {
     files: usize,
 }
 
-fn state(paths: &[PathBuf]) -> State {
-    // What this process prints or keeps in a file there is no change of the program.
-    let outputs = ["/dev/stdout", "/dev/stderr"].map(PathBuf::from).into_iter().chain(files::kept());
-    let outputs: Vec<_> = outputs.flat_map(fs::metadata).map(|own| identity(&own)).collect();
+fn state(paths: &[PathBuf], passed_over: BTreeSet<PathBuf>) -> State {
+    // What this process prints in a file there is no change of the program.
+    let passed_over = ["/dev/stdout", "/dev/stderr"].map(PathBuf::from).into_iter().chain(passed_over);
+    let passed_over: Vec<_> = passed_over.flat_map(fs::metadata).map(|own| identity(&own)).collect();
     let mut state = State::default();
     let mut rest: Vec<PathBuf> = paths.to_vec();
     while let Some(path) = rest.pop() {
@@ -58,7 +60,7 @@ fn state(paths: &[PathBuf]) -> State {
         if metadata.is_dir() {
             let entries = fs::read_dir(&path).into_iter().flatten().flatten();
             rest.extend(entries.map(|entry| entry.path()).filter(|path| !is_passed_over(path)));
-        } else if !outputs.contains(&identity(&metadata)) && state.files < limits::WATCHED_FILES {
+        } else if !passed_over.contains(&identity(&metadata)) && state.files < limits::WATCHED_FILES {
             state.files += 1;
             let mut hasher = DefaultHasher::new();
             (path, identity(&metadata), metadata.len(), metadata.mtime(), metadata.mtime_nsec()).hash(&mut hasher);
@@ -78,13 +80,14 @@ fn is_passed_over(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files;
     use crate::fleet::dead_letter::DeadLetters;
 
     #[test]
     fn events_that_are_kept_are_no_change() {
         let directory = std::env::temp_dir().join(format!("lambwire-watch-letters-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
-        let now = || state(std::slice::from_ref(&directory));
+        let now = || state(std::slice::from_ref(&directory), files::kept());
         let _letters = DeadLetters::open(directory.join("letters.jsonl"), None).unwrap();
         assert_eq!(now(), State::default());
         // By whatever name.
@@ -99,7 +102,7 @@ mod tests {
     fn what_changes_is_seen_and_what_is_built_is_not() {
         let directory = std::env::temp_dir().join(format!("lambwire-watch-{}", std::process::id()));
         fs::create_dir_all(directory.join("a/node_modules")).unwrap();
-        let now = || state(std::slice::from_ref(&directory));
+        let now = || state(std::slice::from_ref(&directory), BTreeSet::new());
         let empty = now();
         assert_eq!(empty, State::default());
         fs::write(directory.join("a/app.py"), "1").unwrap();

@@ -6,12 +6,14 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use tokio::sync::watch;
 
 use super::Emulator;
 use super::callers::reachable;
 use crate::arn;
 use crate::console::{Mark, Printer};
+use crate::diagnosis;
 use crate::environment::{Capacity, Timeouts};
 use crate::fleet::dead_letter::DeadLetters;
 use crate::fleet::{Registration, Settings};
@@ -30,16 +32,10 @@ impl Emulator {
     ///
     /// An address cannot be listened at, or the program cannot be started.
     pub fn start(mut self) -> Result<Running, StartError> {
-        // With AWS's emulator every function is called `function`.
-        if !self.function.is_rie && !arn::is_function_name(&self.function.name) {
-            return Err(StartError::Name(self.function.name));
-        }
+        let command = self.prepare()?;
         if self.function.concurrency.is_none() {
             self.timeout = self.timeout.map(|timeout| timeout.min(limits::MAX_TIMEOUT));
         }
-        let mut command = self.command.as_ref().map_or_else(|| Command::new(""), process::copy);
-        self.function.variables.prepare().map_err(StartError::Variables)?;
-        self.function.variables.set(&mut command).map_err(StartError::Variables)?;
         if !self.watched.is_empty() {
             self.watched.extend(self.function.variables.files().map(Path::to_owned));
         }
@@ -112,6 +108,40 @@ impl Emulator {
             leaves_dead_letters: self.leaves_dead_letters,
         };
         Running::start(parts, addresses, lines)
+    }
+}
+
+impl Emulator {
+    /// Finds what is wrong before anything is started, as far as it can be found so: names, files of variables, and a program
+    /// that is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    #[doc(hidden)]
+    pub fn check(mut self) -> Result<(), StartError> {
+        let command = self.prepare()?;
+        // One that is started later may be made until then.
+        if self.command.is_none() || self.start.is_lazy || diagnosis::file(&command).is_some() {
+            return Ok(());
+        }
+        let error = diagnosis::of_start(&command, false, Errno::NOENT.into());
+        Err(StartError::Program { name: command.get_program().to_string_lossy().into_owned(), error })
+    }
+
+    /// The command as it is configured, if nothing is wrong with what it finds.
+    fn prepare(&mut self) -> Result<Command, StartError> {
+        // With AWS's emulator every function is called `function`.
+        if !self.function.is_rie && !arn::is_function_name(&self.function.name) {
+            return Err(StartError::Name(self.function.name.clone()));
+        }
+        let mut command = self.command.as_ref().map_or_else(|| Command::new(""), process::copy);
+        self.function.variables.prepare().map_err(StartError::Variables)?;
+        self.function.variables.set(&mut command).map_err(StartError::Variables)?;
+        match function::named_region(&command) {
+            Some((variable, region)) if !arn::is_region(&region) => Err(StartError::Region { variable, region }),
+            _ => Ok(command),
+        }
     }
 }
 

@@ -20,7 +20,11 @@ fn variable_a(address: SocketAddr, name: &str) -> Option<String> {
 }
 
 fn variable(address: SocketAddr, name: &str, variable: &str) -> Option<String> {
-    let event = child::event(&format!("variable {variable}"));
+    answer(address, name, &format!("variable {variable}"))
+}
+
+fn answer(address: SocketAddr, name: &str, words: &str) -> Option<String> {
+    let event = child::event(words);
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(AMPLE)).ok()?;
     let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", path(name));
@@ -72,33 +76,38 @@ fn functions_are_started_anew_when_their_file_has_changed() {
 fn functions_go_on_when_those_of_a_changed_file_cannot_start() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("url = \"{}\"", taken.local_addr().unwrap());
+    // Whether only a start finds it, so that the functions are started again as they were.
     let wrong = [
-        (&*url, "cannot listen at "),
-        ("dead-letter = \"/nonexistent/x\"", "cannot write dead letters to /nonexistent/x: "),
-        ("env-file = \"missing.env\"", "missing.env: "),
-        ("directory = \"missing\"", "cannot start in "),
-        ("extensions = \"missing\"", "cannot read the extensions in "),
-        ("command = [\"/nonexistent/program\"]", "cannot start /nonexistent/program: "),
+        (&*url, "cannot listen at ", true),
+        ("dead-letter = \"/nonexistent/x\"", "cannot write dead letters to /nonexistent/x: ", true),
+        ("env-file = \"missing.env\"", "missing.env: ", false),
+        ("directory = \"missing\"", "cannot start in ", false),
+        ("extensions = \"missing\"", "cannot read the extensions in ", false),
+        ("command = [\"/nonexistent/program\"]", "cannot start /nonexistent/program: ", false),
+        ("command = [\"no-such-program\"]", "cannot start no-such-program: ", false),
     ];
     std::thread::scope(|scope| {
-        for (position, (line, said)) in wrong.into_iter().enumerate() {
-            scope.spawn(move || a_mistake_changes_nothing(position, line, said));
+        for (position, (line, said, is_found_by_a_start)) in wrong.into_iter().enumerate() {
+            scope.spawn(move || a_mistake_changes_nothing(position, line, said, is_found_by_a_start));
         }
     });
 }
 
-fn a_mistake_changes_nothing(position: usize, mistake: &str, said: &str) {
+fn a_mistake_changes_nothing(position: usize, mistake: &str, said: &str, is_found_by_a_start: bool) {
     let directory = directory(&format!("mistake-{position}"));
     let ((role, value), command) = (child::variable(), format!("command = {}\n", runtime()));
     let file = directory.join("functions.toml");
     let write = |a: usize, line: &str| {
         let command = if line.starts_with("command") { "" } else { &*command };
-        let env = format!("env = {{ {role} = \"{value}\", A = \"{a}\" }}\nwatch = \"/dev/null\"\ntimeout = 300\n");
+        // The function watches the directory of the file, and is not to take that for its own.
+        let env = format!("env = {{ {role} = \"{value}\", A = \"{a}\" }}\nwatch = \".\"\ntimeout = 300\n");
         fs::write(&file, format!("[functions.a]\n{command}{env}{line}\n")).unwrap();
     };
     write(0, "");
     let mut emulator = Served::new(emulator(&file, &[]).stderr(Stdio::piped()));
     let address = emulator.address();
+    let process = || answer(address, "a", "pid");
+    let first = process();
     // It prints more than a pipe holds, and would wait for a reader.
     drop(emulator.stdout);
     let (errors, lines) = std::sync::mpsc::channel();
@@ -119,9 +128,14 @@ fn a_mistake_changes_nothing(position: usize, mistake: &str, said: &str) {
         a.is_some()
     });
     assert_eq!(a.as_deref(), Some("0"), "{mistake}");
+    assert_eq!(process() != first, is_found_by_a_start, "{mistake}");
     // A file without a mistake counts again.
     write(1, "");
     wait_until("the mended file", || variable_a(address, "a").as_deref() == Some("1"));
+    // They are started once: time for another look, which finds nothing.
+    let restarted = process();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert_eq!(process(), restarted);
     fs::remove_dir_all(directory).unwrap();
 }
 

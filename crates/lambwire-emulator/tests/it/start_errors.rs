@@ -75,6 +75,20 @@ fn wrong_usage_and_programs_that_cannot_be_started_exit_with_2() {
     }
 }
 
+#[test]
+fn a_region_that_can_stand_in_no_arn_is_refused_before_a_start() {
+    for (options, variables, variable) in [
+        (&["--env", "AWS_REGION=us east"][..], &[][..], "AWS_REGION"),
+        (&[], &[("AWS_REGION", "us east")], "AWS_REGION"),
+        (&["--env", "AWS_DEFAULT_REGION=us east"], &[("AWS_REGION", "us-east-1")], "AWS_DEFAULT_REGION"),
+    ] {
+        let options = [options, &["--event-json", "{}"]].concat();
+        let output = with_program(&options, "true").envs(variables.iter().copied()).output().unwrap();
+        let said = format!("lambwire-emulator: {variable} is \"us east\", no name of a region, ");
+        assert!(output.status.code() == Some(2) && stderr(&output).starts_with(&said), "{}", stderr(&output));
+    }
+}
+
 /// What the emulator says of a command line that is wrong.
 #[track_caller]
 fn refused(options: &[&str]) -> String {

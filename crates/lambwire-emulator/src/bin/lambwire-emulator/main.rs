@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::future;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lambwire_emulator::{
-    Event, Guard, InvokeError, LogFormat, Outcome, Running, Stderr, flush_dead_letters, limits, shown, watch,
+    Event, Guard, InvokeError, LogFormat, Outcome, Running, Stderr, flush_dead_letters, keep, limits, shown, watch,
 };
 use rustix::fs::OFlags;
 use tokio::signal::unix::{SignalKind, signal};
@@ -177,10 +178,12 @@ fn is_shared() -> bool {
 async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
     let functions = configured(&args).await?;
     let path = args.watched(&functions).map(Path::to_owned);
+    // A function that watches the directory of the file is not started twice for it, nor for a mistake in it.
+    path.iter().for_each(|path| keep(path));
     let changed = Notify::new();
     let watching = async {
         match path {
-            Some(path) => watch(vec![path], || changed.notify_one()).await,
+            Some(path) => watch(vec![path], BTreeSet::new, || changed.notify_one()).await,
             None => future::pending().await,
         }
     };

@@ -158,7 +158,8 @@ impl Args {
         let Some(path) = &self.config else { return Ok(Vec::new()) };
         let functions = config::functions(path)?;
         for function in &functions {
-            self.with_common(function).map_err(|error| config::of_function(path, function, &error))?;
+            let checked = self.with_common(function).and_then(|emulator| Ok(emulator.check()?));
+            checked.map_err(|error| config::of_function(path, function, &error))?;
         }
         Ok(functions)
     }

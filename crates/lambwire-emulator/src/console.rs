@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::io::{self, IsTerminal, Write};
+use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Notify, watch};
 
@@ -160,7 +161,7 @@ impl Printer {
     pub(crate) fn flush(&self) {
         self.is_due.set(false);
         for Piece { sink, text } in self.pending.take() {
-            Output::get().send(sink, text);
+            Output::of(sink).send(sink, text);
         }
     }
 }
@@ -202,7 +203,7 @@ pub(crate) fn mark_thread(mark: Option<Mark>) {
     MARK.set(mark);
 }
 
-/// The thread that writes, and may have to wait for readers.
+/// A thread that writes, and may have to wait for readers.
 #[derive(Debug)]
 struct Output {
     orders: SyncSender<Order>,
@@ -218,16 +219,23 @@ enum Order {
     Flush(SyncSender<()>),
 }
 
+/// What writes to standard output, and to standard error as well where both lead to the same place: there, lines have an order.
+static OUTPUT: OnceLock<Output> = OnceLock::new();
+
+/// What writes to standard error elsewhere, whether or not anybody reads the other.
+static ERRORS: OnceLock<Output> = OnceLock::new();
+
 impl Output {
-    /// The one of this process.
-    fn get() -> &'static Self {
-        static OUTPUT: OnceLock<Output> = OnceLock::new();
-        OUTPUT.get_or_init(|| {
+    /// The one of this process that writes there.
+    fn of(sink: Sink) -> &'static Self {
+        let place = if sink == Sink::Stdout || terminal::are_outputs_one() { &OUTPUT } else { &ERRORS };
+        place.get_or_init(|| {
             let (orders, received) = sync_channel(limits::PRINT_ORDERS);
             let spawned =
                 thread::Builder::new().name("lambwire-console".to_owned()).spawn(move || write_all(&received));
             if let Err(error) = spawned {
-                log::error!("no thread for the console: {error}");
+                // The log would need what is not there.
+                let _ = writeln!(io::stderr(), "lambwire-emulator: no thread for the console: {error}");
             }
             Self { orders, backlog: AtomicUsize::new(0), dropped: AtomicU64::new(0) }
         })
@@ -241,6 +249,22 @@ impl Output {
         if let Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) = refused {
             self.backlog.fetch_sub(len, Ordering::Relaxed);
             self.dropped.fetch_add(order.lines(), Ordering::Relaxed);
+        }
+    }
+
+    /// So many bytes are written. Says how many lines were not, where nobody waits for that who reads something else.
+    fn written(&'static self, len: usize) {
+        self.backlog.fetch_sub(len, Ordering::Relaxed);
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        if dropped == 0 {
+            return;
+        }
+        let line = format!("lambwire-emulator: {dropped} lines were dropped\n").into_bytes();
+        let errors = Self::of(Sink::Stderr);
+        if ptr::eq(self, errors) {
+            let _ = write(Sink::Stderr, &line);
+        } else {
+            errors.send(Sink::Stderr, line);
         }
     }
 }
@@ -262,7 +286,6 @@ fn write_all(orders: &Receiver<Order>) {
     for order in orders {
         match order {
             Order::Write(sink, text) => {
-                let len = text.len();
                 let is_terminal = if sink == Sink::Stdout { is_out_terminal } else { is_err_terminal };
                 let written = match (is_terminal, has_colours) {
                     (true, true) => write(sink, terminal::coloured(&terminal::shown(&text)).as_bytes()),
@@ -275,13 +298,7 @@ fn write_all(orders: &Receiver<Order>) {
                 {
                     log::warn!("cannot write to standard output, and what is printed there is lost: {error}");
                 }
-                let output = Output::get();
-                output.backlog.fetch_sub(len, Ordering::Relaxed);
-                let dropped = output.dropped.swap(0, Ordering::Relaxed);
-                if dropped > 0 {
-                    let _ =
-                        write(Sink::Stderr, format!("lambwire-emulator: {dropped} lines were dropped\n").as_bytes());
-                }
+                Output::of(sink).written(text.len());
             }
             Order::Flush(done) => {
                 // Who asked may have lost patience.
@@ -300,10 +317,13 @@ fn write(sink: Sink, text: &[u8]) -> io::Result<()> {
 
 /// Waits for what has been printed to be written, but not for ever.
 pub(crate) fn flush(patience: Duration) {
-    let (done, is_done) = sync_channel(1);
-    if Output::get().orders.try_send(Order::Flush(done)).is_ok() {
+    let until = Instant::now() + patience;
+    let (done, is_done) = sync_channel(2);
+    let flushing = [&OUTPUT, &ERRORS].into_iter().filter_map(OnceLock::get);
+    let flushing = flushing.filter(|output| output.orders.try_send(Order::Flush(done.clone())).is_ok());
+    for _ in 0..flushing.count() {
         // What is not read by then never is.
-        let _ = is_done.recv_timeout(patience);
+        let _ = is_done.recv_timeout(until.saturating_duration_since(Instant::now()));
     }
 }
 
@@ -316,7 +336,7 @@ pub struct Stderr;
 impl Write for Stderr {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let lines = MARK.with_borrow(|mark| marked(mark.as_ref(), buf).into_owned());
-        Output::get().send(Sink::Stderr, lines);
+        Output::of(Sink::Stderr).send(Sink::Stderr, lines);
         Ok(buf.len())
     }
 

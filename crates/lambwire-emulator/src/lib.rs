@@ -77,6 +77,8 @@ pub use invoke::UrlFormat;
 pub use queue::{InvokeError, ResponseStream};
 pub use running::Running;
 pub use start_error::StartError;
+#[doc(hidden)]
+pub use terminal::are_outputs_one;
 pub use terminal::shown;
 #[doc(hidden)]
 pub use variables::pair;

@@ -3,6 +3,12 @@
 
 use std::env;
 use std::fmt::Write;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::LazyLock;
+
+use crate::files::identity;
 
 const DIM: &str = "\x1b[2m";
 const YELLOW: &str = "\x1b[33m";
@@ -33,6 +39,17 @@ pub fn shown(text: &[u8]) -> String {
         }
     }
     shown
+}
+
+/// Whether standard output and standard error lead to the same place, as to one terminal.
+#[doc(hidden)]
+pub fn are_outputs_one() -> bool {
+    static ARE_ONE: LazyLock<bool> = LazyLock::new(|| {
+        let place = |fd: BorrowedFd<'_>| Some(identity(&File::from(fd.try_clone_to_owned().ok()?).metadata().ok()?));
+        let (stdout, stderr) = (place(io::stdout().as_fd()), place(io::stderr().as_fd()));
+        stdout.is_some() && stdout == stderr
+    });
+    *ARE_ONE
 }
 
 /// Whether a terminal may be given colours: not if `NO_COLOR` has a value (no-color.org), and not if it can do nothing.

@@ -84,6 +84,16 @@ fn an_error_that_the_function_reports_is_logged_once() {
     assert_eq!(stderr(&complained).matches("no such order").count(), 1, "{}", stderr(&complained));
 }
 
+#[test]
+fn an_output_that_nobody_reads_does_not_silence_the_other() {
+    let mut served = Served::new(emulator(&["--timeout", "300", "--listen", "0"]).stderr(Stdio::piped()));
+    let mut errors = served.process.stderr().lines().map_while(Result::ok);
+    // More than a pipe holds, and nobody reads it.
+    let event = child::event("shell yes | head -c 300000; echo said >&2");
+    assert_eq!(post(served.address(), INVOKE, &[], event.as_bytes()).status, 200);
+    assert!(errors.any(|line| line == "said"));
+}
+
 /// Whether a process is dead, waited for or not.
 fn is_dead(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -7,14 +7,14 @@ use std::error::Error;
 use std::fs;
 use std::future;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use lambwire_emulator::{
-    Event, Guard, InvokeError, LogFormat, Outcome, Running, Stderr, flush_dead_letters, keep, limits, shown, watch,
+    Event, Guard, InvokeError, LogFormat, Outcome, Running, Stderr, are_outputs_one, flush_dead_letters, keep, limits,
+    shown, watch,
 };
 use rustix::fs::OFlags;
 use tokio::signal::unix::{SignalKind, signal};
@@ -147,7 +147,7 @@ async fn send(emulator: Running, event: Event) -> Result<u8, Box<dyn Error>> {
     let mut answer = emulator.invoke(event).await?;
     let mut stdout = io::stdout().lock();
     // Lines of the log would stand behind it.
-    if (stdout.is_terminal() || is_shared()) && !answer.body.ends_with(b"\n") {
+    if (stdout.is_terminal() || are_outputs_one()) && !answer.body.ends_with(b"\n") {
         answer.body.push(b'\n');
     }
     if stdout.is_terminal() {
@@ -162,16 +162,6 @@ async fn send(emulator: Running, event: Event) -> Result<u8, Box<dyn Error>> {
         Outcome::Success => 0,
         _ => FUNCTION_FAILED,
     })
-}
-
-/// Whether standard output and standard error lead to the same place.
-fn is_shared() -> bool {
-    let place = |fd: BorrowedFd<'_>| {
-        let metadata = fs::File::from(fd.try_clone_to_owned().ok()?).metadata().ok()?;
-        Some((metadata.dev(), metadata.ino()))
-    };
-    let (stdout, stderr) = (place(io::stdout().as_fd()), place(io::stderr().as_fd()));
-    stdout.is_some() && stdout == stderr
 }
 
 /// Serves until a signal comes; anew, whenever the file of functions has changed, if one of them is watched.

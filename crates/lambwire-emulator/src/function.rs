@@ -90,9 +90,8 @@ impl Function {
                 }
             }
         }
-        // What is set for the function counts.
-        if self.has_json_log && own(command, LOG_FORMAT).is_none() {
-            command.env(LOG_FORMAT, "JSON");
+        if let Some(format) = self.log_format(command) {
+            command.env(LOG_FORMAT, format);
         }
         if self.is_rie {
             command.env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/Functions");
@@ -116,6 +115,18 @@ impl Function {
             command.env("TZ", ":UTC");
         }
         Ok(())
+    }
+
+    /// In which form its program is to write its log, if that is said: what is set for the function counts before what is said
+    /// of all lines.
+    fn log_format(&self, command: &Command) -> Option<String> {
+        let usual = || if self.has_json_log { Some("JSON".to_owned()) } else { None };
+        own(command, LOG_FORMAT).or_else(usual).or_else(|| variable(command, LOG_FORMAT).and_then(text))
+    }
+
+    /// Whether its program is to write lines of JSON.
+    pub(crate) fn has_json_lines(&self, command: &Command) -> bool {
+        self.log_format(command).is_some_and(|format| format.eq_ignore_ascii_case("JSON"))
     }
 
     /// What somebody who starts a runtime for it has to export for that.

@@ -59,10 +59,18 @@ pub(super) async fn extension_error(
     }
 }
 
-/// An extension subscribes to the Telemetry API.
-pub(super) async fn telemetry(connection: &mut Connection, member: &Member, id: &[u8]) -> Result<(), Lost> {
+/// An extension subscribes to the Telemetry API, or to the Logs API.
+pub(super) async fn subscribe(
+    connection: &mut Connection,
+    member: &Member,
+    id: &[u8],
+    is_logs_api: bool,
+) -> Result<(), Lost> {
     let Some(body) = body(connection).await? else { return Ok(()) };
-    match member.subscribe(id, &body).await {
+    if is_logs_api && !member.has_logs_api() {
+        return refuse_logs(connection).await;
+    }
+    match member.subscribe(id, &body, is_logs_api).await {
         Ok(()) => connection.reply(&Reply::Other { headers: &[TEXT] }, b"\"OK\"").await,
         Err(Unsubscribed::Refused(refusal)) => refuse_extension(connection, &refusal).await,
         Err(Unsubscribed::Invalid(reason)) => {
@@ -73,9 +81,8 @@ pub(super) async fn telemetry(connection: &mut Connection, member: &Member, id: 
     }
 }
 
-/// The Logs API is one that AWS's emulator does not have, either; it says so in this way.
-pub(super) async fn logs(connection: &mut Connection) -> Result<(), Lost> {
-    let Some(_) = body(connection).await? else { return Ok(()) };
+/// The Logs API is not on managed instances, and AWS's emulator does not have it, either; it says so in this way.
+async fn refuse_logs(connection: &mut Connection) -> Result<(), Lost> {
     let body = json::object(&[("errorMessage", "Logs API is not supported"), ("errorType", "Logs.NotSupported")]);
     connection.reply(&Reply::Accepted, (body + "\n").as_bytes()).await
 }

@@ -22,7 +22,7 @@ mod extensions;
 mod request;
 
 use connection::{Collected, Connection, Lost};
-use extensions::{extension_error, extension_next, logs, metadata, ping, register, telemetry};
+use extensions::{extension_error, extension_next, metadata, ping, register, subscribe};
 use request::{Asked, Kind};
 
 /// Longest body of a refusal, in bytes.
@@ -131,8 +131,7 @@ async fn converse(connection: &mut Connection, member: &Member, id: ConnectionId
             Asked::ExtensionError { id, error_type, is_init } => {
                 extension_error(connection, member, &id, error_type.as_deref(), is_init).await?;
             }
-            Asked::Telemetry { id } => telemetry(connection, member, &id).await?,
-            Asked::Logs => logs(connection).await?,
+            Asked::Subscribe { id, is_logs_api } => subscribe(connection, member, &id, is_logs_api).await?,
             Asked::Ping => ping(connection).await?,
             Asked::Metadata { authorization } => metadata(connection, member, &authorization).await?,
             Asked::WrongMethod { allowed } => {

@@ -33,10 +33,11 @@ pub(crate) enum Asked {
         error_type: Option<String>,
         is_init: bool,
     },
-    Telemetry {
+    /// To the Telemetry API, or to the Logs API.
+    Subscribe {
         id: Vec<u8>,
+        is_logs_api: bool,
     },
-    Logs,
     Ping,
     Metadata {
         authorization: Vec<u8>,
@@ -109,8 +110,8 @@ impl Asked {
             ("GET", "/2020-01-01/extension/event/next") => Self::ExtensionNext { id: Vec::new() },
             ("POST", "/2020-01-01/extension/init/error") => error(true),
             ("POST", "/2020-01-01/extension/exit/error") => error(false),
-            ("PUT", "/2022-07-01/telemetry") => Self::Telemetry { id: value(EXTENSION_ID) },
-            ("PUT", "/2020-08-15/logs") => Self::Logs,
+            ("PUT", "/2022-07-01/telemetry") => Self::Subscribe { id: value(EXTENSION_ID), is_logs_api: false },
+            ("PUT", "/2020-08-15/logs") => Self::Subscribe { id: value(EXTENSION_ID), is_logs_api: true },
             ("GET", PING) => Self::Ping,
             ("GET", METADATA) => Self::Metadata { authorization: value("Authorization") },
             _ => match method_of(path) {

@@ -1,5 +1,6 @@
 //! How records come to a subscriber: collected, sent in batches, and dropped if it does not keep up. Nobody waits for it.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
@@ -7,12 +8,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::link::Link;
-use super::subscription::{Kind, Subscription};
+use super::subscription::{Api, Kind, Subscription};
 use crate::limits;
 
 /// Somebody to whom records are sent.
 pub(super) struct Subscriber {
-    pub(super) extension: String,
+    extension: String,
     subscription: Subscription,
     pending: RefCell<Pending>,
     /// There is something to send, or much.
@@ -83,9 +84,17 @@ impl Subscriber {
 
     /// Takes a record, if it is of a kind that is wanted and there is room.
     pub(super) fn push(&self, kind: Kind, record: &str) {
-        if !self.subscription.kinds.contains(&kind) {
-            return;
+        if self.subscription.kinds.contains(&kind) {
+            self.subscription.form.hand_on(kind, record, |record| self.keep(record));
         }
+    }
+
+    /// Whether this is the subscription of an extension to this API.
+    pub(super) fn is_of(&self, extension: &str, api: Api) -> bool {
+        self.extension == extension && self.subscription.api == api
+    }
+
+    fn keep(&self, record: Cow<'_, str>) {
         let mut pending = self.pending.borrow_mut();
         let is_full = pending.records.len() >= limits::TELEMETRY_BATCHES * self.subscription.max_items
             || pending.bytes >= limits::TELEMETRY_BATCHES * self.subscription.max_bytes;
@@ -95,7 +104,7 @@ impl Subscriber {
             return;
         }
         pending.bytes += record.len();
-        pending.records.push(record.to_owned());
+        pending.records.push(record.into_owned());
         drop(pending);
         self.changed.notify_one();
     }
@@ -203,6 +212,7 @@ mod tests {
     use tokio::runtime::{Builder, LocalOptions};
 
     use super::*;
+    use crate::telemetry::form::Form;
     use crate::telemetry::subscription::Destination;
 
     fn subscriber() -> Subscriber {
@@ -213,6 +223,8 @@ mod tests {
         Subscriber::new(
             "e".to_owned(),
             Subscription {
+                api: Api::Telemetry,
+                form: Form::Made,
                 kinds: vec![Kind::Function],
                 destination,
                 max_items: 2,

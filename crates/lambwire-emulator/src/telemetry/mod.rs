@@ -1,4 +1,5 @@
-//! The Telemetry API: what the platform tells of an environment, and what its processes write, to those who subscribe.
+//! The Telemetry API, and the Logs API before it: what the platform tells of an environment, and what its processes write, to those
+//! who subscribe.
 //!
 //! The records are those of AWS (guide: `telemetry-schema-reference`); that of managed instances has no `runtimeDone`.
 
@@ -13,12 +14,14 @@ use tokio::task::JoinSet;
 use crate::limits;
 
 mod delivery;
+mod form;
 mod link;
 mod subscription;
 
 use delivery::{Dropped, Gate, Subscriber};
+use form::LOGS_SUBSCRIPTION;
 use link::Link;
-pub(crate) use subscription::{Kind, Subscription};
+pub(crate) use subscription::{Api, Kind, Subscription};
 
 /// What is said of one environment.
 #[derive(Default)]
@@ -85,8 +88,8 @@ impl Telemetry {
         }
     }
 
-    /// An extension subscribes; it gets what has been before, too. Another subscription of the same one replaces the
-    /// first.
+    /// An extension subscribes; it gets what has been before, too. Another subscription of the same one to the same API replaces
+    /// the first.
     ///
     /// # Errors
     ///
@@ -97,13 +100,15 @@ impl Telemetry {
             link.map_err(|error| format!("Invalid destination: could not TCP dial provided address: {error}"))?;
         let types: Vec<&str> = subscription.kinds.iter().map(|kind| kind.name()).collect();
         let heard = json!({ "name": extension, "state": "Subscribed", "types": types });
-        self.tell(Kind::Platform, &made("platform.telemetrySubscription", &heard));
+        let api = subscription.api;
+        let name = if api == Api::Logs { LOGS_SUBSCRIPTION } else { "platform.telemetrySubscription" };
+        self.tell(Kind::Platform, &made(name, &heard));
         let subscriber = Rc::new(Subscriber::new(extension.clone(), subscription));
         for (kind, record) in self.history.borrow().iter() {
             subscriber.push(*kind, record);
         }
         let mut subscribers = self.subscribers.borrow_mut();
-        subscribers.retain(|subscriber| subscriber.extension != extension);
+        subscribers.retain(|subscriber| !subscriber.is_of(&extension, api));
         subscribers.push(Rc::clone(&subscriber));
         let (all, gate) = (Rc::clone(&self.subscribers), Rc::clone(&self.gate));
         self.tasks.borrow_mut().spawn_local(async move {

@@ -1,22 +1,63 @@
-//! What a subscriber of the Telemetry API asks for (AWS, "Telemetry API reference").
+//! What a subscriber asks for (AWS, "Telemetry API reference", "Using the Lambda Logs API").
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::form::Form;
+
 /// Bounds of what is collected before it is sent, and what holds where nothing is said.
 const ITEMS: (RangeInclusive<u64>, u64) = (1000..=10_000, 1000);
 const BYTES: (RangeInclusive<u64>, u64) = (262_144..=1_048_576, 262_144);
 const TIMEOUT_MS: (RangeInclusive<u64>, u64) = (25..=30_000, 1000);
 
-const SCHEMAS: [&str; 3] = ["2022-07-01", "2022-12-13", "2025-01-29"];
-
-/// The only schema on managed instances.
+/// The schemas of which a subscription names one. Only the last one is there on managed instances.
+const SCHEMAS: [&str; 3] = [TEXT_SCHEMA, "2022-12-13", MANAGED_SCHEMA];
 const MANAGED_SCHEMA: &str = "2025-01-29";
 
-/// The name by which AWS has an extension say where it listens.
+/// The schema in which all lines are text, also those of JSON (AWS, "Working with JSON and plain text log formats").
+const TEXT_SCHEMA: &str = "2022-07-01";
+
+/// Those of the Logs API, of which the first holds where none is named, and does not have the runtime be done.
+const LOGS_SCHEMAS: [&str; 2] = [FIRST_LOGS_SCHEMA, "2021-03-18"];
+const FIRST_LOGS_SCHEMA: &str = "2020-08-15";
+
+/// The name by which AWS has an extension say where it listens, and that of the Logs API's early days.
 const HOST: &str = "sandbox.localdomain";
+const FIRST_LOGS_HOST: &str = "sandbox";
+
+/// What is subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    Telemetry,
+    /// The same on managed instances.
+    ManagedTelemetry,
+    Logs,
+}
+
+impl Api {
+    fn schemas(self) -> &'static [&'static str] {
+        match self {
+            Self::Telemetry => &SCHEMAS,
+            Self::ManagedTelemetry => &[MANAGED_SCHEMA],
+            Self::Logs => &LOGS_SCHEMAS,
+        }
+    }
+
+    /// The form of records in a schema, where lines of JSON may be objects or not.
+    fn form(self, schema: &str, has_objects: bool) -> Form {
+        match self {
+            Self::Logs => Form::Logs { has_runtime_done: schema != FIRST_LOGS_SCHEMA },
+            Self::Telemetry | Self::ManagedTelemetry if has_objects && schema != TEXT_SCHEMA => Form::Objects,
+            Self::Telemetry | Self::ManagedTelemetry => Form::Made,
+        }
+    }
+
+    fn hosts(self) -> &'static [&'static str] {
+        if self == Self::Logs { &[HOST, FIRST_LOGS_HOST] } else { &[HOST] }
+    }
+}
 
 /// A kind of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +87,8 @@ pub(crate) enum Destination {
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subscription {
+    pub(crate) api: Api,
+    pub(crate) form: Form,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) destination: Destination,
     pub(crate) max_items: usize,
@@ -54,18 +97,17 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    /// Reads the body of a subscription.
+    /// Reads the body of a subscription, by a function whose lines may be objects of JSON or not.
     ///
     /// # Errors
     ///
     /// What is wrong with it, and where.
-    pub(crate) fn read(body: &[u8], is_managed: bool) -> Result<Self, String> {
+    pub(crate) fn read(api: Api, body: &[u8], has_objects: bool) -> Result<Self, String> {
         let body: Value = serde_json::from_slice(body).map_err(|error| format!("failed to parse JSON: {error}"))?;
-        let schema = body.get("schemaVersion").and_then(Value::as_str).unwrap_or_default();
-        let is_known = if is_managed { schema == MANAGED_SCHEMA } else { SCHEMAS.contains(&schema) };
-        if !is_known {
-            let known = if is_managed { MANAGED_SCHEMA.to_owned() } else { SCHEMAS.join(", ") };
-            return Err(invalid("/schemaVersion", &format!("is none of {known}")));
+        let schema = body.get("schemaVersion").and_then(Value::as_str);
+        let schema = schema.unwrap_or(if api == Api::Logs { FIRST_LOGS_SCHEMA } else { "" });
+        if !api.schemas().contains(&schema) {
+            return Err(invalid("/schemaVersion", &format!("is none of {}", api.schemas().join(", "))));
         }
         let buffering = body.get("buffering").cloned().unwrap_or_default();
         let bounded = |name: &str, (range, usual): (RangeInclusive<u64>, u64)| {
@@ -76,11 +118,13 @@ impl Subscription {
         };
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Ok(Self {
+            api,
+            form: api.form(schema, has_objects),
             kinds: kinds(&body)?,
             max_items: size(bounded("maxItems", ITEMS)?),
             max_bytes: size(bounded("maxBytes", BYTES)?),
             timeout: Duration::from_millis(bounded("timeoutMs", TIMEOUT_MS)?),
-            destination: destination(body.get("destination").unwrap_or(&Value::Null))?,
+            destination: destination(body.get("destination").unwrap_or(&Value::Null), api.hosts())?,
         })
     }
 }
@@ -96,7 +140,7 @@ fn kinds(body: &Value) -> Result<Vec<Kind>, String> {
     types.iter().map(kind).collect()
 }
 
-fn destination(destination: &Value) -> Result<Destination, String> {
+fn destination(destination: &Value, hosts: &[&str]) -> Result<Destination, String> {
     match destination.get("protocol").and_then(Value::as_str) {
         Some("TCP") => {
             let port = destination.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
@@ -106,8 +150,8 @@ fn destination(destination: &Value) -> Result<Destination, String> {
         Some("HTTP") => {
             let address = destination.get("URI").and_then(Value::as_str).unwrap_or_default();
             let address: hyper::Uri = address.parse().map_err(|_| invalid("/destination/URI", "is no URI"))?;
-            if address.host() != Some(HOST) {
-                return Err(format!("Invalid destination: destination.URI host must be {HOST}"));
+            if !address.host().is_some_and(|host| hosts.contains(&host)) {
+                return Err(format!("Invalid destination: destination.URI host must be {}", hosts.join(" or ")));
             }
             Ok(Destination::Http { port: address.port_u16().unwrap_or(80) })
         }
@@ -133,20 +177,50 @@ mod tests {
         })
     }
 
-    fn read(body: &Value, is_managed: bool) -> Result<Subscription, String> {
-        Subscription::read(body.to_string().as_bytes(), is_managed)
+    fn read(body: &Value, api: Api) -> Result<Subscription, String> {
+        Subscription::read(api, body.to_string().as_bytes(), true)
+    }
+
+    #[test]
+    fn each_schema_has_its_form() {
+        for (api, schema, expected) in [
+            (Api::Telemetry, json!("2022-07-01"), Some(Form::Made)),
+            (Api::Telemetry, json!("2022-12-13"), Some(Form::Objects)),
+            (Api::Telemetry, json!("2025-01-29"), Some(Form::Objects)),
+            (Api::Telemetry, json!("2021-03-18"), None),
+            (Api::Telemetry, Value::Null, None),
+            (Api::ManagedTelemetry, json!("2025-01-29"), Some(Form::Objects)),
+            (Api::ManagedTelemetry, json!("2022-12-13"), None),
+            (Api::Logs, json!("2021-03-18"), Some(Form::Logs { has_runtime_done: true })),
+            (Api::Logs, json!("2020-08-15"), Some(Form::Logs { has_runtime_done: false })),
+            (Api::Logs, Value::Null, Some(Form::Logs { has_runtime_done: false })),
+            (Api::Logs, json!("2022-07-01"), None),
+        ] {
+            let mut body = body();
+            body["schemaVersion"] = schema;
+            assert_eq!(read(&body, api).ok().map(|subscription| subscription.form), expected, "{api:?} {body}");
+            // Where lines of JSON are text, they are so in each.
+            let text = Subscription::read(api, body.to_string().as_bytes(), false);
+            assert_ne!(text.ok().map(|subscription| subscription.form), Some(Form::Objects));
+        }
+        let mut body = body();
+        body["destination"]["URI"] = "http://sandbox:1".into();
+        body["schemaVersion"] = Value::Null;
+        assert!(read(&body, Api::Logs).is_ok());
+        body["schemaVersion"] = "2022-12-13".into();
+        assert!(read(&body, Api::Telemetry).unwrap_err().ends_with("must be sandbox.localdomain"));
     }
 
     #[test]
     fn a_subscription_is_read_with_what_holds_where_nothing_is_said() {
-        let subscription = read(&body(), false).unwrap();
+        let subscription = read(&body(), Api::Telemetry).unwrap();
         assert_eq!(subscription.kinds, [Kind::Platform, Kind::Function, Kind::Extension]);
         assert_eq!(subscription.destination, Destination::Http { port: 4243 });
         assert_eq!(subscription.timeout, Duration::from_millis(100));
         let mut bare = body();
         bare["buffering"] = Value::Null;
         bare["destination"] = json!({"protocol": "TCP", "port": 80});
-        let subscription = read(&bare, false).unwrap();
+        let subscription = read(&bare, Api::Telemetry).unwrap();
         assert_eq!((subscription.max_items, subscription.max_bytes), (1000, 262_144));
         assert_eq!(subscription.timeout, Duration::from_secs(1));
         assert_eq!(subscription.destination, Destination::Tcp { port: 80 });
@@ -159,7 +233,7 @@ mod tests {
             for number in [least - 1, least, least + 1, most - 1, most, most + 1] {
                 let mut body = body();
                 body["buffering"][name] = number.into();
-                assert_eq!(read(&body, false).is_ok(), range.contains(&number), "{name} {number}");
+                assert_eq!(read(&body, Api::Telemetry).is_ok(), range.contains(&number), "{name} {number}");
             }
         }
     }
@@ -177,10 +251,13 @@ mod tests {
         ] {
             let mut body = body();
             body[key] = value;
-            let refused = read(&body, false).unwrap_err();
+            let refused = read(&body, Api::Telemetry).unwrap_err();
             assert!(refused.contains(place), "{refused}");
         }
-        assert!(Subscription::read(b"{", false).unwrap_err().starts_with("failed to parse JSON"));
-        assert!(read(&body(), true).unwrap_err().contains("2025-01-29"), "managed instances have one schema");
+        assert!(Subscription::read(Api::Telemetry, b"{", true).unwrap_err().starts_with("failed to parse JSON"));
+        assert!(
+            read(&body(), Api::ManagedTelemetry).unwrap_err().contains("2025-01-29"),
+            "managed instances have one schema"
+        );
     }
 }

@@ -15,6 +15,7 @@ mod front;
 mod guests;
 mod library;
 mod life;
+mod logs_api;
 mod one_shot;
 mod page;
 mod patience;

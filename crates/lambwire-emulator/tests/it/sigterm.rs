@@ -250,7 +250,7 @@ fn what_an_extension_sends_is_taken_at_the_limit_and_one_byte_more_is_not() {
         for (asked, taken) in [
             ("POST /2020-01-01/extension/register", 200),
             ("PUT /2022-07-01/telemetry", 400),
-            ("PUT /2020-08-15/logs", 202),
+            ("PUT /2020-08-15/logs", 400),
             ("POST /2020-01-01/extension/exit/error", 202),
         ] {
             let said = wire.exchange(format!(

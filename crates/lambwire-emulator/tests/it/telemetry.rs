@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::peer::Peer;
 use crate::wire::{Answered, INVOKE, Wire, free_port, post};
 
 /// An extension in the process of the runtime.
-fn register(emulator: &Running) -> (Wire, String) {
+pub(crate) fn register(emulator: &Running) -> (Wire, String) {
     register_for(emulator, "watcher", "{}")
 }
 
@@ -34,20 +35,24 @@ fn register_for(emulator: &Running, name: &str, wish: &str) -> (Wire, String) {
 }
 
 fn subscribe(wire: &mut Wire, id: &str, body: &str) -> Answered {
+    subscribe_to("/2022-07-01/telemetry", wire, id, body)
+}
+
+pub(crate) fn subscribe_to(path: &str, wire: &mut Wire, id: &str, body: &str) -> Answered {
     let len = body.len();
     wire.exchange(format!(
-        "PUT /2022-07-01/telemetry HTTP/1.1\r\nHost: x\r\nLambda-Extension-Identifier: {id}\r\nContent-Length: \
+        "PUT {path} HTTP/1.1\r\nHost: x\r\nLambda-Extension-Identifier: {id}\r\nContent-Length: \
          {len}\r\n\r\n{body}"
     ))
 }
 
-fn wish(schema: &str, destination: &Value) -> String {
+pub(crate) fn wish(schema: &str, destination: &Value) -> String {
     let buffering = json!({ "timeoutMs": 25 });
     let types = ["platform", "function", "extension"];
     json!({ "schemaVersion": schema, "types": types, "buffering": buffering, "destination": destination }).to_string()
 }
 
-fn ask_for_event(id: &str) -> String {
+pub(crate) fn ask_for_event(id: &str) -> String {
     format!("GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: x\r\nLambda-Extension-Identifier: {id}\r\n\r\n")
 }
 
@@ -75,9 +80,14 @@ fn take_batch(stream: &mut BufReader<TcpStream>, status: u16) -> Option<Vec<Valu
 
 /// Subscribes over TCP, and gives the records as they come.
 fn subscribe_over_tcp(wire: &mut Wire, id: &str, schema: &str) -> impl Iterator<Item = Value> + use<> {
+    records_of("/2022-07-01/telemetry", wire, id, schema)
+}
+
+/// The same for either API.
+pub(crate) fn records_of(path: &str, wire: &mut Wire, id: &str, schema: &str) -> impl Iterator<Item = Value> + use<> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let destination = json!({ "protocol": "TCP", "port": listener.local_addr().unwrap().port() });
-    assert_eq!(subscribe(wire, id, &wish(schema, &destination)).status, 200);
+    assert_eq!(subscribe_to(path, wire, id, &wish(schema, &destination)).status, 200);
     let lines = BufReader::new(accept(&listener)).lines();
     lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap())
 }
@@ -352,20 +362,22 @@ fn what_cannot_be_subscribed_to_is_refused_by_name() {
     invoke(&emulator);
     let late = subscribe(&mut wire, &id, &wish("2025-01-29", &somewhere));
     assert!(late.text().contains("Telemetry.SubscriptionClosed"), "{}", late.text());
-    let logs = wire.exchange("PUT /2020-08-15/logs HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}");
-    assert_eq!(logs.status, 202);
-    assert!(logs.text().contains("Logs.NotSupported"));
+}
+
+/// A runtime that starts when this file is there, so that extensions may come before.
+pub(crate) fn waiting(go: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("while [ ! -e {} ]; do sleep 0.1; done; exec \"$@\"", go.display()), "sh"]);
+    let (key, value) = child::variable();
+    command.arg(std::env::current_exe().unwrap()).args(child::arguments()).env(key, value);
+    command
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn a_program_is_not_frozen_while_a_subscriber_takes_a_batch() {
     let go = std::env::temp_dir().join(format!("lambwire-telemetry-go-{}", std::process::id()));
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("while [ ! -e {} ]; do sleep 0.1; done; exec \"$@\"", go.display()), "sh"]);
-    let (key, value) = child::variable();
-    command.arg(std::env::current_exe().unwrap()).args(child::arguments()).env(key, value);
-    let emulator = Emulator::new(command).console(Console::Silent).timeout(AMPLE).init_timeout(AMPLE);
+    let emulator = Emulator::new(waiting(&go)).console(Console::Silent).timeout(AMPLE).init_timeout(AMPLE);
     let emulator = emulator.freeze(Freeze::Processes).start().unwrap();
     let (mut wire, id) = register(&emulator);
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();

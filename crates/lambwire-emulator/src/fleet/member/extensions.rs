@@ -9,7 +9,7 @@ use crate::answer::{Complaint, Failure};
 use crate::arn;
 use crate::environment::{Capacity, ConnectionId, Notice, Refusal};
 use crate::json;
-use crate::telemetry::Subscription;
+use crate::telemetry::{Api, Subscription};
 
 impl Member {
     /// An extension registers; returns its id.
@@ -84,17 +84,26 @@ impl Member {
         json::object(&[("AvailabilityZoneID", &self.settings.zone_id)])
     }
 
-    /// An extension wants to hear what happens.
-    pub(crate) async fn subscribe(&self, id: &[u8], body: &[u8]) -> Result<(), Unsubscribed> {
+    /// Whether there is the Logs API.
+    pub(crate) fn has_logs_api(&self) -> bool {
+        self.settings.has_logs_api
+    }
+
+    /// An extension wants to hear what happens, by the Logs API or the one that came after it.
+    pub(crate) async fn subscribe(&self, id: &[u8], body: &[u8], is_logs_api: bool) -> Result<(), Unsubscribed> {
         let extension = self.environment.borrow_mut().extensions.name(id).map_err(Unsubscribed::Refused)?;
+        let (api, name) = match self.settings.capacity {
+            _ if is_logs_api => (Api::Logs, "Logs"),
+            Capacity::One => (Api::Telemetry, "Telemetry"),
+            Capacity::Many(_) => (Api::ManagedTelemetry, "Telemetry"),
+        };
         if self.telemetry.is_closed() {
             return Err(Unsubscribed::Refused(Refusal {
-                error_type: "Telemetry.SubscriptionClosed",
-                message: "Telemetry API subscription is closed".to_owned(),
+                error_type: if is_logs_api { "Logs.SubscriptionClosed" } else { "Telemetry.SubscriptionClosed" },
+                message: format!("{name} API subscription is closed"),
             }));
         }
-        let is_managed = self.settings.capacity != Capacity::One;
-        let subscription = Subscription::read(body, is_managed).map_err(Unsubscribed::Invalid)?;
+        let subscription = Subscription::read(api, body, self.settings.has_objects).map_err(Unsubscribed::Invalid)?;
         self.telemetry.subscribe(extension, subscription).await.map_err(Unsubscribed::Invalid)
     }
 

@@ -114,7 +114,15 @@ def check_graceful(emulator, graceful, **variables):
         assert heard.read_text() == "gone"
 
 
-def check_extension(emulator, program, extension, reported=True, **variables):
+# What an extension hears of an invocation by each API.
+TOLD = {
+    "telemetry": ["start {id}", "runtimeDone {id} {status}", "report {id} {status}"],
+    "logs": ["start {id}", "runtimeDone {id} {logs_status}", "end {id}", "report {id}"],
+}
+LOGS_STATUS = {"Success": "success", "Error": "failure", "Timeout": "timeout"}
+
+
+def check_extension(emulator, program, extension, api="telemetry", **variables):
     """An extension hears of every invocation, of what the function prints, of each failure, and of the end."""
     with tempfile.TemporaryDirectory() as directory:
         heard = Path(directory, "heard")
@@ -138,19 +146,19 @@ def check_extension(emulator, program, extension, reported=True, **variables):
         assert not missing, missing
         reasons = [line for line in lines if line.startswith("SHUTDOWN")]
         assert reasons == ["SHUTDOWN failure", "SHUTDOWN timeout", "SHUTDOWN spindown"], reasons
-        if reported:
-            known = set(lines)
-            expected = [f"function printed {n}" for n in range(HEARD + 1)]
-            for id, status in [(id, "Success") for id in [*ids, last]] + list(ends.items()):
-                expected += [f"start {id}", f"runtimeDone {id} {status}", f"report {id} {status}"]
-            missing = [line for line in expected if line not in known]
-            assert not missing, (len(missing), missing[:5])
-            assert not [line for line in lines if line.startswith("dropped")]
+        known = set(lines)
+        expected = [f"function printed {n}" for n in range(HEARD + 1)]
+        for id, status in [(id, "Success") for id in [*ids, last]] + list(ends.items()):
+            expected += [line.format(id=id, status=status, logs_status=LOGS_STATUS[status]) for line in TOLD[api]]
+        missing = [line for line in expected if line not in known]
+        assert not missing, (len(missing), missing[:5])
+        assert not [line for line in lines if line.startswith("dropped")]
         heard.unlink()
         with Emulator(emulator, program, *options, FAILS="yes", **variables) as running:
             assert invoke(running.client(), {})[0]["FunctionError"] == "Unhandled"
         lines = heard.read_text().splitlines()
-        assert lines[-1].startswith("SHUTDOWN") and (not reported or "initRuntimeDone Error" in lines), lines
+        # The Logs API says nothing of starts.
+        assert lines[-1].startswith("SHUTDOWN") and (api == "logs" or "initRuntimeDone Error" in lines), lines
 
 
 def check_rust_sdk(emulator, sdk, program, **variables):
@@ -248,9 +256,9 @@ def main(emulator, awscli, modules, lambda_runtime, crates):
     print("clients: aws-sdk-lambda ... ok", flush=True)
     print("clients: lambda_runtime with graceful shutdown ... ok", flush=True)
     function = [sys.executable, "-m", "awslambdaric", "heard.handler"]
-    for processors, reported in (("telemetry", True), ("logs", False)):
-        check_extension(emulator, function, Path(crates, "extension"), reported, PROCESSORS=processors)
-        print(f"clients: lambda-extension with {processors} ... ok", flush=True)
+    for api in TOLD:
+        check_extension(emulator, function, Path(crates, "extension"), api, PROCESSORS=api)
+        print(f"clients: lambda-extension with {api} ... ok", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         collector = Path(directory, "watcher")
         collector.write_text(f"#!/bin/sh\nexec {sys.executable} {ROOT}/scripts/python/collector.py\n")

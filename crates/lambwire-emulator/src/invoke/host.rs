@@ -1,8 +1,20 @@
-//! The host that a request is for (RFC 9112, section 3.2).
+//! The target of a request, and the host that it is for (RFC 9112, section 3.2).
 
 use hyper::header::{HOST, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Version};
+use hyper::{HeaderMap, Method, Version};
+
+use super::reply::Exception;
+
+/// Whether the target of a request is a path, with a host before it or without: other forms are for proxies and whole servers.
+pub(super) fn check_target(head: &Parts) -> Result<(), Exception> {
+    match head.uri.path() {
+        _ if head.method == Method::CONNECT => Err(Exception::Tunnel),
+        "" => Err(Exception::Malformed("a target without a path is for CONNECT alone")),
+        "*" => Err(Exception::Malformed("the target * names nothing that could be called")),
+        _ => Ok(()),
+    }
+}
 
 /// Has the header `Host` be the host that a request is for: a target that names one counts (section 3.2.2).
 ///

@@ -89,8 +89,12 @@ impl Service {
         let reply = match (host::settle(&mut head), self.face) {
             (Err(wrong), _) if is_rie => return rie::malformed(wrong),
             (Err(wrong), _) => Err(Exception::Malformed(wrong)),
-            (Ok(()), Face::Api) => answer(head, body, self).await,
-            (Ok(()), Face::Url) => url::answer(head, body, caller, self).await,
+            (Ok(()), Face::Api) if is_rie => answer(head, body, self).await,
+            (Ok(()), face) => match (host::check_target(&head), face) {
+                (Err(wrong), _) => Err(wrong),
+                (Ok(()), Face::Api) => answer(head, body, self).await,
+                (Ok(()), Face::Url) => url::answer(head, body, caller, self).await,
+            },
         };
         let reply = reply.unwrap_or_else(|exception| exception.reply());
         if is_rie { reply } else { reply::identified(reply) }

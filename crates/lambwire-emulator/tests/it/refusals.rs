@@ -159,6 +159,43 @@ fn an_event_that_says_it_is_too_large_is_refused_before_it_comes() {
 }
 
 #[test]
+fn an_event_in_chunks_is_refused_when_so_much_has_come_and_not_at_its_end() {
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).url(([127, 0, 0, 1], 0).into()).start().unwrap();
+    let size = usize::try_from(PAYLOAD_BYTES).unwrap() + 1;
+    let head = format!("POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{size:x}\r\n");
+    for address in [emulator.listens().unwrap(), emulator.url().unwrap()] {
+        let (reply, is_closed) = reply_to(address, [head.as_bytes(), &vec![b'1'; size]].concat());
+        assert_eq!((reply.status, is_closed), (413, true), "{}", reply.head);
+    }
+}
+
+#[test]
+fn a_target_that_is_no_path_is_refused_on_every_port_for_callers() {
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).url(([127, 0, 0, 1], 0).into()).start().unwrap();
+    for address in [emulator.listens().unwrap(), emulator.url().unwrap()] {
+        for (start, status, expected) in [
+            ("CONNECT example.com:443", 501, "this is no proxy"),
+            ("CONNECT localhost:8080", 501, "this is no proxy"),
+            ("GET localhost:8080", 400, "for CONNECT alone"),
+            ("OPTIONS *", 400, "the target *"),
+            ("GET *", 400, "the target *"),
+        ] {
+            let reply = Wire::connect(address).exchange(format!("{start} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+            assert_eq!(reply.status, status, "{start}: {}", reply.head);
+            assert!(reply.text().contains(expected), "{start}: {}", reply.text());
+        }
+    }
+    // With a host before it, it is one.
+    let runtime = echo(&emulator);
+    let port = emulator.url().unwrap();
+    let reply = Wire::connect(port).exchange("GET http://localhost/a?b HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let event: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!((&event["rawPath"], &event["rawQueryString"]), (&"/a".into(), &"b".into()));
+    drop(emulator);
+    runtime.join().unwrap();
+}
+
+#[test]
 fn a_name_that_may_lead_here_by_trickery_is_refused_by_the_url_as_well() {
     let emulator = quiet().allow_host("own.example").url(([127, 0, 0, 1], 0).into()).start().unwrap();
     let address = emulator.url().unwrap();

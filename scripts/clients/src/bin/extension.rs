@@ -68,9 +68,15 @@ async fn telemetry(records: Vec<LambdaTelemetry>) -> Result<(), Error> {
 
 async fn logs(records: Vec<LambdaLog>) -> Result<(), Error> {
     for record in records {
-        if let LambdaLogRecord::Function(line) = record.record {
-            hear(&format!("function {}", line.trim_end()))?;
-        }
+        hear(&match record.record {
+            LambdaLogRecord::Function(line) => format!("function {}", line.trim_end()),
+            LambdaLogRecord::PlatformStart { request_id } => format!("start {request_id}"),
+            LambdaLogRecord::PlatformRuntimeDone { request_id, status } => format!("runtimeDone {request_id} {status}"),
+            LambdaLogRecord::PlatformEnd { request_id } => format!("end {request_id}"),
+            LambdaLogRecord::PlatformReport { request_id, .. } => format!("report {request_id}"),
+            LambdaLogRecord::PlatformLogsDropped { dropped_records, .. } => format!("dropped {dropped_records}"),
+            _ => continue,
+        })?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What runtimes and extensions of AWS's Runtime Interface Emulator hear in its mode for managed instances: its captures,
 //! replayed.
 
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use lambwire::limits::PAYLOAD_BYTES;
@@ -156,11 +156,28 @@ fn extension(emulator: &Running, register: &str) -> (Wire, String) {
     (wire, own)
 }
 
+/// A caller who asks as the one of this capture did.
+fn call<'s>(scope: &'s Scope<'s, '_>, emulator: &Running, name: &str) -> ScopedJoinHandle<'s, Answered> {
+    let (address, asked) = (emulator.listens().unwrap(), capture(&format!("{name}.req.bin")));
+    scope.spawn(move || Wire::connect(address).exchange(asked))
+}
+
+/// The same, with an extension that has registered, and a runtime that has the invocation.
+fn begun<'s>(
+    scope: &'s Scope<'s, '_>,
+    emulator: &Running,
+    name: &str,
+) -> (ScopedJoinHandle<'s, Answered>, (Wire, String)) {
+    let caller = call(scope, emulator, name);
+    let extension = extension(emulator, "ext-m-register-ok");
+    Peer::connect(emulator.runtime_api()).next();
+    (caller, extension)
+}
+
 #[test]
 fn an_extension_hears_of_the_end_as_from_rie() {
     let puppets = Puppets::new(&["probe-ext"]);
     let emulator = puppets.start(emulator().handler("x"));
-    let address = emulator.listens().unwrap();
     let mut registering = wire(&emulator);
     let registered = registering.exchange(request("ext-mi-01-register"));
     compare("ext-mi-01-register", &registered);
@@ -169,8 +186,7 @@ fn an_extension_hears_of_the_end_as_from_rie() {
     compare("ext-mi-02-telemetry-subscribe-bad-schema", &registering.exchange(asked));
     registering.write(of(&request("ext-mi-21-next"), &own));
     thread::scope(|scope| {
-        let asked = capture("ext-mi-front.req.bin");
-        let caller = scope.spawn(move || Wire::connect(address).exchange(asked));
+        let caller = call(scope, &emulator, "ext-mi-front");
         let mut runtime = Peer::connect(emulator.runtime_api());
         let given = runtime.next();
         runtime.respond_as(&given.id, Some("application/json"), &given.event);
@@ -184,15 +200,9 @@ fn an_extension_hears_of_the_end_as_from_rie() {
 fn an_extension_that_fails_is_told_as_by_rie() {
     let puppets = Puppets::new(&["one"]);
     let emulator = puppets.start(emulator());
-    let address = emulator.listens().unwrap();
     thread::scope(|scope| {
-        let call = |name: &str| {
-            let asked = capture(&format!("{name}.req.bin"));
-            scope.spawn(move || Wire::connect(address).exchange(asked))
-        };
-        let caller = call("ext-m-front-extension-crash");
-        let (_extension, own) = extension(&emulator, "ext-m-register-ok");
-        Peer::connect(emulator.runtime_api()).next();
+        puppets.started(1);
+        let (caller, (_extension, own)) = begun(scope, &emulator, "ext-m-front-extension-crash");
         compare("ext-m-exit-error", &wire(&emulator).exchange(of(&request("ext-m-exit-error"), &own)));
         puppets.end();
         // It has reported an error, and so its caller gets that.
@@ -204,20 +214,13 @@ fn an_extension_that_fails_is_told_as_by_rie() {
 fn a_caller_hears_of_an_extension_as_from_rie() {
     let puppets = Puppets::new(&["one"]);
     let emulator = puppets.start(emulator());
-    let address = emulator.listens().unwrap();
     thread::scope(|scope| {
-        let call = |name: &str| {
-            let asked = capture(&format!("{name}.req.bin"));
-            scope.spawn(move || Wire::connect(address).exchange(asked))
-        };
         puppets.started(1);
-        let caller = call("ext-m-front-extension-crash");
-        let _first = extension(&emulator, "ext-m-register-ok");
-        Peer::connect(emulator.runtime_api()).next();
+        let (caller, _first) = begun(scope, &emulator, "ext-m-front-extension-crash");
         puppets.end();
         compare("ext-m-front-extension-crash", &caller.join().unwrap());
         puppets.wait();
-        let caller = call("ext-m-front-unhealthy");
+        let caller = call(scope, &emulator, "ext-m-front-unhealthy");
         puppets.started(2);
         let _second = extension(&emulator, "ext-m-register-ok");
         let mut runtime = Peer::connect(emulator.runtime_api());

@@ -83,7 +83,7 @@ impl Emulator {
                 registration: registration(&self.function, &command),
                 metadata_token: self.function.metadata_token.clone(),
                 has_objects: !self.function.is_rie && self.function.has_json_lines(&command),
-                has_logs_api: !self.function.is_rie && self.function.concurrency.is_none(),
+                is_rie: self.function.is_rie,
                 zone_id: function::zone_id(&region),
                 memory_mb: self.function.memory_mb,
                 printer: Printer::new(self.console, self.log_format, mark, are_lines_open),

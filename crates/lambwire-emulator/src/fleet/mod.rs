@@ -43,8 +43,8 @@ pub(crate) struct Settings {
     pub(crate) metadata_token: String,
     /// Whether a line of JSON is an object for subscribers.
     pub(crate) has_objects: bool,
-    /// Whether extensions may subscribe to the Logs API.
-    pub(crate) has_logs_api: bool,
+    /// Whether this is in place of AWS's emulator.
+    pub(crate) is_rie: bool,
     /// The Availability Zone in which the function runs.
     pub(crate) zone_id: String,
     pub(crate) printer: Printer,

@@ -86,7 +86,7 @@ impl Member {
 
     /// Whether there is the Logs API.
     pub(crate) fn has_logs_api(&self) -> bool {
-        self.settings.has_logs_api
+        !self.settings.is_rie && self.settings.capacity == Capacity::One
     }
 
     /// An extension wants to hear what happens, by the Logs API or the one that came after it.

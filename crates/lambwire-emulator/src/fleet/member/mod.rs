@@ -169,10 +169,10 @@ impl Member {
         self.life.get() == Life::Open && self.environment.borrow().is_ready() && self.suits(job)
     }
 
-    /// Whether it may serve the tenant of this job.
+    /// Whether it may serve the tenant of this job. AWS's emulator has one environment for all.
     pub(crate) fn suits(&self, job: &Job) -> bool {
         let tenant = self.tenant.borrow();
-        tenant.as_ref().is_none_or(|tenant| *tenant == job.invocation.event().tenant_id)
+        self.settings.is_rie || tenant.as_ref().is_none_or(|tenant| *tenant == job.invocation.event().tenant_id)
     }
 
     /// Whether it is idle, and can be started anew for another tenant.

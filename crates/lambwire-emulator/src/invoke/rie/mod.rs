@@ -59,6 +59,10 @@ pub(super) async fn answer(
             RieMode::Managed => managed::refused("ErrMalformedRequest"),
         });
     };
+    if is_managed {
+        // The program for managed instances knows of none.
+        event.tenant_id = None;
+    }
     event.request_id = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     // What comes of an invocation is known when it is over.
     let refused = |error| match error {

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::Command;
 
 use rustix::io::Errno;
@@ -19,6 +19,7 @@ pub(crate) fn of_start(command: &Command, is_extension: bool, error: io::Error) 
     let seen = file.as_deref().and_then(|file| of_file(file, &error));
     let is_handler = !is_extension && (is_source(program) || file.is_none());
     let advice = if is_handler { of_handler(program) } else { None };
+    let advice = advice.or_else(|| if file.is_none() { of_missing(command) } else { None });
     let hints: Vec<_> = seen.into_iter().chain(advice).collect();
     if hints.is_empty() {
         return error;
@@ -42,6 +43,19 @@ pub(crate) fn file(command: &Command) -> Option<PathBuf> {
     env::split_paths(&own.unwrap_or_else(|| env::var_os("PATH"))?)
         .map(|place| place.join(name))
         .find(|path| path.is_file())
+}
+
+/// Where a program was looked for that is not there.
+fn of_missing(command: &Command) -> Option<String> {
+    let name = Path::new(command.get_program());
+    let place = path::absolute(command.get_current_dir().unwrap_or(Path::new("."))).ok()?;
+    let is_path = name.as_os_str().as_bytes().contains(&b'/');
+    match (is_path, place.join(name).is_file()) {
+        (true, _) if name.is_absolute() => None,
+        (true, _) => Some(format!("it is looked for in {}", place.display())),
+        (false, true) => Some(format!("it is in {}, and not in PATH: write ./{}", place.display(), name.display())),
+        (false, false) => Some(format!("it is neither in PATH nor in {}", place.display())),
+    }
 }
 
 fn of_file(path: &Path, error: &io::Error) -> Option<String> {

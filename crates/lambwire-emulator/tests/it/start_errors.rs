@@ -55,6 +55,10 @@ fn wrong_usage_and_programs_that_cannot_be_started_exit_with_2() {
         "{}",
         stderr(&output)
     );
+    let output = run(&["--event", r#"{"a":1}"#], "true");
+    assert!(stderr(&output).ends_with(": JSON itself is sent with --event-json\n"), "{}", stderr(&output));
+    let output = run(&["--event-json", "{a:1}"], "true");
+    assert!(stderr(&output).contains("a shell takes double quotes away"), "{}", stderr(&output));
     let output = run(&["--event", "/nonexistent/event"], "true");
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("cannot read the event from /nonexistent/event: "));
@@ -183,6 +187,9 @@ fn a_program_that_cannot_be_one_is_told_what_is_wrong_with_it() {
         ("./orphan", "it is there, and /nonexistent/sh of its first line is not"),
         ("./foreign", "it is built for another machine"),
         ("./folder", "it is a directory"),
+        ("./missing", &*format!("it is looked for in {}", directory.display())),
+        ("missing-program", &*format!("it is neither in PATH nor in {}", directory.display())),
+        ("plain", &*format!("it is in {}, and not in PATH: write ./plain", directory.display())),
     ] {
         for when in ["now", "call"] {
             let mut command = with_program(&["--event-json", "{}", "--start", when], program);

@@ -20,13 +20,34 @@ pub(crate) fn of(args: &Args) -> Result<Option<Event>, String> {
         (Some(json), _) => ("--event-json".to_owned(), json.clone().into_bytes()),
         (None, Some(file)) => {
             let source = if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() };
-            let payload = read(file).map_err(|error| format!("cannot read the event from {source}: {error}"))?;
+            let advice = if looks_like_json(file) { ": JSON itself is sent with --event-json" } else { "" };
+            let payload =
+                read(file).map_err(|error| format!("cannot read the event from {source}: {error}{advice}"))?;
             (source, payload)
         }
         (None, None) => return Ok(None),
     };
-    check(&payload).map_err(|error| format!("the event of {source} {error}"))?;
+    check(&payload).map_err(|error| {
+        let advice = args.event_json.as_deref().and_then(advice).unwrap_or_default();
+        format!("the event of {source} {error}{advice}")
+    })?;
     Ok(Some(Event::new(payload)))
+}
+
+/// Whether this is an event in place of a file that has one.
+fn looks_like_json(file: &Path) -> bool {
+    file.to_str().is_some_and(|text| text.trim_start().starts_with(['{', '[', '"']))
+}
+
+/// What may have been meant with text that is no JSON.
+fn advice(text: &str) -> Option<&'static str> {
+    match text {
+        file if Path::new(file).is_file() => Some(": a file is sent with --event"),
+        text if looks_like_json(Path::new(text)) && !text.contains('"') => {
+            Some(": a shell takes double quotes away that are in no single ones, as in '{\"a\":1}'")
+        }
+        _ => None,
+    }
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {
@@ -74,6 +95,18 @@ mod tests {
             assert_eq!(check(payload), Err(expected.to_owned()));
         }
         assert_eq!(check(b" [1] \n"), Ok(()));
+    }
+
+    #[test]
+    fn an_option_that_was_meant_is_named() {
+        for (text, is_json) in [(r#"{"a":1}"#, true), (" [1]", true), ("event.json", false), ("-", false)] {
+            assert_eq!(looks_like_json(Path::new(text)), is_json, "{text}");
+        }
+        assert!(advice("{a:1}").unwrap().contains("quotes"));
+        assert!(advice("Cargo.toml").unwrap().ends_with("with --event"));
+        for text in [r#"{"a":1,}"#, "hello", ""] {
+            assert_eq!(advice(text), None, "{text}");
+        }
     }
 
     #[test]

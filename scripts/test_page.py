@@ -12,9 +12,10 @@ import tempfile
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import NoAlertPresentException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 PATIENCE_S = 600
 
@@ -66,7 +67,8 @@ def main(emulator, screenshot):
 
 def drive(browser, address, screenshot):
     def until(look):
-        return WebDriverWait(browser, PATIENCE_S).until(lambda _: look())
+        # There may be no dialog yet.
+        return WebDriverWait(browser, PATIENCE_S, ignored_exceptions=[NoAlertPresentException]).until(lambda _: look())
 
     def send(event):
         """Sends an event by the keyboard, and gives the article of its invocation when that is over."""
@@ -119,9 +121,33 @@ def drive(browser, address, screenshot):
     copy.click()
     until(lambda: copy.text == "Copied" or "curl -d" in text(first))
 
+    # Events are saved by names, in the browser, and one of a name replaces another.
+    def save(name, event):
+        field = browser.find_element(By.ID, "event")
+        field.clear()
+        field.send_keys(event)
+        browser.find_element(By.ID, "save").click()
+        prompt = until(lambda: browser.switch_to.alert)
+        prompt.send_keys(name)
+        prompt.accept()
+
+    def saved():
+        return [option.text for option in Select(browser.find_element(By.ID, "saved")).options]
+
+    def chosen(name):
+        Select(browser.find_element(By.ID, "saved")).select_by_visible_text(name)
+        return browser.find_element(By.ID, "event").get_property("value")
+
+    for name, event in (("order", '{"do":"old"}'), ("mail", '{"do":"mail"}'), ("order", '{"do":"order"}')):
+        save(name, event)
+    assert saved() == ["–", "order", "mail"], saved()
+    assert chosen("order") == '{"do":"order"}', chosen("order")
+
     # A page that is opened later has what was before.
     browser.refresh()
     until(lambda: len(articles()) == count + 1)
+    assert saved() == ["–", "order", "mail"], saved()
+    assert chosen("mail") == '{"do":"mail"}', chosen("mail")
 
     for scheme in ("dark", "light"):
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})

@@ -38,6 +38,10 @@ impl Incoming {
         &mut self,
         read: impl FnOnce(&Request<'_>, Headers<'_>) -> T,
     ) -> Result<Option<T>, ReceiveError> {
+        // After most requests nothing is there as yet.
+        if self.start == self.end && self.server.is_open() {
+            return Ok(None);
+        }
         Ok(match self.receive()? {
             Event::Head { head, headers, .. } => Some(read(&head, headers)),
             _ => None,

@@ -7,7 +7,7 @@ use crate::field::HeaderIndex;
 use crate::limits;
 use crate::message::{Reply, Request, RequestKind};
 use crate::wire::body::{Body, BodyEvent, BodyReader};
-use crate::wire::head::{self, Framing, Head};
+use crate::wire::head::{Framing, Head, RequestLine};
 use crate::wire::outgoing::{Frame, Outgoing, write_framing};
 use crate::wire::scan::Scan;
 use crate::wire::writer::Writer;
@@ -114,19 +114,33 @@ impl Server {
             return Ok(Received { used, event: piece.into() });
         }
         let mut index = HeaderIndex::default();
-        let Some(parsed) = self.begin_message(input, &mut index)? else {
+        let Some((parsed, body)) = self.begin_request(input, &mut index)? else {
             let event = if self.awaits_request() { Event::NeedInput } else { Event::Paused };
             return Ok(Received { used: 0, event });
         };
-        let head = input.get(..parsed.used).unwrap_or(input);
-        let event = match parsed.body {
-            None => Event::Interim,
-            Some(body) => {
-                let head = Request::read(head::method_and_target(head), &index.fields(head), self.prefix());
-                Event::Head { head, body, headers: parsed.headers }
-            }
-        };
-        Ok(Received { used: parsed.used, event })
+        let bytes = input.get(..parsed.len).unwrap_or(input);
+        let head = Request::read(parsed.line, &index.fields(bytes), self.prefix());
+        Ok(Received { used: parsed.len, event: Event::Head { head, body, headers: parsed.headers } })
+    }
+
+    /// Reads the head of the request that is due, if it is whole, and says which body follows.
+    fn begin_request<'i>(
+        &mut self,
+        input: &'i [u8],
+        index: &mut HeaderIndex,
+    ) -> Result<Option<(Head<'i, RequestLine<'i>>, Body)>, ReceiveError> {
+        self.sticky(|server| {
+            let scan = match &mut server.incoming {
+                Incoming::Head(scan) if !server.closing => scan,
+                _ => return Ok(None),
+            };
+            let mut record = |name: &[u8], value: &[u8]| index.record(input, name, value);
+            let Some(head) = Head::request(scan, input, &mut record)? else {
+                return Ok(None);
+            };
+            let body = server.begin(head.line.method, head.framing)?;
+            Ok(Some((head, body)))
+        })
     }
 
     fn awaits_request(&self) -> bool {
@@ -269,24 +283,14 @@ impl Role for Server {
         input: &'i [u8],
         index: &mut HeaderIndex,
     ) -> Result<Option<ParsedHead<'i>>, ReceiveError> {
-        self.sticky(|server| {
-            let scan = match &mut server.incoming {
-                Incoming::Head(scan) if !server.closing => scan,
-                _ => return Ok(None),
-            };
-            let mut record = |name: &[u8], value: &[u8]| index.record(input, name, value);
-            let Some(head) = Head::request(scan, input, &mut record)? else {
-                return Ok(None);
-            };
-            let body = server.begin(head.line.method, head.framing)?;
-            Ok(Some(ParsedHead {
-                used: head.len,
-                body: Some(body),
-                headers: head.headers,
-                kind: RequestKind::Other,
-                status: 0,
-            }))
-        })
+        let begun = self.begin_request(input, index)?;
+        Ok(begun.map(|(head, body)| ParsedHead {
+            used: head.len,
+            body: Some(body),
+            headers: head.headers,
+            kind: RequestKind::Other,
+            status: 0,
+        }))
     }
 
     fn read_body<'i>(&mut self, input: &'i [u8]) -> Result<(usize, BodyEvent<'i>), ReceiveError> {

@@ -1,6 +1,5 @@
 //! The lines of the platform: START, END and REPORT, and of starts that are special.
 
-use std::fmt::{self, Write};
 use std::time::Duration;
 
 use crate::answer::Failure;
@@ -29,7 +28,9 @@ pub(crate) fn start(request_id: &str, version: &str) -> String {
 
 /// The line about a start that has failed, or whose result is a snapshot.
 pub(crate) fn init(duration: Duration, error_type: Option<&str>) -> String {
-    format!("INIT_REPORT Init Duration: {} ms\tPhase: init{}\n", Ms(duration), status(error_type))
+    let mut line = String::new();
+    push_ms(&mut line, "INIT_REPORT Init Duration: ", duration, " ms\tPhase: init");
+    line + &status(error_type) + "\n"
 }
 
 fn status(error_type: Option<&str>) -> String {
@@ -48,7 +49,9 @@ pub(crate) const RESTORE_TIMED_OUT: &str = "Runtime.RestoreHookUserTimeout";
 
 /// The line about a program that has gone on from its snapshot, or has failed to.
 pub(crate) fn restore(duration: Duration, error_type: Option<&str>) -> String {
-    format!("RESTORE_REPORT Restore Duration: {} ms{}\n", Ms(duration), status(error_type))
+    let mut line = String::new();
+    push_ms(&mut line, "RESTORE_REPORT Restore Duration: ", duration, " ms");
+    line + &status(error_type) + "\n"
 }
 
 impl Report<'_> {
@@ -63,25 +66,23 @@ impl Report<'_> {
         let id = self.request_id;
         let mut line = String::with_capacity(LINES_BYTES);
         line.extend(["END RequestId: ", id, "\nREPORT RequestId: ", id, "\t"]);
-        // Writing to a string does not fail.
         if let Some(init) = self.init {
-            let _ = write!(line, "Init Duration: {} ms\t", Ms(init));
+            push_ms(&mut line, "Init Duration: ", init, " ms\t");
         }
-        let _ = write!(line, "Duration: {} ms\tBilled Duration: {} ms\t", Ms(self.duration), self.billed_ms());
-        let _ = write!(line, "Memory Size: {} MB\t", self.memory_mb);
+        push_ms(&mut line, "Duration: ", self.duration, " ms\t");
+        push(&mut line, "Billed Duration: ", self.billed_ms(), " ms\t");
+        push(&mut line, "Memory Size: ", self.memory_mb.into(), " MB\t");
         if let Some(max_memory_mb) = self.max_memory_mb {
-            let _ = write!(line, "Max Memory Used: {max_memory_mb} MB\t");
+            push(&mut line, "Max Memory Used: ", max_memory_mb, " MB\t");
         }
         if let Some(restore) = self.restore {
-            let billed = begun_ms(restore);
-            let _ = write!(line, "Restore Duration: {} ms\tBilled Restore Duration: {billed} ms\t", Ms(restore));
+            push_ms(&mut line, "Restore Duration: ", restore, " ms\t");
+            push(&mut line, "Billed Restore Duration: ", begun_ms(restore), " ms\t");
         }
         match self.status {
             Status::Success | Status::Reported(_) => {}
             Status::Failed(Failure::TimedOut(_)) => line += "Status: timeout\t",
-            Status::Failed(failure) => {
-                let _ = write!(line, "Status: error\tError Type: {}\t", failure.error_type());
-            }
+            Status::Failed(failure) => line.extend(["Status: error\tError Type: ", failure.error_type(), "\t"]),
         }
         line.push('\n');
         line
@@ -100,15 +101,17 @@ fn begun_ms(duration: Duration) -> u64 {
     duration.as_secs() * 1_000 + u64::from(duration.subsec_nanos().div_ceil(1_000_000))
 }
 
-/// Milliseconds with two digits behind the point, without the detour by way of a float, of which every invocation has
-/// some.
-struct Ms(Duration);
+/// Adds milliseconds with two digits behind the point between two texts, without the detour by way of a float.
+fn push_ms(line: &mut String, before: &str, duration: Duration, after: &str) {
+    let hundredths = duration.as_secs() * 100_000 + u64::from((duration.subsec_nanos() + 5_000) / 10_000);
+    let point = if hundredths % 100 < 10 { ".0" } else { "." };
+    push(line, before, hundredths / 100, point);
+    push(line, "", hundredths % 100, after);
+}
 
-impl fmt::Display for Ms {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hundredths = self.0.as_secs() * 100_000 + u64::from((self.0.subsec_nanos() + 5_000) / 10_000);
-        write!(f, "{}.{:02}", hundredths / 100, hundredths % 100)
-    }
+/// Adds a number between two texts. Every invocation has five, for which `write!` takes four times as long.
+fn push(line: &mut String, before: &str, number: u64, after: &str) {
+    line.extend([before, itoa::Buffer::new().format(number), after]);
 }
 
 #[cfg(test)]
@@ -157,7 +160,9 @@ mod tests {
             (1_995_000, "2.00"),
             (3_000_050_000_000, "3000050.00"),
         ] {
-            assert_eq!(Ms(Duration::from_nanos(nanoseconds)).to_string(), expected);
+            let mut line = String::new();
+            push_ms(&mut line, "", Duration::from_nanos(nanoseconds), " ms");
+            assert_eq!(line, format!("{expected} ms"));
         }
     }
 

@@ -12,13 +12,14 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
 use super::body::RequestBody;
+use super::head_timer::HeadTimer;
 use super::rie::InFlight;
 use super::socket::Socket;
 use super::{Face, Options, Service};
@@ -127,7 +128,7 @@ async fn serve(
     // A caller who has nothing more to say may close that half, and still waits for the answer.
     let connection = http1::Builder::new()
         .half_close(true)
-        .timer(TokioTimer::new())
+        .timer(HeadTimer::new())
         .header_read_timeout(limits::HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(Socket::new(stream, Rc::clone(&guest))), answering);
     let mut connection = pin!(connection);

@@ -19,6 +19,7 @@ use crate::queue::{Callers, InvokeError, Job};
 mod body;
 mod connections;
 mod event_stream;
+mod head_timer;
 mod headers;
 mod host;
 mod origin;

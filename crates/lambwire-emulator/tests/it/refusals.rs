@@ -1,7 +1,8 @@
 //! Requests of callers that no function gets to see.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use lambwire::limits::PAYLOAD_BYTES;
 use lambwire_emulator::limits;
@@ -239,6 +240,20 @@ fn a_connection_goes_on_after_a_refusal_if_its_body_is_no_larger_than_an_event()
         "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
     );
     assert_eq!((reply.status, is_closed), (404, true), "{}", reply.head);
+}
+
+#[test]
+fn a_head_that_does_not_come_has_so_long_behind_each_request_and_not_longer() {
+    let (_emulator, address) = start();
+    let mut wire = Wire::connect(address);
+    for _ in 0..2 {
+        assert_eq!(wire.exchange(post_bytes("/nowhere", &[], b"1")).status, 404);
+        sleep(Duration::from_secs(1));
+    }
+    let since = Instant::now();
+    assert_eq!(wire.exchange(post_bytes("/nowhere", &[], b"1")).status, 404);
+    wire.write("POST /nowhere");
+    assert!(wire.is_closed() && since.elapsed() >= limits::HEAD_TIMEOUT);
 }
 
 #[test]

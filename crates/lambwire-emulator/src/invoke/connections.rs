@@ -1,6 +1,6 @@
 //! Connections of callers: who is let in, served, and sent away.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -14,8 +14,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
-use tokio::task::{JoinSet, yield_now};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::sleep;
 
 use super::body::RequestBody;
@@ -53,8 +53,9 @@ pub(crate) async fn listen(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, caller)) => {
-                let (caller, guest, phases) = (caller.ip(), guests.welcome(), phases.clone());
-                connections.spawn_local(serve(stream, caller, guest, Rc::clone(&service), phases));
+                let (guest, service, phases) = (Rc::<Guest>::default(), Rc::clone(&service), phases.clone());
+                let task = connections.spawn_local(serve(stream, caller.ip(), Rc::clone(&guest), service, phases));
+                guests.welcome(&guest, task);
             }
             // There are no more descriptors, perhaps.
             Err(_) if guests.send_away() => yield_now().await,
@@ -77,27 +78,26 @@ pub(super) struct Guest {
     has_spoken: Cell<bool>,
     /// There may be more to come of what it has begun to send.
     pub(super) is_midway: Cell<bool>,
-    /// It is to go.
-    leave: Notify,
+    /// What serves it.
+    task: OnceCell<AbortHandle>,
 }
 
 impl Guests {
-    fn welcome(&mut self) -> Rc<Guest> {
+    fn welcome(&mut self, guest: &Rc<Guest>, task: AbortHandle) {
         // Those who have spoken, or gone, are none any more.
         let is_silent = |guest: &Weak<Guest>| guest.upgrade().is_some_and(|guest| !guest.has_spoken.get());
         while self.0.front().is_some_and(|guest| !is_silent(guest)) {
             self.0.pop_front();
         }
-        let guest = Rc::default();
-        self.0.push_back(Rc::downgrade(&guest));
-        guest
+        guest.task.get_or_init(|| task);
+        self.0.push_back(Rc::downgrade(guest));
     }
 
     /// Sends away the one who has been silent for longest. Returns whether there was one.
     fn send_away(&mut self) -> bool {
         let silent = std::iter::from_fn(|| self.0.pop_front()).filter_map(|guest| guest.upgrade());
         let silent = silent.into_iter().find(|guest| !guest.has_spoken.get());
-        silent.inspect(|guest| guest.leave.notify_one()).is_some()
+        silent.inspect(|guest| guest.task.get().into_iter().for_each(AbortHandle::abort)).is_some()
     }
 }
 
@@ -133,8 +133,8 @@ async fn serve(
         .serve_connection(TokioIo::new(Socket::new(stream, Rc::clone(&guest))), answering);
     let mut connection = pin!(connection);
     let result = tokio::select! {
+        biased;
         result = connection.as_mut() => result,
-        () = guest.leave.notified(), if !guest.has_spoken.get() => return,
         // The reply that is due is the last.
         _ = phases.wait_for(|phase| *phase != Phase::Open) => {
             connection.as_mut().graceful_shutdown();

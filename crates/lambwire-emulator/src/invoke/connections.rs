@@ -114,9 +114,9 @@ async fn serve(
         guest.has_spoken.set(true);
         let (service, guest) = (Rc::clone(&service), Rc::clone(&guest));
         async move {
-            let (head, incoming) = request.into_parts();
+            let (mut head, incoming) = request.into_parts();
             let mut body = RequestBody::new(incoming, &head.headers);
-            let mut reply = service.reply(head, &mut body, caller).await;
+            let mut reply = service.reply(&mut head, &mut body, caller).await;
             if body.finish().await {
                 guest.is_midway.set(false);
             } else {

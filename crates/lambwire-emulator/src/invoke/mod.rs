@@ -85,9 +85,9 @@ impl Target<'_> {
 
 impl Service {
     /// The reply to a request of this caller, with an id.
-    async fn reply(&self, mut head: Parts, body: &mut RequestBody, caller: IpAddr) -> Reply {
+    async fn reply(&self, head: &mut Parts, body: &mut RequestBody, caller: IpAddr) -> Reply {
         let is_rie = self.options.rie.is_some();
-        let reply = match (host::settle(&mut head), self.face) {
+        let reply = match (host::settle(head), self.face) {
             (Err(wrong), _) if is_rie => return rie::malformed(wrong),
             (Err(wrong), _) => Err(Exception::Malformed(wrong)),
             (Ok(()), Face::Api) if is_rie => answer(head, body, self).await,
@@ -129,9 +129,9 @@ enum Operation<'p> {
 }
 
 /// Has a function answer a caller of AWS's API, if that may call.
-async fn answer(head: Parts, body: &mut RequestBody, service: &Service) -> Result<Reply, Exception> {
+async fn answer(head: &mut Parts, body: &mut RequestBody, service: &Service) -> Result<Reply, Exception> {
     if service.options.rie.is_none()
-        && let Some(reply) = page::answer(&head, service)
+        && let Some(reply) = page::answer(head, service)
     {
         return reply;
     }
@@ -149,7 +149,7 @@ async fn answer(head: Parts, body: &mut RequestBody, service: &Service) -> Resul
     Ok(reply)
 }
 
-async fn invoke(head: Parts, body: &mut RequestBody, service: &Service) -> Result<Reply, Exception> {
+async fn invoke(head: &Parts, body: &mut RequestBody, service: &Service) -> Result<Reply, Exception> {
     let operation = operation_in(head.uri.path()).ok_or(Exception::NotFound)?;
     let (Operation::Invoke(function) | Operation::InvokeWithResponseStream(function)) = operation;
     let function_arn = function_arn(function, head.uri.query(), &service.callers)?;

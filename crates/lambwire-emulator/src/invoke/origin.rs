@@ -48,8 +48,8 @@ impl Gate {
         let is_known = self.check_host(headers)?;
         let Some(origin) = text(headers, ORIGIN) else {
             let is_foreign = text(headers, SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
-            let reason = "the page of another site asks".to_owned();
-            return if is_foreign { Err(Exception::Foreign(reason)) } else { Ok(()) };
+            let reason = "the page of another site asks";
+            return if is_foreign { Err(Exception::Foreign(reason.to_owned())) } else { Ok(()) };
         };
         let host_of_origin = origin.split_once("://").map_or("", |(_, host)| host);
         let is_same = is_known && text(headers, HOST).is_some_and(|own| own == host_of_origin);

@@ -37,7 +37,7 @@ pub(crate) enum RieMode {
 /// Has the function answer whatever request there is for it: RIE looks at no type or query, and at methods in its mode for
 /// managed instances alone.
 pub(super) async fn answer(
-    mut head: Parts,
+    head: &mut Parts,
     body: &mut RequestBody,
     service: &Service,
     mode: RieMode,

@@ -46,7 +46,7 @@ pub(crate) struct UrlConfig {
 
 /// Has the function answer a request of plain HTTP, of a page of whatever origin, as on AWS.
 pub(super) async fn answer(
-    mut head: Parts,
+    head: &mut Parts,
     body: &mut RequestBody,
     caller: IpAddr,
     service: &Service,
@@ -58,7 +58,7 @@ pub(super) async fn answer(
     }
     let body = body.collect().await?;
     let trace_id = traced(&mut head.headers);
-    let event = Event::new(event::event(*format, &head, &body, caller, service.callers.region())).trace_id(trace_id);
+    let event = Event::new(event::event(*format, head, &body, caller, service.callers.region())).trace_id(trace_id);
     let refused = |error| Exception::new(error, service.callers.is_reserved());
     let mut reply = if *is_streaming {
         let (job, response) = service.callers.streaming_job(event).map_err(refused)?;

@@ -202,9 +202,8 @@ def streams(root):
         frames = running.stream("{}")
         check("stream", (frames[0], frames[-1][0]), (("chunk", b"a"), "error"))
         passed += 1
-    with root.start("lambwire.take_bytes() lambwire.handles_sigterm() function handler(event) return { event:byte(1, -1) } end") as running:
-        check("takes bytes", running.ready(), {"bytes": True, "sigterm": True})
-        check("bytes", running.invoke(b"\0\xff"), ("result", b"[0,255]"))
+    with root.start("lambwire.handles_sigterm() function handler(event) return event end") as running:
+        check("waits for SIGTERM", running.ready(), {"sigterm": True})
         passed += 1
     return passed
 

@@ -197,11 +197,6 @@ def streams(root):
     with root.serve("def handler(event:, context:) = StringIO.new(\"\\xff\\n\".b)") as running:
         check("bytes", running.invoke("{}"), ("bytes", b"\xff\n"))
         passed += 1
-    with root.start("Lambwire.take_bytes\ndef handler(event:, context:) = event.bytes") as running:
-        check("takes bytes", running.ready(), {"bytes": True})
-        check("bytes", running.invoke(b"\0\xff"), ("result", b"[0,255]"))
-        check("no bytes", running.invoke(b""), ("result", b"[]"))
-        passed += 1
     return passed
 
 

@@ -11,8 +11,8 @@ import time
 
 from worker_pipes import LIMIT, SIZES, Root, check, roots, try_all, value
 
-# In each language: a file that closes its standard streams or lets a signal pass when it is loaded, if `DOES` says so, and
-# these functions: `same` answers with its event, `sized` with an event's length or a text of the length that it asks for,
+# In each language: a file that closes its standard streams, lets a signal pass or asks for bytes when it is loaded, if `DOES`
+# says so, and these functions: `same` answers with its event, `sized` with an event's length or a text of the length that it asks for,
 # `streamed` with such a text as the one piece of a stream (shells have no streams), `closes` closes the standard streams and
 # prints, `opens` opens files until there may be no more, `foreign` answers with what the caller sent along, and `changes`
 # changes whatever its process has of its own at its first event, and then answers with its event and whether it can see that.
@@ -21,6 +21,7 @@ import os, signal
 def closing():
     for number in range(3): os.close(number)
 if os.environ.get("DOES") == "close": closing()
+if os.environ.get("DOES") == "bytes": os.environ["LAMBWIRE_BYTES"] = "1"
 if os.environ.get("DOES") == "signals": signal.signal(signal.SIGUSR2, lambda *_: None)
 def same(event, context): return event
 def sized(event, context): return "x" * event["size"] if isinstance(event, dict) else len(event)
@@ -60,6 +61,7 @@ NODE = """
 const fs = require('fs');
 const closing = () => { for (const number of [0, 1, 2]) fs.closeSync(number); };
 if (process.env.DOES === 'close') closing();
+if (process.env.DOES === 'bytes') process.env.LAMBWIRE_BYTES = '1';
 if (process.env.DOES === 'signals') process.on('SIGUSR2', () => {});
 exports.same = async (event) => event;
 exports.sized = async (event) => (event.size === undefined ? event.length : 'x'.repeat(event.size));
@@ -108,6 +110,7 @@ exports.changes = async (event) => {
 PHP = """<?php
 function closing() { fclose(STDIN); fclose(STDOUT); fclose(STDERR); }
 if (getenv('DOES') === 'close') { closing(); }
+if (getenv('DOES') === 'bytes') { putenv('LAMBWIRE_BYTES=1'); }
 if (getenv('DOES') === 'signals') { pcntl_async_signals(true); pcntl_signal(SIGUSR2, function () {}); }
 function same(object|array|string|int|float|bool|null $event) { return $event; }
 function sized($event) { return is_array($event) ? str_repeat('x', $event['size']) : strlen($event); }
@@ -137,6 +140,7 @@ function changes($event) {
 PERL = """
 sub closing { close STDIN; close STDOUT; close STDERR }
 closing() if $ENV{DOES} eq 'close';
+$ENV{LAMBWIRE_BYTES} = 1 if $ENV{DOES} eq 'bytes';
 $SIG{USR2} = sub { } if $ENV{DOES} eq 'signals';
 sub same { return $_[0] }
 sub sized { return ref $_[0] ? 'x' x $_[0]{size} : length $_[0] }
@@ -165,6 +169,7 @@ RUBY = """
 require 'io/nonblock'
 def closing = [STDIN, STDOUT, STDERR].each(&:close)
 closing if ENV['DOES'] == 'close'
+ENV['LAMBWIRE_BYTES'] = '1' if ENV['DOES'] == 'bytes'
 trap('USR2') { } if ENV['DOES'] == 'signals'
 def same(event:, context:) = event
 def sized(event:, context:) = event.is_a?(Hash) ? 'x' * event['size'] : event.size
@@ -203,6 +208,7 @@ end
 LUA = """
 local function closing() io.stdin:close() io.stdout:close() io.stderr:close() end
 if os.getenv("DOES") == "close" then closing() end
+if os.getenv("DOES") == "bytes" then LAMBWIRE_BYTES = true end
 function same(event) return event end
 function sized(event) return type(event) == "table" and string.rep("x", event.size) or #event end
 function streamed(event) return coroutine.wrap(function() coroutine.yield(string.rep("x", event.size)) end) end
@@ -234,6 +240,8 @@ end
 SH = """
 [ "${DOES-}" != close ] || exec <&- >&- 2>&-
 [ "${DOES-}" != signals ] || trap : USR2
+[ "${DOES-}" != bytes ] || LAMBWIRE_BYTES=1
+counted() { wc -c; printf %s "[$1]"; }
 same() { cat; }
 sized() { case $1 in '{'*) n=${1#*:}; head -c "${n%?}" /dev/zero | tr '\\0' x ;; *) printf %s $((${#1} - 2)) ;; esac; }
 closes() { printf '"well"'; exec <&- >&- 2>&-; echo closed; :; }
@@ -256,6 +264,9 @@ NEVER_INTERRUPTED = {"lua5.1", "lua5.3", "lua5.4", "luajit", "bash", "ksh"}
 DIGITS = 14
 THIRD = round(1 / 3, DIGITS)
 
+# Of events that are any bytes: nothing, one, and those beside what a pipe holds.
+RAW_SIZES = [0, 1, 65_535, 65_536, 65_537]
+
 # How many files a limited process may have open.
 FILES = 64
 
@@ -266,8 +277,8 @@ HANDLERS = {"py": PYTHON, "js": NODE, "php": PHP, "pl": PERL, "rb": RUBY, "lua":
 class Bench(Root):
     """Starts the worker of one language for the functions above."""
 
-    def start(self, function, does="none"):
-        return super().start(HANDLERS[self.language.extension], function, DOES=does)
+    def start(self, function, does="none", **variables):
+        return super().start(HANDLERS[self.language.extension], function, DOES=does, **variables)
 
 
 def sizes(bench):
@@ -284,6 +295,22 @@ def sizes(bench):
         for size in SIZES[2:]:
             event = '["%s"]' % ("é" * ((size - 4) // 2))
             check(f"{size} bytes and back", value(running.invoke(event)) == json.loads(event), True)
+
+
+def raw(bench):
+    """Whoever asks for it, by a variable that is set from the start or by his file, gets events byte for byte; bytes go back as
+    they are, but from shells, which hold no NUL."""
+    for does, variables in (("bytes", {}), ("none", {"LAMBWIRE_BYTES": "1"}), ("none", {"LAMBWIRE_BYTES": ""})):
+        with bench.start("counted" if bench.language.is_shell else "same", does, **variables) as running:
+            is_asked = does == "bytes" or variables["LAMBWIRE_BYTES"] != ""
+            check(f"asks, {does} {variables}", running.ready().get("bytes", False), is_asked)
+            for size in RAW_SIZES if is_asked else []:
+                event = (bytes(range(256)) * (size // 256 + 1))[:size]
+                kind, body = running.invoke(event)
+                if bench.language.is_shell:
+                    check(f"{size} bytes", body.replace(b"\n", b"").strip(), b"%d[]" % size)
+                else:
+                    check(f"{size} bytes, {does}, {kind} {body[:100]}", (kind, body == event), ("bytes", True))
 
 
 def streams(bench):
@@ -386,7 +413,7 @@ def changed(bench):
         check("after an error", found(running.invoke("[2]")), [[2], True, THIRD])
 
 
-PARTS = [sizes, streams, pieces, closed, limited, interrupted, stopped, contexts, changed]
+PARTS = [sizes, raw, streams, pieces, closed, limited, interrupted, stopped, contexts, changed]
 
 
 if __name__ == "__main__":

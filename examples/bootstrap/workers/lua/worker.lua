@@ -2,7 +2,7 @@
 -- The worker for a function in a Lua file: a global, or one in the table that the file returns. It speaks the worker
 -- protocol. `lambwire` is what it offers besides `json`.
 
-local assert, loadfile = assert, loadfile
+local assert, loadfile, rawget = assert, loadfile, rawget
 local execute, exit, getenv, popen, time = os.execute, os.exit, os.getenv, io.popen, os.time
 local open, stdout, stderr, traceback, randomseed = io.open, io.stdout, io.stderr, debug.traceback, math.randomseed
 local gethook, sethook = debug.gethook, debug.sethook
@@ -183,10 +183,9 @@ end
 
 -- --- Load
 
--- `lambwire.take_bytes()` and its like say at load what the handler wants.
+-- `lambwire.handles_sigterm()` and its like say at load what the handler wants.
 local wishes, hooks = {}, { ["before-snapshot"] = {}, ["after-restore"] = {} }
 lambwire = {
-  take_bytes = function() wishes.bytes = true end,
   handles_sigterm = function() wishes.sigterm = true end,
   before_snapshot = function(hook) insert(hooks["before-snapshot"], 1, hook) wishes.snapshot = true end,
   after_restore = function(hook) insert(hooks["after-restore"], hook) wishes.snapshot = true end,
@@ -258,7 +257,7 @@ local function answer(handler, id, context, body)
   sethook(hook, hook_mask, hook_count)
   hook = nil
   local result = unhooked(handler(event, context))
-  if type(result) == "string" then return write_frame("text", id, result) end
+  if type(result) == "string" then return write_frame(wishes.bytes and "bytes" or "text", id, result) end
   if type(result) == "function" then return stream(id, result) end
   local is_written, text = pcall(encode, result)
   if not is_written then return write_error("error", id, fault("Runtime.MarshalError", text)) end
@@ -299,6 +298,8 @@ end
 
 package.path = "./?.lua;./?/init.lua;" .. package.path
 local handler = load_handler()
+-- Then events are handed over as they come, and strings sent as they stand. Lua cannot change its environment.
+wishes.bytes = rawget(_G, "LAMBWIRE_BYTES") or (getenv("LAMBWIRE_BYTES") or "") ~= "" or nil
 write_frame("ready", "-", next(wishes) and encode(wishes) or "")
 while true do
   local kind, id, context, body = receive()

@@ -137,7 +137,9 @@
 
   function receive(frame, bytes, at) {
     const line = utf8Slice(bytes, at, at + frame.contextLength);
-    const body = utf8Slice(bytes, at + frame.contextLength, at + frame.length);
+    const body = isRaw
+      ? bytesOf(part(bytes, at + frame.contextLength, at + frame.length))
+      : utf8Slice(bytes, at + frame.contextLength, at + frame.length);
     if (frame.kind === 'event') invoke(frame.id, line, body);
     else runHooks(frame.kind);
   }
@@ -337,6 +339,8 @@
   const VALUES_COUNT_FROM = 24;
   const valuesCount = storage !== null || nodeVersion >= VALUES_COUNT_FROM;
 
+  // Whether events are handed over as bytes, and answers that are bytes sent as they stand.
+  let isRaw = false;
   let handler = null, isStreaming = false, highWaterMark;
 
   class Invocation {
@@ -375,6 +379,7 @@
         this.isCalled = true;
         return void sendPieces(this, value);
       }
+      if (isRaw && value instanceof Uint8Array) return this.end('bytes', value);
       let body;
       try {
         body = stringify(value) ?? 'null';
@@ -428,6 +433,8 @@
     }
   }
 
+  const eventOf = (body) => (isRaw ? body : body === '' ? {} : parse(body));
+
   function start(invocation, body) {
     if (isStreaming) return void startStreaming(invocation, body);
     const callback = (error, value) => invocation.callback(error, value);
@@ -437,7 +444,7 @@
       done: (error, value) => invocation.done(error, value),
     });
     try {
-      const result = handler(body === '' ? {} : parse(body), invocation.context, callback);
+      const result = handler(eventOf(body), invocation.context, callback);
       if (typeof result?.then === 'function') return void settle(invocation, result);
       const counts = handler.length < 3 && valuesCount;
       if (counts || typeof result?.next === 'function') invocation.done(null, result);
@@ -511,7 +518,7 @@
     stream.on('finish', endIfDone);
     stream.on('error', fail);
     const run = async () => {
-      const result = handler(parse(body), stream, invocation.context);
+      const result = handler(eventOf(body), stream, invocation.context);
       if (typeof result?.then !== 'function') throw 'Streaming does not support non-async handlers.';
       if ((await result) !== undefined) console.warn('Streaming handlers ignore return values.');
       isSettled = true;
@@ -837,7 +844,9 @@
     }
     // A promise that was rejected meanwhile is reported before this.
     await new Promise(setImmediate);
+    isRaw = Boolean(env.LAMBWIRE_BYTES);
     const wishes = {};
+    if (isRaw) wishes.bytes = true;
     if (listenerCount(process, 'SIGTERM') > 0) wishes.sigterm = true;
     if (storage !== null) wishes.concurrency = concurrency;
     if (beforeSnapshot.length + afterRestore.length > 0) wishes.snapshot = true;

@@ -187,6 +187,8 @@ package Lambwire {
     my $last = 1;
     # The invocation under way.
     my $id = '-';
+    # Whether events are handed over as bytes, and strings sent as they stand.
+    my $is_raw;
     my $can = \&UNIVERSAL::can;
 
     # JSON::PP takes half a millisecond for a context. When callers send nothing along, and no string has escapes, which is
@@ -363,12 +365,13 @@ package Lambwire {
         });
         no warnings 'once';
         $AWS::Lambda::context = $context;
-        my $event = unheard(sub { [$json->decode($body)] }) or refuse('event cannot be read', $@);
+        my $event = $is_raw ? [$body] : unheard(sub { [$json->decode($body)] }) || refuse('event cannot be read', $@);
         my $result = call($handler, ($event->[0], $context)[0 .. $last]);
         if (ref $result eq 'CODE') {
             call(sub { $result->(responder()); 1 });
             return ('end', '');
         }
+        return ('bytes', utf8::downgrade($result, 1) ? $result : bytes($result)) if $is_raw && defined $result && !ref $result;
         my $encoded = encode(result => $result);
         return $encoded =~ /^"/ ? ('text', text($result)) : ('result', $encoded);
     }
@@ -454,7 +457,8 @@ package Lambwire {
     }
 
     sub serve {
-        my %traits = (@before || @after ? (snapshot => \1) : (), ref $SIG{TERM} ? (sigterm => \1) : ());
+        $is_raw = exists $ENV{LAMBWIRE_BYTES} && length $ENV{LAMBWIRE_BYTES};
+        my %traits = ($is_raw ? (bytes => \1) : (), @before || @after ? (snapshot => \1) : (), ref $SIG{TERM} ? (sigterm => \1) : ());
         write_frame('ready', '-', %traits ? $json->encode(\%traits) : '');
         while (1) {
             my ($kind, $about, $context, $body) = read_frame();

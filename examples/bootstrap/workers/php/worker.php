@@ -376,19 +376,19 @@ final class Handler
     }
 
     // Calls it, sends what comes in pieces, and gives the kind and the body of the last frame.
-    public function invoke(Context $context, string $body, Frames $frames, string $id): array
+    public function invoke(Context $context, string $body, Frames $frames, string $id, bool $isRaw): array
     {
         if ($this->takesBref) {
             $context = $context->toBref();
             $_SERVER['LAMBDA_INVOCATION_CONTEXT'] = json_encode($context);
         }
-        $event = json_decode($body, !$this->takesObjects, DEPTH, READ);
+        $event = $isRaw ? $body : json_decode($body, !$this->takesObjects, DEPTH, READ);
         if ($event === null && json_last_error()) {
             throw new \JsonException('the event cannot be read as JSON: ' . json_last_error_msg());
         }
         $result = ($this->call)($event, $context);
         if (is_string($result)) {
-            return ['text', $result];
+            return [$isRaw ? 'bytes' : 'text', $result];
         }
         return $result instanceof \Generator ? self::sendPieces($result, $frames, $id) : ['bytes', self::encode($result, 'result')];
     }
@@ -507,6 +507,8 @@ final class Worker
     private static ?string $spare;
     private static string $function;
     public static string $file;
+    // Whether events are handed over as bytes, and strings sent as they stand.
+    private static bool $isRaw;
     // The invocation under way.
     public static string $id = '-';
 
@@ -550,7 +552,8 @@ final class Worker
             $message = self::$file . ' has no function ' . self::$function . ', and returns no handler';
             self::end(Report::plain('Runtime.HandlerNotFound', $message));
         }
-        $traits = array_filter(['sigterm' => self::$frames->hasHandlerOfSigterm(), 'snapshot' => Hooks::$before || Hooks::$after]);
+        self::$isRaw = getenv('LAMBWIRE_BYTES') != '';
+        $traits = array_filter(['bytes' => self::$isRaw, 'sigterm' => self::$frames->hasHandlerOfSigterm(), 'snapshot' => Hooks::$before || Hooks::$after]);
         self::$frames->write('ready', '-', $traits ? json_encode($traits) : '');
         for ($buffers = ob_get_level();;) {
             [$kind, $id, $context, $body] = self::$frames->read();
@@ -559,7 +562,7 @@ final class Worker
                 if ($kind === 'event') {
                     $context = new Context($context);
                     self::prepare($context);
-                    [$kind, $body] = $handler->invoke($context, $body, self::$frames, $id);
+                    [$kind, $body] = $handler->invoke($context, $body, self::$frames, $id, self::$isRaw);
                 } else {
                     Hooks::run($kind);
                     $kind = 'done';

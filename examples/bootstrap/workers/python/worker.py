@@ -435,7 +435,10 @@ def load():
 
 
 def ready(handler):
+    global is_raw
     asked = {}
+    if environ.get("LAMBWIRE_BYTES"):
+        asked["bytes"] = is_raw = True
     # 0 and 1 are to let the process end, and to ignore it.
     if handles_sigterm():
         asked["sigterm"] = True
@@ -458,6 +461,8 @@ def is_async(handler):
 # --- Invocations ---
 
 loop = None
+# Whether events are handed over as bytes.
+is_raw = False
 # The request and its context, for the log: a task has its own, and a thread sees the latest.
 latest = None
 if CONCURRENCY:
@@ -509,7 +514,7 @@ def prepared(request_id, frame):
         # Somebody has spoilt it, who will not look for a trace there.
         pass
     try:
-        return decode(frame.pop()), context
+        return bytes(frame.pop()) if is_raw else decode(frame.pop()), context
     except Exception as error:
         raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
 

@@ -238,7 +238,7 @@ module Lambwire
 
     # The event in an array, or nil after the answer that it cannot be read.
     def read_event(id, event)
-      return [event] if @wants_bytes
+      return [event] if @is_raw
 
       [AwsLambda::Marshaller.marshall_request(AwsLambda::Request.new(event.force_encoding('UTF-8')))]
     rescue *UNREADABLE => error
@@ -267,6 +267,8 @@ module Lambwire
 
     def answer(id, result)
       return stream(id, result) if Enumerator === result
+
+      return write_frame('bytes', id, result) if @is_raw && String === result
 
       text, type = AwsLambda::Marshaller.marshall_response(result)
       return write_frame('result', id, text) unless type
@@ -318,11 +320,6 @@ module Lambwire
       raise if ENDS.any? { |kind| kind === error }
     end
 
-    # Has events handed over as they come, as Strings of bytes.
-    def take_bytes
-      @wants_bytes = true
-    end
-
     # --- Main loop
 
     def run
@@ -348,7 +345,9 @@ module Lambwire
     def wishes
       previous = trap('TERM', 'DEFAULT')
       trap('TERM', previous)
-      { sigterm: previous.is_a?(Proc), bytes: @wants_bytes, snapshot: @hooks.values.flatten.any? }.select { |_, is_so| is_so }
+      # Then events are handed over as they come, and Strings sent as they stand.
+      @is_raw = !ENV['LAMBWIRE_BYTES'].to_s.empty?
+      { sigterm: previous.is_a?(Proc), bytes: @is_raw, snapshot: @hooks.values.flatten.any? }.select { |_, is_so| is_so }
     end
   end
 end

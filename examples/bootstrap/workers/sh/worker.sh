@@ -17,7 +17,7 @@ for lambwire_spare in "$LAMBWIRE_EVENTS_FD" "$LAMBWIRE_ANSWERS_FD"; do
     case $lambwire_spare in [34569]) eval "exec $lambwire_spare<&-" ;; esac
 done
 lambwire_file=$LAMBWIRE_FILE lambwire_function=$LAMBWIRE_FUNCTION
-unset LAMBWIRE_FILE LAMBWIRE_FUNCTION LAMBWIRE_EVENTS_FD LAMBWIRE_ANSWERS_FD LAMBWIRE_BYTES _X_AMZN_TRACE_ID
+unset LAMBWIRE_FILE LAMBWIRE_FUNCTION LAMBWIRE_EVENTS_FD LAMBWIRE_ANSWERS_FD _X_AMZN_TRACE_ID
 lambwire_path=$PATH lambwire_turn=0 lambwire_lang=${LC_ALL-} lambwire_readonly=
 lambwire_newline='
 '

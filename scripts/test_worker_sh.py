@@ -221,6 +221,11 @@ def contexts(root):
         body = running.invoke("1", client_context='{"trace_id":"theirs"}')[1].decode()
         check("no trace", body.split("\n")[0], "")
     passed += 4
+    with root.serve("handler() { echo \"$2\"; }\n") as running:
+        long = "x" * (1 << 20)
+        body = running.invoke("1", client_context=f'"{long}"')[1]
+        check("a megabyte of context", json.loads(body)["client_context"] == long, True)
+    passed += 1
     with root.serve("handler() { get_remaining_time_in_millis; }\n") as running:
         check("remaining", 50_000 < int(running.invoke("1")[1]) <= 60_000, True)
         check("none remains", int(running.invoke("1", deadline_ms=1)[1]), 0)

@@ -155,8 +155,7 @@ lambwire_read() {
     esac
 }
 
-# Waits for the next frame, and prints its kind and id, its length, the trace, the context, and the event with a dot
-# behind it: the ends of lines at the end of an output are lost.
+# Waits for the next frame, and prints its kind and id, its length, the trace and the context.
 lambwire_receive() {
     lambwire_clean
     # Not into words, which IFS may not part here.
@@ -169,10 +168,16 @@ lambwire_receive() {
     case $lambwire_part in '"'*) lambwire_unescape "${lambwire_part#?}" && lambwire_trace="=$lambwire_text" ;; esac
     {
         lambwire_print "${lambwire_head%' '*}$lambwire_newline$lambwire_size$lambwire_newline"
-        lambwire_print "$lambwire_trace$lambwire_newline$lambwire_context$lambwire_newline"
-        case ${LAMBWIRE_BYTES:+bytes} in bytes) ;; *) head -c "$lambwire_size" <&7 ;; esac
-        lambwire_print .
+        lambwire_print "$lambwire_trace$lambwire_newline$lambwire_context"
     } >&3
+}
+
+# Prints the event that comes after that, with a dot behind it: the ends of lines at the end of an output are lost. To part it from
+# a long context would take shells the square of the context's length.
+lambwire_receive_event() {
+    lambwire_clean
+    case ${LAMBWIRE_BYTES:+bytes} in bytes) ;; *) head -c "$lambwire_size" <&7 ;; esac >&3
+    lambwire_print . >&3
 }
 
 # --- Reports
@@ -231,8 +236,8 @@ lambwire_invoke() {
     lambwire_id=${lambwire_head#event }
     lambwire_size=${lambwire_frame%%"$lambwire_newline"*} lambwire_frame=${lambwire_frame#*"$lambwire_newline"}
     lambwire_trace=${lambwire_frame%%"$lambwire_newline"*} lambwire_frame=${lambwire_frame#*"$lambwire_newline"}
-    lambwire_context=${lambwire_frame%%"$lambwire_newline"*} lambwire_event=${lambwire_frame#*"$lambwire_newline"}
-    lambwire_event=${lambwire_event%.} lambwire_frame= lambwire_turn=$((lambwire_turn + 1))
+    lambwire_context=$lambwire_frame lambwire_frame= lambwire_event=$(lambwire_receive_event 3>&1 >&2)
+    lambwire_event=${lambwire_event%.} lambwire_turn=$((lambwire_turn + 1))
     # Some shells have the same random numbers in each subshell, unless one is drawn here.
     lambwire_random=${RANDOM-}
     case ${LAMBWIRE_BYTES:+bytes}${#lambwire_event} in

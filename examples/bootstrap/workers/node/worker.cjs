@@ -688,12 +688,24 @@
   async function runHooks(kind) {
     const isBefore = kind === 'before-snapshot', hooks = isBefore ? beforeSnapshot : afterRestore;
     try {
+      if (!isBefore) renewRandom();
       for (let at = 0; at < hooks.length; at++) await hooks[isBefore ? hooks.length - 1 - at : at]();
       send('done', '-');
     } catch (error) {
       logError('Hook Error', error);
       send('error', '-', stringify(reportOf(error)));
     }
+  }
+
+  // Whoever is started from the same snapshot has the same state. V8 seeds no generator again, but a new context has one of
+  // its own, with the seed that is set by then.
+  function renewRandom() {
+    const { openSync, readSync, closeSync } = nodeRequire('fs');
+    const seed = new Int32Array(1), source = openSync('/dev/urandom');
+    readSync(source, seed);
+    closeSync(source);
+    nodeRequire('v8').setFlagsFromString(`--random-seed=${seed[0] | 1}`);
+    set(globalThis.Math, 'random', nodeRequire('vm').runInNewContext('Math.random'));
   }
 
   // ---- What a function finds in the global scope

@@ -5,10 +5,15 @@ import http.client
 import json
 import os
 import re
+import struct
 import subprocess
 import tempfile
+import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from test_rie import check
 
 INVOKE = "/2015-03-31/functions/function/invocations"
 TRACE_ID = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"
@@ -30,6 +35,8 @@ class Row:
     headers: dict = field(default_factory=dict)
     env: dict = field(default_factory=dict)
     compares_log: bool = False
+    # Whether the log is records in frames, as on Lambda, which are compared byte for byte but for what is never the same.
+    compares_records: bool = False
     root: Path = None
     # What the bootstrap answers, where that is something else than what AWS's client does: a test of it.
     ours: object = None
@@ -48,12 +55,16 @@ def has_type(error_type, *parts):
 class Emulated:
     """A program on our emulator."""
 
-    def __init__(self, emulator, command, handler, env, root):
+    def __init__(self, emulator, command, handler, env, root, records=None):
         self.log = tempfile.TemporaryFile()
         arguments = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--task-root", root, "--handler", handler]
+        pass_fds = []
+        if records:
+            pass_fds.append(records.descriptor)
+            command = ["env", f"_LAMBDA_TELEMETRY_LOG_FD={records.descriptor}", *command]
         self.process = subprocess.Popen(
-            [*arguments, "--", *command], cwd=root, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=self.log
-        )
+            [*arguments, "--", *command], cwd=root, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=self.log, pass_fds=pass_fds
+        )  # fmt: skip
         listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
         self.connection = http.client.HTTPConnection(listen, timeout=600)
 
@@ -79,6 +90,41 @@ class Emulated:
     def text(self):
         """What was printed, when all has ended. What has no end of a line has the emulator's next line behind it."""
         return re.sub(r"(END RequestId)", r"\n\1", self.printed.decode(errors="replace"))
+
+
+class Records:
+    """A pipe for the records of a log, and what has come through it: the first four bytes of each frame, and its text."""
+
+    HEAD = struct.Struct(">4sIQ")
+
+    def __enter__(self):
+        self.begun_us = time.time_ns() // 1000
+        self.source, self.descriptor = os.pipe()
+        self.data = b""
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+        return self
+
+    def read(self):
+        while piece := os.read(self.source, 65536):
+            self.data += piece
+
+    def __exit__(self, *_):
+        os.close(self.descriptor)
+        self.reader.join()
+        os.close(self.source)
+
+    def all(self):
+        """When all has ended. Each has the time at which it was logged, which Node knows to the millisecond."""
+        found, at, now_us = [], 0, time.time_ns() // 1000
+        while at < len(self.data):
+            kind, length, logged_us = self.HEAD.unpack_from(self.data, at)
+            at += self.HEAD.size + length
+            text = self.data[at - length : at].decode()
+            check(f"time of {text}", self.begun_us - 1000 <= logged_us <= now_us, True)
+            if "bootstrap: " not in text:
+                found.append((kind.hex(), without_secrets(text)))
+        return found
 
 
 SECRETS = [

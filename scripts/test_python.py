@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from emulated import IDENTITY, JSON_LOG, TRACE_ID, Emulated, Row, client_context, has_type, listed_rows, without_secrets
+from emulated import IDENTITY, JSON_LOG, TRACE_ID, Emulated, Records, Row, client_context, has_type, listed_rows, without_secrets
 from test_rie import check
 
 HANDLERS = Path(__file__).parent / "python" / "handlers"
@@ -88,6 +88,16 @@ ROWS = [
         for level in ("TRACE", "DEBUG", "INFO", "ERROR", "FATAL")
     ),
     Row("logs.json_level", "logs.unconfigured", env={**JSON_LOG, "AWS_LAMBDA_LOG_LEVEL": "INFO"}, compares_log=True),
+    *(
+        Row(f"records.{name}", f"logs.{name}", compares_records=True)
+        for name in "unconfigured levels exceptions extra several_lines in_thread formatter".split()
+    ),
+    *(
+        Row(f"records.json_{name}", f"logs.{name}", env=JSON_LOG, compares_records=True)
+        for name in "unconfigured levels exceptions extra several_lines formatter".split()
+    ),
+    Row("records.level", "logs.levels", env={"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}, compares_records=True),
+    Row("records.context_log", "contexts.log", compares_records=True),
     *(Row(f"processes.{name}") for name in "in_subprocess in_shell forked spawned piped descriptors".split()),
     Row("processes.counted", events=["1", "2", "3"]),
     Row("processes.thread_that_stays", events=['"first"', '"second"']),
@@ -106,8 +116,10 @@ OTHERS = re.compile(r"(START|END|REPORT) RequestId|bootstrap: |lambwire-emulator
 
 def outcome(emulator, command, row):
     handler = row.handler or row.name
-    with Emulated(emulator, [*command, handler], handler, row.env, row.root or HANDLERS) as running:
+    with Records() as records, Emulated(emulator, [*command, handler], handler, row.env, row.root or HANDLERS, row.compares_records and records) as running:
         replies = [running.invoke(event, row.headers) for event in row.events]
+    if row.compares_records:
+        return json.loads(without_secrets(json.dumps(replies))), records.all()
     lines = [line for line in running.text().splitlines() if line and not OTHERS.match(line)]
     return json.loads(without_secrets(json.dumps(replies))), sorted(map(without_secrets, lines))
 
@@ -136,7 +148,7 @@ def compare(emulator, bootstrap, python, row):
         check(f"{row.name}: differs from {theirs}", ours != theirs, True)
     else:
         check(row.name, list(map(alike, ours)), list(map(alike, theirs)))
-    if row.compares_log:
+    if row.compares_log or row.compares_records:
         check(f"{row.name}: log", our_log, their_log)
     print(f"{row.name} ... {'as documented' if row.ours else 'as on AWS'}", flush=True)
     return ours

@@ -76,6 +76,11 @@ impl Language {
         self.name == SHELL
     }
 
+    /// Whether its worker has the records of a logger be frames itself: they may have several lines, and have a level.
+    pub(crate) fn writes_records(&self) -> bool {
+        matches!(self.name, "Python" | "JavaScript")
+    }
+
     /// Arguments that have the interpreter run the worker. `this` is this program, which is what is run: a file that runs
     /// by itself as well looks for its own name there.
     pub(crate) fn arguments(&self, this: &Path) -> Vec<OsString> {

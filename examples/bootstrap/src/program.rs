@@ -124,7 +124,13 @@ impl Program {
             (EVENTS_FD, Some(events_fd.to_string().into())),
             (ANSWERS_FD, Some(answers_fd.to_string().into())),
             (CONCURRENCY, Some(self.concurrency.to_string().into()).filter(|_| self.concurrency > 1)),
-            (telemetry::VARIABLE, None),
+            (
+                telemetry::VARIABLE,
+                self.function
+                    .as_ref()
+                    .filter(|function| function.language.writes_records())
+                    .and_then(|_| telemetry::descriptor()),
+            ),
             (keeper::VARIABLE, self.keeper.as_ref().map(|_| format!("0 1 {events_fd} {answers_fd}").into())),
         ];
         if let Some(function) = &self.function {

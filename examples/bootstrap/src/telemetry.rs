@@ -2,6 +2,7 @@
 //! one event in CloudWatch.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
@@ -11,7 +12,8 @@ use crate::console::Level;
 use crate::log;
 use crate::text;
 
-/// Where the descriptor's number stands. A program that runs a handler does not see it: what it logs goes through here.
+/// Where the descriptor's number stands. A program that runs a handler does not see it, unless its worker knows frames: what
+/// it logs goes through here.
 pub(crate) const VARIABLE: &str = "_LAMBDA_TELEMETRY_LOG_FD";
 
 /// What a frame of text begins with, where its level is not known; that stands above the lowest two bits otherwise
@@ -34,6 +36,11 @@ pub(crate) fn write(is_json: bool, level: Option<Level>, line: &[u8]) -> bool {
 /// Whether lines are to be frames.
 pub(crate) fn is_on() -> bool {
     sink().is_some()
+}
+
+/// What `VARIABLE` says, for a worker that writes frames itself.
+pub(crate) fn descriptor() -> Option<OsString> {
+    env::var_os(VARIABLE).filter(|_| is_on())
 }
 
 fn sink() -> Option<&'static File> {

@@ -47,6 +47,10 @@ def lines(event, context):
     sys.stdout.write("written\n")
 
 
+def several_lines(event, context):
+    logging.error("two\nlines, \x00 and é")
+
+
 def in_thread(event, context):
     thread = threading.Thread(target=logging.error, args=("in a thread",))
     thread.start()

@@ -7,7 +7,7 @@
 (() => {
   'use strict';
   const nodeRequire = require;
-  const { Buffer, Date, Error, Function, JSON, Number, Object, Promise, String, Symbol, SyntaxError, TypeError, Uint8Array,
+  const { BigInt, Buffer, Date, Error, Function, JSON, Number, Object, Promise, String, Symbol, SyntaxError, TypeError, Uint8Array,
     console, process, setImmediate } = globalThis;
   const { isArray } = globalThis.Array;
   const bare = (method) => Function.prototype.call.bind(method);
@@ -17,8 +17,8 @@
   const { now } = Date;
   const { apply, set } = Reflect;
   const [split, indexOf, replaceAll] = methods(String.prototype, 'split', 'indexOf', 'replaceAll');
-  const [utf8Slice, latin1Slice, utf8Write, latin1Write, find, copy] =
-    methods(Buffer.prototype, 'utf8Slice', 'latin1Slice', 'utf8Write', 'latin1Write', 'indexOf', 'copy');
+  const [utf8Slice, latin1Slice, utf8Write, latin1Write, find, copy, writeUInt32BE, writeBigUInt64BE] = methods(
+    Buffer.prototype, 'utf8Slice', 'latin1Slice', 'utf8Write', 'latin1Write', 'indexOf', 'copy', 'writeUInt32BE', 'writeBigUInt64BE');
   const [timeText] = methods(Date.prototype, 'toISOString');
   const [on, listenerCount] = methods(process, 'on', 'listenerCount');
   const { allocUnsafeSlow, concat, byteLength, from: bytesOf } = Buffer;
@@ -32,6 +32,8 @@
 
   const { env } = process, nodeVersion = parseInt(process.versions.node);
   const eventsFd = Number(env.LAMBWIRE_EVENTS_FD), answersFd = Number(env.LAMBWIRE_ANSWERS_FD);
+  // Where each record of the log is a frame, if Lambda has it so.
+  const recordsFd = Number(env._LAMBDA_TELEMETRY_LOG_FD);
   const { LAMBWIRE_FILE: named, LAMBWIRE_FUNCTION: functionName } = env;
   // The file of a package, which has a name, is still to be found.
   let file = named;
@@ -624,6 +626,7 @@
     const id = storage?.getStore()?.[REQUEST_ID] ?? globalThis[LOGGED_REQUEST_ID] ?? current?.id;
     if (parameters.length === 0) parameters = [undefined];
     const text = isJson ? jsonLine(time, level, id, parameters) : `${time}\t${id}\t${level}\t${apply(format, null, parameters)}`;
+    if (recordsFd) return writeRecord(level, ms, isJson ? text : `${text}\n`);
     const line = `${replaceAll(text, '\n', '\r')}\n`;
     // Opening the stream takes longer than all else here, and what it has not written is lost at an exit. Whoever has
     // opened it, or put something in its place, may want to see what is written.
@@ -631,6 +634,18 @@
     const bytes = allocUnsafeSlow(byteLength(line));
     utf8Write(bytes, line, 0);
     writeAll(STDOUT_FD, bytes, 0, bytes.length);
+  }
+
+  // What a frame begins with: the form and the level, the length, and the time in microseconds.
+  const RECORD_HEAD_BYTES = 16, TEXT_RECORD = 0xa55a0003, JSON_RECORD = 0xa55a0002;
+
+  function writeRecord(level, ms, text) {
+    const length = byteLength(text), bytes = allocUnsafeSlow(RECORD_HEAD_BYTES + length);
+    writeUInt32BE(bytes, (isJson ? JSON_RECORD : TEXT_RECORD) + LEVELS[level] * 4, 0);
+    writeUInt32BE(bytes, length, 4);
+    writeBigUInt64BE(bytes, BigInt(ms) * 1000n, 8);
+    utf8Write(bytes, text, RECORD_HEAD_BYTES);
+    writeAll(recordsFd, bytes, 0, bytes.length);
   }
 
   function jsonLine(timestamp, level, requestId, parameters) {
@@ -769,6 +784,7 @@
   // Removes what Node defines for a program that is an argument, and what programs that a function starts must not find.
   function removeTraces() {
     for (const name of ['EVENTS_FD', 'ANSWERS_FD', 'FILE', 'FUNCTION', 'CONCURRENCY']) delete env[`LAMBWIRE_${name}`];
+    delete env._LAMBDA_TELEMETRY_LOG_FD;
     for (const name of [...nodeRequire('module').builtinModules, 'require', 'module', 'exports', '__filename', '__dirname']) {
       if (!['console', 'crypto', 'process'].includes(name)) delete globalThis[name];
     }

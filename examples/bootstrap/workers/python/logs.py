@@ -10,7 +10,8 @@ def set_up_logging(logging):
 
     class LambdaLoggerHandler(logging.Handler):
         def emit(self, record):
-            sys.stdout.write(self.format(record))
+            text = self.format(record)
+            write_record(text, getattr(record, "_frame_type", 0) or (with_level(TEXT_RECORD, record) if level or is_json else TEXT_RECORD))
 
     class JsonFormatter(logging.Formatter):
         def format(self, record):
@@ -31,15 +32,22 @@ def set_up_logging(logging):
 
 
 # Members of a record that are logged under other names, or not at all; what a call gave as `extra` is logged as it is.
-RECORD = set(
+RECORD_MEMBERS = set(
     """name msg args levelname levelno pathname filename module exc_info exc_text stack_info lineno funcName created msecs
     relativeCreated thread threadName processName process aws_request_id tenant_id _frame_type""".split()
 )
 encode_log = encoder(encode_basestring, str)
 
 
+def with_level(kind, record):
+    """The level is one above those of `logging`, which has none for the finest, and 0 where it is not known."""
+    number = min(5, max(0, record.levelno // 10))
+    return kind + (number and number + 1) * 4
+
+
 def log_line(logging, formatter, record):
     record.levelno = min(50, max(0, record.levelno)) // 10 * 10
+    record._frame_type = with_level(JSON_RECORD, record)
     record.levelname = logging.getLevelName(record.levelno)
     kind, error, at = record.exc_info or (None, None, None)
     line = {
@@ -54,5 +62,5 @@ def log_line(logging, formatter, record):
         "location": "%s:%s:%s" % (record.pathname, record.funcName, record.lineno) if record.exc_info else None,
         "tenantId": record.tenant_id,
     }
-    extra = {name: value for name, value in vars(record).items() if name not in RECORD and name not in line}
+    extra = {name: value for name, value in vars(record).items() if name not in RECORD_MEMBERS and name not in line}
     return encode_log({name: value for name, value in [*line.items(), *extra.items()] if value is not None}) + "\n"

@@ -1,17 +1,19 @@
-"""Runs handlers in JavaScript under the bootstrap and under AWS's own client, and compares: `test_node.py EMULATOR BOOTSTRAP
-RIC [NAME...]`, where RIC is the directory of aws-lambda-ric; names of rows run these alone.
+"""Runs handlers in JavaScript under the bootstrap and under AWS's own clients, and compares: `test_node.py EMULATOR BOOTSTRAP
+RIC_3 RIC_4 NODE_24 [NAME...]`, where RIC_3 and RIC_4 are the programs of aws-lambda-ric 3.3.0, which runs by the Node of this
+machine as on AWS's images of that age, and of 4.0.2, which runs by NODE_24 as on those; names of rows run these alone.
 
-A row is a handler with its events. Both must answer alike, and log alike where the row says so; or differ in the way that
-the row says. docs/languages/node.md has each row, and none besides.
+A row is a handler with its events. The bootstrap must answer and log as each client does by the same Node, or differ in the way
+that the row says. docs/languages/node.md has each row, and none besides.
 """
 
 import json
 import os
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from emulated import IDENTITY, JSON_LOG, TRACE_ID, Emulated, Row, client_context, has_type, listed_rows, without_secrets
+from emulated import IDENTITY, JSON_LOG, TRACE_ID, Emulated, Records, Row, client_context, has_type, listed_rows, without_secrets
 from test_rie import check
 
 HANDLERS = Path(__file__).parent / "node" / "handlers"
@@ -75,7 +77,11 @@ ROWS = [
     *(Row(f"logs.level_{level}", "logs.levels", env={"AWS_LAMBDA_LOG_LEVEL": level.upper()}, compares_log=True)
         for level in "trace debug info warn error fatal".split()),
     Row("logs.json_level", "logs.levels", env={**JSON_LOG, "AWS_LAMBDA_LOG_LEVEL": "warn"}, compares_log=True),
-    # What differs.
+    *(Row(f"records.{name}", f"logs.{name}", compares_records=True)
+        for name in "levels formats values errors circular failure failure_text".split()),
+    *(Row(f"records.json_{name}", f"logs.{name}", env=JSON_LOG, compares_records=True)
+        for name in "levels formats values errors failure failure_text".split()),
+    # What differs from 3.3.0.
     Row("calls.returned_value", ours=answers({"returned": True})),
     Row("calls.thenable", ours=answers("of a thenable")),
     Row("calls.generator", ours=streams("piece")),
@@ -94,6 +100,21 @@ ROWS = [
 ]  # fmt: skip
 
 
+# What differs from 4.0.2, which takes no callbacks; the others are answered as it does, also where 3.3.0 does not.
+APART_FROM_4 = set("""
+    calls.promise calls.promise_with_open_timer calls.rest_parameters calls.default_parameter calls.default_callback
+    calls.arguments_only calls.nothing calls.never calls.returned_timer calls.callback_waits
+    calls.callback_does_not_wait calls.callback_twice calls.callback_and_promise calls.callback_of_nothing
+    calls.callback_then_throws calls.callback_error calls.callback_text calls.callback_error_does_not_wait calls.done
+    calls.done_error calls.succeed calls.fail calls.fail_without_error calls.callback calls.generator
+    errors.like_an_error errors.nothing errors.nothing_at_once errors.no_text errors.with_cause
+    errors.uncaught errors.uncaught_text errors.unhandled errors.unhandled_text load.rejects
+    load.folder_itself load.no_package_of_module load.syntax_of_module
+    contexts.members contexts.text contexts.types contexts.global_request_id contexts.shared_names
+    contexts.client_context_of_text streams.members streams.no_body
+""".split())
+
+
 # What a call of the client or of Node has in it.
 CLIENT = r"(?:aws-lambda-ric|node:|<anonymous>)"
 
@@ -103,8 +124,10 @@ OTHERS = re.compile(r"(START|END|REPORT) RequestId|bootstrap: |lambwire-emulator
 
 def outcome(emulator, command, row):
     handler = row.handler or row.name
-    with Emulated(emulator, [*command, handler], handler, row.env, HANDLERS) as running:
+    with Records() as records, Emulated(emulator, [*command, handler], handler, row.env, HANDLERS, row.compares_records and records) as running:
         replies = [running.invoke(event, row.headers) for event in row.events]
+    if row.compares_records:
+        return replies, [(kind, without_stack(text)) for kind, text in records.all()]
     lines = running.text().split("\n")
     # The bootstrap says again what was logged before an error without a stack.
     return replies, list(dict.fromkeys(without_stack(without_secrets(line)) for line in lines if not OTHERS.match(line)))
@@ -128,22 +151,50 @@ def alike(reply):
     return body["errorType"], message, [line.replace(" [as handler]", "") for line in stack if not re.search(CLIENT, line)]
 
 
-def main(emulator, bootstrap, ric, *names):
-    emulator, bootstrap, ric = map(os.path.abspath, (emulator, bootstrap, ric))
+def distinct(reply):
+    """What may differ of a reply where it is told to: its cause, too."""
+    return alike(reply), reply["error"] and reply["body"].get("cause")
+
+
+def compare(row, emulator, bootstrap, client, node, differing):
+    """`differing` gives of a reply what must be something else than the client's, if anything must."""
+    theirs, their_log = outcome(emulator, [node, client], row)
+    ours, our_log = outcome(emulator, [bootstrap, "--interpreter", node], row)
+    if differing:
+        check(f"{row.name} by {node}: differs from {theirs}", list(map(differing, ours)) != list(map(differing, theirs)), True)
+    else:
+        check(f"{row.name} by {node}", list(map(alike, ours)), list(map(alike, theirs)))
+        if row.compares_log or row.compares_records:
+            check(f"{row.name} by {node}: log", our_log, their_log)
+    if row.ours:
+        check(f"{row.name} by {node}: {ours} holds", all(map(row.ours, ours)), True)
+    return ours
+
+
+def compare_both(row, emulator, bootstrap, ric_3, ric_4, node_24):
+    is_apart = row.name in APART_FROM_4
+    # A test says what ours is. 3.3.0 may report a rejection in the same words, or end before that.
+    ours = compare(row, emulator, bootstrap, ric_3, "node", (lambda reply: reply) if row.ours else None)
+    by_node_24 = compare(row, emulator, bootstrap, ric_4, node_24, distinct if is_apart else None)
+    if is_apart and not row.ours and "xRayTraceId" not in json.dumps(by_node_24):
+        # Then it is as with the other, whatever Node, but for that member of the context.
+        check(f"{row.name}: by either Node", list(map(alike, by_node_24)), list(map(alike, ours)))
+    three, four = ("apart" if each else "alike" for each in (row.ours, is_apart))
+    return f"{row.name} ... 3.3.0: {three}, 4.0.2: {four}"
+
+
+def main(emulator, bootstrap, ric_3, ric_4, node_24, *names):
+    programs = [os.path.abspath(path) for path in (emulator, bootstrap, ric_3, ric_4, node_24)]
     chosen = [row for row in ROWS if not names or row.name in names]
-    for row in chosen:
-        theirs, their_log = outcome(emulator, ["node", Path(ric, "bin", "index.mjs")], row)
-        ours, our_log = outcome(emulator, [bootstrap], row)
-        if row.ours:
-            check(f"{row.name}: {ours} holds", all(map(row.ours, ours)), True)
-            check(f"{row.name}: differs from {theirs}", ours != theirs, True)
-        else:
-            check(row.name, list(map(alike, ours)), list(map(alike, theirs)))
-        if row.compares_log:
-            check(f"{row.name}: log", our_log, their_log)
-        print(f"{row.name} ... {'as documented' if row.ours else 'as on AWS'}", flush=True)
+    # Most of the time is that of starts, which wait for each other.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for line in pool.map(lambda row: compare_both(row, *programs), chosen):
+            print(line, flush=True)
     if not names:
-        check("rows of docs/languages/node.md", sorted(listed_rows(PAGE.read_text().split("## As on AWS")[1])), sorted(row.name for row in ROWS))
+        _, alike_3, apart_3, apart_4 = re.split("\n## (?:As on AWS|What differs, and why|What version 4 does otherwise)\n", PAGE.read_text())
+        check("rows alike", sorted(listed_rows(alike_3)), sorted(row.name for row in ROWS if not row.ours))
+        check("rows that differ from 3.3.0", sorted(listed_rows(apart_3)), sorted(row.name for row in ROWS if row.ours))
+        check("rows that differ from 4.0.2", sorted(listed_rows(apart_4)), sorted(APART_FROM_4))
     print(f"{len(chosen)} passed, 0 failed")
 
 

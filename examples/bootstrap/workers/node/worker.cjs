@@ -73,12 +73,12 @@
       getRemainingTimeInMillis: () => deadline - now(),
     };
     for (let at = 0; at < SHARED_KEYS.length; at++) hide(context, SHARED_KEYS[at], known(fields[SHARED_KEYS[at]]));
-    hide(context, 'xRayTraceId', known(fields.trace_id));
+    hide(context, 'xRayTraceId', known(fields.trace_id), isNewer);
     return context;
   }
 
-  function hide(object, key, value) {
-    defineProperty(object, key, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
+  function hide(object, key, value, enumerable = false) {
+    defineProperty(object, key, { __proto__: null, value, writable: true, configurable: true, enumerable });
   }
 
   // ---- Frames
@@ -229,6 +229,7 @@
   const UserCodeSyntaxError = runtimeError('UserCodeSyntaxError');
   const MalformedStreamingHandler = runtimeError('MalformedStreamingHandler');
   const InvalidStreamingOperation = runtimeError('InvalidStreamingOperation');
+  const JSONStringifyError = runtimeError('JSONStringifyError');
   const UnhandledPromiseRejection = runtimeError('UnhandledPromiseRejection');
 
   function reportOf(error, depth = 0) {
@@ -337,9 +338,9 @@
 
   // ---- Invoking
 
-  // Node from which on AWS takes a value that is returned, and not promised, for the answer.
-  const VALUES_COUNT_FROM = 24;
-  const valuesCount = storage !== null || nodeVersion >= VALUES_COUNT_FROM;
+  // Node from which on AWS has its newer client, which takes a value that is returned, and not promised, for the answer.
+  const NEWER_FROM = 24;
+  const isNewer = nodeVersion >= NEWER_FROM, valuesCount = storage !== null || isNewer;
 
   // Whether events are handed over as bytes, and answers that are bytes sent as they stand.
   let isRaw = false;
@@ -386,7 +387,7 @@
       try {
         body = stringify(value) ?? 'null';
       } catch (cause) {
-        return this.fail(new Error('Unable to stringify response body', { cause }));
+        return this.fail(new (isNewer ? JSONStringifyError : Error)('Unable to stringify response body', { cause }));
       }
       this.end('bytes', body);
     }
@@ -622,8 +623,8 @@
   }
 
   function log(level, parameters) {
-    const time = timeText(new Date());
-    const id = storage?.getStore()?.[REQUEST_ID] ?? globalThis[LOGGED_REQUEST_ID] ?? current?.id;
+    const ms = now(), time = timeText(new Date(ms));
+    const id = storage?.getStore()?.[REQUEST_ID] ?? globalThis[LOGGED_REQUEST_ID] ?? current?.id ?? (isNewer ? '-' : undefined);
     if (parameters.length === 0) parameters = [undefined];
     const text = isJson ? jsonLine(time, level, id, parameters) : `${time}\t${id}\t${level}\t${apply(format, null, parameters)}`;
     if (recordsFd) return writeRecord(level, ms, isJson ? text : `${text}\n`);

@@ -1,7 +1,8 @@
 """Asks each local Lambda the same, and compares what comes with the table of `docs/emulator.md`.
 
-`compare_emulators.py EMULATOR BOOTSTRAP RIE CARGO_LAMBDA [--write]`; with `--write`, the table becomes what has come. The
-function runs in our bootstrap everywhere. What cannot be run from a registry alone has its cells from its sources.
+`compare_emulators.py EMULATOR BOOTSTRAP RIE CARGO_LAMBDA SAM [--write]`, SAM being a directory of its packages; with
+`--write`, the table becomes what has come. The function runs in our bootstrap everywhere. What cannot be run from a registry
+alone has its cells from its sources.
 """
 
 import os
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from test_rie import free_ports, wait_for
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs/emulator.md"
+SCRIPTS = Path(__file__).resolve().parent
+DOCUMENT = SCRIPTS.parent / "docs/emulator.md"
 TABLE = re.compile(r"(?<=<!-- compared -->\n\n).*?(?=\n\n<!-- /compared -->)", re.S)
 PATIENCE_S = 20
 
@@ -100,27 +102,11 @@ ROWS = {
     "the Telemetry API has records": (ask(data='{"telemetry":1}'), '"200 '),
 }
 
-RIE_INSIDE = "as RIE, which it runs"
 NOT_TRIED = "not tried: its runtime is in no registry"
 
-# What the packages of others say that take Docker, or are no programs, row by row: the place in the source is named. SAM is
-# aws-sam-cli 1.170.0 (`samcli/local`), whose service was asked with something in place of Docker as well; lambda-simulator is 0.1.6
-# (`src`), and LocalStack localstack-core 2026.3.0 (`localstack/services/lambda_`).
+# What the packages of others say that take Docker, or are no programs, row by row: the place in the source is named.
+# lambda-simulator is 0.1.6 (`src`), and LocalStack localstack-core 2026.3.0 (`localstack/services/lambda_`).
 SOURCES = {
-    "SAM": [
-        "yes: `_invoke_request_handler`",
-        "501: `UnsupportedInvocationType`",
-        "yes, of any answer that has the members of an error: `is_lambda_error_response`",
-        "501: `_validate_invoke_request`",
-        "yes: `_validate_invoke_request`",
-        "404: `LocalLambdaHttpService.create`",
-        "`sam local start-api`",
-        "in its own log: `_configure_interrupt`",
-        "yes, in containers: `LambdaRuntime.invoke`",
-        "yes, in another container: `_on_invoke_done`",
-        RIE_INSIDE,
-        RIE_INSIDE,
-    ],
     "lambda-simulator": [
         *["no callers: a library"] * 7,
         "no: a deadline that nobody keeps (`invocation.rs`)",
@@ -163,19 +149,38 @@ def processes(commands, directory, port, more):
             process.wait()
 
 
-def servers(emulator, bootstrap, rie, cargo_lambda, directory):
+# A function for SAM.
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  function:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: provided.al2023
+      CodeUri: .
+      Handler: app.handler
+      Timeout: 2
+      Events:
+        any: { Type: HttpApi }
+"""
+
+
+def servers(emulator, bootstrap, rie, cargo_lambda, sam, directory):
     """What each calls the function, how it is started, and where its URL is."""
     port, url, api = free_ports(3)
     address = f"127.0.0.1:{port}"
     ours = [emulator, "--listen", address, f"--url=127.0.0.1:{url}", "--timeout", "2", "--", bootstrap, "app.handler"]
     theirs = [rie, "--runtime-api-address", f"127.0.0.1:{api}", "--runtime-interface-emulator-address", address]
     watch = [cargo_lambda, "lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", str(port)]
+    processes = [sys.executable, SCRIPTS / "sam_processes.py", f"{directory}/template.yaml", rie, bootstrap, str(port), str(url)]
+    packages = {"PYTHONPATH": f"{sam}:{SCRIPTS}", "SAM_CLI_TELEMETRY": "0", "HOME": directory}
     timeout = {"AWS_LAMBDA_FUNCTION_TIMEOUT": "2"}
     return port, [
         ("function", [(ours, {})], f"http://127.0.0.1:{url}"),
         ("function", [([*theirs, bootstrap, "app.handler"], timeout)], f"http://{address}"),
         ("_", [(watch, {}), ([bootstrap, "app.handler"], {"AWS_LAMBDA_RUNTIME_API": f"http://{address}/.rt"})],
          f"http://{address}/lambda-url/_"),
+        ("function", [(processes, packages)], f"http://127.0.0.1:{url}"),
     ]
 
 
@@ -191,10 +196,11 @@ def row(cells):
 
 
 def compare(programs):
-    heads = ["", "command", "here", "RIE", "cargo-lambda", *SOURCES]
+    heads = ["", "command", "here", "RIE", "cargo-lambda", "SAM", *SOURCES]
     lines = [row(heads), "|---" * len(heads) + "|"]
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, "app.py").write_text(FUNCTION)
+        Path(directory, "template.yaml").write_text(TEMPLATE)
         os.makedirs(f"{directory}/src")
         Path(directory, "src/main.rs").write_text("fn main() {}\n")
         Path(directory, "Cargo.toml").write_text('[package]\nname = "hello"\nversion = "0.0.0"\n')
@@ -214,7 +220,7 @@ def compare(programs):
 
 
 def main(*arguments):
-    table = compare(arguments[:4])
+    table = compare(arguments[:5])
     text = DOCUMENT.read_text()
     if "--write" in arguments:
         DOCUMENT.write_text(TABLE.sub(lambda _: table, text))

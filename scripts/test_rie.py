@@ -81,7 +81,8 @@ def free_ports(count):
 
 
 def wait_for(port):
-    for _ in range(500):
+    # SAM takes seconds to start, and more on a busy machine.
+    for _ in range(3000):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

@@ -91,7 +91,7 @@ impl Service {
             (Err(wrong), _) if is_rie => return rie::malformed(wrong),
             (Err(wrong), _) => Err(Exception::Malformed(wrong)),
             (Ok(()), Face::Api) if is_rie => answer(head, body, self).await,
-            (Ok(()), face) => match (host::check_target(&head), face) {
+            (Ok(()), face) => match (host::check_target(head), face) {
                 (Err(wrong), _) => Err(wrong),
                 (Ok(()), Face::Api) => answer(head, body, self).await,
                 (Ok(()), Face::Url) => url::answer(head, body, caller, self).await,

@@ -23,7 +23,7 @@ pub(super) fn event(format: UrlFormat, head: &Parts, body: &[u8], caller: IpAddr
     let event = match format {
         UrlFormat::V2 => request.v2(),
         UrlFormat::V1 => request.v1(),
-        UrlFormat::Alb => request.alb(),
+        UrlFormat::Alb | UrlFormat::AlbMultiValue => request.alb(),
     };
     event.to_string().into_bytes()
 }
@@ -140,17 +140,25 @@ impl Request<'_> {
         })
     }
 
-    /// Load balancers, which decode no parameters.
+    /// Load balancers, which decode no parameters. With multi-value headers, all values of a name are there, and otherwise the
+    /// last (AWS, "Lambda functions as targets", "Multi-value headers").
     fn alb(&self) -> Value {
-        json!({
+        let (headers, parameters) = (self.headers(), raw_parameters(self.query()));
+        let mut event = json!({
             "requestContext": { "elb": { "targetGroupArn": self.target_group() } },
             "httpMethod": self.head.method.as_str(),
             "path": self.head.uri.path(),
-            "queryStringParameters": last(&raw_parameters(self.query())),
-            "headers": last(&self.headers()),
             "body": self.text(),
             "isBase64Encoded": self.is_encoded(),
-        })
+        });
+        if self.format == UrlFormat::AlbMultiValue {
+            event["multiValueQueryStringParameters"] = all(&parameters).into();
+            event["multiValueHeaders"] = all(&headers).into();
+        } else {
+            event["queryStringParameters"] = last(&parameters).into();
+            event["headers"] = last(&headers).into();
+        }
+        event
     }
 
     fn query(&self) -> &str {
@@ -320,6 +328,19 @@ mod tests {
             "{target_group}"
         );
         assert_eq!(event["version"], Value::Null);
+    }
+
+    #[test]
+    fn load_balancers_with_multi_value_headers_have_all_values_and_no_single_ones() {
+        let event = made(UrlFormat::AlbMultiValue, request().header("A", "1").header("A", "2"), b"");
+        assert_eq!(event["multiValueQueryStringParameters"]["x"].as_array().unwrap().last(), Some(&json!("2")));
+        assert_eq!(event["multiValueHeaders"]["a"], json!(["1", "2"]));
+        for name in ["headers", "queryStringParameters"] {
+            assert!(event.get(name).is_none(), "{name}");
+        }
+        for name in ["multiValueHeaders", "multiValueQueryStringParameters"] {
+            assert!(made(UrlFormat::Alb, request(), b"").get(name).is_none(), "{name}");
+        }
     }
 
     #[test]

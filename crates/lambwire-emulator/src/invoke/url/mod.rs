@@ -33,6 +33,8 @@ pub enum UrlFormat {
     V1,
     /// Load balancers.
     Alb,
+    /// Load balancers whose target group has multi-value headers turned on.
+    AlbMultiValue,
 }
 
 /// What the URL of a function is like.

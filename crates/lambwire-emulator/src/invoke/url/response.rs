@@ -46,7 +46,9 @@ pub(super) fn bad(format: UrlFormat, request_id: &str, why: &Malformed) -> Reply
     let (content_type, body) = match format {
         UrlFormat::V2 => ("text/plain", "Internal Server Error"),
         UrlFormat::V1 => (JSON, r#"{"message":"Internal server error"}"#),
-        UrlFormat::Alb => ("text/html", "<html><head><title>502 Bad Gateway</title></head></html>"),
+        UrlFormat::Alb | UrlFormat::AlbMultiValue => {
+            ("text/html", "<html><head><title>502 Bad Gateway</title></head></html>")
+        }
     };
     plain(StatusCode::BAD_GATEWAY, content_type, body.as_bytes().to_vec())
 }
@@ -88,7 +90,9 @@ fn response(format: UrlFormat, body: Vec<u8>) -> Result<Reply, Malformed> {
         (Ok(Value::Object(said)), _) if said.contains_key("statusCode") => said,
         (Ok(Value::String(text)), UrlFormat::V2) => return Ok(plain(StatusCode::OK, JSON, text.into_bytes())),
         (_, UrlFormat::V2) => return Ok(plain(StatusCode::OK, JSON, body)),
-        (Ok(Value::Object(_)), UrlFormat::Alb) => return Err(malformed("statusCode", "is missing")),
+        (Ok(Value::Object(_)), UrlFormat::Alb | UrlFormat::AlbMultiValue) => {
+            return Err(malformed("statusCode", "is missing"));
+        }
         (Ok(_), _) => return Err(malformed("it", "is no object")),
         (Err(error), _) => return Err(malformed("it", format_args!("is no JSON: {error}"))),
     };
@@ -255,7 +259,9 @@ mod tests {
                 Some("eA=="),
             ),
         ] {
-            for (format, body) in [(UrlFormat::V2, v2), (UrlFormat::V1, v1), (UrlFormat::Alb, alb)] {
+            for (format, body) in
+                [(UrlFormat::V2, v2), (UrlFormat::V1, v1), (UrlFormat::Alb, alb), (UrlFormat::AlbMultiValue, alb)]
+            {
                 let (status, text) = sent(format, answer);
                 assert_eq!((status == 200).then_some(&*text), body, "{answer} {format:?}");
                 assert!(body.is_some() || status == 502, "{answer} {format:?}: {status}");

@@ -9,20 +9,24 @@ use super::response::{Malformed, malformed};
 /// The headers of a response of which this is said.
 pub(super) fn headers(format: UrlFormat, said: &Map<String, Value>) -> Result<HeaderMap, Malformed> {
     let mut headers = HeaderMap::new();
-    for (name, said) in members(format, said, "headers")? {
-        if let Some(value) = value(format, name, said)? {
-            headers.insert(header(name)?, value);
+    if format == UrlFormat::AlbMultiValue {
+        tell_ignored(said, "headers", "alb");
+    } else {
+        for (name, said) in members(format, said, "headers")? {
+            if let Some(value) = value(format, name, said)? {
+                headers.insert(header(name)?, value);
+            }
         }
     }
-    if format == UrlFormat::V1 {
+    if matches!(format, UrlFormat::V1 | UrlFormat::AlbMultiValue) {
         for (name, said) in members(format, said, "multiValueHeaders")? {
-            merge(&mut headers, name, said)?;
+            merge(format, &mut headers, name, said)?;
         }
     } else {
-        tell_ignored(said, "multiValueHeaders", "1.0");
+        tell_ignored(said, "multiValueHeaders", if format == UrlFormat::Alb { "alb-multi-value" } else { "1.0" });
     }
     // Streams of REST APIs may have them, which elsewhere refuse them.
-    if format == UrlFormat::Alb {
+    if matches!(format, UrlFormat::Alb | UrlFormat::AlbMultiValue) {
         tell_ignored(said, "cookies", "2.0");
     } else {
         for cookie in said.get("cookies").and_then(Value::as_array).into_iter().flatten() {
@@ -51,13 +55,13 @@ fn members<'s>(
 
 /// Puts all values of a header before the single one that there is, which goes if it is one of them (AWS, "Output format of a
 /// Lambda function for proxy integration").
-fn merge(headers: &mut HeaderMap, name: &str, said: &Value) -> Result<(), Malformed> {
+fn merge(format: UrlFormat, headers: &mut HeaderMap, name: &str, said: &Value) -> Result<(), Malformed> {
     let values =
         said.as_array().ok_or_else(|| malformed("multiValueHeaders", format_args!("has no list for {name:?}")))?;
     let key = header(name)?;
     let single = headers.remove(&key);
     for said in values {
-        headers.extend(value(UrlFormat::V1, name, said)?.map(|value| (key.clone(), value)));
+        headers.extend(value(format, name, said)?.map(|value| (key.clone(), value)));
     }
     let single = single.filter(|single| headers.get_all(&key).iter().all(|value| value != single));
     headers.extend(single.map(|single| (key, single)));
@@ -111,6 +115,7 @@ mod tests {
         for (format, expected) in [
             (UrlFormat::V2, &["a: 1", "set-cookie: c=d"][..]),
             (UrlFormat::Alb, &["a: 1"]),
+            (UrlFormat::AlbMultiValue, &["a: 2", "a: 3", "b: 1"]),
             (UrlFormat::V1, &["a: 2", "a: 3", "a: 1", "b: 1", "set-cookie: c=d"]),
         ] {
             assert_eq!(lines(format, both).unwrap(), expected);

@@ -31,7 +31,8 @@ pub(crate) struct FunctionArgs {
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8081", value_parser = address)]
     pub(super) url: Option<SocketAddr>,
 
-    /// The form of these events: 2.0 as from function URLs and HTTP APIs, 1.0 as from REST APIs, or that of load balancers
+    /// The form of these events: 2.0 as from function URLs and HTTP APIs, 1.0 as from REST APIs, or that of load balancers, with
+    /// multi-value headers or without
     #[arg(long, value_name = "FORMAT", default_value = "2.0", requires = "url")]
     url_format: Form,
 
@@ -258,6 +259,7 @@ impl FunctionArgs {
                 Form::V2 => UrlFormat::V2,
                 Form::V1 => UrlFormat::V1,
                 Form::Alb => UrlFormat::Alb,
+                Form::AlbMultiValue => UrlFormat::AlbMultiValue,
             });
         }
         if self.url_streaming {

@@ -31,6 +31,8 @@ pub(crate) enum Form {
     #[value(name = "1.0")]
     V1,
     Alb,
+    /// As `alb`, where the target group has multi-value headers turned on
+    AlbMultiValue,
 }
 
 /// The form of lines.

@@ -77,7 +77,9 @@ impl Socket {
                     stream.set_nodelay(true)?;
                     return Ok(Self { stream: TcpStream::from_std(stream), poll: None });
                 }
-                Err(error) => last = error,
+                Err(error) => {
+                    last = io::Error::new(error.kind(), format!("cannot connect to {}: {error}", endpoint.authority()))
+                }
             }
         }
         Err(last)
@@ -163,6 +165,15 @@ mod tests {
             assert!(!found.is_empty(), "{api}");
             assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 9001), "{found:?}");
         }
+    }
+
+    #[test]
+    fn an_address_that_refuses_is_named() {
+        // Nobody else is given a port that has just been somebody's.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error = Socket::connect(&Endpoint::new(&address.to_string()).unwrap()).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        assert!(error.to_string().starts_with(&format!("cannot connect to {address}: ")), "{error}");
     }
 
     #[test]

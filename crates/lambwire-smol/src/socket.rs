@@ -74,7 +74,9 @@ impl Socket {
                     stream.get_ref().set_nodelay(true)?;
                     return Ok(Self { stream, readable: false });
                 }
-                Err(error) => last = error,
+                Err(error) => {
+                    last = io::Error::new(error.kind(), format!("cannot connect to {}: {error}", endpoint.authority()))
+                }
             }
         }
         Err(last)
@@ -179,5 +181,14 @@ mod tests {
             }
             assert!(reader.join().unwrap().unwrap().iter().all(|&byte| byte == 7));
         });
+    }
+    #[test]
+    fn an_address_that_refuses_is_named() {
+        // Nobody else is given a port that has just been somebody's.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let api = Endpoint::new(&address.to_string()).unwrap();
+        let error = smol::block_on(Socket::connect(&api)).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        assert!(error.to_string().starts_with(&format!("cannot connect to {address}: ")), "{error}");
     }
 }

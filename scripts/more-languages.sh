@@ -12,4 +12,7 @@ if ! [ -x "$tools/node_modules/.bin/deno" ] || ! [ -x "$tools/node_modules/.bin/
 fi
 cargo build -q --release -p bootstrap
 export PATH="$tools/node_modules/.bin:$PATH"
-python3 scripts/test_more_languages.py "$(realpath "${CARGO_TARGET_DIR:-target}/release/bootstrap")" "$@"
+[ $# -gt 0 ] || set -- bun deno elixir guile r tcl
+bootstrap=$(realpath "${CARGO_TARGET_DIR:-target}/release/bootstrap")
+python3 scripts/test_more_languages.py "$bootstrap" "$@"
+python3 scripts/test_inherited.py "$bootstrap" "$@"

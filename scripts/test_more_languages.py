@@ -197,7 +197,7 @@ def declared(worker, language):
     """The extension, the interpreter and the options that a worker's first lines name."""
     with open(worker) as file:
         words = [line.split("lambwire-worker:")[1].split() for line in file.read(1024).splitlines() if "lambwire-worker:" in line][0]
-    values = {"interpreter": [], "option": [], "extension": []}
+    values = {"interpreter": [], "option": [], "extension": [], "pipes": []}
     for word in words:
         values[word.split("=")[0]].append(word.split("=", 1)[1])
     named = [language] if language in values["interpreter"] else values["interpreter"]

@@ -1,6 +1,8 @@
 //! The context of an invocation, as JSON on one line.
 
 use std::env;
+use std::ffi::OsString;
+use std::path::Path;
 
 use lambwire_mio::lambwire::Context;
 
@@ -27,14 +29,8 @@ enum Value<'a> {
 
 impl Function {
     pub(crate) fn from_env() -> Self {
-        let variable = |name| env::var(name).ok();
-        Self {
-            name: variable("AWS_LAMBDA_FUNCTION_NAME"),
-            version: variable("AWS_LAMBDA_FUNCTION_VERSION"),
-            memory_mb: variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
-            log_group: variable("AWS_LAMBDA_LOG_GROUP_NAME"),
-            log_stream: variable("AWS_LAMBDA_LOG_STREAM_NAME"),
-        }
+        let [name, version, memory_mb, log_group, log_stream] = VARIABLES.map(|name| env::var(name).ok());
+        Self { name, version, memory_mb, log_group, log_stream }
     }
 
     /// Where nobody says it, a handler that is invoked by hand finds what the emulator would say.
@@ -48,11 +44,22 @@ impl Function {
 
     /// The name of the function that is invoked, as callers have it.
     pub(crate) fn arn(&self) -> String {
-        let set = ["AWS_REGION", "AWS_DEFAULT_REGION"]
-            .into_iter()
-            .find_map(|name| env::var(name).ok().filter(|set| !set.is_empty()));
-        let region = set.as_deref().unwrap_or("us-east-1");
-        format!("arn:aws:lambda:{region}:012345678912:function:{}", self.name.as_deref().unwrap_or("function"))
+        format!("arn:aws:lambda:{}:012345678912:function:{}", region(), self.name.as_deref().unwrap_or("function"))
+    }
+
+    /// Variables that a function finds on Lambda.
+    pub(crate) fn variables(&self, root: &Path) -> Vec<(&'static str, OsString)> {
+        let mut variables = vec![("LAMBDA_TASK_ROOT", root.into()), ("TZ", ":UTC".into())];
+        let own = [&self.name, &self.version, &self.memory_mb, &self.log_group, &self.log_stream];
+        for (name, value) in VARIABLES.into_iter().zip(own) {
+            if let Some(value) = value {
+                variables.push((name, value.into()));
+            }
+        }
+        for name in REGIONS {
+            variables.push((name, region().into()));
+        }
+        variables
     }
 
     /// Replaces what is in `line` by the context: one line.
@@ -89,6 +96,23 @@ impl Function {
         }
         line.extend_from_slice(b"}\n");
     }
+}
+
+/// Where the environment says what there is to know of a function, in the order of that.
+const VARIABLES: [&str; 5] = [
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+];
+
+/// Where it says the region.
+const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+
+fn region() -> String {
+    let set = REGIONS.into_iter().find_map(|name| env::var(name).ok().filter(|set| !set.is_empty()));
+    set.unwrap_or_else(|| "us-east-1".to_owned())
 }
 
 #[cfg(test)]

@@ -68,6 +68,7 @@ fn marked_line(head: &[u8]) -> Option<String> {
 
 fn read(path: &Path, line: &str) -> Result<&'static Language, Failure> {
     let (mut extensions, mut interpreters, mut options) = (Vec::new(), Vec::new(), Vec::new());
+    let mut opens_pipes = false;
     for word in line.split_ascii_whitespace() {
         let words = match word.split_once('=') {
             Some(("extension", value)) if value.starts_with('.') => {
@@ -76,10 +77,17 @@ fn read(path: &Path, line: &str) -> Result<&'static Language, Failure> {
             Some(("extension", _)) => &mut extensions,
             Some(("interpreter", _)) => &mut interpreters,
             Some(("option", _)) => &mut options,
+            Some(("pipes", "path")) => {
+                opens_pipes = true;
+                continue;
+            }
             // The end of a comment.
             None if !word.contains(|char: char| char.is_ascii_alphanumeric()) => continue,
             _ => {
-                return Err(bad(path, &format!("has {word} behind '{MARK}': write extension=, interpreter=, option=")));
+                return Err(bad(
+                    path,
+                    &format!("has {word} behind '{MARK}': write extension=, interpreter=, option=, pipes=path"),
+                ));
             }
         };
         words.extend(word.split_once('=').map(|(_, value)| leaked(value)));
@@ -90,7 +98,7 @@ fn read(path: &Path, line: &str) -> Result<&'static Language, Failure> {
         }
     }
     let name = leaked(&path.file_stem().unwrap_or_default().to_string_lossy());
-    let worker = Worker::File { options: options.leak(), path: Box::leak(path.into()) };
+    let worker = Worker::File { options: options.leak(), path: Box::leak(path.into()), opens_pipes };
     let language = Language { name, extensions: extensions.leak(), interpreters: interpreters.leak(), worker };
     Ok(Box::leak(Box::new(language)))
 }
@@ -113,6 +121,8 @@ mod tests {
         let language = read(Path::new("/x/deno.js"), &line).unwrap();
         assert_eq!((language.name, language.extensions, language.interpreters), ("deno", &["ts"][..], &["deno"][..]));
         assert_eq!(language.arguments(Path::new("bootstrap")), ["run", "-A", "/x/deno.js"]);
+        assert!(!language.opens_pipes());
+        assert!(read(Path::new("/x/r"), "extension=R pipes=path interpreter=R").unwrap().opens_pipes());
     }
 
     #[test]
@@ -122,6 +132,7 @@ mod tests {
             (" extension=r", "no interpreter"),
             (" extension=r interpreter=", "no interpreter"),
             (" extension=r interpreter=R options=-q", "has options=-q behind"),
+            (" extension=r interpreter=R pipes=3", "has pipes=3 behind"),
             (" extension=r interpreter=R fast", "has fast behind 'lambwire-worker:': write"),
             (" extension=.r interpreter=R", "has extension=.r: write it without the dot"),
         ] {

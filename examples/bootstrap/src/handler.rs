@@ -13,12 +13,13 @@ use crate::program::{Function, Program};
 use crate::shebang;
 
 /// Finds what `handler` names below `root`: a program, or a function in a file as `path/to/file.function`. `workers` are
-/// files that make languages known.
+/// files that make languages known. Nobody has meant another file by one that is to be executed.
 pub(crate) fn resolve(
     handler: &str,
     root: &Path,
     interpreter: Option<&Path>,
     workers: &[PathBuf],
+    is_exec: bool,
 ) -> Result<Program, Failure> {
     if handler.is_empty() {
         return Err(malformed("no handler: name one as an argument or in _HANDLER, such as app.handler"));
@@ -40,7 +41,10 @@ pub(crate) fn resolve(
         return Err(failure);
     }
     let Some((language, file, name)) = found.or_else(|| package::find(handler, root, interpreter)) else {
-        return Err(not_found(handler, root, &path, &languages));
+        return Err(match is_exec && !path.exists() {
+            true => no_such_file(format!("there is no program {}", path.display())),
+            false => not_found(handler, root, &path, &languages),
+        });
     };
     if name.is_empty() {
         return Err(malformed(format!("handler '{handler}' names no function: write {handler}handler")));

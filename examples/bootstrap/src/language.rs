@@ -26,7 +26,7 @@ pub(crate) enum Worker {
     /// argument behind that for the path of the program: `$0`, `process.argv[1]`.
     Packed { option: &'static str, text: &'static [u8], has_path: bool },
     /// A file, and what is said to the interpreter before it.
-    File { options: &'static [&'static str], path: &'static Path },
+    File { options: &'static [&'static str], path: &'static Path, opens_pipes: bool },
 }
 
 /// The worker that the build has packed under a name.
@@ -81,6 +81,12 @@ impl Language {
         matches!(self.name, "Python" | "JavaScript")
     }
 
+    /// Whether its worker opens the pipes by their paths in `/proc`: what it inherits itself, it could not keep from
+    /// programs that a handler starts.
+    pub(crate) fn opens_pipes(&self) -> bool {
+        matches!(self.worker, Worker::File { opens_pipes: true, .. })
+    }
+
     /// Arguments that have the interpreter run the worker. `this` is this program, which is what is run: a file that runs
     /// by itself as well looks for its own name there.
     pub(crate) fn arguments(&self, this: &Path) -> Vec<OsString> {
@@ -92,7 +98,7 @@ impl Language {
                 let text = format!("\n{}", text.strip_prefix("<?php").unwrap_or(&text));
                 [OsString::from(option), text.into()].into_iter().chain(has_path.then(|| this.into())).collect()
             }
-            Worker::File { options, path } => options.iter().map(OsString::from).chain([path.into()]).collect(),
+            Worker::File { options, path, .. } => options.iter().map(OsString::from).chain([path.into()]).collect(),
         }
     }
 

@@ -272,14 +272,22 @@ fn load(options: &Options, count: usize, is_by_hand: bool) -> Result<Server, Fai
     descriptors.keeps_stdout = is_by_hand;
     process::adopt();
     let root = enter_task_root()?;
-    let mut program =
-        handler::resolve(&options.handler(), &root, options.interpreter.as_deref(), &options.worker_files)?;
+    let mut program = handler::resolve(
+        &options.handler(),
+        &root,
+        options.interpreter.as_deref(),
+        &options.worker_files,
+        options.is_exec,
+    )?;
     program.concurrency = options.in_process(count);
     if count > 1 {
         program.keeper = Some(emulator::this().unwrap_or_else(|| "/proc/self/exe".into()));
     }
-    let function = Function::from_env();
-    let function = if is_by_hand { function.or_by_hand() } else { function };
+    let mut function = Function::from_env();
+    if is_by_hand {
+        function = function.or_by_hand();
+        program.variables = function.variables(&root);
+    }
     let patience = match options.margin {
         Some(margin) => Patience::Until(margin),
         None if count > 1 => Patience::Overdue,

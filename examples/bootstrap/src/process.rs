@@ -38,6 +38,8 @@ pub(crate) struct Process {
     /// It has been found to have closed the other end of its events.
     is_deaf: bool,
     answers: Option<OwnedFd>,
+    /// Where the program opens the pipes itself, which it may do again and again: what it opens.
+    pub(crate) other_ends: Option<[OwnedFd; 2]>,
     pub(crate) log: Log,
     /// What was read of its answers.
     pub(crate) received: Vec<u8>,
@@ -112,6 +114,7 @@ impl Process {
             events,
             is_deaf: false,
             answers: Some(answers),
+            other_ends: None,
             log,
             received: Vec::new(),
             has_passed_on: false,

@@ -2,14 +2,16 @@
 
 use std::env;
 use std::ffi::{CString, OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, pipe};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, Signal};
+use rustix::fs::OFlags;
 use rustix::process::Pid;
 use rustix::stdio::{stderr, stdout};
 
@@ -49,6 +51,8 @@ pub(crate) struct Program {
     pub(crate) keeper: Option<PathBuf>,
     /// How many events its process may be given at a time.
     pub(crate) concurrency: usize,
+    /// What it finds in its environment where nobody has set it.
+    pub(crate) variables: Vec<(&'static str, OsString)>,
 }
 
 /// A function in a file, or in an installed package, which has a name that is no absolute path.
@@ -80,7 +84,7 @@ impl Descriptors {
 
 impl Program {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, options: Vec::new(), function: None, keeper: None, concurrency: 1 }
+        Self { path, options: Vec::new(), function: None, keeper: None, concurrency: 1, variables: Vec::new() }
     }
 
     /// Whether it is the worker of a language, with a handler in a file.
@@ -138,11 +142,22 @@ impl Program {
             variables.push((FUNCTION, Some(function.name.clone().into())));
         }
         let mut there = standard(nothing.as_fd(), out_there.as_fd(), err_there.as_fd())?;
-        there.add_dup2(events_there.as_raw_fd(), events_fd)?;
-        there.add_dup2(answers_there.as_raw_fd(), answers_fd)?;
+        let opens_pipes = self.function.as_ref().is_some_and(|function| function.language.opens_pipes());
+        // Without `/proc` it cannot open them.
+        let paths = opens_pipes.then(|| Some((path_to(&events_there)?, path_to(&answers_there)?))).flatten();
+        let [of_events, of_answers] = match &paths {
+            Some((events, answers)) => [events.as_raw_fd(), answers.as_raw_fd()],
+            None => [events_there.as_raw_fd(), answers_there.as_raw_fd()],
+        };
+        there.add_dup2(of_events, events_fd)?;
+        there.add_dup2(of_answers, answers_fd)?;
         let log_to = if descriptors.keeps_stdout { stderr() } else { stdout() };
         let log = Log::new(vec![Stream::new(out.into(), log_to), Stream::new(err.into(), stderr())]);
-        self.process(events.into(), answers.into(), log, || self.spawn(&there, &variables))
+        let mut process = self.process(events.into(), answers.into(), log, || self.spawn(&there, &variables))?;
+        if paths.is_some() {
+            process.other_ends = Some([events_there.into(), answers_there.into()]);
+        }
+        Ok(process)
     }
 
     fn try_start_once(&self, context: &str, trace_id: Option<&str>) -> io::Result<Process> {
@@ -197,6 +212,11 @@ impl Program {
                 put(name, &value);
             }
         }
+        for (name, value) in &self.variables {
+            if env::var_os(name).is_none() {
+                put(name.into(), value);
+            }
+        }
         for (name, value) in variables {
             if let Some(value) = value {
                 put(name.into(), value);
@@ -206,6 +226,13 @@ impl Program {
         let pid = posix_spawn(path.as_path(), there, &attributes, &arguments, &environment)?;
         Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData.into())
     }
+}
+
+/// A descriptor of a pipe that can be opened by its path in `/proc`, and neither read from nor written to.
+fn path_to(end: &impl AsRawFd) -> Option<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(OFlags::PATH.bits().cast_signed());
+    options.open(format!("/proc/self/fd/{}", end.as_raw_fd())).ok()
 }
 
 /// Texts as the kernel takes them.

@@ -1,15 +1,16 @@
-# lambwire-worker: extension=R interpreter=Rscript option=--vanilla
+# lambwire-worker: extension=R interpreter=Rscript pipes=path option=--vanilla
 # The worker for a function in R: `handler <- function(event, context) ...`. It speaks the worker protocol
 # (docs/worker-protocol.md). JSON is read and written by the package jsonlite: an object is a list, a vector of one value
 # is that value. Functions are called in an environment that holds nothing but what the file defines.
 
 local({
   paths <- paste0("/proc/self/fd/", Sys.getenv(c("LAMBWIRE_EVENTS_FD", "LAMBWIRE_ANSWERS_FD")))
-  # A handler may close all connections. Nothing of what is read waits in them.
+  # A handler may close all connections. Nothing of what is read waits in them. `e` keeps them from programs that a handler
+  # starts, as what is inherited cannot be read: it is there to be opened.
   open_pipes <- function() {
     is_open <- function(connection) tryCatch(isOpen(connection), error = function(error) FALSE)
-    if (!is_open(events)) events <<- file(paths[1], "rb", raw = TRUE)
-    if (!is_open(answers)) answers <<- file(paths[2], "wb", raw = TRUE)
+    if (!is_open(events)) events <<- file(paths[1], "reb", raw = TRUE)
+    if (!is_open(answers)) answers <<- file(paths[2], "web", raw = TRUE)
   }
   events <- answers <- NULL
   open_pipes()

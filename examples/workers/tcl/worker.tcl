@@ -1,4 +1,4 @@
-# lambwire-worker: extension=tcl interpreter=tclsh
+# lambwire-worker: extension=tcl interpreter=tclsh pipes=path
 # The worker for a function in Tcl: `proc handler {event context}`. It speaks the worker protocol
 # (docs/worker-protocol.md). Tcl brings no JSON: event and context are its text, and so is what is returned; the `json`
 # package of Tcllib makes a dict of it. The loop is in an interpreter of its own, which the handler cannot reach.

@@ -1,4 +1,4 @@
-// lambwire-worker: extension=ts interpreter=bun interpreter=deno option=run option=--allow-all
+// lambwire-worker: extension=ts interpreter=bun interpreter=deno pipes=path option=run option=--allow-all
 // The worker for a function in TypeScript, run by Bun or by Deno: `export function handler(event, context)`. It speaks the
 // worker protocol (docs/worker-protocol.md). What it needs of the global scope it takes before the file is loaded. Deno
 // wants to be granted everything; Bun does not ask.

@@ -1,5 +1,7 @@
 //! Languages that a file makes known.
 
+use lambwire_emulator::{Event, Outcome};
+
 use crate::root::{Root, expect_answer};
 use crate::start::check;
 
@@ -20,6 +22,29 @@ fn a_file_beside_the_handler_makes_a_language_known() {
     expect_answer(&running, "1", "\"uhello: some.function 1\"");
     // An event without a body is an empty object for a handler in a file.
     expect_answer(&running, "", "\"uhello: some.function {}\"");
+}
+
+/// A worker that opens its pipes, and answers with whether what it has inherited can be read.
+const OPENING: &str = r#"# lambwire-worker: extension=txt interpreter=sh pipes=path
+exec 8</proc/self/fd/$LAMBWIRE_EVENTS_FD 9>/proc/self/fd/$LAMBWIRE_ANSWERS_FD
+echo ready - 0 >&9
+while read -r _ id _ length <&8 && read -r context <&8 && event=$(head -c "$length" <&8); do
+    answer=$(head -c 1 <&"$LAMBWIRE_EVENTS_FD" 2>&1 >/dev/null || echo none)
+    [ "$event" != 2 ] || exec 8<&- 8</proc/self/fd/$LAMBWIRE_EVENTS_FD
+    printf 'text %s %s\n%s' "$id" "${#answer}" "$answer" >&9
+    [ "$event" != 3 ] || exit
+done
+"#;
+
+#[test]
+fn a_worker_that_opens_its_pipes_inherits_nothing_that_can_be_read() {
+    let root = Root::new().with("workers/text", OPENING).with("app.txt", "");
+    let running = root.serve(&["app.f"]);
+    for event in ["1", "2", "3", "4"] {
+        let answer = running.invoke_blocking(Event::new(event)).unwrap();
+        let body = String::from_utf8_lossy(&answer.body);
+        assert!(answer.outcome == Outcome::Success && body.ends_with("none\""), "{event}: {body}");
+    }
 }
 
 #[test]

@@ -21,6 +21,30 @@ fn one_event_is_answered_and_the_log_is_kept_apart() {
 }
 
 #[test]
+fn a_handler_finds_the_variables_of_its_function_where_nobody_has_set_them() {
+    let root = Root::new().with("app.sh", "handler() { env; }\n");
+    let mut command = root.command(&["invoke", "app.handler"]);
+    command.env("AWS_LAMBDA_FUNCTION_NAME", "mine").env("AWS_REGION", "eu-west-1").env("AWS_DEFAULT_REGION", "");
+    for name in ["AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_LOG_GROUP_NAME", "TZ"] {
+        command.env_remove(name);
+    }
+    let said = text(&command.output().unwrap().stdout);
+    let task_root = format!("LAMBDA_TASK_ROOT={}", root.path("").display());
+    for part in [
+        "AWS_LAMBDA_FUNCTION_NAME=mine\\n",
+        "AWS_LAMBDA_FUNCTION_VERSION=$LATEST\\n",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128\\n",
+        "AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/mine\\n",
+        "AWS_REGION=eu-west-1\\n",
+        "AWS_DEFAULT_REGION=\\n",
+        "TZ=:UTC\\n",
+        task_root.trim_end_matches('/'),
+    ] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+}
+
+#[test]
 fn a_failure_has_a_status_of_its_own() {
     let root = Root::new().with("app.sh", "handler() { return 3; }\n");
     let output = root.run(&["invoke", "app.handler"]);

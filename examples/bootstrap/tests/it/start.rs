@@ -1,10 +1,11 @@
 //! What keeps a handler from being loaded: said on standard error in one line, with a status, and to Lambda.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::root::{BOOTSTRAP, Root, expect_error};
+use crate::root::{BOOTSTRAP, Root, end_of, expect_error, request};
 
 /// Both ways of running a program say the same, where both find out.
 #[track_caller]
@@ -27,9 +28,9 @@ fn a_file_that_is_not_there_is_named() {
     let looked_for = ["'app.handler': no file app in ", ".php .pl .py", ".sh, nor a program of that name"];
     check(&root, &["app.handler"], "Runtime.NoSuchFile", &looked_for);
     check(&root, &["./app.py"], "Runtime.NoSuchFile", &["there is no /", "/./app.py"]);
-    check(&root, &["--exec", "bin/app.sh"], "Runtime.NoSuchFile", &["there is no /", "/bin/app.sh"]);
+    check(&root, &["--exec", "bin/app.sh"], "Runtime.NoSuchFile", &["there is no program /", "/bin/app.sh"]);
     check(&root, &["program"], "Runtime.NoSuchFile", &["'program' names no file"]);
-    check(&root, &["--exec", "bin/x"], "Runtime.NoSuchFile", &["'bin/x' names no file"]);
+    check(&root, &["--exec", "bin/x"], "Runtime.NoSuchFile", &["there is no program /", "/bin/x"]);
 }
 
 #[test]
@@ -51,6 +52,18 @@ fn a_function_that_is_not_there_is_named() {
     check(&root, &["app.sh.handler"], "Runtime.HandlerNotFound", &named);
     check(&root, &["app."], "Runtime.MalformedHandlerName", &["names no function"]);
     expect_error(&root.serve(&[""]), "{}", "Runtime.MalformedHandlerName", &["no handler"]);
+}
+
+#[test]
+fn without_a_handler_there_is_an_init_error_and_the_end() {
+    let root = Root::new();
+    let (mut child, api) = root.start(&[], false);
+    let mut connection = api.accept();
+    let asked = request(&mut connection);
+    let is_init_error = asked.starts_with("POST /2018-06-01/runtime/init/error") && asked.contains("no handler");
+    assert!(is_init_error, "{asked}");
+    connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert_eq!(end_of(&mut child).code(), Some(1));
 }
 
 #[test]

@@ -1,0 +1,134 @@
+"""What programs inherit that handlers start: one that reads whatever is open takes nothing of the next event:
+`test_inherited.py BOOTSTRAP [LANGUAGE]...`."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from worker_pipes import PATIENCE, check
+
+EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../examples/workers")
+# Reads whatever is open besides the standard streams, for as long as it lives, and keeps what it gets.
+TAKER = """
+import os, threading, time
+
+def take(fd):
+    try:
+        while taken := os.read(fd, 65536):
+            with open("took", "ab") as took:
+                took.write(taken)
+    except OSError:
+        pass
+
+for fd in range(3, 64):
+    threading.Thread(target=take, args=(fd,), daemon=True).start()
+open("started", "w").close()
+time.sleep(600)
+"""
+# What a handler runs at its first event. It goes on beside the others.
+TAKE = f"'{sys.executable}' taker.py </dev/null >/dev/null 2>&1 & until [ -e started ]; do sleep 0.05; done; sleep 0.3"
+TYPESCRIPT = """import { spawnSync } from "node:child_process";
+import process from "node:process";
+export function handler(event: any) {
+  if (event === 1) spawnSync("sh", ["-c", process.env.TAKE!], { stdio: "inherit" });
+  return event;
+}
+"""
+# The extension of each language's handler, which runs TAKE if its event is 1, and gives its event back.
+HANDLERS = {
+    "python": ("py", "import os\ndef handler(event, context):\n    if event == 1: os.system(os.environ['TAKE'])\n    return event\n"),
+    "node": ("js", """exports.handler = async (event) => {
+  if (event === 1) require('child_process').spawnSync('sh', ['-c', process.env.TAKE], { stdio: 'inherit' });
+  return event;
+};
+"""),
+    "php": ("php", "<?php\nfunction handler($event) { if ($event === 1) { exec(getenv('TAKE')); } return $event; }\n"),
+    "perl": ("pl", "sub handle { my ($event) = @_; system $ENV{TAKE} if $event == 1; return $event }\n1;\n"),
+    "ruby": ("rb", "def handler(event:, context:)\n  system(ENV['TAKE']) if event == 1\n  event\nend\n"),
+    "lua": ("lua", "function handler(event) if event == 1 then os.execute(os.getenv('TAKE')) end return event end\n"),
+    "sh": ("sh", "handler() { case $1 in 1) sh -c \"$TAKE\" ;; esac; printf '%s\\n' \"$1\"; }\n"),
+    "bun": ("ts", TYPESCRIPT),
+    "deno": ("ts", TYPESCRIPT),
+    "tcl": ("tcl", "proc handler {event context} { if {$event eq 1} { exec sh -c $::env(TAKE) }; return $event }\n"),
+    "guile": ("scm", '(define (handler event context) (if (equal? event "1") (system (getenv "TAKE"))) event)\n'),
+    "r": ("R", "handler <- function(event, context) { if (identical(event, 1L)) system(Sys.getenv('TAKE')); event }\n"),
+    "elixir": ("exs", """defmodule App do
+  def handler(event, _) do
+    if event == "1", do: System.cmd("sh", ["-c", System.fetch_env!("TAKE")])
+    event
+  end
+end
+"""),
+}  # fmt: skip
+FOLDERS = {"bun": "typescript", "deno": "typescript"}
+EVENTS = [b"1", b'{"whole":"' + b"x" * 100_000 + b'"}', b'"last"']
+
+
+def answers(api, events):
+    """What a bootstrap that connects answers to these."""
+    connection, _ = api.accept()
+    connection.settimeout(PATIENCE)
+    got = b""
+    bodies = []
+    with connection:
+        for number in range(2 * len(events) + 1):
+            while b"\r\n\r\n" not in got:
+                got += connection.recv(65536) or sys.exit("the bootstrap hung up")
+            head, got = got.split(b"\r\n\r\n", 1)
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            length = int(length[1]) if length else 0
+            while len(got) < length:
+                got += connection.recv(65536) or sys.exit("the bootstrap hung up")
+            body, got = got[:length], got[length:]
+            if b"/invocation/next" not in head.split(b"\r\n")[0]:
+                bodies.append(body)
+                connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+            elif len(bodies) < len(events):
+                event = events[len(bodies)]
+                deadline = int(time.time() * 1000) + PATIENCE * 1000
+                head = f"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-{len(bodies)}\r\nLambda-Runtime-Deadline-Ms: {deadline}\r\n"
+                connection.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(event) + event)
+    return bodies
+
+
+def takes_nothing(bootstrap, language):
+    extension, text = HANDLERS[language]
+    with tempfile.TemporaryDirectory() as root, socket.socket() as api:
+        for name, contents in ((f"app.{extension}", text), ("taker.py", TAKER)):
+            with open(os.path.join(root, name), "w") as file:
+                file.write(contents)
+        folder = os.path.join(EXAMPLES, FOLDERS.get(language, language))
+        if os.path.isdir(folder):
+            worker = next(name for name in os.listdir(folder) if name.startswith("worker."))
+            os.mkdir(os.path.join(root, "workers"))
+            shutil.copy(os.path.join(folder, worker), os.path.join(root, "workers"))
+        api.bind(("127.0.0.1", 0))
+        api.listen()
+        api.settimeout(PATIENCE)
+        own = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % api.getsockname()[1], "LAMBDA_TASK_ROOT": root, "TAKE": TAKE}
+        interpreter = ["--interpreter", language] if language in FOLDERS else []
+        function = "handle" if language == "perl" else "handler"
+        command = [bootstrap, *interpreter, f"app.{function}"]
+        environment = {**os.environ, **own, "LC_ALL": "C.UTF-8"}
+        with subprocess.Popen(command, env=environment) as process:
+            try:
+                check(language, [json.loads(answer) for answer in answers(api, EVENTS)], [json.loads(event) for event in EVENTS])
+                check(f"{language}: is read by another program", os.path.exists(os.path.join(root, "took")), False)
+            finally:
+                process.terminate()
+
+
+def main(bootstrap, *languages):
+    for language in languages or HANDLERS:
+        takes_nothing(bootstrap, language)
+        print(f"{language}: a program that a handler starts takes no event", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

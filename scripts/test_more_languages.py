@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 from worker_pipes import PATIENCE, SIZES, Worker, check
 
@@ -161,6 +162,24 @@ SEEDED = {
     "r": "set.seed(7)\nhandler <- function(event, context) runif(1)\n",
     "elixir": ":rand.seed(:exsss, 7)\ndefmodule App do\n  def handler(_, _), do: Float.to_string(:rand.uniform())\nend\n",
 }
+# Hooks say that they have run, and fail when the file `fail` is there.
+TYPESCRIPT_HOOKS = """import { existsSync } from 'node:fs';
+export const beforeSnapshot = () => { console.log('before'); if (existsSync('fail')) throw new RangeError('on purpose'); };
+export async function afterRestore() { console.log('after'); }
+export const handler = () => 1;
+"""
+HOOKS = {
+    "bun": TYPESCRIPT_HOOKS,
+    "deno": TYPESCRIPT_HOOKS,
+    "tcl": "proc before_snapshot {} { puts before; if {[file exists fail]} { error {on purpose} } }\nproc after_restore {} { puts after }\n"
+    "proc handler {event context} { return 1 }\n",
+    "guile": "(define (before-snapshot) (display \"before\\n\") (when (file-exists? \"fail\") (error \"on purpose\")))\n"
+    "(define (after-restore) (display \"after\\n\"))\n(define (handler event context) 1)\n",
+    "r": "before_snapshot <- function() { cat('before\\n'); if (file.exists('fail')) stop('on purpose') }\n"
+    "after_restore <- function() cat('after\\n')\nhandler <- function(event, context) 1\n",
+    "elixir": "defmodule App do\n  def before_snapshot do\n    IO.puts(\"before\")\n    if File.exists?(\"fail\"), do: raise(\"on purpose\")\n  end\n"
+    "  def after_restore, do: IO.puts(\"after\")\n  def handler(_, _), do: \"1\"\nend\n",
+}
 NEVER_SEEDED = ("bun", "elixir")
 SEED_OPTIONS = {"deno": ["--seed=7"]}
 # What is raised that says little of itself, or fails when it is asked, and a part of what is told.
@@ -278,6 +297,17 @@ def pipes(language, root):
         for event in (b'"\xff"', b'"a\0b"'):
             running.invoke(event)
             check(f"{language}: after {event}", value(running.invoke("2")), 2)
+    with start(HOOKS[language]) as running:
+        running.ready()
+        for kind in ("before-snapshot", "after-restore"):
+            check(f"{language}: {kind}", running.hooks(kind), ("done", "-", b""))
+        check(f"{language}: after hooks", value(running.invoke("1")), 1)
+        Path(root, "fail").touch()
+        seen, request_id, body = running.hooks("before-snapshot")
+        check(f"{language}: a hook that fails: {body}", (seen, request_id, b"on purpose" in body), ("error", "-", True))
+        os.remove(os.path.join(root, "fail"))
+        running.end()
+        check(f"{language}: hooks", running.logged().split()[:3], ["before", "after", "before"])
     drawn = []
     for kinds in ([], [], ["before-snapshot", "after-restore"], ["before-snapshot", "after-restore"]):
         with start(SEEDED[language], options=SEED_OPTIONS.get(language, [])) as running:

@@ -148,13 +148,22 @@ defmodule Lambwire do
         serve(pipes, handler, id, context, event)
         loop(pipes, handler, rest)
 
-      {_, _, _, _, rest} ->
-        write_frame(pipes, "done", "-", "")
+      {kind, _, _, _, rest} ->
+        run_hook(pipes, handler, kind)
         loop(pipes, handler, rest)
 
       nil ->
         :ok
     end
+  end
+
+  # Calls the function of the handler's module that is named as the hook.
+  defp run_hook(pipes, {module, _}, kind) do
+    hook = kind |> String.replace("-", "_") |> String.to_atom()
+    if function_exported?(module, hook, 0), do: apply(module, hook, [])
+    write_frame(pipes, "done", "-", "")
+  catch
+    kind, value -> write_frame(pipes, "error", "-", report_of(kind, value, __STACKTRACE__))
   end
 
   # --- The end

@@ -126,6 +126,21 @@
     (false-if-exception (force-output (current-output-port)))
     (write-frame (car answer) id (cdr answer))))
 
+;; --- Snapshots
+
+;; Calls the procedure of the file that is named as the hook.
+(define (run-hook kind)
+  (let ((answer (with-exception-handler
+                  (lambda (error) (cons "error" (report-of error)))
+                  (lambda ()
+                    ;; Every environment that starts from a snapshot would draw the same numbers.
+                    (when (string=? kind "after-restore") (set! *random-state* (random-state-from-platform)))
+                    (let ((hook (module-local-variable user (string->symbol kind))))
+                      (when hook ((variable-ref hook))))
+                    (cons "done" ""))
+                  #:unwind? #t)))
+    (write-frame (car answer) "-" (cdr answer))))
+
 ;; --- The end
 
 ;; How long a signal may be on its way when events have ended, in milliseconds.
@@ -148,10 +163,8 @@
   (write-frame "ready" "-" (if waits "{\"sigterm\":true}" ""))
   (let loop ((frame (receive-frame)))
     (when frame
-      ;; Every environment that starts from a snapshot would draw the same numbers.
-      (when (string=? (first frame) "after-restore") (set! *random-state* (random-state-from-platform)))
       (if (string=? (first frame) "event")
           (serve handler (second frame) (third frame) (fourth frame))
-          (write-frame "done" "-" ""))
+          (run-hook (first frame)))
       (loop (receive-frame))))
   (when waits (await-signal)))

@@ -118,6 +118,17 @@ local({
     set.seed(sum(as.numeric(bytes) * 256^(0:3)) %/% 2)
   }
 
+  # Calls the function of the file that is named as the hook.
+  run_hook <- function(user, kind) {
+    name <- chartr("-", "_", kind)
+    answer <- tryCatch({
+      if (kind == "after-restore") renew_random()
+      if (exists(name, user, mode = "function", inherits = FALSE)) get(name, user, mode = "function")()
+      list("done", "")
+    }, error = function(error) list("error", report(error)))
+    write_frame(answer[[1]], "-", answer[[2]])
+  }
+
   # --- Main loop
 
   user <- load()
@@ -125,7 +136,6 @@ local({
   while (!is.null(head <- read_head())) {
     context <- read_bytes(as.numeric(head[3]))
     event <- read_bytes(as.numeric(head[4]))
-    if (head[1] == "after-restore") renew_random()
-    if (head[1] == "event") serve(user, head[2], context, event) else write_frame("done", "-")
+    if (head[1] == "event") serve(user, head[2], context, event) else run_hook(user, head[1])
   }
 })

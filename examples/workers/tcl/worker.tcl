@@ -144,6 +144,19 @@ proc lambwire::renew_random {} {
     handler eval [list expr srand($seed)]
 }
 
+# Calls the procedure of the file that is named as the hook.
+proc lambwire::run_hook {kind} {
+    set hook [string map {- _} $kind]
+    if {[catch {
+        if {$kind eq "after-restore"} { renew_random }
+        if {[handler eval [list info commands $hook]] ne ""} { handler eval [list $hook] }
+    } message options]} {
+        write_frame error - [report $message $options]
+    } else {
+        write_frame done -
+    }
+}
+
 # --- Main loop
 
 lambwire::load_handler
@@ -151,8 +164,7 @@ set lambwire::traits [expr {[lambwire::handles_sigterm] ? {{"sigterm":true}} : "
 lambwire::write_frame ready - $lambwire::traits
 while {[set frame [lambwire::receive]] ne {}} {
     lassign $frame kind id context event
-    if {$kind eq "after-restore"} { lambwire::renew_random }
-    if {$kind eq "event"} { lambwire::serve $id $context $event } else { lambwire::write_frame done - }
+    if {$kind eq "event"} { lambwire::serve $id $context $event } else { lambwire::run_hook $kind }
     # Tcl keeps the text of an error, and with it what it was about.
     unset frame event context
 }

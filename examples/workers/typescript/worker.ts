@@ -101,9 +101,12 @@ function report(error: any, causes = CAUSES): object {
 
 // --- Load
 
+// deno-lint-ignore no-explicit-any
+let module: any;
+
 async function load() {
   try {
-    const module = await import(`file://${file}`);
+    module = await import(`file://${file}`);
     const within = (exported: unknown) => name.split(".").reduce((found, part) => found?.[part], exported as any);
     const handler = within(module) ?? within(module.default);
     if (typeof handler === "function") return handler;
@@ -157,6 +160,17 @@ function renewRandom() {
   Reflect.set(Math, "random", () => ((draw() >>> 5) * 2 ** 26 + (draw() >>> 6)) / 2 ** 53);
 }
 
+// Runs what the file exports for it.
+async function runHook(kind: string) {
+  try {
+    if (kind === "after-restore") renewRandom();
+    await (kind === "after-restore" ? module.afterRestore : module.beforeSnapshot)?.();
+    writeFrame("done", "-");
+  } catch (error) {
+    writeFrame("error", "-", stringify(report(error)));
+  }
+}
+
 // --- Main loop
 
 for (const each of ["FILE", "FUNCTION", "EVENTS_FD", "ANSWERS_FD"]) delete env[`LAMBWIRE_${each}`];
@@ -166,10 +180,7 @@ const signalled = new Promise<void>((done) => listens && process.once("SIGTERM",
 writeFrame("ready", "-", listens ? '{"sigterm":true}' : "");
 for (let frame; (frame = await receive());) {
   if (frame.kind === "event") await serve(handler, frame.id, frame.context, frame.body);
-  else {
-    if (frame.kind === "after-restore") renewRandom();
-    writeFrame("done", "-");
-  }
+  else await runHook(frame.kind);
 }
 // A listener of SIGTERM has the time that is left: the process ends when nothing is left to wait for. The signal was sent
 // before events ended, but takes another way.

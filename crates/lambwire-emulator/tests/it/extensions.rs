@@ -301,9 +301,21 @@ fn an_extension_that_has_not_registered_is_named() {
     let said = String::from_utf8(output.stderr).unwrap();
     let named = format!("lambwire-emulator: extension {}: started ", path.display());
     assert!(
-        said.lines().any(|line| line.starts_with(&named) && line.ends_with(" s ago, has not registered")),
+        said.lines().any(|line| line.starts_with(&named) && line.ends_with(" s ago, has not registered as watcher")),
         "{said}"
     );
+}
+
+#[test]
+fn an_extension_that_registers_by_another_name_than_its_file_s_is_told_that() {
+    let directory = Directory::new("renamed");
+    let [one, other] = ["watcher", "watcher.sh"].map(|name| directory.bin().join(name));
+    fs::rename(one, other).unwrap();
+    let output = run(&directory, &["--timeout", "300"], "{}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let told = "lambwire-emulator: an extension registers as watcher, and no file has that name: still to register: \
+                watcher.sh\n";
+    assert!(said.contains(told), "{said}");
 }
 
 #[test]

@@ -131,7 +131,19 @@ impl Extensions {
 
     /// Whether all that have a process of their own have registered.
     pub(crate) fn have_registered(&self) -> bool {
-        self.external.iter().all(|name| self.awaited(name) != Some(Awaited::Registration))
+        self.unregistered().next().is_none()
+    }
+
+    /// Those that have a process of their own and have not registered.
+    fn unregistered(&self) -> impl Iterator<Item = &str> {
+        let names = self.external.iter().map(String::as_str);
+        names.filter(|name| self.awaited(name) == Some(Awaited::Registration))
+    }
+
+    /// The names that one may have meant that registers by another: while these are awaited, nothing else is running.
+    pub(crate) fn meant(&self, name: &str) -> Option<String> {
+        let is_known = self.external.iter().any(|external| external == name);
+        (!is_known && !self.have_registered()).then(|| self.unregistered().collect::<Vec<_>>().join(", "))
     }
 
     /// Whether all that have a process of their own have come to their first `next`, and none cannot start.

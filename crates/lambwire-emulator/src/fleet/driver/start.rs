@@ -51,7 +51,7 @@ impl Driver {
         let seconds = self.member.start_duration().as_secs();
         for (name, extension) in &self.extensions {
             let awaited = match environment.extensions.awaited(name) {
-                Some(Awaited::Registration) => "registered",
+                Some(Awaited::Registration) => &format!("registered as {name}"),
                 Some(Awaited::Next) => "asked for an event",
                 None => continue,
             };

@@ -14,7 +14,11 @@ use crate::telemetry::{Api, Subscription};
 impl Member {
     /// An extension registers; returns its id.
     pub(crate) fn register(&self, name: &str, wish: &[u8]) -> Result<String, Refusal> {
-        let registered = self.environment.borrow_mut().extensions.register(name, wish);
+        let extensions = &mut self.environment.borrow_mut().extensions;
+        if let Some(files) = extensions.meant(name) {
+            log::warn!("an extension registers as {name}, and no file has that name: still to register: {files}");
+        }
+        let registered = extensions.register(name, wish);
         // The program may have waited for it.
         self.wake.notify_one();
         registered

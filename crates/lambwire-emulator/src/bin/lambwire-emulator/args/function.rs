@@ -11,7 +11,8 @@ use clap::Args;
 use lambwire_emulator::{Emulator, Freeze, UrlFormat, limits, pair};
 
 use super::values::{
-    Begin, Form, Frozen, Timeout, address, concurrency, environments, memory, read_variable, seconds, timeout, variable,
+    Begin, Form, Frozen, Timeout, address, concurrency, environments, memory, read_variable, reserved, seconds,
+    timeout, variable,
 };
 
 /// Where the Runtime API is for a program that somebody else starts: where AWS's emulator has it.
@@ -77,7 +78,7 @@ pub(crate) struct FunctionArgs {
     environments: Option<usize>,
 
     /// Throttle whoever would be one more than N callers at a time, with status 429, as reserved concurrency does
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = reserved)]
     reserved: Option<usize>,
 
     /// Append events of the type Event to this file that have failed three times

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -88,16 +89,21 @@ const MIN_MEMORY_MB: u32 = 128;
 const MAX_MEMORY_MB: u32 = 10_240;
 
 pub(super) fn concurrency(text: &str) -> Result<usize, String> {
-    number(text, limits::CONCURRENCY)
+    number(text, 1..=limits::CONCURRENCY)
 }
 
 pub(super) fn environments(text: &str) -> Result<usize, String> {
-    number(text, limits::ENVIRONMENTS)
+    number(text, 1..=limits::ENVIRONMENTS)
 }
 
-fn number(text: &str, most: usize) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
-    number.ok_or_else(|| format!("not a number from 1 to {most}"))
+/// With 0, every caller is throttled, as on AWS.
+pub(super) fn reserved(text: &str) -> Result<usize, String> {
+    number(text, 0..=limits::CALLERS)
+}
+
+fn number(text: &str, taken: RangeInclusive<usize>) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| taken.contains(number));
+    number.ok_or_else(|| format!("not a number from {} to {}", taken.start(), taken.end()))
 }
 
 pub(super) fn timeout(text: &str) -> Result<Timeout, String> {
@@ -141,6 +147,16 @@ mod tests {
     fn a_timeout_of_managed_instances_at_the_limit_passes_and_a_second_more_does_not() {
         for (text, taken) in [("5399", true), ("5400", true), ("5401", false)] {
             assert_eq!(timeout(text).is_ok(), taken, "{text}");
+        }
+    }
+
+    #[test]
+    fn reserved_concurrency_is_from_0_to_the_limit() {
+        for (text, number) in [("0", 0), ("9999", 9_999), ("10000", 10_000)] {
+            assert_eq!(reserved(text), Ok(number));
+        }
+        for odd in ["10001", "-1", "", "x", "1.5"] {
+            assert_eq!(reserved(odd), Err("not a number from 0 to 10000".to_owned()), "{odd}");
         }
     }
 

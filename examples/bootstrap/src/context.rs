@@ -66,27 +66,26 @@ impl Function {
     pub(crate) fn write_context<'a>(&'a self, context: &Context<'a>, line: &mut Vec<u8>) {
         let own = |value: &'a Option<String>| value.as_deref().map(Value::Text);
         let trace_id = context.trace_id.map(Value::Text);
+        // Each key with what stands before and behind it: one piece instead of three, for every event.
         // `trace_id` stands before the values that others have written, so that a shell can find it.
         let fields = [
-            ("function_name", own(&self.name)),
-            ("function_version", own(&self.version)),
-            ("invoked_function_arn", context.invoked_function_arn.map(Value::Text)),
-            ("memory_limit_in_mb", own(&self.memory_mb)),
-            ("aws_request_id", Some(Value::Text(context.request_id.as_str()))),
-            ("log_group_name", own(&self.log_group)),
-            ("log_stream_name", own(&self.log_stream)),
-            ("deadline_ms", context.deadline_ms.map(Value::Number)),
-            ("trace_id", trace_id),
-            ("x_amzn_trace_id", trace_id),
-            ("tenant_id", context.tenant_id.map(Value::Text)),
-            ("identity", context.cognito_identity_json.map(Value::Foreign)),
-            ("client_context", context.client_context_json.map(Value::Foreign)),
+            (r#"{"function_name":"#, own(&self.name)),
+            (r#","function_version":"#, own(&self.version)),
+            (r#","invoked_function_arn":"#, context.invoked_function_arn.map(Value::Text)),
+            (r#","memory_limit_in_mb":"#, own(&self.memory_mb)),
+            (r#","aws_request_id":"#, Some(Value::Text(context.request_id.as_str()))),
+            (r#","log_group_name":"#, own(&self.log_group)),
+            (r#","log_stream_name":"#, own(&self.log_stream)),
+            (r#","deadline_ms":"#, context.deadline_ms.map(Value::Number)),
+            (r#","trace_id":"#, trace_id),
+            (r#","x_amzn_trace_id":"#, trace_id),
+            (r#","tenant_id":"#, context.tenant_id.map(Value::Text)),
+            (r#","identity":"#, context.cognito_identity_json.map(Value::Foreign)),
+            (r#","client_context":"#, context.client_context_json.map(Value::Foreign)),
         ];
         line.clear();
         for (key, value) in fields {
-            line.extend_from_slice(if line.is_empty() { b"{\"" } else { b",\"" });
             line.extend_from_slice(key.as_bytes());
-            line.extend_from_slice(b"\":");
             match value {
                 None => line.extend_from_slice(b"null"),
                 Some(Value::Number(number)) => line.extend_from_slice(number.to_string().as_bytes()),

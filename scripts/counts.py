@@ -61,7 +61,7 @@ HELLO_STARTING_CALLS = 30
 TINY_STARTING_CALLS = 8
 TINY_RSS_KIB = 64
 HELLO_RSS_KIB = 320
-BOOTSTRAP_RSS_KIB = 408
+BOOTSTRAP_RSS_KIB = 400
 # Of a response and the pipelined `next`: calls that write to the connection, and that read from it.
 EXPLICIT = {"write": 2, "read": 2}
 PIPELINED = {"write": 1, "read": 2}

@@ -10,6 +10,7 @@ scripts/install.sh php perl python3 node ruby lua aws-lambda-ric
 cargo build -q --release -p bootstrap -p lambwire-emulator
 target=$(realpath "${CARGO_TARGET_DIR:-target}/release")
 python3 scripts/test_languages.py "$(scripts/rie.sh)" "$target/lambwire-emulator" "$target/bootstrap"
+python3 scripts/test_first_process.py "$target/bootstrap"
 python3 scripts/test_inherited.py "$target/bootstrap" python node php perl ruby lua sh
 PYTHONPATH=$(scripts/pip.sh awslambdaric awslambdaric==4.2.2) \
     python3 scripts/test_python.py "$target/lambwire-emulator" "$target/bootstrap" "$(python3 -c 'import sys; print(sys.executable)')"

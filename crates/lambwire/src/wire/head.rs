@@ -75,7 +75,9 @@ impl<'i, L> Head<'i, L> {
         let Some((first, behind)) = control(input).and_then(|end| input.split_at_checked(end)) else {
             return Ok(None);
         };
-        let rest = behind.strip_prefix(b"\r\n").ok_or(ReceiveError::BadFirstLine)?;
+        let [b'\r', b'\n', rest @ ..] = behind else {
+            return Err(ReceiveError::BadFirstLine);
+        };
         let (line, minor) = line(first)?;
         let mut framing = Framing { is_http_1_0: minor == 0, ..Framing::default() };
         let Some(len) = lines::read(rest, |name, value| Ok(see(name, value) || framing.take(name, value)?))? else {

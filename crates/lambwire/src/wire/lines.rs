@@ -18,7 +18,7 @@ pub(crate) fn read<'i>(
 ) -> Result<Option<usize>, ReceiveError> {
     let mut rest = input;
     for _ in 0..limits::HEADERS + 1 {
-        if let Some(behind) = rest.strip_prefix(END) {
+        if let [b'\r', b'\n', behind @ ..] = rest {
             return Ok(Some(input.len() - behind.len()));
         }
         let Ends { colon, end } = ends(rest);
@@ -28,11 +28,11 @@ pub(crate) fn read<'i>(
         let Some((name, value)) = line.split_at_checked(colon) else {
             return Ok(None);
         };
-        rest = match behind.strip_prefix(END) {
-            Some(rest) => rest,
-            None if END.starts_with(behind) => return Ok(None),
-            None if behind.starts_with(b"\n") => return Err(ReceiveError::BareLineFeed),
-            None => return Err(ReceiveError::BadHeader),
+        rest = match behind {
+            [b'\r', b'\n', rest @ ..] => rest,
+            [] | [b'\r'] => return Ok(None),
+            [b'\n', ..] => return Err(ReceiveError::BareLineFeed),
+            _ => return Err(ReceiveError::BadHeader),
         };
         if !see(name, without_colon(value))? && !is_name(name) {
             return Err(ReceiveError::BadHeader);
@@ -69,9 +69,9 @@ pub(crate) fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
 /// A value without the colon before it, and the white space around it.
 #[inline]
 fn without_colon(value: &[u8]) -> &[u8] {
-    match value.strip_prefix(b": ") {
+    match value {
         // As almost every server writes it.
-        Some(value) if !is_padded(value) => value,
+        [b':', b' ', value @ ..] if !is_padded(value) => value,
         _ => value.get(1..).unwrap_or_default().trim_ascii(),
     }
 }
@@ -82,8 +82,6 @@ pub(crate) fn is_padded(value: &[u8]) -> bool {
     let is_space = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
     is_space(value.first()) || is_space(value.last())
 }
-
-const END: &[u8] = b"\r\n";
 
 /// Whether a name is one. White space may not stand in it, which also refuses folded lines and a space before the colon.
 pub(crate) fn is_name(name: &[u8]) -> bool {

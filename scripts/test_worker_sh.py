@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,10 @@ from worker_pipes import PATIENCE, SH, SHELLS, Root, check, try_all
 
 # Shells that know more than POSIX says.
 RICH = ["bash", "ksh", "zsh"]
+# The programs that a worker needs.
+NEEDED = ["head", "sed", "tr", "cat", "wc"]
+# Traps which end the shell around the function, too.
+TRAPS_ON_ERRORS = {"bash": ["set -E; trap 'exit 3' ERR"], "zsh": ["trap 'exit 3' ZERR", "TRAPZERR() { exit 3; }"]}
 ECHO = 'handler() { printf \'{"got":%s}\' "$1"; }\n'
 
 # What stands before a handler that echoes: whatever a careful script begins with, and whatever else a script can change.
@@ -189,6 +194,11 @@ def inputs(root):
     with root.serve("LAMBWIRE_BYTES=1\nhandler() { :; }\n") as running:
         check("bytes unread", [running.invoke(b"\0" * 1_000_000), running.invoke(b"1")], [("text", b"")] * 2)
     passed += 1
+    for trap in TRAPS_ON_ERRORS.get(root.name, ()):
+        with root.serve(f"LAMBWIRE_BYTES=1\n{trap}\nhandler() {{ false; }}\n") as running:
+            kind, body = running.invoke(b"\n" * 60_000)
+            check(f"bytes that nobody has read: {trap}", (kind, json.loads(body)["errorType"]), ("fatal", "Function.ExitStatus"))
+        passed += 1
     with root.serve("handler() { printf 'a\\0b'; }\n") as running:
         kind, body = running.invoke("1")
         seen = json.loads(body)
@@ -270,6 +280,15 @@ def lives(root):
             # Others go on after that, and say that there is no function.
             if root.name in ("sh", "dash", "busybox sh"):
                 check(f"hint: {running.logged()}", "--interpreter" in running.logged(), not line)
+        passed += 1
+    for missing in NEEDED if root.name != "busybox sh" else ():
+        programs = Path(root.path, f"without-{missing}")
+        programs.mkdir()
+        for program in {*NEEDED, root.command[0]} - {missing}:
+            (programs / program).symlink_to(shutil.which(program))
+        with root.start(ECHO, PATH=str(programs)) as running:
+            kind, _, body = running.hear()
+            check(f"no {missing}: {body}", (kind, f"needs {missing}, which".encode() in body), ("fatal", True))
         passed += 1
     with root.start("PATH=/none\nreadonly PATH\nhandler() { echo 1; }\n") as running:
         kind, _, body = running.hear()

@@ -195,7 +195,7 @@ lambwire_report() {
 
 lambwire_check() {
     lambwire_clean
-    for lambwire_part in head sed tr cat; do
+    for lambwire_part in head sed tr cat wc; do
         case $(command -v "$lambwire_part") in '') lambwire_missing=$lambwire_part ;; esac
     done
     case ${lambwire_missing+missing} in missing)
@@ -308,10 +308,14 @@ lambwire_answer() {
     lambwire_clean
     # A variable would lose a NUL without a word. What stands for it is replaced by another byte that is in no text.
     lambwire_text=$(sed "/^lambwire-end $$ $lambwire_turn [0-9]*\$/q" | tr '\000\377' '\377\376')
-    # yash loses all from the first byte on that is in no text. In zsh, a trap on ZERR ends the shell around the function, too.
+    # yash loses all from the first byte on that is in no text. In bash and zsh, a trap on errors may end the shell around
+    # the function, too: an event may not have been read to its end then, and another worker has to take the next.
     case $lambwire_text in
     *"${lambwire_newline}lambwire-end $$ $lambwire_turn "*) lambwire_status=${lambwire_text##*" "} ;;
-    *) lambwire_status=${YASH_VERSION:+lost} lambwire_status=${lambwire_status:-unknown: a trap has ended its shell} ;;
+    *)
+        lambwire_status=${YASH_VERSION:+lost} lambwire_status=${lambwire_status:-unknown: a trap has ended its shell}
+        lambwire_kind=${LAMBWIRE_BYTES:+fatal}
+        ;;
     esac
     lambwire_text=${lambwire_text%"$lambwire_newline"lambwire-end *}
     while :; do
@@ -321,7 +325,7 @@ lambwire_answer() {
     lost*) lambwire_report error "$lambwire_id" Runtime.MarshalError 'the answer has a NUL, or is no text' ;;
     0.*"$lambwire_nul"*) lambwire_report error "$lambwire_id" Runtime.MarshalError 'the answer has a NUL, which no variable of a shell holds' ;;
     0 | 0.*) lambwire_write text "$lambwire_id" "$lambwire_text" ;;
-    *) lambwire_report error "$lambwire_id" Function.ExitStatus "$lambwire_function exited with status $lambwire_status" ;;
+    *) lambwire_report "${lambwire_kind:-error}" "$lambwire_id" Function.ExitStatus "$lambwire_function exited with status $lambwire_status" ;;
     esac
     # A job in the background has an empty standard input, wherever this one leads.
     exec 3<&0

@@ -201,16 +201,19 @@ fn check_size(event: &Event) -> Result<(), Exception> {
 /// The ARN by which a function is invoked that the path and the query of a request name; `None` where they have no more
 /// than the name of the one that is here, whose ARN is known.
 fn function_arn(function: &str, query: Option<&str>, here: &Callers) -> Result<Option<String>, Exception> {
-    let refused = || {
-        let function = headers::decoded(function).unwrap_or(function.into());
-        Exception::BadParameter(format!("no name of a function: {function}"))
-    };
-    let name = here.name_of(headers::decoded(function).ok_or_else(refused)?);
-    let qualifier = headers::qualifier(query).ok_or_else(refused)?;
+    let bad = Exception::BadParameter;
+    let name = headers::decoded(function).ok_or_else(|| bad(format!("no name of a function: {function}")))?;
+    let name = here.name_of(name);
+    let qualifier = headers::qualifier(query).ok_or_else(|| bad("the qualifier is not UTF-8".into()))?;
     if name == here.function() && qualifier.is_none() {
         return Ok(None);
     }
-    arn::invoked(&name, qualifier.as_deref(), here.region()).ok_or_else(refused).map(Some)
+    let arn = |qualifier| arn::invoked(&name, qualifier, here.region());
+    let refused = || match &qualifier {
+        Some(qualifier) if arn(None).is_some() => bad(format!("no qualifier of the function {name}: {qualifier}")),
+        _ => bad(format!("no name of a function: {name}")),
+    };
+    arn(qualifier.as_deref()).ok_or_else(refused).map(Some)
 }
 
 fn operation_in(path: &str) -> Option<Operation<'_>> {

@@ -37,7 +37,21 @@ fn what_is_no_invocation_is_refused_by_name() {
     let parameter = "InvalidParameterValueException";
     check_refused(INVOKE, &["X-Amz-Invocation-Type: Later"], 400, parameter, "Later");
     check_refused("/2015-03-31/functions/a%20b/invocations", &[], 400, parameter, "a b");
-    check_refused("/2015-03-31/functions/f:1/invocations?Qualifier=2", &[], 400, parameter, "f:1");
+    check_refused(
+        "/2015-03-31/functions/f:1/invocations?Qualifier=2",
+        &[],
+        400,
+        parameter,
+        "no qualifier of the function f:1: 2",
+    );
+    check_refused(
+        &format!("{INVOKE}?Qualifier=a%20b"),
+        &[],
+        400,
+        parameter,
+        "no qualifier of the function function: a b",
+    );
+    check_refused(&format!("{INVOKE}?Qualifier=%ff"), &[], 400, parameter, "the qualifier is not UTF-8");
     check_refused("/", &[], 404, "ResourceNotFoundException", "no such path");
     check_refused("/2015-03-31/functions/function/invocations/", &[], 404, "ResourceNotFoundException", "no such path");
 }

@@ -61,6 +61,10 @@ fn one(file: &str, name: &str, value: &Value, directory: &Path) -> Result<Functi
         options.push(directory.into());
     }
     for (key, value) in table.iter().filter(|(key, _)| *key != "command") {
+        // What is behind it would be taken for the value.
+        if key.contains('=') {
+            return Err(at(Some(key), format!("unexpected key {key} found")));
+        }
         let own = options_of(key, value).map_err(|error| at(Some(key), format!("{key} {error}")))?;
         options.extend(own.into_iter().map(|option| match option {
             (value, true) if PATHS.contains(&&**key) => {
@@ -131,7 +135,10 @@ fn options_of(key: &str, value: &Value) -> Result<Vec<(String, bool)>, String> {
             Ok(all?.concat())
         }
         Value::Table(table) if key == "env" => {
-            let pair = |(name, value): (&String, &Value)| Ok((format!("{name}={}", text(value)?), true));
+            let pair = |(name, value): (&String, &Value)| match name.contains('=') {
+                true => Err(format!("has the name {name}, and no name of a variable has an equals sign")),
+                false => Ok((format!("{name}={}", text(value)?), true)),
+            };
             table.iter().map(pair).collect()
         }
         Value::Table(table) => Ok(vec![(serde_json::to_string(table).map_err(|error| error.to_string())?, true)]),
@@ -222,6 +229,8 @@ mod tests {
                 "[functions.a]\ncommand = \"x\"",
                 &[r#"line 2: functions.a: command is no list of words, such as ["./bootstrap", "app.handler"]"#],
             ),
+            ("[functions.a]\n\"memory=5\" = true", &["functions.a: unexpected key memory=5 found"]),
+            ("[functions.a]\nenv = { \"A=B\" = \"c\" }", &["line 2: functions.a: env has the name A=B, and no name"]),
             ("[functions.a]\nhandler = 1979-05-27", &["line 2: functions.a: handler is a datetime"]),
         ] {
             let error = read(text, Path::new("")).unwrap_err();

@@ -16,6 +16,8 @@ import tempfile
 import threading
 import time
 
+from runtime_api import Connection
+
 SHORT, LONG = 200, 1200
 # Under valgrind, on a machine that has much else to do: not to be hung for ever is all that this is for.
 PATIENCE_S = 1800
@@ -75,34 +77,17 @@ WAITING = {"epoll_wait", "epoll_pwait", "poll", "ppoll", "select"}
 
 def serve(listener, count, answer):
     """Answers `count` invocations on one connection, then says that it is over."""
-    connection, _ = listener.accept()
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     invocation = HEAD + b"Content-Length: %d\r\n\r\n" % len(EVENT) + EVENT
-    with connection:
-        bodies = requests(connection)
+    with Connection(listener, PATIENCE_S) as connection:
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for number in range(count + 1):
-            next(bodies)
+            connection.request()
             if number == count:
-                connection.sendall(GONE)
+                connection.socket.sendall(GONE)
                 return
-            connection.sendall(invocation)
-            assert answer in next(bodies)
-            connection.sendall(ACCEPTED)
-
-
-def requests(connection):
-    """The bodies of requests, of which several may come at once."""
-    got = b""
-    while True:
-        while b"\r\n\r\n" not in got:
-            got += connection.recv(65536) or sys.exit("the function hung up")
-        head, got = got.split(b"\r\n\r\n", 1)
-        length = re.search(rb"Content-Length: (\d+)", head)
-        length = int(length[1]) if length else 0
-        while len(got) < length:
-            got += connection.recv(65536) or sys.exit("the function hung up")
-        body, got = got[:length], got[length:]
-        yield body
+            connection.socket.sendall(invocation)
+            assert answer in connection.request()[1]
+            connection.socket.sendall(ACCEPTED)
 
 
 def run(count, *command, handler="", answer=b"Hello, Ada!"):
@@ -269,9 +254,8 @@ def idle_rss_kib(*command, **variables):
         listener.listen()
         env = {**os.environ, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % listener.getsockname()[1], **variables}
         with subprocess.Popen(command, env=env) as process:
-            connection, _ = listener.accept()
-            with connection:
-                next(requests(connection))
+            with Connection(listener, PATIENCE_S) as connection:
+                connection.request()
                 while "S (sleeping)" not in open(f"/proc/{process.pid}/status").read():
                     time.sleep(0.01)
                 rss = re.search(r"^Rss: +(\d+) kB$", open(f"/proc/{process.pid}/smaps_rollup").read(), re.M)

@@ -52,21 +52,16 @@ def has_type(error_type, *parts):
     return holds
 
 
-class Emulated:
-    """A program on our emulator."""
+class Server:
+    """A program on our emulator, and a caller."""
 
-    def __init__(self, emulator, command, handler, env, root, records=None):
+    def __init__(self, emulator, options, command, cwd=None, env=None, pass_fds=()):
         self.log = tempfile.TemporaryFile()
-        arguments = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--task-root", root, "--handler", handler]
-        pass_fds = []
-        if records:
-            pass_fds.append(records.descriptor)
-            command = ["env", f"_LAMBDA_TELEMETRY_LOG_FD={records.descriptor}", *command]
-        self.process = subprocess.Popen(
-            [*arguments, "--", *command], cwd=root, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=self.log, pass_fds=pass_fds
-        )  # fmt: skip
-        listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
-        self.connection = http.client.HTTPConnection(listen, timeout=600)
+        arguments = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", *options, "--", *command]
+        env = {**os.environ, **(env or {})}
+        self.process = subprocess.Popen(arguments, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=self.log, pass_fds=pass_fds)
+        self.listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
+        self.connection = http.client.HTTPConnection(self.listen, timeout=600)
 
     def __enter__(self):
         return self
@@ -74,15 +69,30 @@ class Emulated:
     def __exit__(self, *_):
         self.connection.close()
         self.process.terminate()
+        # What else it prints is not read before; a pipe holds it.
         self.printed = self.process.stdout.read()
         self.process.wait()
         self.log.seek(0)
         self.printed += self.log.read()
 
-    def invoke(self, event, headers):
+    def reply(self, event, headers):
         self.connection.request("POST", INVOKE, event.encode() if isinstance(event, str) else event, headers)
         reply = self.connection.getresponse()
-        body = reply.read()
+        return reply, reply.read()
+
+
+class Emulated(Server):
+    """What is compared with AWS's client."""
+
+    def __init__(self, emulator, command, handler, env, root, records=None):
+        pass_fds = []
+        if records:
+            pass_fds.append(records.descriptor)
+            command = ["env", f"_LAMBDA_TELEMETRY_LOG_FD={records.descriptor}", *command]
+        super().__init__(emulator, ["--task-root", root, "--handler", handler], command, root, env, pass_fds)
+
+    def invoke(self, event, headers):
+        reply, body = self.reply(event, headers)
         if reply.headers["X-Amz-Function-Error"] is not None:
             return {"error": True, "body": json.loads(body)}
         return {"error": False, "type": reply.headers["Content-Type"], "body": body.decode("latin-1")}

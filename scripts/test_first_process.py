@@ -1,7 +1,6 @@
 """The bootstrap as the first process of a container, which reaps and is sent SIGTERM: `test_first_process.py BOOTSTRAP`."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -9,6 +8,7 @@ import sys
 import tempfile
 import time
 
+from runtime_api import Connection
 from worker_pipes import check
 
 # What any step may take, in seconds. It decides nothing but when a test gives up.
@@ -67,62 +67,25 @@ class Container:
         with open(os.path.join(self.root, "app.sh"), "w") as file:
             file.write(handler)
         self.listener = listener = socket.create_server(("127.0.0.1", 0))
-        listener.settimeout(PATIENCE)
         own = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % listener.getsockname()[1], "LAMBDA_TASK_ROOT": self.root}
         alone = ALONE if os.getuid() == 0 else [*ALONE, "--user", "--map-root-user"]
         self.unshare = subprocess.Popen([*alone, bootstrap, "app.handler"], env={**os.environ, **own})
-        self.accept()
+        self.api = Connection(listener, PATIENCE)
         # Outside of the namespace it has another number.
         (self.pid,) = wait_for("the first process", lambda: children(self.unshare.pid))
 
     def __enter__(self):
         return self
 
-    def accept(self):
-        self.connection, _ = self.listener.accept()
-        self.connection.settimeout(PATIENCE)
-        self.got = b""
-
-    def request(self):
-        """The first line of the next request, and its body. Several may come at once."""
-        while b"\r\n\r\n" not in self.got:
-            self.receive()
-        head, self.got = self.got.split(b"\r\n\r\n", 1)
-        length = re.search(rb"(?i)content-length: (\d+)", head)
-        length = int(length[1]) if length else 0
-        while len(self.got) < length:
-            self.receive()
-        body, self.got = self.got[:length], self.got[length:]
-        return head.split(b"\r\n")[0].decode(), body
-
-    def receive(self):
-        piece = self.connection.recv(65536)
-        check(f"the bootstrap hung up: {self.got}", piece != b"", True)
-        self.got += piece
-
-    def give(self, number):
-        """Gives out an event, once it is asked for."""
-        check("asked", self.request()[0], "GET /2018-06-01/runtime/invocation/next HTTP/1.1")
-        deadline = int(time.time() * 1000) + PATIENCE * 1000
-        self.reply("200 OK", [f"Lambda-Runtime-Aws-Request-Id: {number}", f"Lambda-Runtime-Deadline-Ms: {deadline}"], b"%d" % number)
-
-    def answer(self, number):
-        """What comes back of an event."""
-        self.give(number)
-        line, body = self.request()
-        self.reply("202 Accepted", [], b"")
-        return line.split(" ")[1].removeprefix("/2018-06-01/runtime/invocation/"), body
-
-    def reply(self, status, headers, body):
-        lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
-        self.connection.sendall("\r\n".join(lines).encode() + body)
-
     def __exit__(self, *_):
         self.listener.close()
-        self.connection.close()
+        self.api.socket.close()
         self.unshare.kill()
         self.unshare.wait(PATIENCE)
         self.directory.cleanup()
+
+    def answer(self, number):
+        return self.api.answer(number, b"%d" % number)
 
     def below(self, command):
         """The process right below the first whose command line begins so, if there is one."""
@@ -174,14 +137,11 @@ def ends_with_the_worker(bootstrap):
 def ends_in_time(bootstrap):
     """Also if the handler's process does not."""
     with Container(bootstrap, "trap '' TERM\nhandler() { echo >begun; sleep 600; }\n") as container:
-        events = container.connection
         # What has a handler of SIGTERM registers as an extension, so that Lambda sends it.
-        container.accept()
-        check("registers", container.request()[0].split(" ")[1], "/2020-01-01/extension/register")
-        container.reply("200 OK", ["Lambda-Extension-Identifier: 1"], b"{}")
-        with container.connection:
-            container.connection = events
-            container.give(1)
+        with Connection(container.listener, PATIENCE) as extension:
+            check("registers", extension.request()[0].split(" ")[1], "/2020-01-01/extension/register")
+            extension.reply("200 OK", ["Lambda-Extension-Identifier: 1"], b"{}")
+            container.api.give(1, b"1")
             wait_for("the handler", lambda: os.path.exists(os.path.join(container.root, "begun")))
             status, seconds = container.end()
             check("status", status, 0)

@@ -3,14 +3,13 @@
 
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 
+from runtime_api import Connection
 from worker_pipes import PATIENCE, check
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../examples/workers")
@@ -70,33 +69,6 @@ FOLDERS = {"bun": "typescript", "deno": "typescript"}
 EVENTS = [b"1", b'{"whole":"' + b"x" * 100_000 + b'"}', b'"last"']
 
 
-def answers(api, events):
-    """What a bootstrap that connects answers to these."""
-    connection, _ = api.accept()
-    connection.settimeout(PATIENCE)
-    got = b""
-    bodies = []
-    with connection:
-        for number in range(2 * len(events) + 1):
-            while b"\r\n\r\n" not in got:
-                got += connection.recv(65536) or sys.exit("the bootstrap hung up")
-            head, got = got.split(b"\r\n\r\n", 1)
-            length = re.search(rb"(?i)content-length: (\d+)", head)
-            length = int(length[1]) if length else 0
-            while len(got) < length:
-                got += connection.recv(65536) or sys.exit("the bootstrap hung up")
-            body, got = got[:length], got[length:]
-            if b"/invocation/next" not in head.split(b"\r\n")[0]:
-                bodies.append(body)
-                connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
-            elif len(bodies) < len(events):
-                event = events[len(bodies)]
-                deadline = int(time.time() * 1000) + PATIENCE * 1000
-                head = f"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-{len(bodies)}\r\nLambda-Runtime-Deadline-Ms: {deadline}\r\n"
-                connection.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(event) + event)
-    return bodies
-
-
 def takes_nothing(bootstrap, language):
     extension, text = HANDLERS[language]
     with tempfile.TemporaryDirectory() as root, socket.socket() as api:
@@ -110,7 +82,6 @@ def takes_nothing(bootstrap, language):
             shutil.copy(os.path.join(folder, worker), os.path.join(root, "workers"))
         api.bind(("127.0.0.1", 0))
         api.listen()
-        api.settimeout(PATIENCE)
         own = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % api.getsockname()[1], "LAMBDA_TASK_ROOT": root, "TAKE": TAKE}
         interpreter = ["--interpreter", language] if language in FOLDERS else []
         function = "handle" if language == "perl" else "handler"
@@ -118,7 +89,9 @@ def takes_nothing(bootstrap, language):
         environment = {**os.environ, **own, "LC_ALL": "C.UTF-8"}
         with subprocess.Popen(command, env=environment) as process:
             try:
-                check(language, [json.loads(answer) for answer in answers(api, EVENTS)], [json.loads(event) for event in EVENTS])
+                with Connection(api, PATIENCE) as connection:
+                    for number, event in enumerate(EVENTS):
+                        check(language, json.loads(connection.answer(number, event)[1]), json.loads(event))
                 check(f"{language}: is read by another program", os.path.exists(os.path.join(root, "took")), False)
             finally:
                 process.terminate()

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from base64 import b64encode
 
+from emulated import INVOKE, Server
 from test_rie import Rie, check
 from test_workers import HANDLERS as COMMON
 from worker_pipes import LANGUAGES, LIMIT, SIZES
@@ -340,32 +341,15 @@ UNLOADABLE = {
 }
 
 
-class Emulator:
+class Emulator(Server):
     """Our emulator with the bootstrap in it."""
 
     def __init__(self, emulator, bootstrap, handler, at_once=1):
-        self.log = tempfile.TemporaryFile()
-        command = [emulator, "--listen", "127.0.0.1:0", "--timeout", "30", "--concurrency", str(at_once)]
-        command += ["--", bootstrap, "--in-process", str(at_once), handler]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log)
-        listen = json.loads(self.process.stdout.readline().split(b" ", 1)[1])["listen"]
-        # What else it prints is not read; a pipe holds it.
-        self.listen = listen
-        self.connection = http.client.HTTPConnection(listen, timeout=600)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.connection.close()
-        self.process.terminate()
-        self.process.stdout.read()
-        self.process.wait()
+        super().__init__(emulator, ["--concurrency", str(at_once)], [bootstrap, "--in-process", str(at_once), handler])
 
     def invoke(self, event, headers={}):
-        self.connection.request("POST", "/2015-03-31/functions/function/invocations", event, headers)
-        reply = self.connection.getresponse()
-        return reply.status, reply.read()
+        reply, body = self.reply(event, headers)
+        return reply.status, body
 
 
 def answers(server, stem, streams):
@@ -428,7 +412,7 @@ def together(server, name):
             connection = http.client.HTTPConnection(running.listen, timeout=600)
             replies[at] = []
             for event in events(at):
-                connection.request("POST", "/2015-03-31/functions/function/invocations", json.dumps(event))
+                connection.request("POST", INVOKE, json.dumps(event))
                 reply = connection.getresponse()
                 replies[at].append((event["number"], json.loads(reply.read())))
             connection.close()

@@ -100,6 +100,7 @@ impl Bits<'_> {
         }
         None
     }
+
     /// Bytes that are as they were, up to the end of their block.
     fn stored(&mut self, out: &mut Vec<u8>) -> Option<()> {
         // They begin with a byte.

@@ -47,7 +47,12 @@ HANDLERS = {
   return event;
 };
 """),
-    "php": ("php", "<?php\nfunction handler($event) { if ($event === 1) { exec(getenv('TAKE')); } return $event; }\n"),
+    "php": ("php", """<?php
+function handler($event) {
+    if ($event === 1) { exec(getenv('TAKE')); }
+    return getenv('CONFINED') && @is_dir('/') ? 'not confined' : $event;
+}
+"""),
     "perl": ("pl", "sub handle { my ($event) = @_; system $ENV{TAKE} if $event == 1; return $event }\n1;\n"),
     "ruby": ("rb", "def handler(event:, context:)\n  system(ENV['TAKE']) if event == 1\n  event\nend\n"),
     "lua": ("lua", "function handler(event) if event == 1 then os.execute(os.getenv('TAKE')) end return event end\n"),
@@ -65,14 +70,18 @@ HANDLERS = {
 end
 """),
 }  # fmt: skip
+# PHP also without extensions that are not built in, such as FFI, as in its official image, and where it may open no file
+# outside of the task root.
+SETTINGS = {"php": [{}, {"PHP_INI_SCAN_DIR": "/nowhere"}, {"PHP_INI_SCAN_DIR": ".", "CONFINED": "1"}]}
+CONFINED = "open_basedir=${LAMBDA_TASK_ROOT}\n"
 FOLDERS = {"bun": "typescript", "deno": "typescript"}
 EVENTS = [b"1", b'{"whole":"' + b"x" * 100_000 + b'"}', b'"last"']
 
 
-def takes_nothing(bootstrap, language):
+def takes_nothing(bootstrap, language, settings):
     extension, text = HANDLERS[language]
     with tempfile.TemporaryDirectory() as root, socket.socket() as api:
-        for name, contents in ((f"app.{extension}", text), ("taker.py", TAKER)):
+        for name, contents in ((f"app.{extension}", text), ("taker.py", TAKER), ("confined.ini", CONFINED)):
             with open(os.path.join(root, name), "w") as file:
                 file.write(contents)
         folder = os.path.join(EXAMPLES, FOLDERS.get(language, language))
@@ -86,20 +95,21 @@ def takes_nothing(bootstrap, language):
         interpreter = ["--interpreter", language] if language in FOLDERS else []
         function = "handle" if language == "perl" else "handler"
         command = [bootstrap, *interpreter, f"app.{function}"]
-        environment = {**os.environ, **own, "LC_ALL": "C.UTF-8"}
+        environment = {**os.environ, **own, **settings, "LC_ALL": "C.UTF-8"}
         with subprocess.Popen(command, env=environment) as process:
             try:
                 with Connection(api, PATIENCE) as connection:
                     for number, event in enumerate(EVENTS):
-                        check(language, json.loads(connection.answer(number, event)[1]), json.loads(event))
-                check(f"{language}: is read by another program", os.path.exists(os.path.join(root, "took")), False)
+                        check(f"{language} {settings}", json.loads(connection.answer(number, event)[1]), json.loads(event))
+                check(f"{language} {settings}: is read by another program", os.path.exists(os.path.join(root, "took")), False)
             finally:
                 process.terminate()
 
 
 def main(bootstrap, *languages):
     for language in languages or HANDLERS:
-        takes_nothing(bootstrap, language)
+        for settings in SETTINGS.get(language, [{}]):
+            takes_nothing(bootstrap, language, settings)
         print(f"{language}: a program that a handler starts takes no event", flush=True)
 
 

@@ -22,21 +22,21 @@ pub(crate) struct Language {
 /// What its interpreter runs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Worker {
-    /// A deflated text, and the option that has the interpreter run the text of the next argument. It may have the
-    /// argument behind that for the path of the program: `$0`, `process.argv[1]`.
-    Packed { option: &'static str, text: &'static [u8], has_path: bool },
+    /// A deflated text, and the options the last of which has the interpreter run the text of the next argument. It may
+    /// have the argument behind that for the path of the program: `$0`, `process.argv[1]`.
+    Packed { options: &'static [&'static str], text: &'static [u8], has_path: bool },
     /// A file, and what is said to the interpreter before it.
     File { options: &'static [&'static str], path: &'static Path, opens_pipes: bool },
 }
 
 /// The worker that the build has packed under a name.
 macro_rules! packed {
-    ($option:literal, $name:literal) => {
-        packed!($option, $name, has_path: false)
+    ($options:expr, $name:literal) => {
+        packed!($options, $name, has_path: false)
     };
-    ($option:literal, $name:literal, has_path: $has_path:literal) => {
+    ($options:expr, $name:literal, has_path: $has_path:literal) => {
         Worker::Packed {
-            option: $option,
+            options: &$options,
             text: include_bytes!(concat!(env!("OUT_DIR"), "/", $name)),
             has_path: $has_path,
         }
@@ -45,24 +45,32 @@ macro_rules! packed {
 
 /// Those that need nothing but an interpreter, in the order in which they are looked for.
 pub(crate) static EMBEDDED: [Language; 7] = [
-    Language { name: "PHP", extensions: &["php"], interpreters: &["php"], worker: packed!("-r", "php") },
-    Language { name: "Perl", extensions: &["pl"], interpreters: &["perl"], worker: packed!("-e", "perl") },
+    Language {
+        name: PHP,
+        extensions: &["php"],
+        interpreters: &["php"],
+        // With `open_basedir`, PHP opens no pipe. The worker sets it when it has.
+        worker: packed!(["-d", "lambwire.open_basedir=${open_basedir}", "-d", "open_basedir=", "-r"], "php"),
+    },
+    Language { name: "Perl", extensions: &["pl"], interpreters: &["perl"], worker: packed!(["-e"], "perl") },
     Language {
         name: "Python",
         extensions: &["py"],
         interpreters: &["python3", "python"],
-        worker: packed!("-c", "python"),
+        worker: packed!(["-c"], "python"),
     },
     Language {
         name: "JavaScript",
         extensions: &["mjs", "cjs", "js"],
         interpreters: &["node", "nodejs"],
-        worker: packed!("-e", "node", has_path: true),
+        worker: packed!(["-e"], "node", has_path: true),
     },
-    Language { name: "Ruby", extensions: &["rb"], interpreters: &["ruby"], worker: packed!("-e", "ruby") },
-    Language { name: "Lua", extensions: &["lua"], interpreters: &["lua", "luajit"], worker: packed!("-e", "lua") },
-    Language { name: SHELL, extensions: &["sh"], interpreters: &["sh"], worker: packed!("-c", "sh", has_path: true) },
+    Language { name: "Ruby", extensions: &["rb"], interpreters: &["ruby"], worker: packed!(["-e"], "ruby") },
+    Language { name: "Lua", extensions: &["lua"], interpreters: &["lua", "luajit"], worker: packed!(["-e"], "lua") },
+    Language { name: SHELL, extensions: &["sh"], interpreters: &["sh"], worker: packed!(["-c"], "sh", has_path: true) },
 ];
+
+const PHP: &str = "PHP";
 
 /// The name of the language whose files begin with the name of an interpreter.
 const SHELL: &str = "a shell";
@@ -84,19 +92,20 @@ impl Language {
     /// Whether its worker opens the pipes by their paths in `/proc`: what it inherits itself, it could not keep from
     /// programs that a handler starts.
     pub(crate) fn opens_pipes(&self) -> bool {
-        matches!(self.worker, Worker::File { opens_pipes: true, .. })
+        self.name == PHP || matches!(self.worker, Worker::File { opens_pipes: true, .. })
     }
 
     /// Arguments that have the interpreter run the worker. `this` is this program, which is what is run: a file that runs
     /// by itself as well looks for its own name there.
     pub(crate) fn arguments(&self, this: &Path) -> Vec<OsString> {
         match &self.worker {
-            Worker::Packed { option, text, has_path } => {
+            Worker::Packed { options, text, has_path } => {
                 // The build has packed it. What `php -r` runs has no opening tag, and Lua takes a comment at the very
                 // front for an option.
                 let text = String::from_utf8(inflate(text).unwrap_or_default()).unwrap_or_default();
                 let text = format!("\n{}", text.strip_prefix("<?php").unwrap_or(&text));
-                [OsString::from(option), text.into()].into_iter().chain(has_path.then(|| this.into())).collect()
+                let path = has_path.then(|| this.into());
+                options.iter().map(OsString::from).chain([text.into()]).chain(path).collect()
             }
             Worker::File { options, path, .. } => options.iter().map(OsString::from).chain([path.into()]).collect(),
         }
@@ -172,7 +181,10 @@ mod tests {
             let files = fs::read_dir(folder.path()).unwrap().flatten();
             let texts: Vec<String> = files.map(|file| fs::read_to_string(file.path()).unwrap()).collect();
             let is_it = |language: &Language| {
-                let text = language.arguments(Path::new("bootstrap"))[1].clone().into_string().unwrap();
+                let mut arguments = language.arguments(Path::new("bootstrap")).into_iter();
+                let text =
+                    arguments.find_map(|argument| argument.into_string().ok().filter(|text| text.contains('\n')));
+                let text = text.unwrap();
                 text.lines().count() == 1 + texts.iter().map(|text| text.lines().count()).sum::<usize>()
                     && texts.iter().all(|file| text.contains(file.lines().last().unwrap()))
             };

@@ -31,9 +31,6 @@ const SPARE_BYTES = 65536;
 // How long to wait at most before signals are looked for again, in microseconds: one may come just before the wait.
 const WAIT_US = 100000;
 
-// Linux's request to close a descriptor when another program is run.
-const FIOCLEX = 0x5451;
-
 // What handlers hand in and out: integers that PHP has no room for are strings, and 1.0 stays what it is.
 const READ = JSON_BIGINT_AS_STRING;
 const WRITE = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_PRESERVE_ZERO_FRACTION;
@@ -168,23 +165,12 @@ final class Frames
         $this->answers = self::open('LAMBWIRE_ANSWERS_FD', 'wb');
     }
 
-    // Opens a pipe that children do not inherit, if there is FFI to say so, for PHP has no way. Without it a child may
-    // write to the pipe, but has no request id to answer with.
+    // Opens a pipe so that other programs do not inherit it. PHP would follow the link by itself to a file that is not there,
+    // but does not where what stands before it is not there. Without `/proc`, the pipe has been inherited.
     private static function open(string $variable, string $mode)
     {
-        $number = (int) getenv($variable);
-        try {
-            $libc = \FFI::cdef('int dup(int); int close(int); int ioctl(int, unsigned long, ...);');
-            $copy = $libc->dup($number);
-            $libc->close($copy);
-        } catch (\Throwable) {
-            $libc = null;
-        }
-        // This makes another copy, which gets the same number: the lowest that is free.
-        $pipe = fopen("php://fd/$number", $mode);
-        $libc?->ioctl($copy, FIOCLEX);
-        $libc?->close($number);
-        return $pipe;
+        $number = getenv($variable);
+        return @fopen('/proc/' . getmypid() . "/fd/-/../$number", "{$mode}e") ?: fopen("php://fd/$number", $mode);
     }
 
     // The next thing to do: its kind, id, context and body. The process ends when there will be none.
@@ -204,9 +190,9 @@ final class Frames
     {
         $isLarge = $length > BUFFER_BYTES;
         $isLarge && stream_set_read_buffer($this->events, 0);
-        // A string to which each piece is added would be copied each time.
+        // All at once, but where the pipe was inherited: a string to which each piece is added would be copied each time.
         for ($pieces = []; $length > 0; $length -= strlen($piece)) {
-            $pieces[] = $piece = $this->checked(fread($this->events, $length < PIPE_BYTES ? $length : PIPE_BYTES));
+            $pieces[] = $piece = $this->checked(fread($this->events, $length));
         }
         $isLarge && stream_set_read_buffer($this->events, BUFFER_BYTES);
         return isset($pieces[1]) ? implode($pieces) : $pieces[0] ?? '';
@@ -525,6 +511,9 @@ final class Worker
         ignore_user_abort(true);
         self::$spare = str_repeat('x', SPARE_BYTES);
         register_shutdown_function(self::reportFatal(...));
+        // The bootstrap has put it aside, as it would not let the pipes be opened.
+        $allowed = get_cfg_var('lambwire.open_basedir');
+        $allowed && ini_set('open_basedir', $allowed) === false && throw new \Error("open_basedir cannot be $allowed");
     }
 
     // A fatal error, such as memory that has run out, leaves nothing to catch.

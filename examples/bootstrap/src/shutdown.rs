@@ -21,12 +21,12 @@ use crate::file;
 use crate::log::Log;
 use crate::process::{self, Events};
 
-/// How long a program may take to end after SIGTERM: as long as Lambda leaves it at most, with an external extension
-/// (AWS, "Shutdown phase").
-const GRACE: Duration = Duration::from_secs(2);
+/// How long a program may take to end after SIGTERM, in milliseconds. Lambda leaves 2,000 at most, where there is an external
+/// extension (AWS, "Shutdown phase"); where there is none, its own 500 end all first, and but for a line of the log the same.
+const GRACE_MS: u64 = 1_500;
 
-/// How long the answer may take that says how a program has ended: the Runtime API is on this machine.
-const LAST_ANSWER: Duration = Duration::from_millis(500);
+/// How long the answer may take that says how a program has ended, within those 2,000: the Runtime API is on this machine.
+const LAST_ANSWER_MS: u64 = 400;
 
 /// The exit status where a signal does not end the process that it is to end.
 const SIGNALLED: u8 = 128;
@@ -210,15 +210,20 @@ fn end_programs(why: String) {
         }
         programs
     };
-    await_end(&mut programs, Instant::now() + GRACE);
+    await_end(&mut programs, Instant::now() + Duration::from_millis(GRACE_MS));
     for (pid, log) in &mut programs {
         log.forward();
         log.end_lines();
-        let what = format_args!("the handler's process {pid} has not ended {} s after SIGTERM", GRACE.as_secs());
+        let what = format_args!("the handler's process {pid} has not ended {GRACE_MS} ms after SIGTERM");
         console::say(Level::Warn, None, what);
     }
-    // Whoever waits for an answer is to hear how the program has ended.
-    let waited = ANSWERED.wait_timeout_while(ongoing(), LAST_ANSWER, |ongoing| ongoing.answering > 0);
+    // Whoever waits for an answer is to hear how the program has ended, or that it was to.
+    let ongoing = ongoing();
+    for program in &ongoing.programs {
+        let _ = kill_process(program.pid, Signal::KILL);
+    }
+    let last_answer = Duration::from_millis(LAST_ANSWER_MS);
+    let waited = ANSWERED.wait_timeout_while(ongoing, last_answer, |ongoing| ongoing.answering > 0);
     process::end_descendants(&[]);
     drop(waited);
 }

@@ -94,6 +94,32 @@ fn no_event_is_asked_for_once_it_has_come() {
     }
 }
 
+/// A worker that nothing but SIGKILL ends.
+const STUCK: &str = r#"#!/bin/sh
+trap '' TERM
+eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
+printf 'ready - 0\n' >&9
+read -r _ id _ _ <&8; echo > event; sleep 300
+"#;
+
+#[test]
+fn an_event_whose_handler_is_stuck_is_answered_in_time() {
+    let root = Root::new().with_program("worker", STUCK);
+    let (mut child, api) = root.start(&["worker"], false);
+    let mut connection = api.accept();
+    expect_request(&mut connection, NEXT);
+    give(&mut connection, "a");
+    wait_for("the event", || root.path("event").exists());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let asked = request(&mut connection);
+    assert!(asked.starts_with("POST /2018-06-01/runtime/invocation/a/error"), "{asked}");
+    connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert!(end_of(&mut child).success());
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("has not ended 1500 ms after SIGTERM") && log.contains("SIGKILL"), "{log}");
+}
+
 #[test]
 fn a_worker_that_waits_for_no_signal_ends_by_it() {
     // Whoever starts a process may hold signals back, or ignore them, which is inherited.

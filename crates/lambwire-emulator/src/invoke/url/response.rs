@@ -1,5 +1,6 @@
 //! What the function answers, back to HTTP.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use base64::Engine;
@@ -7,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use lambwire::{HTTP_INTEGRATION, PRELUDE_SEPARATOR};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::UrlFormat;
@@ -89,6 +91,12 @@ fn response(format: UrlFormat, body: Vec<u8>) -> Result<Reply, Malformed> {
         (Ok(Value::Object(said)), UrlFormat::V1) => said,
         (Ok(Value::Object(said)), _) if said.contains_key("statusCode") => said,
         (Ok(Value::String(text)), UrlFormat::V2) => return Ok(plain(StatusCode::OK, JSON, text.into_bytes())),
+        (Err(error), UrlFormat::V2) if is_text_or_response(&body) => {
+            return Err(malformed(
+                "it",
+                format_args!("has what cannot be sent, such as half a surrogate pair: {error}"),
+            ));
+        }
         (_, UrlFormat::V2) => return Ok(plain(StatusCode::OK, JSON, body)),
         (Ok(Value::Object(_)), UrlFormat::Alb | UrlFormat::AlbMultiValue) => {
             return Err(malformed("statusCode", "is missing"));
@@ -100,6 +108,14 @@ fn response(format: UrlFormat, body: Vec<u8>) -> Result<Reply, Malformed> {
         return Err(malformed(name, "is no member of an answer to a REST API"));
     }
     made(format, &said, reply::whole(text(format, &said)?), JSON)
+}
+
+/// Whether JSON that has no value here is one of those that are not sent as they stand: text, or an object with a status. It is
+/// JSON, though: half of a surrogate pair (`"\ud800"`) is no text that could be sent, and neither is a number without end.
+fn is_text_or_response(body: &[u8]) -> bool {
+    let is_text = body.trim_ascii_start().starts_with(b"\"") && serde_json::from_slice::<IgnoredAny>(body).is_ok();
+    let members = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(body);
+    is_text || members.is_ok_and(|members| members.contains_key("statusCode"))
 }
 
 /// The body that a response has in it.
@@ -144,9 +160,9 @@ pub(super) fn made(
         status => status.as_u64().and_then(|status| u16::try_from(status).ok()),
     };
     let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-    // Below 200 it would only announce a reply.
+    // Below 200 it would only announce a reply, and those of AWS's models end with 599, as RFC 9110, section 15, has it.
     let status = status
-        .filter(|status| !status.is_informational())
+        .filter(|status| (200..=599).contains(&status.as_u16()))
         .ok_or_else(|| malformed("statusCode", format_args!("is no status of a reply: {said_status}")))?;
     let mut reply = with_type(status, usual_type, body);
     // Those of a name that is there, the media type, take its place.
@@ -209,18 +225,53 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_only_announces_a_reply_is_none() {
-        for status in [100, 101, 103, 199, 200] {
+    fn a_status_is_one_of_a_reply_in_every_form() {
+        for (status, is_taken) in [
+            (100, false),
+            (101, false),
+            (103, false),
+            (199, false),
+            (200, true),
+            (598, true),
+            (599, true),
+            (600, false),
+            (999, false),
+            (1000, false),
+        ] {
             let said = format!(r#"{{"statusCode":{status}}}"#);
-            for format in [UrlFormat::V2, UrlFormat::V1, UrlFormat::Alb] {
-                assert_eq!(response(format, said.clone().into_bytes()).is_ok(), status == 200, "{status}");
+            for format in [UrlFormat::V2, UrlFormat::V1, UrlFormat::Alb, UrlFormat::AlbMultiValue] {
+                assert_eq!(response(format, said.clone().into_bytes()).is_ok(), is_taken, "{status} {format:?}");
             }
-            assert_eq!(
-                prelude(UrlFormat::V2, &[said.as_bytes(), &PRELUDE_SEPARATOR].concat()).is_ok(),
-                status == 200,
-                "{status}"
-            );
+            let stream = [said.as_bytes(), &PRELUDE_SEPARATOR].concat();
+            assert_eq!(prelude(UrlFormat::V2, &stream).is_ok(), is_taken, "{status}");
         }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_no_text_that_can_be_sent() {
+        for (answer, v2) in [
+            (r#"{"statusCode":200,"body":"\ud800"}"#, None),
+            (r#"{"statusCode":200,"headers":{"a":"\udc00"}}"#, None),
+            (r#"{"statusCode":200,"body":1e999}"#, None),
+            (r#" "\ud800""#, None),
+            // What is sent as it stands.
+            (r#"{"body":"\ud800"}"#, Some(r#"{"body":"\ud800"}"#)),
+            (r#"["\ud800"]"#, Some(r#"["\ud800"]"#)),
+            (r#"{"statusCode":200,"body":"\ud800""#, Some(r#"{"statusCode":200,"body":"\ud800""#)),
+            (r#""\ud800"#, Some(r#""\ud800"#)),
+            // A whole pair.
+            (r#"{"statusCode":200,"body":"\ud83d\ude00"}"#, Some("😀")),
+        ] {
+            let (status, body) = sent(UrlFormat::V2, answer);
+            assert_eq!((status == 200).then_some(&*body), v2, "{answer}");
+        }
+        let answer = r#"{"statusCode":200,"body":"\ud800"}"#;
+        for format in [UrlFormat::V2, UrlFormat::V1, UrlFormat::Alb, UrlFormat::AlbMultiValue] {
+            let Err(Malformed::Answer(why)) = response(format, answer.into()) else { panic!("{format:?}") };
+            assert!(why.ends_with("at line 1 column 33"), "{why}");
+        }
+        let stream = [answer.as_bytes(), &PRELUDE_SEPARATOR].concat();
+        assert!(prelude(UrlFormat::V2, &stream).is_err());
     }
 
     /// The status and the body that a caller gets for this answer.

@@ -1,5 +1,6 @@
 //! What callers send.
 
+use std::error::Error;
 use std::fmt;
 
 use http_body_util::BodyExt;
@@ -66,7 +67,7 @@ impl RequestBody {
             Progress::Expecting | Progress::Coming => self.progress = Progress::Cut,
         }
         let frame = timeout(limits::BODY_TIMEOUT, self.incoming.frame()).await.map_err(|_| Exception::Late)?;
-        let frame = frame.transpose().map_err(|error| Exception::BadContent(error.to_string()))?;
+        let frame = frame.transpose().map_err(|error| self.malformed(&error))?;
         let data = frame.map(|frame| frame.into_data().unwrap_or_default());
         let len = data.as_ref().map_or(0, Bytes::len);
         self.received = self.received.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
@@ -76,6 +77,12 @@ impl RequestBody {
         let is_whole = data.is_none() || self.incoming.is_end_stream();
         self.progress = if is_whole { Progress::Whole } else { Progress::Coming };
         Ok(data)
+    }
+
+    /// What comes next is none of the body. What hyper says itself is only that it has read one; why is its source.
+    fn malformed(&self, error: &hyper::Error) -> Exception {
+        let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        Exception::BadContent(format!("the body is malformed after {} bytes: {why}", self.received))
     }
 }
 

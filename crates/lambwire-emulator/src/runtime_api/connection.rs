@@ -35,6 +35,11 @@ pub(crate) struct Connection {
 pub(crate) enum Lost {
     Io(io::Error),
     Receive(ReceiveError),
+    /// What comes after so many bytes of a body is none of it.
+    ReceiveBody {
+        error: ReceiveError,
+        received: u64,
+    },
     Send(SendError),
 }
 
@@ -93,7 +98,8 @@ impl Connection {
         let mut body = Vec::new();
         let mut total: u64 = 0;
         loop {
-            let Some(step) = self.incoming.body()? else {
+            let step = self.incoming.body().map_err(|error| Lost::ReceiveBody { error, received: total })?;
+            let Some(step) = step else {
                 self.read().await?;
                 continue;
             };
@@ -256,6 +262,7 @@ impl std::fmt::Display for Lost {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::Receive(error) => error.fmt(f),
+            Self::ReceiveBody { error, received } => write!(f, "{error}, after {received} bytes of the body"),
             Self::Send(error) => error.fmt(f),
         }
     }

@@ -89,11 +89,11 @@ async fn serve(stream: TcpStream, member: &Member, id: ConnectionId) {
         return connection.linger().await;
     };
     match lost {
-        Lost::Receive(error) => {
-            log::warn!("a request of the runtime is not understood: {error}");
+        Lost::Receive(error) | Lost::ReceiveBody { error, .. } => {
+            log::warn!("a request of the runtime is not understood: {lost}");
             let reply = Reply::Rejected { status: error.status_hint() };
             let mut body = [0; REFUSAL_BYTES];
-            let report = ErrorReport::new("InvalidRequest", &error.to_string()).write(&mut body);
+            let report = ErrorReport::new("InvalidRequest", &lost.to_string()).write(&mut body);
             let len = report.unwrap_or(0);
             // The connection may be gone.
             let _ = connection.reply(&reply, body.get(..len).unwrap_or_default()).await;

@@ -185,6 +185,24 @@ fn an_event_in_chunks_is_refused_when_so_much_has_come_and_not_at_its_end() {
 }
 
 #[test]
+fn a_chunk_that_is_none_is_refused_with_what_is_wrong_and_where() {
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).url(([127, 0, 0, 1], 0).into()).start().unwrap();
+    let head = format!("POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for address in [emulator.listens().unwrap(), emulator.url().unwrap()] {
+        for (chunks, bytes, why) in [
+            ("x\r\n", 0, "chunk size"),
+            ("2\r\n12\r\n+1\r\n3\r\n", 2, "chunk size"),
+            ("2\r\n12\r\n1\r\n345\r\n", 3, "chunk body"),
+        ] {
+            let (reply, is_closed) = reply_to(address, [&head, chunks].concat().into_bytes());
+            assert_eq!((reply.status, is_closed), (400, true), "{chunks}: {}", reply.head);
+            let place = format!("the body is malformed after {bytes} bytes: ");
+            assert!(reply.text().contains(&place) && reply.text().contains(why), "{chunks}: {}", reply.text());
+        }
+    }
+}
+
+#[test]
 fn a_target_that_is_no_path_is_refused_on_every_port_for_callers() {
     let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).url(([127, 0, 0, 1], 0).into()).start().unwrap();
     for address in [emulator.listens().unwrap(), emulator.url().unwrap()] {

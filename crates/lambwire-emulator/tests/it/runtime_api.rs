@@ -283,6 +283,22 @@ fn what_is_not_understood_is_refused_and_harms_nobody_else() {
 }
 
 #[test]
+fn a_chunk_that_is_none_is_refused_with_what_is_wrong_and_where() {
+    let emulator = start();
+    let path = response_path("none");
+    for (chunks, why) in [
+        ("+7\r\n", "malformed chunk size, after 0 bytes of the body"),
+        ("2\r\nab\r\nx", "malformed chunk size, after 2 bytes of the body"),
+        ("2\r\nab\r\n1\r\nabc", "chunk longer than its size, after 3 bytes of the body"),
+    ] {
+        let request = format!("POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+        let said = Wire::connect(emulator.runtime_api()).exchange(request);
+        assert_eq!(said.status, 400, "{chunks}");
+        assert!(said.text().contains(why), "{chunks}: {}", said.text());
+    }
+}
+
+#[test]
 fn as_many_connections_as_the_limit_are_served_and_one_more_is_closed() {
     let emulator = start();
     let ask = |wire: &mut Wire| wire.exchange("GET / HTTP/1.1\r\nHost: x\r\n\r\n").status;

@@ -6,14 +6,14 @@ use std::io::{self, IsTerminal, Write};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
 use crate::limits;
-use crate::telemetry::time;
+use crate::own_log::{OwnLine, Repeats};
 use crate::terminal;
 
 /// Where the lines START, END and REPORT go, and with them what the program writes to its standard output. What it
@@ -40,19 +40,6 @@ pub enum LogFormat {
     /// Each line is an object with `time`, `type` and `record`, as with the Telemetry API; what the program prints has the
     /// request id as well, where one invocation is under way.
     Json,
-}
-
-impl LogFormat {
-    /// What the emulator itself has to say at this level, such as `WARN`, as a line in this form, without its end.
-    pub fn line(self, level: &str, message: &str) -> String {
-        match self {
-            Self::Text => format!("lambwire-emulator: {message}"),
-            Self::Json => {
-                let now = time(SystemTime::now());
-                serde_json::json!({ "time": now, "type": "emulator", "level": level, "record": message }).to_string()
-            }
-        }
-    }
 }
 
 /// Where a line ends up.
@@ -161,13 +148,13 @@ impl Printer {
     pub(crate) fn flush(&self) {
         self.is_due.set(false);
         for Piece { sink, text } in self.pending.take() {
-            Output::of(sink).send(sink, text);
+            Output::of(sink).send(Order::Write(sink, text));
         }
     }
 }
 
 /// What a line begins with that names its function.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     text: Vec<u8>,
     format: LogFormat,
@@ -193,16 +180,6 @@ pub(crate) fn marked<'l>(mark: Option<&Mark>, lines: &'l [u8]) -> Cow<'l, [u8]> 
     lines.split_inclusive(|byte| *byte == b'\n').flat_map(marked).collect()
 }
 
-thread_local! {
-    /// That of the function for which a thread works.
-    static MARK: RefCell<Option<Mark>> = const { RefCell::new(None) };
-}
-
-/// Has all that this thread logs begin so.
-pub(crate) fn mark_thread(mark: Option<Mark>) {
-    MARK.set(mark);
-}
-
 /// A thread that writes, and may have to wait for readers.
 #[derive(Debug)]
 struct Output {
@@ -215,6 +192,8 @@ struct Output {
 #[derive(Debug)]
 enum Order {
     Write(Sink, Vec<u8>),
+    /// To standard error, unless the line before was the same.
+    Tell(OwnLine),
     /// Says that all before it is written.
     Flush(SyncSender<()>),
 }
@@ -241,10 +220,9 @@ impl Output {
         })
     }
 
-    fn send(&self, sink: Sink, text: Vec<u8>) {
-        let len = text.len();
+    fn send(&self, order: Order) {
+        let len = order.bytes();
         let is_full = self.backlog.fetch_add(len, Ordering::Relaxed) > limits::PRINT_BACKLOG_BYTES;
-        let order = Order::Write(sink, text);
         let refused = if is_full { Err(TrySendError::Full(order)) } else { self.orders.try_send(order) };
         if let Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) = refused {
             self.backlog.fetch_sub(len, Ordering::Relaxed);
@@ -264,15 +242,25 @@ impl Output {
         if ptr::eq(self, errors) {
             let _ = write(Sink::Stderr, &line);
         } else {
-            errors.send(Sink::Stderr, line);
+            errors.send(Order::Write(Sink::Stderr, line));
         }
     }
 }
 
 impl Order {
+    /// How long it is while it waits.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Write(_, text) => text.len(),
+            Self::Tell(line) => line.bytes(),
+            Self::Flush(_) => 0,
+        }
+    }
+
     fn lines(&self) -> u64 {
         match self {
             Self::Write(_, text) => text.iter().map(|byte| u64::from(*byte == b'\n')).sum(),
+            Self::Tell(_) => 1,
             Self::Flush(_) => 0,
         }
     }
@@ -281,17 +269,31 @@ impl Order {
 fn write_all(orders: &Receiver<Order>) {
     let (is_out_terminal, is_err_terminal) = (io::stdout().is_terminal(), io::stderr().is_terminal());
     let has_colours = terminal::has_colours();
+    let write = |sink, text: &[u8]| {
+        let is_terminal = if sink == Sink::Stdout { is_out_terminal } else { is_err_terminal };
+        match (is_terminal, has_colours) {
+            (true, true) => write(sink, terminal::coloured(&terminal::shown(text)).as_bytes()),
+            (true, false) => write(sink, terminal::shown(text).as_bytes()),
+            (false, _) => write(sink, text),
+        }
+    };
     // Whoever has closed the other end later does not want to read.
     let mut is_first_for_stdout = true;
-    for order in orders {
+    let mut repeats = Repeats::default();
+    loop {
+        let order = match repeats.is_over_at() {
+            Some(instant) => orders.recv_timeout(instant.saturating_duration_since(Instant::now())),
+            None => orders.recv().map_err(Into::into),
+        };
+        let ended = match &order {
+            Ok(Order::Tell(line)) => repeats.end_before(line),
+            _ => repeats.end(),
+        };
+        // Nobody is left who could be told of an error.
+        let _ = write(Sink::Stderr, &ended);
         match order {
-            Order::Write(sink, text) => {
-                let is_terminal = if sink == Sink::Stdout { is_out_terminal } else { is_err_terminal };
-                let written = match (is_terminal, has_colours) {
-                    (true, true) => write(sink, terminal::coloured(&terminal::shown(&text)).as_bytes()),
-                    (true, false) => write(sink, terminal::shown(&text).as_bytes()),
-                    (false, _) => write(sink, &text),
-                };
+            Ok(Order::Write(sink, text)) => {
+                let written = write(sink, &text);
                 if sink == Sink::Stdout
                     && std::mem::take(&mut is_first_for_stdout)
                     && let Err(error) = written
@@ -300,12 +302,24 @@ fn write_all(orders: &Receiver<Order>) {
                 }
                 Output::of(sink).written(text.len());
             }
-            Order::Flush(done) => {
+            Ok(Order::Tell(line)) => {
+                let len = line.bytes();
+                let _ = write(Sink::Stderr, &repeats.take(line));
+                Output::of(Sink::Stderr).written(len);
+            }
+            Ok(Order::Flush(done)) => {
                 // Who asked may have lost patience.
                 let _ = done.try_send(());
             }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+/// Has a line of the emulator itself written to standard error, which nobody waits for.
+pub(crate) fn tell(line: OwnLine) {
+    Output::of(Sink::Stderr).send(Order::Tell(line));
 }
 
 fn write(sink: Sink, text: &[u8]) -> io::Result<()> {
@@ -324,23 +338,5 @@ pub(crate) fn flush(patience: Duration) {
     for _ in 0..flushing.count() {
         // What is not read by then never is.
         let _ = is_done.recv_timeout(until.saturating_duration_since(Instant::now()));
-    }
-}
-
-/// Standard error, as this crate writes to it: never waited for, and where [lines name their
-/// functions](crate::Emulator::name_lines), by a line that does. For loggers, which write a whole line at a time, of JSON where
-/// the emulator's are.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Stderr;
-
-impl Write for Stderr {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let lines = MARK.with_borrow(|mark| marked(mark.as_ref(), buf).into_owned());
-        Output::of(Sink::Stderr).send(Sink::Stderr, lines);
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

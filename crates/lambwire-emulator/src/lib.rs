@@ -49,6 +49,7 @@ mod invoke;
 mod json;
 pub mod limits;
 mod logs;
+mod own_log;
 mod page;
 mod platform;
 mod process;
@@ -63,7 +64,7 @@ mod variables;
 mod watch;
 
 pub use answer::{Answer, Outcome};
-pub use console::{Console, LogFormat, Stderr};
+pub use console::{Console, LogFormat};
 pub use emulator::Emulator;
 pub use event::Event;
 #[doc(hidden)]

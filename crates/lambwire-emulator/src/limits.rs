@@ -80,6 +80,10 @@ pub const PRINT_BACKLOG_BYTES: usize = 4 * 1024 * 1024;
 /// Most orders to the thread that writes lines.
 pub(crate) const PRINT_ORDERS: usize = 1024;
 
+/// After how long a line of the emulator itself that comes again is written again. Ours: longer than the pause of most who
+/// try again what was refused.
+pub(crate) const REPEAT_PATIENCE: Duration = Duration::from_secs(3);
+
 /// How long the last lines, and the last events that have failed, have to be read before the program ends.
 pub const PRINT_PATIENCE: Duration = Duration::from_millis(500);
 

@@ -27,6 +27,7 @@ use crate::fleet::{Fleet, Settings};
 use crate::function::Function;
 use crate::invoke::{self, Face, Options};
 use crate::limits;
+use crate::own_log;
 use crate::page::Feed;
 use crate::platform;
 use crate::process::{self, Program};
@@ -77,7 +78,7 @@ impl Running {
         let seen = callers.clone();
         let feed = Arc::clone(&parts.settings.feed);
         let thread = thread::Builder::new().name("lambwire-emulator".to_owned()).spawn(move || {
-            console::mark_thread(parts.settings.printer.mark().cloned());
+            own_log::mark_thread(parts.settings.printer.mark().cloned());
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             match runtime {
                 Ok(runtime) => runtime.block_on(parts.run(seen, jobs, phases, |result| {

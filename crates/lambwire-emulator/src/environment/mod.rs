@@ -90,6 +90,8 @@ struct InFlight {
     progress: Progress,
     status: Status,
     spans: Spans,
+    /// Some connection of the runtime has got it.
+    is_received: bool,
     /// The runtime has asked for the next invocation, which extensions keep it from.
     is_runtime_done: bool,
 }
@@ -238,6 +240,12 @@ impl Environment {
         self.in_flight.iter().map(|current| current.given_at).min()
     }
 
+    /// Whether nothing goes on before a runtime asks for an invocation, and none does.
+    pub(crate) fn lacks_runtime(&self) -> bool {
+        let is_left = |current: &InFlight| !current.is_received || current.progress == Progress::Answered;
+        self.waiting.is_empty() && self.in_flight.iter().all(is_left)
+    }
+
     /// When the runtime first asked for an invocation.
     pub(crate) fn ready_at(&self) -> Option<Instant> {
         self.ready_at
@@ -264,7 +272,10 @@ impl Environment {
                 self.waiting.push_back(connection);
                 Ok(Next::Waits)
             }
-            _ => Ok(self.in_flight.first().map_or(Next::Waits, |current| Next::Again(Arc::clone(&current.id)))),
+            _ => Ok(self.in_flight.first_mut().map_or(Next::Waits, |current| {
+                current.is_received = true;
+                Next::Again(Arc::clone(&current.id))
+            })),
         }
     }
 
@@ -334,6 +345,7 @@ impl Environment {
         if self.capacity == Capacity::One {
             self.state = State::Running;
         }
+        let connection = self.waiting.pop_front();
         self.in_flight.push(InFlight {
             id: Arc::clone(id),
             nonce: Arc::clone(nonce),
@@ -343,12 +355,13 @@ impl Environment {
             progress: Progress::Given,
             status: Status::Success,
             spans: Spans { given_at: Some(now), ..Spans::default() },
+            is_received: connection.is_some(),
             is_runtime_done: false,
         });
         if self.extensions.are_there() {
             self.notify(&Notice::Invoke(Arc::clone(id)));
         }
-        self.waiting.pop_front()
+        connection
     }
 
     /// This connection does not wait any more.

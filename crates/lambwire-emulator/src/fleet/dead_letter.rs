@@ -12,10 +12,11 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::console::{self, Mark, mark_thread};
+use crate::console::{self, Mark};
 use crate::event::Invocation;
 use crate::files::{self, Identity, identity, open_at_once};
 use crate::limits;
+use crate::own_log::mark_thread;
 use crate::start_error::StartError;
 
 /// What waits to be written, by file. A thread of its own writes it, as long as there is any, and waits for the reader of a

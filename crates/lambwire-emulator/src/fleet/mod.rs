@@ -154,6 +154,7 @@ impl Fleet {
         if self.is_stopped.get() {
             return;
         }
+        self.watch_desertion(&job);
         let ready = {
             let members = self.members.borrow();
             members.iter().find(|member| member.is_ready_for(&job)).map(Rc::clone)
@@ -168,6 +169,28 @@ impl Fleet {
         }
     }
 
+    /// Has it said once of a caller who waits for long for a runtime that nobody here starts, and how one is attached.
+    fn watch_desertion(&self, job: &Job) {
+        let member = self.members.borrow().first().filter(|member| member.is_deserted()).map(Rc::clone);
+        let Some(member) = member else { return };
+        let (id, patience) = (Arc::clone(job.invocation.id()), self.patience());
+        spawn_local(async move {
+            sleep(patience).await;
+            if let (true, Ok(address)) = (member.is_deserted(), member.runtime_api.address()) {
+                log::warn!(
+                    "RequestId: {id} waits, and no runtime is attached that asks for it: one finds it by \
+                     AWS_LAMBDA_RUNTIME_API={address}"
+                );
+            }
+        });
+    }
+
+    /// After how long it is said that a caller waits.
+    fn patience(&self) -> Duration {
+        let timeout = self.settings.timeouts.invocation;
+        timeout.map_or(limits::LONG_WAIT, |timeout| limits::LONG_WAIT.min(timeout / 2))
+    }
+
     /// Has it said once if callers wait for long: one may be a function that calls itself, and so waits for itself.
     fn watch_wait(&self) {
         if self.is_wait_watched.get() || self.queue.borrow().is_empty() {
@@ -175,8 +198,7 @@ impl Fleet {
         }
         let Some(this) = self.this.upgrade() else { return };
         self.is_wait_watched.set(true);
-        let timeout = self.settings.timeouts.invocation;
-        let patience = timeout.map_or(limits::LONG_WAIT, |timeout| limits::LONG_WAIT.min(timeout / 2));
+        let patience = self.patience();
         spawn_local(async move {
             while !this.queue.borrow().is_empty() {
                 sleep(patience).await;

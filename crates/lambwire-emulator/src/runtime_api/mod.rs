@@ -1,6 +1,8 @@
 //! The Runtime API as the runtime sees it: what is done with each of its requests.
 
 use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use lambwire::limits::PAYLOAD_BYTES;
@@ -39,6 +41,11 @@ pub(crate) struct RuntimeApi {
 impl RuntimeApi {
     pub(crate) fn new(listener: TcpListener) -> Self {
         Self { listener, connections: RefCell::default(), count: Cell::new(0) }
+    }
+
+    /// Where a runtime finds it.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
     }
 
     /// Receives what a program that has ended left behind, and parts with its connections.
@@ -118,7 +125,8 @@ async fn converse(connection: &mut Connection, member: &Member, id: ConnectionId
             // AWS's emulator does not know these without a flag, either.
             Asked::InitError { call: Call::RestoreError, .. } | Asked::RestoreNext if !member.is_snap_start() => {
                 log::warn!("the runtime asks to be restored from a snapshot, and --snap-start is not on");
-                refuse_unread(connection, ApiError::NotFound).await?;
+                discard_body(connection).await?;
+                reject(connection, ApiError::NotFound).await?;
             }
             Asked::InitError { call, error_type } => init_error(connection, member, call, error_type).await?,
             Asked::RestoreNext => {
@@ -140,7 +148,8 @@ async fn converse(connection: &mut Connection, member: &Member, id: ConnectionId
             }
             Asked::Other { what } => {
                 log::warn!("the runtime asks for something unknown: {what}");
-                refuse_unread(connection, ApiError::NotFound).await?;
+                discard_body(connection).await?;
+                reject(connection, ApiError::NotFound).await?;
             }
         }
     }
@@ -296,6 +305,11 @@ async fn discard_body(connection: &mut Connection) -> Result<(), Lost> {
 
 async fn refuse(connection: &mut Connection, error: ApiError<'_>) -> Result<(), Lost> {
     log::warn!("a request of the runtime is refused: {error:?}");
+    reject(connection, error).await
+}
+
+/// The same without a line in the log, where that has one.
+async fn reject(connection: &mut Connection, error: ApiError<'_>) -> Result<(), Lost> {
     let mut body = [0; REFUSAL_BYTES];
     let len = error.write(&mut body)?;
     connection.reply(&error.reply(), body.get(..len).unwrap_or_default()).await

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lambwire_emulator::{
-    Event, Guard, InvokeError, LogFormat, Outcome, Running, Stderr, are_outputs_one, flush_dead_letters, keep, limits,
-    shown, watch,
+    Event, Guard, InvokeError, LogFormat, Outcome, Running, are_outputs_one, flush_dead_letters, keep, limits, shown,
+    watch,
 };
 use rustix::fs::OFlags;
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,10 +45,12 @@ fn main() -> ExitCode {
     let format = args.as_ref().map_or(LogFormat::Text, |args| args.log_format.into());
     let level = rie.as_ref().map_or("warn", RieArgs::log_level);
     let env = env_logger::Env::default().default_filter_or(level);
+    // What the filter lets through is said at once, and nothing of it is left to write.
     env_logger::Builder::from_env(env)
-        .target(env_logger::Target::Pipe(Box::new(Stderr)))
-        .format(move |out, record| {
-            writeln!(out, "{}", format.line(record.level().as_str(), &record.args().to_string()))
+        .target(env_logger::Target::Pipe(Box::new(io::sink())))
+        .format(move |_, record| {
+            format.tell(record.level().as_str(), &record.args().to_string());
+            Ok(())
         })
         .init();
     if is_stdout_closed() {

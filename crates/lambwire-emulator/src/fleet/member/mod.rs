@@ -193,6 +193,11 @@ impl Member {
         self.environment.borrow().is_idle()
     }
 
+    /// Whether a caller would wait for a program that somebody else starts, and has not, or not again.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.program.borrow().is_none() && self.environment.borrow().lacks_runtime()
+    }
+
     /// The processes that this environment waits for itself.
     pub(crate) fn pids(&self) -> Vec<Pid> {
         self.extension_pids.borrow().iter().copied().chain(self.pid.get()).collect()

@@ -6,6 +6,7 @@
 # is much of the rest: what is imported here is in the interpreter already or is written in C, what many handlers do
 # without is in files beside this one, and both wait until somebody needs them.
 import _signal, _thread, builtins, marshal, os, sys, time
+from _codecs import utf_8_decode
 from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
 from os import _exit, close, getcwd, getpid, putenv, read, readv, set_blocking, write, writev
 from sys import getrecursionlimit, setrecursionlimit
@@ -33,6 +34,8 @@ CAUSES = 8
 LONG_TEXT = 4096
 # Flags of the code of `async def`, without and with `yield` in it (`inspect.CO_COROUTINE`, `CO_ASYNC_GENERATOR`).
 ASYNC_FLAGS = 0x80 | 0x200
+# As a number: to look for bytes in bytes makes an error each time.
+BACKSLASH = 92
 # Where AWS's tracing libraries look for the trace that they belong to.
 TRACE_ID = b"_X_AMZN_TRACE_ID"
 # Where AWS's client does not write characters beyond ASCII as \u escapes.
@@ -87,11 +90,6 @@ class LambdaContext(Members):
     TOLD = """aws_request_id log_group_name log_stream_name function_name memory_limit_in_mb function_version
     invoked_function_arn client_context identity tenant_id""".split()
 
-    def __init__(self, line):
-        set_fields(self, line)
-        if not line.endswith(NOTHING_SENT_ALONG):
-            members_of(self)
-
     def __getattr__(self, name):
         fields = members_of(self)
         if name in fields:
@@ -106,7 +104,7 @@ class LambdaContext(Members):
             raise AttributeError(name)
 
     def __reduce__(self):
-        return object.__new__, (LambdaContext,), members_of(self)
+        return new, (LambdaContext,), members_of(self)
 
     def __setstate__(self, fields):
         set_fields(self, fields)
@@ -123,7 +121,7 @@ class LambdaContext(Members):
         write_record(str(message))
 
 
-set_fields = LambdaContext._fields.__set__
+new, set_fields = object.__new__, LambdaContext._fields.__set__
 
 
 def members_of(context):
@@ -144,21 +142,27 @@ is_torn, is_large = False, False
 def read_frame():
     """The kind, the id, the context and the body of the next frame; None where there is none any more."""
     global unread
-    data = unread or waiting(read, EVENTS, READ_BYTES)
-    head_end = data.find(b"\n")
-    while head_end < 0:
-        piece = waiting(read, EVENTS, READ_BYTES)
+    data, start = unread, unread and unread.find(b"\n") + 1
+    while not start:
+        try:
+            piece = read(EVENTS, READ_BYTES)
+        except BlockingIOError:
+            set_blocking(EVENTS, True)
+            continue
         if not piece:
             return None
         data += piece
-        head_end = data.find(b"\n")
-    kind, request_id, context_len, body_len = data[:head_end].split()
-    context_end = head_end + 1 + int(context_len)
+        start = data.find(b"\n") + 1
+    kind, request_id, context_len, body_len = data[:start].split()
+    context_end = start + int(context_len)
     end = context_end + int(body_len)
+    line = data[start:context_end]
     if len(data) < end:
         data = read_rest(data, end)
-    unread = bytes(data[end:])
-    return [kind, request_id, bytes(data[head_end + 1 : context_end]), data[context_end:end]]
+        line = bytes(data[start:context_end])
+    if unread or len(data) > end:
+        unread = bytes(data[end:])
+    return [kind, request_id, line, data[context_end:end]]
 
 
 def read_rest(data, end):
@@ -199,15 +203,20 @@ def write_frame(kind, request_id, body=b""):
     if getpid() != PID:
         end_child(kind, body)
     head = b"%s %s %d\n" % (kind, request_id, len(body))
-    # What a handler left behind, such as a timer, may raise in between, and nobody knows what was written by then.
-    is_torn = True
-    written = waiting(writev, ANSWERS, (head, body))
-    if written < len(head) + len(body):
-        # A signal came meanwhile.
-        rest = memoryview(head + body)[written:]
-        while rest:
-            rest = rest[waiting(write, ANSWERS, rest) :]
-    is_torn = False
+    try:
+        written = writev(ANSWERS, (head, body))
+        if written < len(head) + len(body):
+            # A signal came meanwhile.
+            rest = memoryview(head + body)[written:]
+            while rest:
+                rest = rest[waiting(write, ANSWERS, rest) :]
+    except BlockingIOError:
+        set_blocking(ANSWERS, True)
+        write_frame(kind, request_id, body)
+    except BaseException:
+        # What a handler left behind, such as a timer, may raise in between, and nobody knows what was written by then.
+        is_torn = True
+        raise
 
 
 # --- JSON ---
@@ -222,6 +231,7 @@ class Decoding:
 
 
 BLANK = " \t\n\r"
+BLANK_OR_MARK = "\ufeff" + BLANK
 # Characters of ASCII that have to be escaped, or are by AWS's client; the likely ones first.
 ESCAPED = ['"', "\\", "\n", *map(chr, range(32)), "\x7f"]
 scan = make_scanner(Decoding)
@@ -229,10 +239,10 @@ encode_text = encode_basestring if environ.get("AWS_EXECUTION_ENV") in UNICODE_E
 
 
 def decode(data):
-    text = str(data, "utf-8")
+    text, _ = utf_8_decode(data, None, True)
     # It may be large, and memory that has just been used is quicker than other.
     del data
-    start = len(text) - len(text.lstrip("\ufeff" + BLANK))
+    start = len(text) - len(text.lstrip(BLANK_OR_MARK))
     try:
         try:
             value, end = scan(text, start)
@@ -272,12 +282,17 @@ containers = {}
 encode_plain = encoder(encode_text, refuse, containers)
 encode_ascii = encoder(encode_basestring_ascii, str)
 encode_long = encoder(lambda text: quoted(text), refuse, containers)
+# Whether the last result was long: mostly, the next is, too.
+is_long = False
 
 
 def encode(value):
     """What AWS's client makes of a result, which writes JSON with simplejson."""
+    global is_long
     try:
-        text = encode_long(value) if has_long_text(value) else encode_plain(value)
+        text = encode_long(value) if is_long and has_long_text(value) else encode_plain(value)
+        if is_long != (len(text) >= LONG_TEXT):
+            is_long = not is_long
         # The encoder takes a named tuple for any other.
         if "[" not in text or is_plain(value):
             return text
@@ -463,6 +478,8 @@ def is_async(handler):
 # --- Invocations ---
 
 loop = None
+# What most results are, of which none is waited for.
+PLAIN = dict, str, list
 # Whether events are handed over as bytes.
 is_raw = False
 # The request and its context, for the log: a task has its own, and a thread sees the latest.
@@ -476,14 +493,8 @@ if CONCURRENCY:
 def answer(handler, request_id, frame):
     try:
         result = handler(*prepared(request_id, frame))
-        if has_member(result, "__await__"):
-            need("tasks")
-            result = run(result)
-        if has_member(result, "__anext__"):
-            need("tasks")
-            kind, body = run(stream_async(request_id, result))
-        else:
-            kind, body = whole_or_stream(request_id, result)
+        # To look for members that are not there makes an error each time, until Python 3.11.
+        kind, body = whole(result) if type(result) in PLAIN else awaited(request_id, result)
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:
@@ -491,25 +502,37 @@ def answer(handler, request_id, frame):
     finish(request_id, kind, body)
 
 
-def has_member(result, name):
-    kind = type(result)
-    # Until Python 3.11, to look for what is not there makes an error each time.
-    return kind is not dict and kind is not str and kind is not list and hasattr(kind, name)
+def awaited(request_id, result):
+    """What ends the answer, which may have to be waited for, or come in pieces."""
+    if hasattr(type(result), "__await__"):
+        need("tasks")
+        result = run(result)
+    if hasattr(type(result), "__anext__"):
+        need("tasks")
+        return run(stream_async(request_id, result))
+    return whole_or_stream(request_id, result)
 
 
 def prepared(request_id, frame):
     """The event and its context. Takes the body out of the frame, which is not to be kept."""
     global latest
     line = frame[2]
-    context = LambdaContext(line)
+    context = new(LambdaContext)
+    set_fields(context, line)
+    if not line.endswith(NOTHING_SENT_ALONG):
+        members_of(context)
     latest = request_id, context
     if CONCURRENCY:
         own.set(latest)
     _, is_traced, rest = line.partition(b',"trace_id":"')
     try:
         if is_traced and not CONCURRENCY:
-            trace_id = rest[: rest.find(b'"')]
-            set_trace_id(context.trace_id.encode() if b"\\" in trace_id else trace_id)
+            trace_id, _, _ = rest.partition(b'"')
+            if BACKSLASH in trace_id:
+                trace_id = context.trace_id.encode()
+            # What `environ` does, without making texts of bytes and bytes of texts.
+            putenv(TRACE_ID, trace_id)
+            environ._data[TRACE_ID] = trace_id
         else:
             environ.pop("_X_AMZN_TRACE_ID", None)
     except Exception:
@@ -521,12 +544,6 @@ def prepared(request_id, frame):
         raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
 
 
-def set_trace_id(trace_id):
-    """Does what `environ` does, without making texts of bytes and bytes of texts."""
-    putenv(TRACE_ID, trace_id)
-    environ._data[TRACE_ID] = trace_id
-
-
 def whole_or_stream(request_id, result):
     if type(result) is Generator:
         for number, piece in enumerate(result):
@@ -534,6 +551,10 @@ def whole_or_stream(request_id, result):
         return b"end", b""
     if isinstance(result, bytes):
         return b"bytes", result
+    return whole(result)
+
+
+def whole(result):
     try:
         return b"bytes", encode(result).encode()
     except Exception as error:
@@ -634,11 +655,10 @@ def run_hooks(kind):
 # --- Main loop ---
 
 # The event that is answered, if it is one at a time.
-current = b"-"
+current = [b"-"]
 
 
 def serve(handler):
-    global current
     known = None
     while True:
         if loop is not None and not unread:
@@ -648,12 +668,12 @@ def serve(handler):
         frame = read_frame()
         if frame is None:
             return None if known is None else run(wait_for_tasks(known))
-        kind, current = frame[:2]
-        if kind == b"event":
-            answer(handler, current, frame)
+        if frame[0] == b"event":
+            current[0] = frame[1]
+            answer(handler, frame[1], frame)
+            current[0] = b"-"
         else:
-            run_hooks(kind)
-        current = b"-"
+            run_hooks(frame[0])
 
 
 def handles_sigterm():
@@ -693,7 +713,7 @@ def main():
         # Of a signal's handler, between two invocations or within what this file does for one.
         if is_torn:
             raise
-        finish(current, b"fatal", report(error))
+        finish(current[0], b"fatal", report(error))
         _exit(1)
 
 

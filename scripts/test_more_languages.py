@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from worker_pipes import PATIENCE, SIZES, Worker, check
+from worker_pipes import PATIENCE, RAW_SIZES, SIZES, Worker, check, every_byte
 
 # The folders of those that are not called by their interpreter's name.
 FOLDERS = {"bun": "typescript", "deno": "typescript"}
@@ -203,6 +203,16 @@ ODD = {
         "raise E": "message", "raise <<255, 65>>": "ÿA", "throw({1})": "{1}", "exit(:normal)": ":normal",
     }),
 }  # fmt: skip
+# A line of a file that asks for events byte for byte, and a handler that gives its event back.
+RAW_TYPESCRIPT = ('import process from "node:process"; process.env.LAMBWIRE_BYTES = "1";\n', "export const handler = (event: unknown) => event;\n")
+RAW = {
+    "bun": RAW_TYPESCRIPT,
+    "deno": RAW_TYPESCRIPT,
+    "tcl": ("set env(LAMBWIRE_BYTES) 1\n", "proc handler {event context} { return $event }\n"),
+    "guile": ('(setenv "LAMBWIRE_BYTES" "1")\n', "(define (handler event context) event)\n"),
+    "r": ('Sys.setenv(LAMBWIRE_BYTES = "1")\n', "handler <- function(event, context) event\n"),
+    "elixir": ('System.put_env("LAMBWIRE_BYTES", "1")\n', "defmodule App do\n  def handler(event, _), do: event\nend\n"),
+}
 BROKEN = {"deno": "export const = 1", "bun": "export const = 1", "tcl": "proc handler {", "guile": "(define (handler", "r": "handler <- function(", "elixir": "defmodule App do"}
 # Those that read JSON themselves hand it back so; for the others it is text.
 EVENTS = ["1", "[]", "{}", '{"a":{"b":[1.5,null,true,"é\\u0001"]}}', '[{"k":"v"}]', " 7 "]
@@ -230,10 +240,10 @@ def pipes(language, root):
     extension, command = declared(worker, language)
     path = os.path.join(root, f"app.{extension}")
 
-    def start(source, function="handler", options=[]):
+    def start(source, function="handler", options=[], **variables):
         with open(path, "w") as file:
             file.write(source)
-        return Worker([*command, *options], worker, (path, function), {"LC_ALL": "C.UTF-8", "NO_COLOR": "1"})
+        return Worker([*command, *options], worker, (path, function), {"LC_ALL": "C.UTF-8", "NO_COLOR": "1", **variables})
 
     def value(answer):
         check(f"{language}: {answer[1][:200]!r}", answer[0] in ("result", "text"), True)
@@ -297,6 +307,16 @@ def pipes(language, root):
         for event in (b'"\xff"', b'"a\0b"'):
             running.invoke(event)
             check(f"{language}: after {event}", value(running.invoke("2")), 2)
+    asking, same = RAW[language]
+    for source, variables in ((asking + same, {}), (same, {"LAMBWIRE_BYTES": "1"}), (same, {"LAMBWIRE_BYTES": ""})):
+        with start(source, **variables) as running:
+            is_asked = variables.get("LAMBWIRE_BYTES") != ""
+            check(f"{language}: asks for bytes, {variables}", running.ready().get("bytes", False), is_asked)
+            check(f"{language}: JSON, {variables}", json.loads(running.invoke('["é"]')[1]), ["é"])
+            for size in RAW_SIZES if is_asked else []:
+                event = every_byte(size)
+                kind, body = running.invoke(event)
+                check(f"{language}: {size} bytes, {kind} {body[:100]}", (kind, body == event), ("bytes", True))
     with start(HOOKS[language]) as running:
         running.ready()
         for kind in ("before-snapshot", "after-restore"):
@@ -319,19 +339,20 @@ def pipes(language, root):
     check(f"{language}: another seed: {drawn}", drawn[2] != drawn[3], True)
     for is_signalled in (True, False) if language in CAREFUL else ():
         with start(CAREFUL[language]) as running:
-            check(f"{language}: SIGTERM is wanted", running.ready(), {"sigterm": True})
+            check(f"{language}: SIGTERM is wanted", running.ready()["sigterm"], True)
             check(f"{language}: before the end", value(running.invoke("1")), 1)
             if is_signalled:
                 running.process.send_signal(signal.SIGTERM)
             said = (running.end(), [line for line in running.logged().split() if line in ("closing", "closed")])
             check(f"{language}: the end", said, (0, ["closing", "closed"] if is_signalled else []))
-    if language in CAREFUL:
+    # Tcl looks at a signal when what it reads has come, or has ended, as it does on Lambda.
+    if language in CAREFUL and language != "tcl":
         with start(CAREFUL[language]) as running:
             running.ready()
             running.process.send_signal(signal.SIGTERM)
             running.wait_for_log("closed")
     with start(HANDLERS[language]) as running:
-        check(f"{language}: SIGTERM is not wanted", running.ready(), {})
+        check(f"{language}: SIGTERM is not wanted", running.ready().get("sigterm", False), False)
         running.process.send_signal(signal.SIGTERM)
         check(f"{language}: SIGTERM", running.end() in (0, -signal.SIGTERM), True)
     with start(HANDLERS[language], "none") as running:

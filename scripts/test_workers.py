@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from worker_pipes import LIMIT, SIZES, Root, check, roots, try_all, value
+from worker_pipes import LIMIT, RAW_SIZES, SIZES, Root, check, every_byte, roots, try_all, value
 
 # In each language: a file that closes its standard streams, lets a signal pass or asks for bytes when it is loaded, if `DOES`
 # says so, and these functions: `same` answers with its event, `sized` with an event's length or a text of the length that it asks for,
@@ -264,9 +264,6 @@ NEVER_INTERRUPTED = {"lua5.1", "lua5.3", "lua5.4", "luajit", "bash", "ksh"}
 DIGITS = 14
 THIRD = round(1 / 3, DIGITS)
 
-# Of events that are any bytes: nothing, one, and those beside what a pipe holds.
-RAW_SIZES = [0, 1, 65_535, 65_536, 65_537]
-
 # How many files a limited process may have open.
 FILES = 64
 
@@ -305,7 +302,7 @@ def raw(bench):
             is_asked = does == "bytes" or variables["LAMBWIRE_BYTES"] != ""
             check(f"asks, {does} {variables}", running.ready().get("bytes", False), is_asked)
             for size in RAW_SIZES if is_asked else []:
-                event = (bytes(range(256)) * (size // 256 + 1))[:size]
+                event = every_byte(size)
                 kind, body = running.invoke(event)
                 if bench.language.is_shell:
                     check(f"{size} bytes", body.replace(b"\n", b"").strip(), b"%d[]" % size)

@@ -21,6 +21,8 @@ LIMIT = 6_291_556
 # In bytes: nothing, a byte, a pipe's worth and what lies beside it, a large event, all that Lambda takes and what lies beside
 # that. A worker knows no limit: it is the bootstrap that refuses what is too large.
 SIZES = [0, 1, 65_535, 65_536, 65_537, 1 << 20, LIMIT - 1, LIMIT, LIMIT + 1]
+# Of events that are bytes: nothing, and what lies beside a pipe's worth; in any but the first two are all values of a byte.
+RAW_SIZES = SIZES[:5]
 CONTEXT = {
     "function_name": "pipes", "function_version": "$LATEST", "memory_limit_in_mb": "128", "log_group_name": "/aws/lambda/pipes",
     "log_stream_name": "2026/11/29/[$LATEST]0", "invoked_function_arn": "arn:aws:lambda:eu-west-1:123456789012:function:pipes",
@@ -157,6 +159,11 @@ class Worker:
     def hooks(self, kind):
         self.write(f"{kind} - 0 0\n".encode())
         return self.hear()
+
+
+def every_byte(size):
+    """So many bytes, of every value in turn."""
+    return (bytes(range(256)) * (size // 256 + 1))[:size]
 
 
 def check(what, found, expected):

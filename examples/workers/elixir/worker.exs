@@ -1,7 +1,7 @@
 # lambwire-worker: extension=exs interpreter=elixir
 # The worker for a function in Elixir: `def handler(event, context)` in a module of the file. It speaks the worker
 # protocol (docs/worker-protocol.md). Elixir brings no JSON as yet: event and context are its text, and so is what is
-# returned. Each event has a process of its own, so that nothing of one is left to the next.
+# returned; with LAMBWIRE_BYTES both are bytes. Each event has a process of its own, so that nothing of one is left to the next.
 defmodule Lambwire do
   @names ~w(LAMBWIRE_EVENTS_FD LAMBWIRE_ANSWERS_FD LAMBWIRE_FILE LAMBWIRE_FUNCTION)
 
@@ -11,8 +11,10 @@ defmodule Lambwire do
     pipes = Port.open({:fd, String.to_integer(events), String.to_integer(answers)}, [:binary, :stream, :eof])
     handler = load(pipes, file, name)
     waits = handles_sigterm()
-    write_frame(pipes, "ready", "-", if(waits, do: ~s({"sigterm":true}), else: ""))
-    loop(pipes, handler, "")
+    # Set by the function's settings, or by its file.
+    is_raw = System.get_env("LAMBWIRE_BYTES", "") != ""
+    write_frame(pipes, "ready", "-", ~s({"sigterm":#{waits},"bytes":#{is_raw}}))
+    loop(pipes, handler, if(is_raw, do: "bytes", else: "text"), "")
     if waits, do: await_signal()
     # As SIGTERM does: applications are stopped.
     System.stop(0)
@@ -104,7 +106,8 @@ defmodule Lambwire do
 
   # --- Invocations
 
-  defp serve(pipes, {module, function}, id, context, event) do
+  # What it returns is text or bytes: the answer is of this kind.
+  defp serve(pipes, {module, function}, kind, id, context, event) do
     trace(context)
     main = self()
 
@@ -113,9 +116,9 @@ defmodule Lambwire do
       spawn_monitor(fn ->
         answer =
           try do
-            {"text", IO.iodata_to_binary(apply(module, function, [event, context]))}
+            {kind, IO.iodata_to_binary(apply(module, function, [event, context]))}
           catch
-            kind, value -> {"error", report_of(kind, value, __STACKTRACE__)}
+            thrown, value -> {"error", report_of(thrown, value, __STACKTRACE__)}
           end
 
         send(main, {:answer, self(), answer})
@@ -142,15 +145,15 @@ defmodule Lambwire do
 
   # --- Main loop
 
-  defp loop(pipes, handler, received) do
+  defp loop(pipes, handler, answer_kind, received) do
     case receive_frame(pipes, received) do
       {"event", id, context, event, rest} ->
-        serve(pipes, handler, id, context, event)
-        loop(pipes, handler, rest)
+        serve(pipes, handler, answer_kind, id, context, event)
+        loop(pipes, handler, answer_kind, rest)
 
       {kind, _, _, _, rest} ->
         run_hook(pipes, handler, kind)
-        loop(pipes, handler, rest)
+        loop(pipes, handler, answer_kind, rest)
 
       nil ->
         :ok

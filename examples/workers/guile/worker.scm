@@ -1,8 +1,9 @@
 ;; lambwire-worker: extension=scm interpreter=guile interpreter=guile3.0 option=--no-auto-compile option=-s
 ;; The worker for a procedure in Guile: `(define (handler event context) ...)`. It speaks the worker protocol
 ;; (docs/worker-protocol.md). Guile brings no JSON: event and context are its text, and so is what is returned, but for
-;; a symbol, number or boolean; the (json) module of guile-json makes an alist of it. The file is loaded into a module of
-;; its own, so that its definitions are not those of this file.
+;; a symbol, number or boolean; the (json) module of guile-json makes an alist of it. With LAMBWIRE_BYTES, the event is a
+;; bytevector, and one that is returned is sent as it stands. The file is loaded into a module of its own, so that its
+;; definitions are not those of this file.
 
 (use-modules (ice-9 binary-ports) (ice-9 rdelim) (rnrs bytevectors) (srfi srfi-1) (srfi srfi-13))
 
@@ -35,10 +36,11 @@
                 (body (read-bytes (string->number (fourth words)))))
            (list (first words) (second words) context body)))))
 
-(define (write-frame kind id text)
+;; The body is text or bytes.
+(define (write-frame kind id body)
   ;; A child that was forked by the handler, and has come out of it, has nothing to say.
   (unless (= (getpid) pid) (primitive-_exit 0))
-  (let ((body (string->utf8 text)))
+  (let ((body (if (string? body) (string->utf8 body) body)))
     (put-bytevector answers (string->utf8 (format #f "~a ~a ~a\n" kind id (bytevector-length body))))
     (put-bytevector answers body)
     (force-output answers)))
@@ -110,17 +112,22 @@
         ((or (number? result) (symbol? result)) (format #f "~a" result))
         (else (error "a handler returns text, a number, a symbol or a boolean, not" result))))
 
-(define (answer-of handler context event)
+;; Whether the function's settings, or its file, ask for events byte for byte.
+(define (wants-bytes)
+  (let ((value (getenv "LAMBWIRE_BYTES"))) (and value (not (string-null? value)))))
+
+(define (answer-of handler is-raw context event)
   (set-trace context)
-  (text-of ((variable-ref handler) event context)))
+  (let ((result ((variable-ref handler) (if is-raw event (utf8->string event)) context)))
+    (if (and is-raw (bytevector? result)) (cons "bytes" result) (cons "text" (text-of result)))))
 
 ;; Context and event are bytes here: they may be no text, which is an error of this event.
-(define (serve handler id context event)
+(define (serve handler is-raw id context event)
   (let ((answer (with-exception-handler
                   (lambda (error)
                     (when (and (exception? error) (eq? (exception-kind error) 'quit)) (apply exit (exception-args error)))
                     (cons "error" (report-of error)))
-                  (lambda () (cons "text" (answer-of handler (utf8->string context) (utf8->string event))))
+                  (lambda () (answer-of handler is-raw (utf8->string context) event))
                   #:unwind? #t)))
     ;; The handler may have closed it.
     (false-if-exception (force-output (current-output-port)))
@@ -159,12 +166,12 @@
 ;; --- Main loop
 
 (setvbuf (current-output-port) 'line)
-(let* ((handler (load-handler)) (waits (handles-sigterm)))
-  (write-frame "ready" "-" (if waits "{\"sigterm\":true}" ""))
+(let* ((handler (load-handler)) (waits (handles-sigterm)) (is-raw (wants-bytes)) (json (lambda (it) (if it "true" "false"))))
+  (write-frame "ready" "-" (format #f "{\"sigterm\":~a,\"bytes\":~a}" (json waits) (json is-raw)))
   (let loop ((frame (receive-frame)))
     (when frame
       (if (string=? (first frame) "event")
-          (serve handler (second frame) (third frame) (fourth frame))
+          (serve handler is-raw (second frame) (third frame) (fourth frame))
           (run-hook (first frame)))
       (loop (receive-frame))))
   (when waits (await-signal)))

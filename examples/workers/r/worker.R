@@ -1,7 +1,7 @@
 # lambwire-worker: extension=R interpreter=Rscript pipes=path option=--vanilla
 # The worker for a function in R: `handler <- function(event, context) ...`. It speaks the worker protocol
 # (docs/worker-protocol.md). JSON is read and written by the package jsonlite: an object is a list, a vector of one value
-# is that value. Functions are called in an environment that holds nothing but what the file defines.
+# is that value. With LAMBWIRE_BYTES, the event is a raw vector, and one that is returned is sent as it stands. Functions are called in an environment that holds nothing but what the file defines.
 
 local({
   paths <- paste0("/proc/self/fd/", Sys.getenv(c("LAMBWIRE_EVENTS_FD", "LAMBWIRE_ANSWERS_FD")))
@@ -56,11 +56,12 @@ local({
     }
   }
 
-  write_frame <- function(kind, id, text = "") {
+  # The body is text or bytes.
+  write_frame <- function(kind, id, body = "") {
     # A child that was forked by the handler, and has come out of it, has nothing to say.
     if (Sys.getpid() != pid) quit("no", 0, FALSE)
     open_pipes()
-    body <- charToRaw(enc2utf8(text))
+    if (!is.raw(body)) body <- charToRaw(enc2utf8(body))
     writeBin(c(charToRaw(sprintf("%s %s %d\n", kind, id, length(body))), body), answers)
     flush(answers)
   }
@@ -98,14 +99,15 @@ local({
 
   # Context and event are bytes here: they may be no text, which is an error of this event. What a handler signals may be
   # another condition than an error, and it may ask for the top level, where the loop would have ended.
-  serve <- function(user, id, context, event) {
+  serve <- function(user, is_raw, id, context, event) {
     failed <- function(error) list("error", report(error))
     answer <- withRestarts(tryCatch({
       context <- context_of(context)
       if (is.null(context$trace_id)) Sys.unsetenv("_X_AMZN_TRACE_ID")
       else Sys.setenv("_X_AMZN_TRACE_ID" = context$trace_id)
-      event <- jsonlite::fromJSON(text_of(event), simplifyVector = FALSE)
-      list("result", json(get(name, user, mode = "function")(event, context)))
+      if (!is_raw) event <- jsonlite::fromJSON(text_of(event), simplifyVector = FALSE)
+      result <- get(name, user, mode = "function")(event, context)
+      if (is_raw && is.raw(result)) list("bytes", result) else list("result", json(result))
     }, error = failed, interrupt = failed), abort = function() failed(simpleError("the handler was left by the restart 'abort'")))
     write_frame(answer[[1]], id, answer[[2]])
   }
@@ -132,10 +134,11 @@ local({
   # --- Main loop
 
   user <- load()
-  write_frame("ready", "-")
+  is_raw <- Sys.getenv("LAMBWIRE_BYTES") != ""
+  write_frame("ready", "-", if (is_raw) '{"bytes":true}' else "")
   while (!is.null(head <- read_head())) {
     context <- read_bytes(as.numeric(head[3]))
     event <- read_bytes(as.numeric(head[4]))
-    if (head[1] == "event") serve(user, head[2], context, event) else run_hook(user, head[1])
+    if (head[1] == "event") serve(user, is_raw, head[2], context, event) else run_hook(user, head[1])
   }
 })

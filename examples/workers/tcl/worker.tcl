@@ -1,7 +1,8 @@
 # lambwire-worker: extension=tcl interpreter=tclsh pipes=path
 # The worker for a function in Tcl: `proc handler {event context}`. It speaks the worker protocol
 # (docs/worker-protocol.md). Tcl brings no JSON: event and context are its text, and so is what is returned; the `json`
-# package of Tcllib makes a dict of it. The loop is in an interpreter of its own, which the handler cannot reach.
+# package of Tcllib makes a dict of it. With LAMBWIRE_BYTES, the event is bytes, and so is what is returned, if it can be. The
+# loop is in an interpreter of its own, which the handler cannot reach.
 
 namespace eval lambwire {
     variable events [open /proc/self/fd/$env(LAMBWIRE_EVENTS_FD) rb]
@@ -9,6 +10,8 @@ namespace eval lambwire {
     variable file $env(LAMBWIRE_FILE) name $env(LAMBWIRE_FUNCTION) pid [pid]
     # Whether SIGTERM has come, and how long it may be on its way when events have ended, in milliseconds.
     variable is_signalled 0 signal_ms 500
+    # Whether the function takes whatever comes.
+    variable is_raw 0
     chan configure $events -buffersize 65536
     chan configure $answers -buffersize 65536
 }
@@ -18,18 +21,23 @@ namespace eval lambwire {
 # Kind, id, context and body of the next frame; nothing at the end.
 proc lambwire::receive {} {
     variable events
+    variable is_raw
     if {[gets $events head] < 0} { return {} }
     lassign [split $head] kind id context_length body_length
     set context [encoding convertfrom utf-8 [read $events $context_length]]
-    list $kind $id $context [encoding convertfrom utf-8 [read $events $body_length]]
+    set body [read $events $body_length]
+    list $kind $id $context [expr {$is_raw ? $body : [encoding convertfrom utf-8 $body]}]
 }
 
 proc lambwire::write_frame {kind id {text ""}} {
+    write_bytes $kind $id [encoding convertto utf-8 $text]
+}
+
+proc lambwire::write_bytes {kind id body} {
     variable answers
     variable pid
     # A child that was forked by the handler, with TclX, and has come out of it, has nothing to say.
     if {[pid] != $pid} { exit 0 }
-    set body [encoding convertto utf-8 $text]
     puts -nonewline $answers "$kind $id [string length $body]\n$body"
     flush $answers
 }
@@ -73,7 +81,8 @@ proc lambwire::load_handler {} {
     interp create handler
     # Its output is the log.
     foreach log {stdout stderr} { interp share {} $log handler }
-    handler eval [list array unset env LAMBWIRE_*]
+    # But for what the function itself may have set.
+    handler eval { array unset env {LAMBWIRE_[ACEF]*} }
     # A file that also runs by itself finds here that it is not what is run.
     handler eval [list set argv0 $::argv0]
     handler eval { set argv {}; set argc 0; set tcl_interactive 0 }
@@ -98,11 +107,21 @@ proc lambwire::set_trace {context} {
     }
 }
 
+# Whether the function's settings, or its file, ask for events byte for byte.
+proc lambwire::wants_bytes {} {
+    set value ""
+    catch { set value [handler eval { set env(LAMBWIRE_BYTES) }] }
+    expr {$value ne ""}
+}
+
 proc lambwire::serve {id context event} {
     variable name
+    variable is_raw
     set_trace $context
     if {[catch { handler eval [list $name $event $context] } result options]} {
         write_frame error $id [report $result $options]
+    } elseif {$is_raw && ![regexp {[^\u0000-\u00ff]} $result]} {
+        write_bytes bytes $id $result
     } else {
         write_frame text $id $result
     }
@@ -160,12 +179,13 @@ proc lambwire::run_hook {kind} {
 # --- Main loop
 
 lambwire::load_handler
-set lambwire::traits [expr {[lambwire::handles_sigterm] ? {{"sigterm":true}} : ""}]
-lambwire::write_frame ready - $lambwire::traits
+set lambwire::waits [lambwire::handles_sigterm]
+set lambwire::is_raw [lambwire::wants_bytes]
+lambwire::write_frame ready - [format {{"sigterm":%s,"bytes":%s}} {*}[string map {0 false 1 true} "$lambwire::waits $lambwire::is_raw"]]
 while {[set frame [lambwire::receive]] ne {}} {
     lassign $frame kind id context event
     if {$kind eq "event"} { lambwire::serve $id $context $event } else { lambwire::run_hook $kind }
     # Tcl keeps the text of an error, and with it what it was about.
     unset frame event context
 }
-if {$lambwire::traits ne ""} { lambwire::await_signal }
+if {$lambwire::waits} { lambwire::await_signal }

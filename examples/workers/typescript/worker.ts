@@ -1,6 +1,7 @@
 // lambwire-worker: extension=ts interpreter=bun interpreter=deno pipes=path option=run option=--allow-all
 // The worker for a function in TypeScript, run by Bun or by Deno: `export function handler(event, context)`. It speaks the
-// worker protocol (docs/worker-protocol.md). What it needs of the global scope it takes before the file is loaded. Deno
+// worker protocol (docs/worker-protocol.md). With LAMBWIRE_BYTES, the event is a Uint8Array, and one that is returned is sent as
+// it stands. What it needs of the global scope it takes before the file is loaded. Deno
 // wants to be granted everything; Bun does not ask.
 import { closeSync, openSync, read, readSync, writeSync } from "node:fs";
 import process from "node:process";
@@ -13,7 +14,8 @@ const encode = encoder.encode.bind(encoder), decode = decoder.decode.bind(decode
 // deno-lint-ignore no-explicit-any
 const bare = (method: any) => Function.prototype.call.bind(method);
 const split = bare(String.prototype.split), now = Date.now;
-const [part, find, put] = [Uint8Array.prototype.subarray, Uint8Array.prototype.indexOf, Uint8Array.prototype.set].map(bare);
+const { subarray, slice, indexOf, set } = Uint8Array.prototype;
+const [part, copy, find, put] = [subarray, slice, indexOf, set].map(bare);
 const [file, name] = [env.LAMBWIRE_FILE!, env.LAMBWIRE_FUNCTION!];
 // Deno takes no descriptor that it has not opened itself.
 const [events, answers] = [["EVENTS", "r"], ["ANSWERS", "w"]].map(([each, mode]) =>
@@ -38,6 +40,9 @@ const SIGNAL_MS = 500;
 
 // A pipe holds as much; it is read at once.
 let received = new Uint8Array(65536), start = 0, end = 0;
+
+// Whether the function takes whatever comes.
+let isRaw = false;
 
 // Have so many bytes been received, if there are any more? Reading waits without holding up what the handler has begun.
 async function fill(length: number) {
@@ -67,8 +72,8 @@ async function receive() {
   start += headEnd + 1;
   await fill(contextLength + bodyLength);
   const context = decode(part(received, start, start += contextLength));
-  const body = decode(part(received, start, start += bodyLength));
-  return { kind, id, context, body };
+  const body = (isRaw ? copy : part)(received, start, start += bodyLength);
+  return { kind, id, context, body: isRaw ? body : decode(body) };
 }
 
 function writeFrame(kind: string, id: string, body: string | Uint8Array = "") {
@@ -120,9 +125,10 @@ async function load() {
 // --- Invocations
 
 // deno-lint-ignore no-explicit-any
-async function serve(handler: any, id: string, context: string, body: string) {
+async function serve(handler: any, id: string, context: string, body: any) {
   try {
-    const result = await handler(parse(body), contextOf(context));
+    const result = await handler(isRaw ? body : parse(body), contextOf(context));
+    if (isRaw && result instanceof Uint8Array) return writeFrame("bytes", id, result);
     if (!(result?.[Symbol.asyncIterator] || result?.next)) {
       return writeFrame("result", id, stringify(result) ?? "null");
     }
@@ -177,7 +183,8 @@ for (const each of ["FILE", "FUNCTION", "EVENTS_FD", "ANSWERS_FD"]) delete env[`
 const handler = await load();
 const listens = process.listenerCount("SIGTERM") > 0;
 const signalled = new Promise<void>((done) => listens && process.once("SIGTERM", () => done()));
-writeFrame("ready", "-", listens ? '{"sigterm":true}' : "");
+isRaw = Boolean(env.LAMBWIRE_BYTES);
+writeFrame("ready", "-", stringify({ sigterm: listens, bytes: isRaw }));
 for (let frame; (frame = await receive());) {
   if (frame.kind === "event") await serve(handler, frame.id, frame.context, frame.body);
   else await runHook(frame.kind);

@@ -66,9 +66,9 @@ pub(crate) const LOG_READ_BYTES: usize = 16 * 1024;
 /// How often a program's output is read until others have their turn.
 pub(crate) const LOG_READS: usize = 64;
 
-/// How long lines for people are collected before they are written. Ours: nobody sees a fiftieth of a second, and of those
-/// who call one after the other less than one in a hundred waits for the thread that writes.
-pub(crate) const PRINT_DELAY: Duration = Duration::from_millis(20);
+/// How long lines for people are collected before they are written. Ours: nobody sees a twenty-fifth of a second, and of
+/// those who call one after the other less than one in a hundred waits for the thread that writes.
+pub(crate) const PRINT_DELAY: Duration = Duration::from_millis(40);
 
 /// So many bytes of lines are written at once, in any case.
 pub(crate) const PRINT_BYTES: usize = 64 * 1024;
@@ -87,8 +87,12 @@ pub(crate) const REPEAT_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the last lines, and the last events that have failed, have to be read before the program ends.
 pub const PRINT_PATIENCE: Duration = Duration::from_millis(500);
 
-/// How often the memory of processes is looked at when invocations end, at most.
-pub(crate) const MEMORY_INTERVAL: Duration = Duration::from_millis(10);
+/// How often the memory of processes is looked at when invocations end, at most. Ours: of those who call one after the other less
+/// than one in a hundred waits for a look.
+pub(crate) const MEMORY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// An invocation that has taken so long has the memory looked at in any case. Ours: a look takes a hundredth of it.
+pub(crate) const MEMORY_LONG: Duration = Duration::from_millis(10);
 
 /// How often it is looked at while an invocation is under way: what the function starts may have ended when that does. Ours:
 /// a look takes 26 system calls for a process of three threads.

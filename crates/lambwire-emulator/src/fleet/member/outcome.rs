@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use lambwire::ApiError;
 use serde_json::{Value, json};
@@ -198,8 +198,9 @@ impl Member {
         self.take_lines();
         self.tell_complaint(&finished.id);
         let (init, restore) = self.take_start_durations();
-        let is_fresh = self.memory.get().read_at.is_some_and(|at| at.elapsed() < limits::MEMORY_INTERVAL);
-        if !is_fresh || finished.duration >= limits::MEMORY_INTERVAL {
+        // When that was is known, and need not be asked of the clock.
+        let now = finished.spans.given_at.map_or_else(Instant::now, |given_at| given_at + finished.duration);
+        if self.memory.get().is_due(finished.duration, now) {
             self.read_memory();
         }
         let report = Report {
@@ -348,6 +349,35 @@ impl Member {
             if let Some(shown) = &mut held.shown {
                 shown.log(line);
             }
+        }
+    }
+}
+
+impl Memory {
+    /// Whether to look at the memory now that an invocation is over which has taken so long.
+    fn is_due(self, duration: Duration, now: Instant) -> bool {
+        let is_fresh = self.read_at.is_some_and(|at| now.saturating_duration_since(at) < limits::MEMORY_INTERVAL);
+        duration >= limits::MEMORY_LONG || !is_fresh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_looked_at_after_what_has_taken_long_and_once_in_a_while() {
+        let (now, tick) = (Instant::now(), Duration::from_nanos(1));
+        let memory = Memory { read_at: Some(now), max_mb: None };
+        assert!(Memory::default().is_due(Duration::ZERO, now));
+        for (duration, passed, is_due) in [
+            (limits::MEMORY_LONG - tick, limits::MEMORY_INTERVAL - tick, false),
+            (limits::MEMORY_LONG, Duration::ZERO, true),
+            (limits::MEMORY_LONG + tick, Duration::ZERO, true),
+            (Duration::ZERO, limits::MEMORY_INTERVAL, true),
+            (Duration::ZERO, limits::MEMORY_INTERVAL + tick, true),
+        ] {
+            assert_eq!(memory.is_due(duration, now + passed), is_due, "{duration:?} {passed:?}");
         }
     }
 }

@@ -94,7 +94,8 @@ impl Service {
             (Ok(()), face) => match (host::check_target(head), face) {
                 (Err(wrong), _) => Err(wrong),
                 (Ok(()), Face::Api) => answer(head, body, self).await,
-                (Ok(()), Face::Url) => url::answer(head, body, caller, self).await,
+                // In a box: the future of this is moved with each request, and would be twice as large.
+                (Ok(()), Face::Url) => Box::pin(url::answer(head, body, caller, self)).await,
             },
         };
         let reply = reply.unwrap_or_else(|exception| exception.reply());

@@ -22,11 +22,11 @@ use crate::queue::ResponseStream;
 
 pub(super) type Reply = Response<ReplyBody>;
 
-/// The body of a reply.
+/// The body of a reply. Those that come in pieces are large, and replies are moved from hand to hand.
 pub(super) enum ReplyBody {
     Whole(Full<Bytes>),
-    Stream(EventStream),
-    Url(UrlStream),
+    Stream(Box<EventStream>),
+    Url(Box<UrlStream>),
     Page(Messages),
 }
 
@@ -89,7 +89,7 @@ pub(super) fn answered(answer: Answer) -> Reply {
 /// What comes of an invocation, as it comes.
 pub(super) fn streamed(response: ResponseStream, version: &str) -> Reply {
     let request_id = response.request_id().to_owned();
-    let mut reply = Response::new(ReplyBody::Stream(EventStream::new(response)));
+    let mut reply = Response::new(ReplyBody::Stream(Box::new(EventStream::new(response))));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(event_stream::MEDIA_TYPE));
     put_version(headers, version);
@@ -220,7 +220,9 @@ pub(super) fn reply(status: StatusCode, body: Vec<u8>) -> Reply {
 
 /// Every reply has an id, that of an invocation or another.
 pub(super) fn identified(reply: Reply) -> Reply {
-    if reply.headers().contains_key(REQUEST_ID) { reply } else { with_request_id(reply, new_id::<String>()) }
+    // There are few headers: to hash the name takes longer than to compare it.
+    let has_id = reply.headers().keys().any(|name| *name == REQUEST_ID);
+    if has_id { reply } else { with_request_id(reply, new_id::<String>()) }
 }
 
 pub(super) fn with_request_id<V>(mut reply: Reply, request_id: V) -> Reply

@@ -35,7 +35,7 @@ async fn with_prelude(format: UrlFormat, first: Bytes, mut response: ResponseStr
         if let Some((prelude, rest)) = split(&begun) {
             let prelude = parsed(prelude)?;
             let rest = Bytes::copy_from_slice(rest);
-            let body = ReplyBody::Url(UrlStream { rest, response, has_failed: false });
+            let body = ReplyBody::Url(Box::new(UrlStream { rest, response, has_failed: false }));
             return made(format, &prelude, body, OCTETS);
         }
         // No prelude is longer.
@@ -57,7 +57,8 @@ fn bare(first: Option<Bytes>, response: ResponseStream) -> Result<Reply, Malform
         return Err(Malformed::Failure);
     }
     let rest = first.unwrap_or_default();
-    let mut reply = with_type(StatusCode::OK, OCTETS, ReplyBody::Url(UrlStream { rest, response, has_failed: false }));
+    let body = ReplyBody::Url(Box::new(UrlStream { rest, response, has_failed: false }));
+    let mut reply = with_type(StatusCode::OK, OCTETS, body);
     if let Some(content_type) = content_type {
         reply.headers_mut().insert(CONTENT_TYPE, content_type);
     }

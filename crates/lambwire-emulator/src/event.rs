@@ -12,7 +12,7 @@ use crate::limits;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     pub(crate) payload: Vec<u8>,
-    pub(crate) function_arn: Option<String>,
+    pub(crate) function_arn: Option<Arc<str>>,
     pub(crate) trace_id: Option<String>,
     pub(crate) client_context: Option<String>,
     pub(crate) cognito_identity: Option<String>,
@@ -32,7 +32,7 @@ impl Event {
     /// The ARN by which the function is invoked. Without it, one is made of the function's name.
     #[must_use]
     pub fn function_arn(mut self, arn: impl Into<String>) -> Self {
-        self.function_arn = Some(arn.into());
+        self.function_arn = Some(arn.into().into());
         self
     }
 
@@ -103,13 +103,18 @@ impl Invocation {
     /// # Errors
     ///
     /// What of the event cannot be sent to a runtime.
-    pub(crate) fn new(mut event: Event, function_arn: &str, version: Arc<str>, now_ms: u64) -> Result<Self, SendError> {
+    pub(crate) fn new(
+        mut event: Event,
+        function_arn: &Arc<str>,
+        version: Arc<str>,
+        now_ms: u64,
+    ) -> Result<Self, SendError> {
         // What the emulator has made itself can be sent.
-        let is_bare = [&event.function_arn, &event.trace_id, &event.client_context, &event.cognito_identity]
-            .into_iter()
-            .chain([&event.tenant_id])
-            .all(Option::is_none);
-        event.function_arn.get_or_insert_with(|| function_arn.to_owned());
+        let is_bare = event.function_arn.is_none()
+            && [&event.trace_id, &event.client_context, &event.cognito_identity, &event.tenant_id]
+                .into_iter()
+                .all(Option::is_none);
+        event.function_arn.get_or_insert_with(|| Arc::clone(function_arn));
         event.trace_id.get_or_insert_with(|| new_trace_id(now_ms / 1000));
         let wished = event.request_id.take().filter(|id| RequestId::new(id).is_ok());
         let id = wished.map_or_else(new_id, Into::into);
@@ -222,7 +227,7 @@ mod tests {
 
     #[test]
     fn an_invocation_has_an_id_an_arn_and_a_trace() {
-        let invocation = Invocation::new(Event::new("{}"), ARN, arn::LATEST.into(), 1_700_000_000_000).unwrap();
+        let invocation = Invocation::new(Event::new("{}"), &ARN.into(), arn::LATEST.into(), 1_700_000_000_000).unwrap();
         let context = invocation.context(0).unwrap();
         assert_eq!(context.request_id.as_str().len(), 36);
         assert_eq!(context.invoked_function_arn, Some(ARN));
@@ -267,9 +272,12 @@ mod tests {
     fn an_id_that_is_wished_for_is_had_if_it_can_be_sent() {
         let mut event = Event::new("");
         event.request_id = Some("11111111-2222".to_owned());
-        assert_eq!(&**Invocation::new(event.clone(), ARN, arn::LATEST.into(), 0).unwrap().id(), "11111111-2222");
+        assert_eq!(
+            &**Invocation::new(event.clone(), &ARN.into(), arn::LATEST.into(), 0).unwrap().id(),
+            "11111111-2222"
+        );
         event.request_id = Some("a/b".to_owned());
-        assert_eq!(Invocation::new(event, ARN, arn::LATEST.into(), 0).unwrap().id().len(), 36);
+        assert_eq!(Invocation::new(event, &ARN.into(), arn::LATEST.into(), 0).unwrap().id().len(), 36);
     }
 
     #[test]
@@ -282,13 +290,13 @@ mod tests {
             (Event::new("").cognito_identity("\0"), Field::CognitoIdentity),
         ] {
             assert_eq!(
-                Invocation::new(event, ARN, arn::LATEST.into(), 0).err(),
+                Invocation::new(event, &ARN.into(), arn::LATEST.into(), 0).err(),
                 Some(SendError::InvalidValue(field.label()))
             );
         }
         let long = "x".repeat(lambwire::limits::REPLY_HEAD_BYTES);
         assert!(matches!(
-            Invocation::new(Event::new("").tenant_id(long), ARN, arn::LATEST.into(), 0),
+            Invocation::new(Event::new("").tenant_id(long), &ARN.into(), arn::LATEST.into(), 0),
             Err(SendError::HeadTooLong { .. })
         ));
     }

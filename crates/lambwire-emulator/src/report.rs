@@ -21,9 +21,9 @@ pub(crate) struct Report<'a> {
     pub(crate) status: &'a Status,
 }
 
-/// The line that tells that an invocation begins.
-pub(crate) fn start(request_id: &str, version: &str) -> String {
-    ["START RequestId: ", request_id, " Version: ", version, "\n"].concat()
+/// Adds the line that tells that an invocation begins.
+pub(crate) fn start(lines: &mut String, request_id: &str, version: &str) {
+    lines.extend(["START RequestId: ", request_id, " Version: ", version, "\n"]);
 }
 
 /// The line about a start that has failed, or whose result is a snapshot.
@@ -60,32 +60,31 @@ impl Report<'_> {
         begun_ms(self.duration + self.init.or(self.restore).unwrap_or_default())
     }
 
-    /// The lines END and REPORT, the latter as that of AWS's emulator. What is unknown is left out of it, and a failure
+    /// Adds the lines END and REPORT, the latter as that of AWS's emulator. What is unknown is left out of it, and a failure
     /// is named behind it as on AWS. An error that the function reports is none of the platform's concern.
-    pub(crate) fn lines(&self) -> String {
+    pub(crate) fn write(&self, line: &mut String) {
         let id = self.request_id;
-        let mut line = String::with_capacity(LINES_BYTES);
+        line.reserve(LINES_BYTES);
         line.extend(["END RequestId: ", id, "\nREPORT RequestId: ", id, "\t"]);
         if let Some(init) = self.init {
-            push_ms(&mut line, "Init Duration: ", init, " ms\t");
+            push_ms(line, "Init Duration: ", init, " ms\t");
         }
-        push_ms(&mut line, "Duration: ", self.duration, " ms\t");
-        push(&mut line, "Billed Duration: ", self.billed_ms(), " ms\t");
-        push(&mut line, "Memory Size: ", self.memory_mb.into(), " MB\t");
+        push_ms(line, "Duration: ", self.duration, " ms\t");
+        push(line, "Billed Duration: ", self.billed_ms(), " ms\t");
+        push(line, "Memory Size: ", self.memory_mb.into(), " MB\t");
         if let Some(max_memory_mb) = self.max_memory_mb {
-            push(&mut line, "Max Memory Used: ", max_memory_mb, " MB\t");
+            push(line, "Max Memory Used: ", max_memory_mb, " MB\t");
         }
         if let Some(restore) = self.restore {
-            push_ms(&mut line, "Restore Duration: ", restore, " ms\t");
-            push(&mut line, "Billed Restore Duration: ", begun_ms(restore), " ms\t");
+            push_ms(line, "Restore Duration: ", restore, " ms\t");
+            push(line, "Billed Restore Duration: ", begun_ms(restore), " ms\t");
         }
         match self.status {
             Status::Success | Status::Reported(_) => {}
-            Status::Failed(Failure::TimedOut(_)) => line += "Status: timeout\t",
+            Status::Failed(Failure::TimedOut(_)) => line.push_str("Status: timeout\t"),
             Status::Failed(failure) => line.extend(["Status: error\tError Type: ", failure.error_type(), "\t"]),
         }
         line.push('\n');
-        line
     }
 }
 
@@ -119,6 +118,12 @@ mod tests {
     use super::*;
     use crate::exit::Exit;
 
+    fn lines(report: &Report<'_>) -> String {
+        let mut lines = String::new();
+        report.write(&mut lines);
+        lines
+    }
+
     #[test]
     fn a_report_reads_as_that_of_aws() {
         let mut report = Report {
@@ -131,12 +136,12 @@ mod tests {
             status: &Status::Success,
         };
         assert_eq!(
-            report.lines(),
+            lines(&report),
             "END RequestId: i\nREPORT RequestId: i\tInit Duration: 1.50 ms\tDuration: 2.00 ms\tBilled Duration: 4 \
              ms\tMemory Size: 128 MB\tMax Memory Used: 7 MB\t\n"
         );
         report = Report { init: None, restore: Some(Duration::from_micros(2500)), max_memory_mb: None, ..report };
-        let restored = report.lines();
+        let restored = lines(&report);
         let end =
             "Billed Duration: 5 ms\tMemory Size: 128 MB\tRestore Duration: 2.50 ms\tBilled Restore Duration: 3 ms\t\n";
         assert!(restored.ends_with(end), "{restored}");
@@ -144,7 +149,7 @@ mod tests {
         let failed = Status::Failed(Failure::Exited(Exit::Code(1)));
         report = Report { status: &failed, ..report };
         assert_eq!(
-            report.lines(),
+            lines(&report),
             "END RequestId: i\nREPORT RequestId: i\tDuration: 2.00 ms\tBilled Duration: 3 ms\tMemory Size: 128 \
              MB\tStatus: error\tError Type: Runtime.ExitError\t\n"
         );

@@ -176,7 +176,7 @@ fn letter(invocation: &Invocation, tries: usize, answer: &Answer) -> Value {
         "version": "1.0",
         "requestContext": {
             "requestId": &**invocation.id(),
-            "functionArn": invocation.event().function_arn,
+            "functionArn": invocation.event().function_arn.as_deref(),
             "condition": "RetriesExhausted",
             "approximateInvokeCount": tries,
         },

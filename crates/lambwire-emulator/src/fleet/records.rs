@@ -64,7 +64,7 @@ pub(super) fn start(invocation: &Invocation) -> Value {
     json!({
         "requestId": &**invocation.id(),
         "version": invocation.version(),
-        "functionArn": invocation.event().function_arn,
+        "functionArn": invocation.event().function_arn.as_deref(),
         "tracing": tracing(invocation),
     })
 }

@@ -2,6 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
@@ -66,7 +69,12 @@ impl RequestBody {
             // To wait for a piece is to ask for it.
             Progress::Expecting | Progress::Coming => self.progress = Progress::Cut,
         }
-        let frame = timeout(limits::BODY_TIMEOUT, self.incoming.frame()).await.map_err(|_| Exception::Late)?;
+        // Mostly it has come with the head, and no time has to be measured.
+        let mut frame = self.incoming.frame();
+        let frame = match pin!(&mut frame).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => timeout(limits::BODY_TIMEOUT, frame).await.map_err(|_| Exception::Late)?,
+        };
         let frame = frame.transpose().map_err(|error| self.malformed(&error))?;
         let data = frame.map(|frame| frame.into_data().unwrap_or_default());
         let len = data.as_ref().map_or(0, Bytes::len);

@@ -175,8 +175,8 @@ fn text<'h>(value: Option<&'h HeaderValue>, name: &str) -> Result<Option<&'h str
 
 /// The qualifier in a query, if it has one; `None` if that is not UTF-8.
 pub(super) fn qualifier(query: Option<&str>) -> Option<Option<Cow<'_, str>>> {
-    let pairs = query.unwrap_or_default().split('&');
-    let value = pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == "Qualifier");
+    let Some(query) = query else { return Some(None) };
+    let value = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == "Qualifier");
     match value {
         Some((_, value)) => decoded(value).map(Some),
         None => Some(None),
@@ -185,7 +185,7 @@ pub(super) fn qualifier(query: Option<&str>) -> Option<Option<Cow<'_, str>>> {
 
 /// Undoes percent-encoding; `None` if the result is not UTF-8.
 pub(super) fn decoded(text: &str) -> Option<Cow<'_, str>> {
-    percent_decode_str(text).decode_utf8().ok()
+    if text.contains('%') { percent_decode_str(text).decode_utf8().ok() } else { Some(text.into()) }
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ async fn invoke(head: &Parts, body: &mut RequestBody, service: &Service) -> Resu
     let target = target.ok_or_else(|| Exception::NoFunction(function_arn.clone().unwrap_or_default()))?;
     let headers = CallerHeaders::new(&head.headers);
     let execution = if is_streaming { None } else { headers.durable_execution(&payload)? };
-    let event = Event { function_arn, ..headers.event(payload)? };
+    let event = Event { function_arn: function_arn.map(Into::into), ..headers.event(payload)? };
     let invocation_type = headers.invocation_type()?;
     let refused = |error| Exception::new(error, target.callers().is_reserved());
     let reply = match invocation_type {

@@ -38,7 +38,7 @@ pub(crate) struct Member {
     pub(crate) runtime_api: RuntimeApi,
     /// Invocations that are claimed or in flight. Mostly there is one, whose id is sooner compared than hashed.
     held: RefCell<BTreeMap<Id, Box<Held>>>,
-    pub(in crate::fleet) waiters: RefCell<BTreeMap<ConnectionId, oneshot::Sender<Rc<Assignment>>>>,
+    pub(in crate::fleet) waiters: RefCell<BTreeMap<ConnectionId, oneshot::Sender<Assignment>>>,
     /// Connections on which extensions wait for an event.
     pub(in crate::fleet) listeners: RefCell<BTreeMap<ConnectionId, oneshot::Sender<Vec<u8>>>>,
     /// Wakes the driver.
@@ -70,6 +70,8 @@ pub(crate) struct Member {
     /// The tenant that it serves, once it has served one.
     pub(in crate::fleet) tenant: RefCell<Option<Option<String>>>,
     pub(in crate::fleet) ended: Notify,
+    /// Room for lines of the platform.
+    lines: Cell<String>,
 }
 
 /// Where an environment is in its life.
@@ -161,6 +163,7 @@ impl Member {
             telemetry: Telemetry::default(),
             tenant: RefCell::default(),
             ended: Notify::new(),
+            lines: Cell::default(),
         })
     }
 
@@ -243,7 +246,7 @@ impl Member {
             shown,
         };
         self.held.borrow_mut().insert(Arc::clone(&id), Box::new(held));
-        self.say(Some(&id), || report::start(&id, started.version()));
+        self.say(Some(&id), |lines| report::start(lines, &id, started.version()));
         id
     }
 
@@ -267,7 +270,7 @@ impl Member {
         let connection = self.environment.borrow_mut().assign(id, held.invocation.nonce(), timeout, now);
         if let Some(waiter) = connection.and_then(|connection| self.waiters.borrow_mut().remove(&connection)) {
             // The connection forgets its waiter before it ends.
-            let _ = waiter.send(Rc::new(held.assignment()));
+            let _ = waiter.send(held.assignment());
         }
         let invocation = Arc::clone(&held.invocation);
         drop(all_held);
@@ -282,7 +285,7 @@ impl Member {
     }
 
     /// The runtime asks for an invocation, on this connection.
-    pub(crate) fn next(&self, connection: ConnectionId) -> Result<Due<Rc<Assignment>>, ApiError<'static>> {
+    pub(crate) fn next(&self, connection: ConnectionId) -> Result<Due<Assignment>, ApiError<'static>> {
         let is_first = self.environment.borrow().ready_at().is_none();
         let next = self.environment.borrow_mut().next(connection, Instant::now())?;
         if is_first {
@@ -291,7 +294,7 @@ impl Member {
         if let Next::Again(id) = next
             && let Some(held) = self.held.borrow().get(&id)
         {
-            return Ok(Due::Now(Rc::new(held.assignment())));
+            return Ok(Due::Now(held.assignment()));
         }
         let (waiter, given) = oneshot::channel();
         self.waiters.borrow_mut().insert(connection, waiter);

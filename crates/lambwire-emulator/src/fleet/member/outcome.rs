@@ -134,10 +134,19 @@ impl Member {
         self.settings.printer.is_json() && id.map_or(!self.settings.printer.is_silent(), |id| self.is_read(id))
     }
 
+    /// Whether anybody gets records of the platform, perhaps about an invocation.
+    fn is_recorded(&self, id: Option<&str>) -> bool {
+        self.telemetry.is_on() || self.prints_records(id)
+    }
+
     /// Tells people of the platform's, perhaps about an invocation, unless they get records.
-    pub(super) fn say(&self, id: Option<&str>, line: impl FnOnce() -> String) {
+    pub(super) fn say(&self, id: Option<&str>, write: impl FnOnce(&mut String)) {
         if !self.settings.printer.is_json() && id.is_none_or(|id| self.is_read(id)) {
-            self.print(id, line().as_bytes());
+            let mut lines = self.lines.take();
+            lines.clear();
+            write(&mut lines);
+            self.print(id, lines.as_bytes());
+            self.lines.set(lines);
         }
     }
 
@@ -212,13 +221,13 @@ impl Member {
             max_memory_mb: self.memory.get().max_mb,
             status: &finished.status,
         };
-        if finished.spans.given_at.is_some() {
+        if finished.spans.given_at.is_some() && self.is_recorded(Some(&finished.id)) {
             if !is_runtime_done && self.settings.capacity == Capacity::One {
                 self.record_runtime_done(finished);
             }
             self.record_report(&report, finished);
         }
-        self.say(Some(&finished.id), || report.lines());
+        self.say(Some(&finished.id), |lines| report.write(lines));
         let held = self.held.borrow_mut().remove(&finished.id);
         if let Some(mut held) = held {
             self.end_showing(&mut held, &report, finished);

@@ -54,7 +54,7 @@ impl Member {
         if self.is_start_reported.replace(true) {
             return;
         }
-        self.say(None, || report::init(self.start_duration(), Some(error_type)));
+        self.say(None, |lines| *lines += &report::init(self.start_duration(), Some(error_type)));
         self.record_init_end(&environment, Some(error_type));
         self.telemetry.close();
     }
@@ -121,7 +121,7 @@ impl Member {
         self.environment.borrow_mut().restore_next(connection, Instant::now())?;
         let (listener, restored) = oneshot::channel();
         self.listeners.borrow_mut().insert(connection, listener);
-        self.say(None, || report::init(self.start_duration(), None));
+        self.say(None, |lines| *lines += &report::init(self.start_duration(), None));
         self.tell_init();
         self.wake.notify_one();
         Ok(restored)
@@ -162,7 +162,7 @@ impl Member {
     }
 
     fn tell_restore_end(&self, duration: Duration, error_type: Option<&str>) {
-        self.say(None, || report::restore(duration, error_type));
+        self.say(None, |lines| *lines += &report::restore(duration, error_type));
         self.record("restoreRuntimeDone", None, || records::restore_end(error_type, None));
         self.record("restoreReport", None, || records::restore_end(error_type, Some(duration)));
     }

@@ -16,3 +16,7 @@ export PATH="$tools/node_modules/.bin:$PATH"
 bootstrap=$(realpath "${CARGO_TARGET_DIR:-target}/release/bootstrap")
 python3 scripts/test_more_languages.py "$bootstrap" "$@"
 python3 scripts/test_inherited.py "$bootstrap" "$@"
+for language; do
+    # R has no handlers of signals.
+    [ "$language" = r ] || python3 scripts/test_sigterm.py "$bootstrap" 8 "$language"
+done

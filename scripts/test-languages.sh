@@ -12,6 +12,7 @@ target=$(realpath "${CARGO_TARGET_DIR:-target}/release")
 python3 scripts/test_languages.py "$(scripts/rie.sh)" "$target/lambwire-emulator" "$target/bootstrap"
 python3 scripts/test_first_process.py "$target/bootstrap"
 python3 scripts/test_inherited.py "$target/bootstrap" python node php perl ruby lua sh
+python3 scripts/test_sigterm.py "$target/bootstrap" 8 python node php perl ruby lua sh
 PYTHONPATH=$(scripts/pip.sh awslambdaric awslambdaric==4.2.2) \
     python3 scripts/test_python.py "$target/lambwire-emulator" "$target/bootstrap" "$(python3 -c 'import sys; print(sys.executable)')"
 python3 scripts/test_node.py "$target/lambwire-emulator" "$target/bootstrap" \

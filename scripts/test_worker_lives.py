@@ -359,12 +359,6 @@ def sigterm(bench):
                 check(f"the end, {kinds}: {running.logged()}", running.process.wait(PATIENCE), status if kinds else 0)
                 said = re.findall("closing|closed", running.logged())
                 check(f"all that it does, {kinds}", said, ["closing", "closed"] if kinds else [])
-        # A shell runs its trap when what it waits for is over.
-        if not bench.language.is_shell:
-            with bench.serve(text, **variables) as running:
-                check("before", value(running.invoke("1")), 1)
-                running.process.send_signal(signal.SIGTERM)
-                running.wait_for_log("closed")
 
 
 def has_posix(bench):

@@ -149,6 +149,9 @@ impl Hub {
                 if worker.is_deaf() && worker.in_flight() == 0 {
                     return Failure::new("Runtime.WorkerLost", "worker closed its events");
                 }
+                if worker.in_flight() == 0 && desk.coming.is_empty() && shutdown::is_ending() {
+                    worker.close_events();
+                }
                 let takes_more = end_by.is_none() && !worker.is_deaf() && worker.in_flight() < at_most;
                 if sending.is_none() && takes_more {
                     sending = desk.coming.pop_front().map(|event| Sending { event, sent: 0 });

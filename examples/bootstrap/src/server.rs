@@ -141,6 +141,9 @@ impl Server {
         let mut buf = Vec::new();
         loop {
             if shutdown::is_ending() {
+                if let Some(worker) = &mut self.worker {
+                    worker.close_events();
+                }
                 shutdown::stand_by();
             }
             let invocation = runtime.next(&mut buf)?;

@@ -60,7 +60,8 @@ struct Program {
 pub(crate) type Ended = Arc<OnceLock<Exit>>;
 
 static ONGOING: Mutex<Ongoing> = Mutex::new(Ongoing { programs: Vec::new(), answering: 0, ending: None });
-static ANSWERED: Condvar = Condvar::new();
+/// An event has been answered, or programs have been sent SIGTERM.
+static CHANGED: Condvar = Condvar::new();
 
 /// The signal that ends this process, as soon as it comes: the thread that ends it may be later than the next event.
 static SIGNAL: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
@@ -172,7 +173,7 @@ pub(crate) fn end_answer() {
     let mut ongoing = ongoing();
     ongoing.answering -= 1;
     if ongoing.ending.is_some() {
-        ANSWERED.notify_all();
+        CHANGED.notify_all();
     }
 }
 
@@ -180,6 +181,11 @@ pub(crate) fn end_answer() {
 pub(crate) fn end(status: u8, why: String) -> ! {
     end_programs(why);
     exit(status.into())
+}
+
+/// Waits until each program has been sent SIGTERM, when this process is ending.
+pub(crate) fn await_sigterm() {
+    drop(CHANGED.wait_while(ongoing(), |ongoing| ongoing.ending.is_none()));
 }
 
 /// Waits until whoever is ending this process has done so.
@@ -208,6 +214,7 @@ fn end_programs(why: String) {
             }
             programs.push((*pid, std::mem::replace(log, Log::new(Vec::new()))));
         }
+        CHANGED.notify_all();
         programs
     };
     await_end(&mut programs, Instant::now() + Duration::from_millis(GRACE_MS));
@@ -223,7 +230,7 @@ fn end_programs(why: String) {
         let _ = kill_process(program.pid, Signal::KILL);
     }
     let last_answer = Duration::from_millis(LAST_ANSWER_MS);
-    let waited = ANSWERED.wait_timeout_while(ongoing, last_answer, |ongoing| ongoing.answering > 0);
+    let waited = CHANGED.wait_timeout_while(ongoing, last_answer, |ongoing| ongoing.answering > 0);
     process::end_descendants(&[]);
     drop(waited);
 }

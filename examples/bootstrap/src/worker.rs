@@ -13,6 +13,7 @@ use crate::frame::{BadFrame, Head, KEPT_BYTES, Kind, NO_ID};
 use crate::process::{Outgoing, Process, Progress};
 use crate::program::{Descriptors, Program};
 use crate::ready::Wishes;
+use crate::shutdown;
 
 /// How long a worker that has closed its answers, or its events before it had taken one, may take to end by itself.
 const END_GRACE: Duration = Duration::from_millis(500);
@@ -149,6 +150,13 @@ impl Worker {
             }
         }
         self.await_frame(&mut Outgoing::nothing(), deadline)
+    }
+
+    /// Gives it no more events, after it was sent SIGTERM: a signal that came just before it began to wait for one is not
+    /// seen before that ends.
+    pub(crate) fn close_events(&mut self) {
+        shutdown::await_sigterm();
+        self.process.close_events();
     }
 
     /// What it asks for; nothing before its handler is loaded.

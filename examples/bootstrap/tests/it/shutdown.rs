@@ -91,6 +91,10 @@ fn no_event_is_asked_for_once_it_has_come() {
         assert!(end_of(&mut child).success());
         connection.read_to_string(&mut asked).unwrap();
         assert_eq!(asked.matches(NEXT).count(), 0, "{asked}");
+        // It waits for another, as does one to which the signal came when it was about to.
+        let mut log = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert_eq!(log, "");
     }
 }
 

@@ -92,9 +92,9 @@ fn read(path: &Path, line: &str) -> Result<&'static Language, Failure> {
         };
         words.extend(word.split_once('=').map(|(_, value)| leaked(value)));
     }
-    for (words, what) in [(&extensions, "extension"), (&interpreters, "interpreter")] {
+    for (words, example) in [(&extensions, "extension=tcl"), (&interpreters, "interpreter=tclsh")] {
         if words.is_empty() || words.contains(&"") {
-            return Err(bad(path, &format!("names no {what} behind '{MARK}', such as {what}=tcl")));
+            return Err(bad(path, &format!("needs {example} or such behind '{MARK}'")));
         }
     }
     let name = leaked(&path.file_stem().unwrap_or_default().to_string_lossy());
@@ -128,9 +128,9 @@ mod tests {
     #[test]
     fn what_a_line_lacks_or_has_too_much_is_named() {
         for (line, part) in [
-            ("", "no extension"),
-            (" extension=r", "no interpreter"),
-            (" extension=r interpreter=", "no interpreter"),
+            ("", "needs extension=tcl or"),
+            (" extension=r", "needs interpreter=tclsh or"),
+            (" extension=r interpreter=", "needs interpreter=tclsh or"),
             (" extension=r interpreter=R options=-q", "has options=-q behind"),
             (" extension=r interpreter=R pipes=3", "has pipes=3 behind"),
             (" extension=r interpreter=R fast", "has fast behind 'lambwire-worker:': write"),

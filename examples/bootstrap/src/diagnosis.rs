@@ -35,7 +35,7 @@ pub(crate) fn of_program(path: &Path) -> Option<Failure> {
 pub(crate) fn of_kind(path: &Path) -> Option<Failure> {
     let metadata = path.metadata().ok().filter(|metadata| !metadata.is_file())?;
     let (error_type, kind) = if metadata.is_dir() {
-        ("Runtime.IsDirectory", "a directory")
+        ("Runtime.IsDirectory", "a directory (packages: __init__.py, index.js)")
     } else {
         ("Runtime.NoSuchFile", "a FIFO, a socket or a device")
     };

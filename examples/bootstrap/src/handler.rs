@@ -147,7 +147,7 @@ fn warn_of_another(named: &Path, path: &Path, file: &Path) {
 }
 
 fn not_found(handler: &str, root: &Path, path: &Path, languages: &[&'static Language]) -> Failure {
-    if let Some(failure) = diagnosis::of_kind(path) {
+    if let Some(failure) = diagnosis::of_kind(path).or_else(|| diagnosis::of_kind(&path.with_extension(""))) {
         return failure;
     }
     let with_function = format!("{handler}.handler");
@@ -166,7 +166,7 @@ fn not_found(handler: &str, root: &Path, path: &Path, languages: &[&'static Lang
     let directory = path.parent().unwrap_or(root).display().to_string();
     no_such_file(format!(
         "handler '{handler}': no file {stem} in {directory} with one of .{extensions}, nor a program of that name, nor such a package in PYTHONPATH, \
-         NODE_PATH, node_modules or RUBYLIB; for one elsewhere, name its --interpreter"
+         NODE_PATH, node_modules or RUBYLIB; elsewhere: --interpreter; other languages: --worker, workers/"
     ))
 }
 

@@ -18,11 +18,13 @@ use rustix::stdio::{stderr, stdout};
 use crate::diagnosis;
 use crate::emulator;
 use crate::failure::Failure;
+use crate::file;
 use crate::keeper;
 use crate::language::Language;
 use crate::log::{Log, Stream};
 use crate::process::Process;
 use crate::telemetry;
+use crate::text;
 
 /// Where a worker finds the number of the descriptor that it reads events from.
 const EVENTS_FD: &str = "LAMBWIRE_EVENTS_FD";
@@ -92,17 +94,26 @@ impl Program {
         self.function.is_some()
     }
 
-    /// A function that was not found may have been named with its file's extension before it: `app.py.handler`.
+    /// A function that was not found may have been named with its file's extension before it: `app.py.handler`. And PHP prints
+    /// a file without its opening tag, and what is compiled may be old.
     pub(crate) fn advised(&self, mut failure: Failure) -> Failure {
-        if let Some(Function { file, name, .. }) = &self.function
-            && failure.error_type == "Runtime.HandlerNotFound"
-            && let Some((extension, function)) = name.split_once('.')
-            && file.extension().is_some_and(|own| own == extension)
+        let Some(Function { file, name, .. }) = &self.function else { return failure };
+        if failure.error_type != "Runtime.HandlerNotFound" {
+            return failure;
+        }
+        let own = file.extension().and_then(OsStr::to_str).unwrap_or_default();
+        if let Some((extension, function)) = name.split_once('.')
+            && extension == own
         {
             let file = file.with_extension(function);
             let named = file.file_name().unwrap_or_default().display();
             failure.message += &format!("; a handler is named without .{extension}: {named}");
         }
+        failure.message += match own {
+            "js" if file.with_extension("ts").exists() => "; its .ts does not run",
+            "php" if !text::contains(&file::read_text(file.clone()), "<?") => "; no <?php is in it",
+            _ => "",
+        };
         failure
     }
 

@@ -1,5 +1,7 @@
 //! Languages that a file makes known.
 
+use std::fs;
+
 use lambwire_emulator::{Event, Outcome};
 
 use crate::root::{Root, expect_answer};
@@ -61,6 +63,31 @@ fn a_file_that_is_named_goes_before_the_languages_that_are_known() {
     expect_answer(&running, "1", "\"uhandler() { echo mine; }: handler 1\"");
 }
 
+/// A worker that finds no function, in files that end in `php` or `js`.
+const FINDS_NOTHING: &str = r#"# lambwire-worker: extension=php extension=js interpreter=sh
+eval "exec 9>&$LAMBWIRE_ANSWERS_FD"
+report='{"errorType":"Runtime.HandlerNotFound","errorMessage":"none"}'
+printf 'fatal - %s\n%s' "${#report}" "$report" >&9
+"#;
+
+#[test]
+fn a_file_that_may_not_be_what_was_meant_is_said_to_be_that_where_it_lacks_the_function() {
+    let root = Root::new().with("workers/any", FINDS_NOTHING).with("other.ts", "");
+    for (name, text, hint) in [
+        ("text.php", "function handler($event) {}\n", "none; no <?php is in it"),
+        ("program.php", "#!/usr/bin/env php\n<?php\nfunction other() {}\n", "none"),
+        ("other.js", "", "none; its .ts does not run"),
+        ("alone.js", "", "none"),
+    ] {
+        let stem = name.split('.').next().unwrap();
+        fs::write(root.path(name), text).unwrap();
+        let output = root.run(&["invoke", &format!("{stem}.handler")]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said, format!("bootstrap: Runtime.HandlerNotFound: {hint}\n"), "{name}");
+        fs::remove_file(root.path(name)).unwrap();
+    }
+}
+
 #[test]
 fn what_is_wrong_with_such_a_file_is_named() {
     let root = Root::new().with("plain", "echo\n").with("app.txt", "").with("src/app.txt", "");
@@ -71,5 +98,5 @@ fn what_is_wrong_with_such_a_file_is_named() {
     let root = root.with("src/workers/a", "# lambwire-worker: extension=txt interpreter=no-such-program\n");
     check(&root, &["src/app.f"], "Runtime.NoInterpreter", &["app.txt is in a, but there is no no-such-program"]);
     let root = root.with("src/workers/a", "# lambwire-worker: extension=txt\n");
-    check(&root, &["src/app.f"], "Runtime.BadWorker", &["workers/a names no interpreter"]);
+    check(&root, &["src/app.f"], "Runtime.BadWorker", &["workers/a needs interpreter=tclsh or such"]);
 }

@@ -34,6 +34,19 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_file_of_an_unknown_language_and_a_folder_are_told_what_they_lack() {
+    let root = Root::new().with("src/app.ts", "").with("lib/app.sh", "").with("pkg/package.json", "{}");
+    let other = ["no file app in ", "; other languages: --worker, workers/"];
+    check(&root, &["src/app.handler"], "Runtime.NoSuchFile", &other);
+    let folder = ["/lib is a directory (packages: __init__.py, index.js), not a file"];
+    check(&root, &["lib.handler"], "Runtime.IsDirectory", &folder);
+    check(&root, &["lib"], "Runtime.IsDirectory", &folder);
+    // One that is a package is served.
+    let output = root.run(&["invoke", "--interpreter", "/nowhere/node", "pkg.handler"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("is a directory"));
+}
+
+#[test]
 fn a_task_root_that_is_not_there_is_named() {
     let root = Root::new();
     let mut command = root.command(&["invoke", "app.handler"]);

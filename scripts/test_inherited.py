@@ -74,11 +74,13 @@ end
 # outside of the task root.
 SETTINGS = {"php": [{}, {"PHP_INI_SCAN_DIR": "/nowhere"}, {"PHP_INI_SCAN_DIR": ".", "CONFINED": "1"}]}
 CONFINED = "open_basedir=${LAMBDA_TASK_ROOT}\n"
+# Processes have numbers of their own there, and /proc has those that they have outside.
+APART = ["unshare", "--pid", "--fork", "--kill-child"]
 FOLDERS = {"bun": "typescript", "deno": "typescript"}
 EVENTS = [b"1", b'{"whole":"' + b"x" * 100_000 + b'"}', b'"last"']
 
 
-def takes_nothing(bootstrap, language, settings):
+def takes_nothing(bootstrap, language, settings, apart=()):
     extension, text = HANDLERS[language]
     with tempfile.TemporaryDirectory() as root, socket.socket() as api:
         for name, contents in ((f"app.{extension}", text), ("taker.py", TAKER), ("confined.ini", CONFINED)):
@@ -94,22 +96,26 @@ def takes_nothing(bootstrap, language, settings):
         own = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % api.getsockname()[1], "LAMBDA_TASK_ROOT": root, "TAKE": TAKE}
         interpreter = ["--interpreter", language] if language in FOLDERS else []
         function = "handle" if language == "perl" else "handler"
-        command = [bootstrap, *interpreter, f"app.{function}"]
+        command = [*apart, bootstrap, *interpreter, f"app.{function}"]
         environment = {**os.environ, **own, **settings, "LC_ALL": "C.UTF-8"}
         with subprocess.Popen(command, env=environment) as process:
             try:
                 with Connection(api, PATIENCE) as connection:
                     for number, event in enumerate(EVENTS):
-                        check(f"{language} {settings}", json.loads(connection.answer(number, event)[1]), json.loads(event))
+                        check(f"{language} {settings} {apart}", json.loads(connection.answer(number, event)[1]), json.loads(event))
                 check(f"{language} {settings}: is read by another program", os.path.exists(os.path.join(root, "took")), False)
             finally:
-                process.terminate()
+                # `unshare` takes no SIGTERM.
+                process.kill() if apart else process.terminate()
 
 
 def main(bootstrap, *languages):
+    if not shutil.which("unshare") or subprocess.run([*APART, "true"]).returncode:
+        raise SystemExit("unshare --pid is not possible here, so that nobody knows whether a worker needs the /proc of its processes")
     for language in languages or HANDLERS:
         for settings in SETTINGS.get(language, [{}]):
             takes_nothing(bootstrap, language, settings)
+        takes_nothing(bootstrap, language, {}, APART)
         print(f"{language}: a program that a handler starts takes no event", flush=True)
 
 

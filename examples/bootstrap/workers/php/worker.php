@@ -170,7 +170,7 @@ final class Frames
     private static function open(string $variable, string $mode)
     {
         $number = getenv($variable);
-        return @fopen('/proc/' . getmypid() . "/fd/-/../$number", "{$mode}e") ?: fopen("php://fd/$number", $mode);
+        return @fopen("/proc/self/fd/-/../$number", "{$mode}e") ?: fopen("php://fd/$number", $mode);
     }
 
     // The next thing to do: its kind, id, context and body. The process ends when there will be none.

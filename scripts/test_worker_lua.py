@@ -1,12 +1,9 @@
 """The worker for Lua over two pipes: `test_worker_lua.py [LUA]...`."""
 
 import json
-import shutil
-import subprocess
 import sys
-import tempfile
 
-from worker_pipes import LUA, LUAS, PATIENCE, Root, check, try_all
+from worker_pipes import LUA, LUAS, PATIENCE, Root, check, try_all, without_proc
 
 ECHO = "function handler(event) return event end"
 
@@ -259,20 +256,13 @@ def lives(root):
     return passed
 
 
-def without_proc(root):
-    """In a mount namespace of its own, where nothing is below /proc."""
-    if not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"]).returncode:
-        raise SystemExit("unshare -m is not possible here, so that nobody knows whether a handler needs /proc")
-    with tempfile.NamedTemporaryFile("w", suffix=".sh") as hides:
-        hides.write('mount -t tmpfs none /proc && exec "$@"\n')
-        hides.flush()
-        hidden = Root(LUA, " ".join(["unshare -m sh", hides.name, *root.command[:-1]]))
-        with hidden.serve("function handler(event, context) return { event, context:get_remaining_time_in_millis() > 50000 } end") as running:
-            for event in (b"1", b'"' + b"x" * 1_000_000 + b'"'):
-                check("without /proc", running.invoke(event), ("result", b"[" + event + b",true]"))
+def unseen(root):
+    with without_proc(root).serve("function handler(event, context) return { event, context:get_remaining_time_in_millis() > 50000 } end") as running:
+        for event in (b"1", b'"' + b"x" * 1_000_000 + b'"'):
+            check("without /proc", running.invoke(event), ("result", b"[" + event + b",true]"))
 
 
-TESTS = [values, results, faults, changes, contexts, streams, logs, children, lives, without_proc]
+TESTS = [values, results, faults, changes, contexts, streams, logs, children, lives, unseen]
 
 if __name__ == "__main__":
     for lua in sys.argv[1:] or LUAS:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from worker_pipes import PHP, Ended, Root, check, dies_of_sigterm, is_reported, outlives_sigterm, try_all
+from worker_pipes import PHP, Ended, Root, check, dies_of_sigterm, is_reported, outlives_sigterm, try_all, without_proc
 
 SAME = "<?php function handler(stdClass|array|string|int|float|bool|null $event) { return $event; }"
 OBJECTS = "<?php function handler(object $event) { return $event; }"
@@ -331,6 +331,10 @@ def logs(root):
     with root.serve(LOGS) as running:
         running.invoke('"careful"')
         check("text", "lines" in running.logged() and "{" not in running.logged(), True)
+    # It cannot be started anew there, so that what `error_log` is given stays text.
+    with without_proc(root).serve(LOGS, AWS_LAMBDA_LOG_FORMAT="JSON") as running:
+        check("without /proc", running.invoke('"careful"'), ("text", b"well"))
+        check("lines without /proc", [json.loads(line)["level"] for line in running.logged().splitlines() if line.startswith("{")], ["WARN", "INFO"])
     # A list of the settings' own is kept.
     listed = "<?php function handler() { return [function_exists('exec'), get_cfg_var('disable_functions')]; }"
     with open(os.path.join(root.path, "own.ini"), "w") as file:
@@ -338,7 +342,7 @@ def logs(root):
     with root.serve(listed, AWS_LAMBDA_LOG_FORMAT="JSON", PHP_INI_SCAN_DIR=":" + root.path) as running:
         expected = [False, "exec,system,error_log" if "pcntl" in root.extensions else "exec,system"]
         check("disabled", json.loads(running.invoke("{}")[1]), expected)
-    return 4
+    return 5
 
 
 def ends(root):

@@ -1,6 +1,7 @@
 """A worker over two pipes, as the bootstrap has it: what the tests of workers start, write, and hear, and what they have in
 common."""
 
+import copy
 import json
 import os
 import select
@@ -255,6 +256,16 @@ class Root:
         worker = self.start(*what, **variables)
         worker.asked = worker.ready()
         return worker
+
+
+def without_proc(root):
+    """The same in a mount namespace of its own, where nothing is below /proc."""
+    hides = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+    if not shutil.which("unshare") or subprocess.run([*hides, "true"]).returncode:
+        raise SystemExit("unshare -m is not possible here, so that nobody knows whether a worker needs /proc")
+    hidden = copy.copy(root)
+    hidden.command = [*hides, *root.command]
+    return hidden
 
 
 def roots(names, kind=Root):

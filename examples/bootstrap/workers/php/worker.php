@@ -429,8 +429,8 @@ final class Log
     public static function disableErrorLog(): void
     {
         $disabled = ltrim(get_cfg_var('disable_functions') . ',error_log', ',');
-        $words = explode("\0", substr(file_get_contents('/proc/self/cmdline'), 0, -1));
-        if (function_exists('pcntl_exec') && !in_array("disable_functions=$disabled", $words)) {
+        $words = explode("\0", substr(@file_get_contents('/proc/self/cmdline'), 0, -1));
+        if (isset($words[1]) && function_exists('pcntl_exec') && !in_array("disable_functions=$disabled", $words)) {
             pcntl_exec(PHP_BINARY, ['-d', "disable_functions=$disabled", ...array_slice($words, 1)]);
         }
     }

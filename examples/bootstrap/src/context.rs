@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::Path;
 
 use lambwire_mio::lambwire::Context;
@@ -9,13 +10,11 @@ use lambwire_mio::lambwire::Context;
 use crate::json;
 
 /// What a handler learns of its function, which the environment says once and for all.
-#[derive(Default)]
 pub(crate) struct Function {
-    name: Option<String>,
-    version: Option<String>,
-    memory_mb: Option<String>,
-    log_group: Option<String>,
-    log_stream: Option<String>,
+    /// The values of [`VARIABLES`].
+    own: [Option<String>; 5],
+    /// What that makes of every context: what stands before the value of its ARN, of its request id and of its deadline.
+    same: [Vec<u8>; 3],
 }
 
 /// What stands for a key.
@@ -25,33 +24,60 @@ enum Value<'a> {
     Number(u64),
     /// What somebody else says is JSON: passed on as such, or as a string if it is none.
     Foreign(&'a str),
+    /// It is written elsewhere.
+    Other,
 }
 
 impl Function {
     pub(crate) fn from_env() -> Self {
-        let [name, version, memory_mb, log_group, log_stream] = VARIABLES.map(|name| env::var(name).ok());
-        Self { name, version, memory_mb, log_group, log_stream }
+        Self::new(VARIABLES.map(|name| env::var(name).ok()))
+    }
+
+    fn new(own: [Option<String>; 5]) -> Self {
+        let [name, version, memory_mb, log_group, log_stream] =
+            own.each_ref().map(|value| value.as_deref().map(Value::Text));
+        // Each key with what stands before and behind it: one piece instead of three.
+        let fields: [&[Field<'_>]; 3] = [
+            &[
+                (br#"{"function_name":"#, name),
+                (br#","function_version":"#, version),
+                (br#","invoked_function_arn":"#, Some(Value::Other)),
+            ],
+            &[(br#","memory_limit_in_mb":"#, memory_mb), (br#","aws_request_id":"#, Some(Value::Other))],
+            &[
+                (br#","log_group_name":"#, log_group),
+                (br#","log_stream_name":"#, log_stream),
+                (br#","deadline_ms":"#, Some(Value::Other)),
+            ],
+        ];
+        let same = fields.map(|fields| {
+            let mut piece = Vec::new();
+            write_fields(&mut piece, fields);
+            piece
+        });
+        Self { own, same }
     }
 
     /// Where nobody says it, a handler that is invoked by hand finds what the emulator would say.
-    pub(crate) fn or_by_hand(mut self) -> Self {
-        let name = self.name.get_or_insert_with(|| "function".to_owned());
-        self.log_group.get_or_insert_with(|| format!("/aws/lambda/{name}"));
-        self.version.get_or_insert_with(|| "$LATEST".to_owned());
-        self.memory_mb.get_or_insert_with(|| "128".to_owned());
-        self
+    pub(crate) fn or_by_hand(self) -> Self {
+        let [mut name, mut version, mut memory_mb, mut log_group, log_stream] = self.own;
+        let called = name.get_or_insert_with(|| "function".to_owned());
+        log_group.get_or_insert_with(|| format!("/aws/lambda/{called}"));
+        version.get_or_insert_with(|| "$LATEST".to_owned());
+        memory_mb.get_or_insert_with(|| "128".to_owned());
+        Self::new([name, version, memory_mb, log_group, log_stream])
     }
 
     /// The name of the function that is invoked, as callers have it.
     pub(crate) fn arn(&self) -> String {
-        format!("arn:aws:lambda:{}:012345678912:function:{}", region(), self.name.as_deref().unwrap_or("function"))
+        let [name, ..] = &self.own;
+        format!("arn:aws:lambda:{}:012345678912:function:{}", region(), name.as_deref().unwrap_or("function"))
     }
 
     /// Variables that a function finds on Lambda.
     pub(crate) fn variables(&self, root: &Path) -> Vec<(&'static str, OsString)> {
         let mut variables = vec![("LAMBDA_TASK_ROOT", root.into()), ("TZ", ":UTC".into())];
-        let own = [&self.name, &self.version, &self.memory_mb, &self.log_group, &self.log_stream];
-        for (name, value) in VARIABLES.into_iter().zip(own) {
+        for (name, value) in VARIABLES.into_iter().zip(&self.own) {
             if let Some(value) = value {
                 variables.push((name, value.into()));
             }
@@ -63,37 +89,40 @@ impl Function {
     }
 
     /// Replaces what is in `line` by the context: one line.
-    pub(crate) fn write_context<'a>(&'a self, context: &Context<'a>, line: &mut Vec<u8>) {
-        let own = |value: &'a Option<String>| value.as_deref().map(Value::Text);
+    pub(crate) fn write_context(&self, context: &Context<'_>, line: &mut Vec<u8>) {
+        let [before_arn, before_id, before_deadline] = &self.same;
         let trace_id = context.trace_id.map(Value::Text);
-        // Each key with what stands before and behind it: one piece instead of three, for every event.
-        // `trace_id` stands before the values that others have written, so that a shell can find it.
-        let fields = [
-            (r#"{"function_name":"#, own(&self.name)),
-            (r#","function_version":"#, own(&self.version)),
-            (r#","invoked_function_arn":"#, context.invoked_function_arn.map(Value::Text)),
-            (r#","memory_limit_in_mb":"#, own(&self.memory_mb)),
-            (r#","aws_request_id":"#, Some(Value::Text(context.request_id.as_str()))),
-            (r#","log_group_name":"#, own(&self.log_group)),
-            (r#","log_stream_name":"#, own(&self.log_stream)),
-            (r#","deadline_ms":"#, context.deadline_ms.map(Value::Number)),
-            (r#","trace_id":"#, trace_id),
-            (r#","x_amzn_trace_id":"#, trace_id),
-            (r#","tenant_id":"#, context.tenant_id.map(Value::Text)),
-            (r#","identity":"#, context.cognito_identity_json.map(Value::Foreign)),
-            (r#","client_context":"#, context.client_context_json.map(Value::Foreign)),
-        ];
         line.clear();
-        for (key, value) in fields {
-            line.extend_from_slice(key.as_bytes());
-            match value {
-                None => line.extend_from_slice(b"null"),
-                Some(Value::Number(number)) => line.extend_from_slice(number.to_string().as_bytes()),
-                Some(Value::Foreign(text)) if json::is_json(text) => line.extend_from_slice(text.as_bytes()),
-                Some(Value::Text(text) | Value::Foreign(text)) => json::write_string(line, text),
-            }
-        }
+        // `trace_id` stands before the values that others have written, so that a shell can find it.
+        let fields: [Field<'_>; 8] = [
+            (before_arn, context.invoked_function_arn.map(Value::Text)),
+            (before_id, Some(Value::Text(context.request_id.as_str()))),
+            (before_deadline, context.deadline_ms.map(Value::Number)),
+            (br#","trace_id":"#, trace_id),
+            (br#","x_amzn_trace_id":"#, trace_id),
+            (br#","tenant_id":"#, context.tenant_id.map(Value::Text)),
+            (br#","identity":"#, context.cognito_identity_json.map(Value::Foreign)),
+            (br#","client_context":"#, context.client_context_json.map(Value::Foreign)),
+        ];
+        write_fields(line, &fields);
         line.extend_from_slice(b"}\n");
+    }
+}
+
+/// What stands before a value, with the key, and the value.
+type Field<'a> = (&'a [u8], Option<Value<'a>>);
+
+fn write_fields(line: &mut Vec<u8>, fields: &[Field<'_>]) {
+    for &(before, value) in fields {
+        line.extend_from_slice(before);
+        match value {
+            None => line.extend_from_slice(b"null"),
+            Some(Value::Other) => {}
+            // Writing to a vector does not fail.
+            Some(Value::Number(number)) => drop(write!(line, "{number}")),
+            Some(Value::Foreign(text)) if json::is_json(text) => line.extend_from_slice(text.as_bytes()),
+            Some(Value::Text(text) | Value::Foreign(text)) => json::write_string(line, text),
+        }
     }
 }
 
@@ -122,13 +151,7 @@ mod tests {
     #[test]
     fn a_context_is_one_line_with_every_key() {
         let text = |text: &str| Some(text.to_owned());
-        let function = Function {
-            name: text("f"),
-            version: text("$LATEST"),
-            memory_mb: text("128"),
-            log_group: text("/aws/lambda/f"),
-            log_stream: None,
-        };
+        let function = Function::new([text("f"), text("$LATEST"), text("128"), text("/aws/lambda/f"), None]);
         let mut context = Context::new(RequestId::new("id").unwrap());
         context.deadline_ms = Some(7);
         context.trace_id = Some("Root=1");

@@ -58,6 +58,8 @@ EMULATOR_INSTRUCTIONS = 57000
 # Of the bootstrap: two for Lambda, two for the worker, one that waits, one that looks what the worker has done meanwhile.
 # What does not come together takes one or two more.
 BOOTSTRAP_CALLS = 8
+# Some 27,100 are needed.
+BOOTSTRAP_INSTRUCTIONS = 28000
 
 HELLO_STARTING_CALLS = 30
 TINY_STARTING_CALLS = 8
@@ -219,23 +221,36 @@ while line := events.readline():
 """
 
 
+def bootstrap_with_worker(directory, *command):
+    """What has the bootstrap start the worker in a directory."""
+    worker = os.path.join(directory, "worker")
+    with open(worker, "w") as file:
+        file.write(WORKER.format(python=sys.executable))
+    os.chmod(worker, 0o755)
+    return ["env", f"LAMBDA_TASK_ROOT={directory}", *command, "worker"]
+
+
 def bootstrap_calls(bootstrap):
     """System calls of the bootstrap an invocation; the worker's do not count."""
     counts = []
     with tempfile.TemporaryDirectory() as root:
-        worker = os.path.join(root, "worker")
-        with open(worker, "w") as file:
-            file.write(WORKER.format(python=sys.executable))
-        os.chmod(worker, 0o755)
+        log, worker = os.path.join(root, "log"), os.path.join(root, "worker")
+        command = bootstrap_with_worker(root, "strace", "-f", "-qq", "-o", log, bootstrap)
         for count in (SHORT, LONG):
-            log = os.path.join(root, "log")
-            command = ["env", f"LAMBDA_TASK_ROOT={root}", "strace", "-f", "-qq", "-o", log, bootstrap, "worker"]
             run(count, *command, answer=EVENT)
             lines = open(log).read().splitlines()
             theirs = {line.split()[0] for line in lines if f'execve("{worker}"' in line}
             assert theirs, "the worker is not in the trace"
             counts.append(sum("resumed>" not in line and line.split()[0] not in theirs for line in lines))
     return (counts[1] - counts[0]) / (LONG - SHORT)
+
+
+def bootstrap_instructions(bootstrap):
+    """Instructions of the bootstrap an invocation; the worker's do not count."""
+    with tempfile.TemporaryDirectory() as root:
+        command = bootstrap_with_worker(root, *callgrind(bootstrap))
+        short, long = (instructions(run(count, *command, answer=EVENT)) for count in (SHORT, LONG))
+    return (long - short) / (LONG - SHORT)
 
 
 def starting_calls(program):
@@ -282,6 +297,7 @@ def main(hello, exchange, drip, static_hello, bootstrap, tiny, mio_echo, smol_ec
         ("system calls of hello that wait", waiting, WAITING_CALLS),
         ("other system calls of hello", sum(calls.values()) - moving - waiting, 0),
         ("system calls of the bootstrap", bootstrap_calls(bootstrap), BOOTSTRAP_CALLS),
+        ("instructions of the bootstrap", bootstrap_instructions(bootstrap), BOOTSTRAP_INSTRUCTIONS),
         ("instructions of the emulator", emulator_instructions(emulator, mio_echo), EMULATOR_INSTRUCTIONS),
         ("system calls of the emulator", emulator_calls(emulator, mio_echo), EMULATOR_CALLS),
     ]

@@ -193,7 +193,18 @@ def inputs(root):
     passed += 6
     with root.serve("LAMBWIRE_BYTES=1\nhandler() { :; }\n") as running:
         check("bytes unread", [running.invoke(b"\0" * 1_000_000), running.invoke(b"1")], [("text", b"")] * 2)
+    # As where there may be no more processes: what is left of the event is not taken for the next.
     passed += 1
+    # busybox has its own, wherever others are.
+    for program in ("head", "wc") if root.name != "busybox sh" else ():
+        path = root.write(f"failing/{program}", f"#!/bin/sh\ntest -e no-{program} && exit 126\nexec '{shutil.which(program)}' \"$@\"\n")
+        os.chmod(path, 0o755)
+        places = {"PATH": os.path.dirname(path) + ":" + root.variables.get("PATH", os.environ["PATH"])}
+        text = f"LAMBWIRE_BYTES=1\nhandler() {{ : >no-{program}; echo 1; }}\n"
+        with root.serve(text, **places) as running:
+            kinds = [running.invoke(b"\n" * 60_000)[0] for _ in range(2 if program == "head" else 1)]
+            check(f"{program} that cannot be started", kinds, ["text", "fatal"] if program == "head" else ["fatal"])
+        passed += 1
     for trap in TRAPS_ON_ERRORS.get(root.name, ()):
         with root.serve(f"LAMBWIRE_BYTES=1\n{trap}\nhandler() {{ false; }}\n") as running:
             kind, body = running.invoke(b"\n" * 60_000)

@@ -191,6 +191,15 @@ lambwire_report() {
     lambwire_write "$1" "$2" "{\"errorType\":\"$3\",\"errorMessage\":\"$(lambwire_escape "$4")\",\"stackTrace\":[]}"
 }
 
+# Tells what ends the worker: an id, the type and a message in ASCII. That takes no programs, which might be missing.
+lambwire_fail() {
+    lambwire_part="{\"errorType\":\"$2\",\"errorMessage\":\"$3\",\"stackTrace\":[]}"
+    lambwire_print "fatal $1 ${#lambwire_part}$lambwire_newline$lambwire_part" >&8
+}
+
+# What a subshell traps its end with until it has done its work: shells that cannot start a program end, or go on without.
+lambwire_guard='lambwire_fail "$lambwire_id" Runtime.WorkerLost "the shell cannot start a program"'
+
 # --- Load
 
 lambwire_check() {
@@ -199,10 +208,7 @@ lambwire_check() {
         case $(command -v "$lambwire_part") in '') lambwire_missing=$lambwire_part ;; esac
     done
     case ${lambwire_missing+missing} in missing)
-        lambwire_part="the worker for shells needs $lambwire_missing, which is not in PATH"
-        lambwire_part="{\"errorType\":\"Runtime.NoProgram\",\"errorMessage\":\"$lambwire_part\",\"stackTrace\":[]}"
-        # Without programs, which might be missing.
-        lambwire_print "fatal - ${#lambwire_part}$lambwire_newline$lambwire_part" >&8
+        lambwire_fail - Runtime.NoProgram "the worker for shells needs $lambwire_missing, which is not in PATH"
         exit 1
         ;;
     esac
@@ -250,6 +256,8 @@ lambwire_invoke() {
             (lambwire_call) 7<&- 8>&-
             (lambwire_mark "$?")
         } | (lambwire_answer)
+        # It may have told nothing. A signal that has stopped it meanwhile is no failure, though it is to zsh.
+        case $? in [1-9] | 12?) exit 1 ;; esac
         ;;
     esac
     lambwire_event=
@@ -269,7 +277,13 @@ long in a variable, which holds no NUL: set LAMBWIRE_BYTES=1 in $lambwire_file, 
 lambwire_feed() {
     lambwire_clean
     case ${LAMBWIRE_BYTES:+bytes}$lambwire_size in
-    bytes*) head -c "$lambwire_size" <&7 ;;
+    # What is left of it would be taken for the next event. That is told before the function's end, which waits for this; where
+    # nobody is left to read it, as a signal says in shells' three ways, there is no such end.
+    bytes*)
+        trap "$lambwire_guard" EXIT
+        head -c "$lambwire_size" <&7
+        case $? in 0 | 141 | 269 | 397) trap - EXIT ;; esac
+        ;;
     # As much as a pipe holds, so that nobody has to wait.
     ? | ?? | ??? | [123]???) lambwire_print "$lambwire_event" ;;
     *) lambwire_print "$lambwire_event" & ;;
@@ -300,12 +314,13 @@ lambwire_call() {
 lambwire_mark() {
     lambwire_clean
     # What the function has not read must not be taken for the next event. Not every shell waits for all of a pipeline.
-    case ${LAMBWIRE_BYTES:+bytes} in bytes) lambwire_part=$(wc -c) ;; esac
+    case ${LAMBWIRE_BYTES:+bytes} in bytes) lambwire_part=$(wc -c) || exit 1 ;; esac
     lambwire_print "${lambwire_newline}lambwire-end $$ $lambwire_turn $1$lambwire_newline$lambwire_ahead"
 }
 
 lambwire_answer() {
     lambwire_clean
+    trap "$lambwire_guard" EXIT
     # A variable would lose a NUL without a word. What stands for it is replaced by another byte that is in no text.
     lambwire_text=$(sed "/^lambwire-end $$ $lambwire_turn [0-9]*\$/q" | tr '\000\377' '\377\376')
     # yash loses all from the first byte on that is in no text. In bash and zsh, a trap on errors may end the shell around
@@ -327,6 +342,7 @@ lambwire_answer() {
     0 | 0.*) lambwire_write text "$lambwire_id" "$lambwire_text" ;;
     *) lambwire_report "${lambwire_kind:-error}" "$lambwire_id" Function.ExitStatus "$lambwire_function exited with status $lambwire_status" ;;
     esac
+    trap - EXIT
     # A job in the background has an empty standard input, wherever this one leads.
     exec 3<&0
     cat <&3 >&2 7<&- 8>&- &

@@ -86,6 +86,13 @@ fn a_tenant_has_an_environment_of_its_own() {
 }
 
 #[test]
+fn in_place_of_rie_all_tenants_have_the_one_environment() {
+    let emulator = emulator(child::runtime()).as_rie().start().unwrap();
+    let pid = |tenant: &str| text(&invoke(&emulator, Event::new("pid").tenant_id(tenant)));
+    assert_eq!(pid("blue"), pid("red"));
+}
+
+#[test]
 fn a_caller_may_have_the_end_of_the_log() {
     let emulator = emulator(child::runtime()).listen(SocketAddr::from(([127, 0, 0, 1], 0))).start().unwrap();
     let answer = invoke(&emulator, Event::new("print hello").log_tail());

@@ -90,11 +90,20 @@ pub(crate) fn watch(signals: &[Watched], status: Option<u8>) -> io::Result<()> {
             signal = i32::try_from(came.load(Ordering::Relaxed)).unwrap_or_default();
             reap();
         }
+        let end = move || {
+            if status.is_none() {
+                let _ = low_level::emulate_default_handler(signal);
+            }
+            exit(status.unwrap_or(SIGNALLED).into())
+        };
+        // Whoever writes a log that nobody reads waits for good.
+        let _ = thread::Builder::new().spawn(move || {
+            thread::sleep(Duration::from_millis(GRACE_MS + LAST_ANSWER_MS));
+            process::end_descendants(&[]);
+            end()
+        });
         end_programs(format!("it was sent {}", signal_name(signal).unwrap_or_default()));
-        if status.is_none() {
-            let _ = low_level::emulate_default_handler(signal);
-        }
-        exit(status.unwrap_or(SIGNALLED).into())
+        end()
     })?;
     Ok(())
 }

@@ -124,6 +124,29 @@ fn an_event_whose_handler_is_stuck_is_answered_in_time() {
     assert!(log.contains("has not ended 1500 ms after SIGTERM") && log.contains("SIGKILL"), "{log}");
 }
 
+/// A worker that writes to its log for good.
+const TALKATIVE: &str = r#"#!/bin/sh
+trap '' TERM
+eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
+printf 'ready - 0\n' >&9
+read -r _ id _ _ <&8; echo $$ > event; exec yes >&2
+"#;
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_end() {
+    let root = Root::new().with_program("worker", TALKATIVE);
+    let (mut child, api) = root.start(&["worker"], false);
+    let mut connection = api.accept();
+    expect_request(&mut connection, NEXT);
+    give(&mut connection, "a");
+    wait_for("the event", || fs::read_to_string(root.path("event")).is_ok_and(|pid| pid.ends_with('\n')));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    // What it has written meanwhile is more than a pipe holds.
+    assert!(end_of(&mut child).success());
+    let pid = fs::read_to_string(root.path("event")).unwrap();
+    assert!(!Path::new("/proc").join(pid.trim()).exists());
+}
+
 #[test]
 fn a_worker_that_waits_for_no_signal_ends_by_it() {
     // Whoever starts a process may hold signals back, or ignore them, which is inherited.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use crate::shutdown;
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Exit(ExitStatus);
@@ -42,7 +44,10 @@ impl fmt::Display for Exit {
         };
         write!(f, "was killed by signal {number}")?;
         match signal_name(number) {
-            Some("SIGKILL") => f.write_str(" (SIGKILL, which the kernel sends when memory runs out)"),
+            // At the end, it is this process that sends it.
+            Some("SIGKILL") if !shutdown::is_ending() => {
+                f.write_str(" (SIGKILL, which the kernel sends when memory runs out)")
+            }
             Some(name) => write!(f, " ({name})"),
             None => Ok(()),
         }

@@ -121,7 +121,7 @@ fn an_event_whose_handler_is_stuck_is_answered_in_time() {
     assert!(end_of(&mut child).success());
     let mut log = String::new();
     child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    assert!(log.contains("has not ended 1500 ms after SIGTERM") && log.contains("SIGKILL"), "{log}");
+    assert!(log.contains("has not ended 1500 ms after SIGTERM") && log.contains("(SIGKILL)"), "{log}");
 }
 
 /// A worker that writes to its log for good.

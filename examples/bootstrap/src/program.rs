@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, Signal};
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags, fchmod};
 use rustix::process::Pid;
 use rustix::stdio::{stderr, stdout};
 
@@ -240,7 +240,9 @@ impl Program {
 }
 
 /// A descriptor of a pipe that can be opened by its path in `/proc`, and neither read from nor written to.
-fn path_to(end: &impl AsRawFd) -> Option<File> {
+fn path_to(end: &(impl AsFd + AsRawFd)) -> Option<File> {
+    // The interpreter may be a script that gives up this user's rights. Nobody else finds the path.
+    let _ = fchmod(end, Mode::from_raw_mode(0o666));
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(OFlags::PATH.bits().cast_signed());
     options.open(format!("/proc/self/fd/{}", end.as_raw_fd())).ok()
@@ -266,3 +268,19 @@ fn standard(input: BorrowedFd<'_>, output: BorrowedFd<'_>, error: BorrowedFd<'_>
 
 /// Where AWS's tracing libraries look for the trace that they belong to.
 const TRACE_ID: &str = "_X_AMZN_TRACE_ID";
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_pipe_can_be_opened_by_an_interpreter_that_has_become_another_user() {
+        let (end, _other) = pipe().unwrap();
+        path_to(&end).unwrap();
+        let rights = File::from(OwnedFd::from(end)).metadata().unwrap().permissions();
+        assert_eq!(rights.mode() & 0o777, 0o666);
+    }
+}

@@ -200,10 +200,12 @@ def inputs(root):
         path = root.write(f"failing/{program}", f"#!/bin/sh\ntest -e no-{program} && exit 126\nexec '{shutil.which(program)}' \"$@\"\n")
         os.chmod(path, 0o755)
         places = {"PATH": os.path.dirname(path) + ":" + root.variables.get("PATH", os.environ["PATH"])}
-        text = f"LAMBWIRE_BYTES=1\nhandler() {{ : >no-{program}; echo 1; }}\n"
+        text = f"LAMBWIRE_BYTES=1\nhandler() {{ read -r _; : >no-{program}; echo 1; }}\n"
         with root.serve(text, **places) as running:
             kinds = [running.invoke(b"\n" * 60_000)[0] for _ in range(2 if program == "head" else 1)]
             check(f"{program} that cannot be started", kinds, ["text", "fatal"] if program == "head" else ["fatal"])
+            if program == "head":
+                check("the end behind what is no frame", running.process.wait(PATIENCE) != 0, True)
         passed += 1
     for trap in TRAPS_ON_ERRORS.get(root.name, ()):
         with root.serve(f"LAMBWIRE_BYTES=1\n{trap}\nhandler() {{ false; }}\n") as running:

@@ -278,11 +278,11 @@ lambwire_feed() {
     lambwire_clean
     case ${LAMBWIRE_BYTES:+bytes}$lambwire_size in
     # What is left of it would be taken for the next event. That is told before the function's end, which waits for this; where
-    # nobody is left to read it, as a signal says in shells' three ways, there is no such end.
+    # nobody is left to read it, as a signal says in shells' three ways, there is no such end. A trap on errors hears nothing.
     bytes*)
         trap "$lambwire_guard" EXIT
-        head -c "$lambwire_size" <&7
-        case $? in 0 | 141 | 269 | 397) trap - EXIT ;; esac
+        head -c "$lambwire_size" <&7 && lambwire_part=0 || lambwire_part=$?
+        case $lambwire_part in 0 | 141 | 269 | 397) trap - EXIT ;; esac
         ;;
     # As much as a pipe holds, so that nobody has to wait.
     ? | ?? | ??? | [123]???) lambwire_print "$lambwire_event" ;;
@@ -356,7 +356,9 @@ lambwire_answer() {
 lambwire_hook() {
     case $lambwire_head in
     before-snapshot*) lambwire_hooked=before_snapshot ;;
-    *) lambwire_hooked=after_restore && lambwire_renew_random ;;
+    after-restore*) lambwire_hooked=after_restore && lambwire_renew_random ;;
+    # What an event that failed has left, which is no frame.
+    *) exit 1 ;;
     esac
     lambwire_status=0
     case $(lambwire_clean && command -v "$lambwire_hooked") in

@@ -4,7 +4,7 @@ use std::fs;
 
 use lambwire_emulator::{Event, Outcome};
 
-use crate::root::{Root, expect_answer};
+use crate::root::{Root, expect_answer, wait_for};
 use crate::start::check;
 
 /// A worker whose language is a file with a text in it. It answers with that, the function, and the event.
@@ -34,7 +34,7 @@ while read -r _ id _ length <&8 && read -r context <&8 && event=$(head -c "$leng
     answer=$(head -c 1 <&"$LAMBWIRE_EVENTS_FD" 2>&1 >/dev/null || echo none)
     [ "$event" != 2 ] || exec 8<&- 8</proc/self/fd/$LAMBWIRE_EVENTS_FD
     printf 'text %s %s\n%s' "$id" "${#answer}" "$answer" >&9
-    [ "$event" != 3 ] || exit
+    [ "$event" != 3 ] || { exec 8<&- 9>&-; echo >ended; exit; }
 done
 "#;
 
@@ -46,6 +46,10 @@ fn a_worker_that_opens_its_pipes_inherits_nothing_that_can_be_read() {
         let answer = running.invoke_blocking(Event::new(event)).unwrap();
         let body = String::from_utf8_lossy(&answer.body);
         assert!(answer.outcome == Outcome::Success && body.ends_with("none\""), "{event}: {body}");
+        // An event that comes just before would be lost with the worker.
+        if event == "3" {
+            wait_for("the end of the worker", || root.path("ended").exists());
+        }
     }
 }
 

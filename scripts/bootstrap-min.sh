@@ -17,7 +17,7 @@ main() {
 
     # Each by itself, for together they would have each other's features.
     build hello 110000
-    build bootstrap 315000
+    build bootstrap 314000
     pack hello 77000
     pack bootstrap 213000
     scripts/answers.sh "$min/packed/bootstrap"

@@ -22,7 +22,7 @@ fn run() -> Result<Error, Error> {
         on_sigterm(&std::env::var(ENV_RUNTIME_API).unwrap_or_default(), || {})?;
     }
     if is_snap_start() {
-        runtime.restore(|| Ok(()), || Ok(()))?;
+        runtime.restore_next()?;
     }
     Ok(runtime.serve_observed(answer, |_, error| eprintln!("echo_mio: {error:#}")))
 }

@@ -37,7 +37,7 @@ async fn run() -> Result<Error, Error> {
         end.detach();
     }
     if is_snap_start() {
-        runtime.restore(async { Ok(()) }, async { Ok(()) }).await?;
+        runtime.restore_next().await?;
     }
     Ok(runtime.serve_observed(async |event, context| answer(event, context), observe).await)
 }

@@ -164,9 +164,20 @@ impl Runtime {
         after: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(), Error> {
         self.try_or_exit(before, RequestKind::InitError);
+        self.restore_next()?;
+        self.try_or_exit(after, RequestKind::RestoreError);
+        Ok(())
+    }
+
+    /// Says that the snapshot can be taken, and waits until the execution environment has been restored: what
+    /// [`restore`](Self::restore) does between the two. The next request makes a new connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next`](Self::next).
+    pub fn restore_next(&mut self) -> Result<(), Error> {
         send(&mut self.socket, self.conversation.request(&Request::RestoreNext, b""))?;
         self.conversation.disconnect();
-        self.try_or_exit(after, RequestKind::RestoreError);
         Ok(())
     }
 

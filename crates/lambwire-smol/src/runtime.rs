@@ -182,9 +182,20 @@ impl Runtime {
         after: impl Future<Output = Result<(), Failure>>,
     ) -> Result<(), Error> {
         self.try_or_exit(before, RequestKind::InitError).await;
+        self.restore_next().await?;
+        self.try_or_exit(after, RequestKind::RestoreError).await;
+        Ok(())
+    }
+
+    /// Says that the snapshot can be taken, and waits until the execution environment has been restored: what
+    /// [`restore`](Self::restore) does between the two. The next request makes a new connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next`](Self::next).
+    pub async fn restore_next(&mut self) -> Result<(), Error> {
         send(&mut self.socket, self.conversation.request(&Request::RestoreNext, b"")).await?;
         self.conversation.disconnect();
-        self.try_or_exit(after, RequestKind::RestoreError).await;
         Ok(())
     }
 

@@ -138,7 +138,7 @@ fn begin(first: Server, mut runtime: Runtime, count: usize, options: &Options) -
     if is_snap_start() {
         // All are in the snapshot.
         run_hooks(&mut servers, Hook::BeforeSnapshot, &mut runtime);
-        runtime.restore(|| Ok(()), || Ok(()))?;
+        runtime.restore_next()?;
         run_hooks(&mut servers, Hook::AfterRestore, &mut runtime);
     }
     if wants_sigterm {

@@ -3,7 +3,8 @@
 use std::process::ExitStatus;
 
 use super::check;
-use super::stage::{Arrived, Stage};
+use super::arrivals::Arrived;
+use super::stage::Stage;
 use crate::outcome::Verdict;
 use crate::play::{ExitStatus as Status, Expected, Reply, Turn};
 

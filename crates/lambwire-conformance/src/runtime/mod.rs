@@ -1,5 +1,6 @@
 //! Plays the Runtime API to a runtime.
 
+mod arrivals;
 mod check;
 mod connections;
 mod ends;

@@ -2,6 +2,8 @@
 
 mod agent;
 mod check;
+mod line;
+mod ports;
 mod stage;
 mod wire;
 

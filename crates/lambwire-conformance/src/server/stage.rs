@@ -1,76 +1,32 @@
 //! One play with one process of a server.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
-use std::ops::Range;
-use std::process;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::process::ExitStatus;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::agent::{self, Agent};
+use super::line::Line;
+use super::ports::free_ports;
 use super::wire::{self, To};
 use super::{Settings, check};
 use crate::address::authority;
-use crate::message::{Kind, Message, ReadError, Reader};
+use crate::message::{Message, ReadError};
 use crate::outcome::{Entry, Origin, Verdict};
 use crate::pattern::{Variables, matches};
 use crate::play::{ExpectedReply, Sent, ServerStep};
 use crate::process::Process;
 use crate::runtime::write;
 
-/// Between two tries to connect to a server that has just been started, and what it has to act on what it has read.
+/// Before it is looked again at a server that has just been started, or has ended.
 const RETRY: Duration = Duration::from_millis(20);
 /// Seconds that a function may take, where a requirement says nothing.
 const FUNCTION_SECONDS: &str = "60";
-/// Ports that a server is told. They are below those that systems give out by themselves (Linux from 32768, others from
-/// 49152), so that nobody gets one before the server binds it.
-const PORTS: Range<u16> = 20_000..30_000;
 const TIMEOUT_VARIABLE: &str = "AWS_LAMBDA_FUNCTION_TIMEOUT";
-
-/// A connection, and the names of the requests on it that wait for a reply.
-struct Line {
-    stream: TcpStream,
-    reader: Reader<TcpStream>,
-    pending: VecDeque<(String, Sent, bool)>,
-}
-
-impl Line {
-    /// Whether bytes have come that nobody has read.
-    fn has_come(&self) -> bool {
-        let _ = self.stream.set_nonblocking(true);
-        let come = matches!(self.stream.peek(&mut [0]), Ok(1));
-        let _ = self.stream.set_nonblocking(false);
-        come
-    }
-
-    /// Waits until the server has read what was sent, and some more for it to act on that: what comes next in a play is
-    /// meant to come second.
-    fn wait_until_read(&self, timeout: Duration) {
-        let ports = [self.stream.peer_addr(), self.stream.local_addr()].map(|address| address.map(|a| a.port()));
-        let [Ok(server), Ok(own)] = ports else { return };
-        let start = Instant::now();
-        while has_unread(server, own) && start.elapsed() < timeout {
-            thread::sleep(Duration::from_millis(1));
-        }
-        thread::sleep(RETRY);
-    }
-}
-
-/// Whether the kernel holds bytes for the other end of a connection over the loopback interface.
-fn has_unread(server: u16, own: u16) -> bool {
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let ends = |field: Option<&str>, port: u16| field.is_some_and(|address| address.ends_with(&format!(":{port:04X}")));
-    table.lines().any(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let is_it = ends(fields.next(), server) && ends(fields.next(), own);
-        // State, then bytes to be sent and bytes to be read.
-        is_it && fields.nth(1).is_some_and(|queues| !queues.ends_with(":00000000"))
-    })
-}
 
 /// One play under way.
 pub(crate) struct Stage<'s> {
@@ -112,7 +68,7 @@ impl<'s> Stage<'s> {
             let mut all = BTreeMap::from([(TIMEOUT_VARIABLE.to_owned(), seconds.to_owned())]);
             all.extend(env.clone());
             let seen = ended.clone();
-            let on_end = move |status: std::process::ExitStatus| {
+            let on_end = move |status: ExitStatus| {
                 *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(status.to_string());
             };
             let started = Process::start(&program, all, on_end);
@@ -216,10 +172,7 @@ impl<'s> Stage<'s> {
         }
         if !self.lines.contains_key(&line) {
             let stream = self.connect(&address).map_err(Verdict::Missed)?;
-            let _ = stream.set_read_timeout(Some(self.settings.timeout));
-            let _ = stream.set_write_timeout(Some(self.settings.timeout));
-            let reading = stream.try_clone().map_err(|error| Verdict::Missed(error.to_string()))?;
-            let new = Line { stream, reader: Reader::new(reading, Kind::Reply), pending: VecDeque::new() };
+            let new = Line::new(stream, self.settings.timeout).map_err(|error| Verdict::Missed(error.to_string()))?;
             self.lines.insert(line.clone(), new);
         }
         if let Some(open) = self.lines.get_mut(&line) {
@@ -244,7 +197,7 @@ impl<'s> Stage<'s> {
         let lines = check::expectation(expected);
         while let Some(line) = self.lines.get_mut(&key) {
             let Some((is, sent, to_head)) = line.pending.pop_front() else { break };
-            let read = reply(&mut line.reader, to_head);
+            let read = line.reply(to_head);
             let closed = expected.closed && matches!(line.reader.head(), Ok(None) | Err(ReadError::Cut(_)));
             match read {
                 Ok(Some(message)) => {
@@ -384,27 +337,4 @@ impl<'s> Stage<'s> {
         let (connection, note) = (line.to_owned(), note.to_owned());
         self.transcript.push(Entry { connection, from, expected, misses, bytes, note });
     }
-}
-
-/// The next reply that is no interim one.
-fn reply(reader: &mut Reader<TcpStream>, to_head: bool) -> Result<Option<Message>, ReadError> {
-    loop {
-        let Some(head) = reader.head()? else { return Ok(None) };
-        let interim = (100..200).contains(&head.status) && head.status != 101;
-        let message = reader.body(head, to_head)?;
-        if !interim {
-            return Ok(Some(message));
-        }
-    }
-}
-
-/// Two ports for a server to bind, at which nobody listens now.
-fn free_ports() -> Result<[u16; 2], String> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let count = PORTS.end - PORTS.start;
-    let own = u16::try_from(process::id() % u32::from(count)).unwrap_or(0);
-    let mut free = (0..count)
-        .map(|_| PORTS.start + own.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % count)
-        .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.next().zip(free.next()).map(|(one, other)| [one, other]).ok_or_else(|| format!("no port is free of {PORTS:?}"))
 }

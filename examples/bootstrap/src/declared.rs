@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnosis;
 use crate::failure::Failure;
 use crate::file;
-use crate::language::{Language, Worker};
+use crate::language::{Language, Quirks, Worker};
 use crate::text;
 
 /// What the line begins with, but for the sign of a comment.
@@ -98,8 +98,9 @@ fn read(path: &Path, line: &str) -> Result<&'static Language, Failure> {
         }
     }
     let name = leaked(&path.file_stem().unwrap_or_default().to_string_lossy());
-    let worker = Worker::File { options: options.leak(), path: Box::leak(path.into()), opens_pipes };
-    let language = Language { name, extensions: extensions.leak(), interpreters: interpreters.leak(), worker };
+    let worker = Worker::File { options: options.leak(), path: Box::leak(path.into()) };
+    let quirks = Quirks { opens_pipes, ..Quirks::NONE };
+    let language = Language { name, extensions: extensions.leak(), interpreters: interpreters.leak(), worker, quirks };
     Ok(Box::leak(Box::new(language)))
 }
 
@@ -121,8 +122,8 @@ mod tests {
         let language = read(Path::new("/x/deno.js"), &line).unwrap();
         assert_eq!((language.name, language.extensions, language.interpreters), ("deno", &["ts"][..], &["deno"][..]));
         assert_eq!(language.arguments(Path::new("bootstrap")), ["run", "-A", "/x/deno.js"]);
-        assert!(!language.opens_pipes());
-        assert!(read(Path::new("/x/r"), "extension=R pipes=path interpreter=R").unwrap().opens_pipes());
+        assert!(!language.quirks.opens_pipes);
+        assert!(read(Path::new("/x/r"), "extension=R pipes=path interpreter=R").unwrap().quirks.opens_pipes);
     }
 
     #[test]

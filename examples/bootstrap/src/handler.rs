@@ -49,12 +49,12 @@ pub(crate) fn resolve(
     if name.is_empty() {
         return Err(malformed(format!("handler '{handler}' names no function: write {handler}handler")));
     }
-    if language.is_shell()
+    if language.quirks.is_shell
         && let Some(failure) = diagnosis::of_line_ends(&file)
     {
         return Err(failure);
     }
-    let named = if language.is_shell() { shebang::shell_of(&file) } else { None };
+    let named = if language.quirks.is_shell { shebang::shell_of(&file) } else { None };
     let (path, options) = match (named, interpreter) {
         (Some(shell), None) => shell.map(|shell| (shell.path, shell.options))?,
         (named, _) => {

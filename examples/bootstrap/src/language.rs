@@ -17,6 +17,23 @@ pub(crate) struct Language {
     /// What its interpreter is called. A version may stand behind it: `php8.2`, `lua5.4`.
     pub(crate) interpreters: &'static [&'static str],
     pub(crate) worker: Worker,
+    pub(crate) quirks: Quirks,
+}
+
+/// What sets a language apart from most.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Quirks {
+    /// Its files are read by a shell: they begin with the name of one, and a carriage return is part of a name.
+    pub(crate) is_shell: bool,
+    /// Its worker has the records of a logger be frames itself: they may have several lines, and have a level.
+    pub(crate) writes_records: bool,
+    /// Its worker opens the pipes by their paths in `/proc`: what it inherits itself, it could not keep from programs that a
+    /// handler starts.
+    pub(crate) opens_pipes: bool,
+}
+
+impl Quirks {
+    pub(crate) const NONE: Self = Self { is_shell: false, writes_records: false, opens_pipes: false };
 }
 
 /// What its interpreter runs.
@@ -26,7 +43,7 @@ pub(crate) enum Worker {
     /// have the argument behind that for the path of the program: `$0`, `process.argv[1]`.
     Packed { options: &'static [&'static str], text: &'static [u8], has_path: bool },
     /// A file, and what is said to the interpreter before it.
-    File { options: &'static [&'static str], path: &'static Path, opens_pipes: bool },
+    File { options: &'static [&'static str], path: &'static Path },
 }
 
 /// The worker that the build has packed under a name.
@@ -46,55 +63,61 @@ macro_rules! packed {
 /// Those that need nothing but an interpreter, in the order in which they are looked for.
 pub(crate) static EMBEDDED: [Language; 7] = [
     Language {
-        name: PHP,
+        name: "PHP",
         extensions: &["php"],
         interpreters: &["php"],
         // With `open_basedir`, PHP opens no pipe. The worker sets it when it has.
         worker: packed!(["-d", "lambwire.open_basedir=${open_basedir}", "-d", "open_basedir=", "-r"], "php"),
+        quirks: Quirks { opens_pipes: true, ..Quirks::NONE },
     },
-    Language { name: "Perl", extensions: &["pl"], interpreters: &["perl"], worker: packed!(["-e"], "perl") },
+    Language {
+        name: "Perl",
+        extensions: &["pl"],
+        interpreters: &["perl"],
+        worker: packed!(["-e"], "perl"),
+        quirks: Quirks::NONE,
+    },
     Language {
         name: "Python",
         extensions: &["py"],
         interpreters: &["python3", "python"],
         worker: packed!(["-c"], "python"),
+        quirks: Quirks { writes_records: true, ..Quirks::NONE },
     },
     Language {
         name: "JavaScript",
         extensions: &["mjs", "cjs", "js"],
         interpreters: &["node", "nodejs"],
         worker: packed!(["-e"], "node", has_path: true),
+        quirks: Quirks { writes_records: true, ..Quirks::NONE },
     },
-    Language { name: "Ruby", extensions: &["rb"], interpreters: &["ruby"], worker: packed!(["-e"], "ruby") },
-    Language { name: "Lua", extensions: &["lua"], interpreters: &["lua", "luajit"], worker: packed!(["-e"], "lua") },
-    Language { name: SHELL, extensions: &["sh"], interpreters: &["sh"], worker: packed!(["-c"], "sh", has_path: true) },
+    Language {
+        name: "Ruby",
+        extensions: &["rb"],
+        interpreters: &["ruby"],
+        worker: packed!(["-e"], "ruby"),
+        quirks: Quirks::NONE,
+    },
+    Language {
+        name: "Lua",
+        extensions: &["lua"],
+        interpreters: &["lua", "luajit"],
+        worker: packed!(["-e"], "lua"),
+        quirks: Quirks::NONE,
+    },
+    Language {
+        name: "a shell",
+        extensions: &["sh"],
+        interpreters: &["sh"],
+        worker: packed!(["-c"], "sh", has_path: true),
+        quirks: Quirks { is_shell: true, ..Quirks::NONE },
+    },
 ];
-
-const PHP: &str = "PHP";
-
-/// The name of the language whose files begin with the name of an interpreter.
-const SHELL: &str = "a shell";
 
 /// Where programs are, beside `PATH`: there are images without one.
 const USUAL_PLACES: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/opt/bin", "/var/lang/bin"];
 
 impl Language {
-    /// Whether its files are read by a shell, to which a carriage return is part of a name.
-    pub(crate) fn is_shell(&self) -> bool {
-        self.name == SHELL
-    }
-
-    /// Whether its worker has the records of a logger be frames itself: they may have several lines, and have a level.
-    pub(crate) fn writes_records(&self) -> bool {
-        matches!(self.name, "Python" | "JavaScript")
-    }
-
-    /// Whether its worker opens the pipes by their paths in `/proc`: what it inherits itself, it could not keep from
-    /// programs that a handler starts.
-    pub(crate) fn opens_pipes(&self) -> bool {
-        self.name == PHP || matches!(self.worker, Worker::File { opens_pipes: true, .. })
-    }
-
     /// Arguments that have the interpreter run the worker. `this` is this program, which is what is run: a file that runs
     /// by itself as well looks for its own name there.
     pub(crate) fn arguments(&self, this: &Path) -> Vec<OsString> {
@@ -107,7 +130,7 @@ impl Language {
                 let path = has_path.then(|| this.into());
                 options.iter().map(OsString::from).chain([text.into()]).chain(path).collect()
             }
-            Worker::File { options, path, .. } => options.iter().map(OsString::from).chain([path.into()]).collect(),
+            Worker::File { options, path } => options.iter().map(OsString::from).chain([path.into()]).collect(),
         }
     }
 
@@ -122,7 +145,7 @@ impl Language {
     pub(crate) fn is_run_by(&self, interpreter: &Path) -> bool {
         let plain = |name: &'_ str| name.trim_end_matches(|char: char| char.is_ascii_digit() || char == '.').to_owned();
         let name = interpreter.file_name().and_then(OsStr::to_str).map(plain);
-        self.interpreters.iter().any(|own| Some(plain(own)) == name) || self.is_shell() && is_shell(interpreter)
+        self.interpreters.iter().any(|own| Some(plain(own)) == name) || self.quirks.is_shell && is_shell(interpreter)
     }
 
     /// What was looked for, to be named when it was not found.

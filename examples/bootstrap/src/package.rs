@@ -15,6 +15,8 @@ struct Packages {
     variable: &'static str,
     /// The name of a module may have dots in it, so that the last one is before the function.
     has_dots: bool,
+    /// They are looked for beside the handler, and as Node looks for them besides.
+    is_beside: bool,
     is_in: fn(&str, &Path) -> bool,
 }
 
@@ -23,12 +25,14 @@ const ALL: [Packages; 3] = [
         language: "Python",
         variable: "PYTHONPATH",
         has_dots: true,
+        is_beside: false,
         is_in: |name, place| find_module(name, place).is_some(),
     },
     Packages {
         language: "JavaScript",
         variable: "NODE_PATH",
         has_dots: false,
+        is_beside: true,
         is_in: |name, place| {
             let base = name.rsplit('/').next().unwrap_or(name);
             let ends = ["/package.json", "/index.js", ".js"];
@@ -39,6 +43,7 @@ const ALL: [Packages; 3] = [
         language: "Ruby",
         variable: "RUBYLIB",
         has_dots: false,
+        is_beside: false,
         is_in: |name, place| place.join(format!("{name}.rb")).is_file(),
     },
 ];
@@ -76,8 +81,8 @@ impl Packages {
     fn places(&self, root: &Path) -> Vec<PathBuf> {
         let said = env::var_os(self.variable);
         let mut places: Vec<PathBuf> = said.iter().flat_map(env::split_paths).map(|place| root.join(place)).collect();
-        if self.language == "JavaScript" {
-            // As its worker has it, and as Node looks for them besides.
+        if self.is_beside {
+            // As the worker for Node has it.
             if said.is_none() {
                 places.push("/opt/nodejs/node_modules".into());
             }

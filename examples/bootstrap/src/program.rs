@@ -143,7 +143,7 @@ impl Program {
                 telemetry::VARIABLE,
                 self.function
                     .as_ref()
-                    .filter(|function| function.language.writes_records())
+                    .filter(|function| function.language.quirks.writes_records)
                     .and_then(|_| telemetry::descriptor()),
             ),
             (keeper::VARIABLE, self.keeper.as_ref().map(|_| format!("0 1 {events_fd} {answers_fd}").into())),
@@ -153,7 +153,7 @@ impl Program {
             variables.push((FUNCTION, Some(function.name.clone().into())));
         }
         let mut there = standard(nothing.as_fd(), out_there.as_fd(), err_there.as_fd())?;
-        let opens_pipes = self.function.as_ref().is_some_and(|function| function.language.opens_pipes());
+        let opens_pipes = self.function.as_ref().is_some_and(|function| function.language.quirks.opens_pipes);
         // Without `/proc` it cannot open them.
         let paths = opens_pipes.then(|| Some((path_to(&events_there)?, path_to(&answers_there)?))).flatten();
         let [of_events, of_answers] = match &paths {

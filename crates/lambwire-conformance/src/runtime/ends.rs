@@ -2,8 +2,8 @@
 
 use std::process::ExitStatus;
 
-use super::check;
 use super::arrivals::Arrived;
+use super::check;
 use super::stage::Stage;
 use crate::outcome::Verdict;
 use crate::play::{ExitStatus as Status, Expected, Reply, Turn};

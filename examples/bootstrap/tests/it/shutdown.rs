@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -109,12 +109,7 @@ read -r _ id _ _ <&8; echo > event; sleep 300
 #[test]
 fn an_event_whose_handler_is_stuck_is_answered_in_time() {
     let root = Root::new().with_program("worker", STUCK);
-    let (mut child, api) = root.start(&["worker"], false);
-    let mut connection = api.accept();
-    expect_request(&mut connection, NEXT);
-    give(&mut connection, "a");
-    wait_for("the event", || root.path("event").exists());
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let (mut child, mut connection) = terminated_amid_an_event(&root);
     let asked = request(&mut connection);
     assert!(asked.starts_with("POST /2018-06-01/runtime/invocation/a/error"), "{asked}");
     connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
@@ -135,12 +130,7 @@ read -r _ id _ _ <&8; echo $$ > event; exec yes >&2
 #[test]
 fn a_log_that_nobody_reads_holds_up_no_end() {
     let root = Root::new().with_program("worker", TALKATIVE);
-    let (mut child, api) = root.start(&["worker"], false);
-    let mut connection = api.accept();
-    expect_request(&mut connection, NEXT);
-    give(&mut connection, "a");
-    wait_for("the event", || fs::read_to_string(root.path("event")).is_ok_and(|pid| pid.ends_with('\n')));
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let (mut child, _connection) = terminated_amid_an_event(&root);
     // What it has written meanwhile is more than a pipe holds.
     assert!(end_of(&mut child).success());
     let pid = fs::read_to_string(root.path("event")).unwrap();
@@ -226,6 +216,17 @@ fn what_ends_an_invocation_by_hand_ends_all_that_it_has_started() {
             assert!(!Path::new("/proc").join(pid).exists());
         }
     }
+}
+
+/// Sends SIGTERM to the bootstrap when its worker has written a line to the file `event`.
+fn terminated_amid_an_event(root: &Root) -> (Child, TcpStream) {
+    let (child, api) = root.start(&["worker"], false);
+    let mut connection = api.accept();
+    expect_request(&mut connection, NEXT);
+    give(&mut connection, "a");
+    wait_for("the event", || fs::read_to_string(root.path("event")).is_ok_and(|line| line.ends_with('\n')));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    (child, connection)
 }
 
 fn give(connection: &mut TcpStream, id: &str) {

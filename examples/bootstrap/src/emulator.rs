@@ -10,24 +10,27 @@ use std::process;
 use nix::unistd::execv;
 
 use crate::args::Options;
+use crate::handler;
 use crate::language::find_program;
 use crate::program::c_strings;
 
 const EMULATOR: &str = "lambwire-emulator";
 
-/// Becomes the emulator. Returns what is to be said if that is not possible.
-pub(crate) fn run(options: &Options) -> String {
+/// Becomes the emulator, to which a handler has to be named. Returns what is to be said if that is not possible.
+pub(crate) fn run(options: &Options) -> Result<Infallible, String> {
+    let handler = options.handler();
     let this = this();
     let beside = this.as_ref().map(|this| this.with_file_name(EMULATOR)).filter(|path| path.is_file());
     let Some(emulator) = beside.or_else(|| find_program(EMULATOR)) else {
-        let handler = Some(options.handler()).filter(|handler| !handler.is_empty());
+        let handler = Some(handler).filter(|handler| !handler.is_empty());
         let handler = handler.as_deref().unwrap_or("app.handler");
-        return format!(
+        return Err(format!(
             "AWS_LAMBDA_RUNTIME_API is not set, so this is not Lambda; nor is {EMULATOR} beside this file or in PATH\n\
              bootstrap: put it there to have {handler} served on port 8080, or try: bootstrap invoke {handler} '{{}}'"
-        );
+        ));
     };
-    let Some(this) = this else { return "cannot find out where this file is".to_owned() };
+    handler::check(&handler)?;
+    let this = this.ok_or("cannot find out where this file is")?;
     // A container's ports are published from outside, which loopback would not see.
     let usual = (process::id() == 1).then(|| "0.0.0.0:8080".into());
     let mut arguments = vec![emulator.as_os_str().to_owned()];
@@ -39,8 +42,7 @@ pub(crate) fn run(options: &Options) -> String {
     }
     arguments.extend(["--".into(), this.into_os_string()]);
     arguments.extend(env::args_os().skip(1));
-    let Err(error) = exec(arguments);
-    format!("cannot run {}: {error}", emulator.display())
+    exec(arguments).map_err(|error| format!("cannot run {}: {error}", emulator.display()))
 }
 
 /// Becomes the program that stands before its arguments.

@@ -7,10 +7,13 @@ use crate::console::{self, Level};
 use crate::declared;
 use crate::diagnosis;
 use crate::failure::Failure;
+use crate::json;
 use crate::language::{self, EMBEDDED, Language, find_program};
 use crate::package;
 use crate::program::{Function, Program};
 use crate::shebang;
+
+pub(crate) const NO_HANDLER: &str = "no handler: name one as an argument or in _HANDLER, such as app.handler";
 
 /// Finds what `handler` names below `root`: a program, or a function in a file as `path/to/file.function`. `workers` are
 /// files that make languages known. Nobody has meant another file by one that is to be executed.
@@ -22,7 +25,7 @@ pub(crate) fn resolve(
     is_exec: bool,
 ) -> Result<Program, Failure> {
     if handler.is_empty() {
-        return Err(malformed("no handler: name one as an argument or in _HANDLER, such as app.handler"));
+        return Err(malformed(NO_HANDLER));
     }
     let path = root.join(handler);
     let mut languages = declared::languages(workers, root, &path)?;
@@ -67,6 +70,18 @@ pub(crate) fn resolve(
     };
     let function = Function { language, file, name: name.to_owned() };
     Ok(Program { options, function: Some(function), ..Program::new(path) })
+}
+
+/// Whether somebody who is not Lambda names a handler, and no event: with one in the environment, the event is no first
+/// argument either.
+pub(crate) fn check(handler: &str) -> Result<(), String> {
+    if handler.is_empty() {
+        return Err(NO_HANDLER.to_owned());
+    }
+    if handler.starts_with(['{', '[', '"']) && json::is_json(handler) {
+        return Err(format!("'{handler}' is an event where a handler goes: invoke HANDLER [EVENT]"));
+    }
+    Ok(())
 }
 
 /// What may have been meant by a file that is no program.

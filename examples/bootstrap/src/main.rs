@@ -76,7 +76,10 @@ fn main() -> ExitCode {
         Request::Help => print(HELP),
         Request::Version => print(concat!("bootstrap ", env!("CARGO_PKG_VERSION"), "\n")),
         Request::Serve(options) if env::var_os(ENV_RUNTIME_API).is_some() => serve(&options),
-        Request::Serve(options) => complain(WRONG_USAGE, emulator::run(&options)),
+        Request::Serve(options) => {
+            let Err(what) = emulator::run(&options);
+            complain(WRONG_USAGE, what)
+        }
         Request::Invoke(options, event) => invoke(&options, event),
     }
 }
@@ -189,7 +192,7 @@ fn status_of(served: &Result<(), Error>) -> u8 {
 
 /// Hands one event to the handler.
 fn invoke(options: &Options, event: OsString) -> ExitCode {
-    let event = match check_handler(&options.handler()).and_then(|()| read_event(event)) {
+    let event = match handler::check(&options.handler()).and_then(|()| read_event(event)) {
         Ok(event) => event,
         Err(what) => return complain(WRONG_USAGE, what),
     };
@@ -226,17 +229,6 @@ fn answer_once(server: &mut Server, event: &[u8]) -> Result<ExitCode, Error> {
     server.answer(&context, event, &mut answer)?;
     let is_success = matches!(answer, Answer::Given { is_success: true });
     Ok(ExitCode::from(if is_success { 0 } else { HANDLER_FAILED }))
-}
-
-/// There is a handler, and it is no event: with one in the environment, the event is no first argument either.
-fn check_handler(handler: &str) -> Result<(), String> {
-    if handler.is_empty() {
-        return Err("no handler: invoke app.handler".to_owned());
-    }
-    if handler.starts_with(['{', '[', '"']) && json::is_json(handler) {
-        return Err(format!("'{handler}' is an event where a handler goes: invoke HANDLER [EVENT]"));
-    }
-    Ok(())
 }
 
 /// What is wrong with an event that cannot be had, or is none, is said in words.

@@ -168,6 +168,8 @@ fn an_event_at_the_limit_is_taken_and_one_byte_more_is_not() {
     }
 }
 
+const NO_HANDLER: &str = "no handler: name one as an argument or in _HANDLER, such as app.handler";
+
 #[test]
 fn what_is_no_event_or_no_handler_is_wrong_usage() {
     let root = Root::new().with("app.sh", "handler() { :; }\n").with("event", "{'a':1}");
@@ -176,7 +178,7 @@ fn what_is_no_event_or_no_handler_is_wrong_usage() {
         let output = command.stdin(File::open(root.path("event")).unwrap()).output().unwrap();
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), format!("bootstrap: {said}\n")));
     };
-    check(&[], "no handler: invoke app.handler");
+    check(&[], NO_HANDLER);
     check(&[r#"{"a.b":1}"#], r#"'{"a.b":1}' is an event where a handler goes: invoke HANDLER [EVENT]"#);
     let no_json = "the event is no JSON: key must be a string at line 1 column 2";
     check(&["app.handler", "{'a':1}"], &format!("{no_json}; that of a file goes in by - <event.json"));
@@ -222,6 +224,17 @@ fn an_emulator_in_the_path_gets_this_program() {
     let said = text(&output.stdout);
     assert!(said.starts_with("--listen 127.0.0.1:0 -- /"), "{said}");
     assert!(said.ends_with("/bootstrap --listen 127.0.0.1:0 app.handler\n"), "{said}");
+}
+
+#[test]
+fn an_emulator_without_a_handler_is_not_started() {
+    let root = Root::new().with_program("lambwire-emulator", "#!/bin/sh\necho started\n");
+    let event = "'{}' is an event where a handler goes: invoke HANDLER [EVENT]";
+    for (arguments, said) in [(&["--workers", "2"][..], NO_HANDLER), (&["{}"], event)] {
+        let output = root.command(arguments).env("PATH", root.path("")).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), format!("bootstrap: {said}\n")));
+        assert_eq!(text(&output.stdout), "");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lambwire_mio::lambwire::{Context, ENV_RUNTIME_API, RequestId, RequestKind, limits};
 use lambwire_mio::{Error, Runtime, is_snap_start};
@@ -61,7 +61,8 @@ const HANDLER_FAILED: u8 = 1;
 /// Nothing could be found out about the handler.
 const WRONG_USAGE: u8 = 2;
 
-/// How long a handler that is invoked by hand may think it has, in milliseconds: as long as Lambda gives one at most.
+/// How long a handler that is invoked by hand may think it has, and may take to be loaded, in milliseconds: as long as Lambda
+/// gives one at most.
 const INVOKE_MS: u64 = 900_000;
 
 fn main() -> ExitCode {
@@ -276,9 +277,12 @@ fn load(options: &Options, count: usize, is_by_hand: bool) -> Result<Server, Fai
         program.keeper = Some(emulator::this().unwrap_or_else(|| "/proc/self/exe".into()));
     }
     let mut function = Function::from_env();
+    // Lambda ends a process that takes too long to load. By hand, nobody would.
+    let mut time = None;
     if is_by_hand {
         function = function.or_by_hand();
         program.variables = function.variables(&root);
+        time = Some(Duration::from_millis(INVOKE_MS).saturating_sub(options.margin.unwrap_or_default()));
     }
     let patience = match options.margin {
         Some(margin) => Patience::Until(margin),
@@ -287,7 +291,7 @@ fn load(options: &Options, count: usize, is_by_hand: bool) -> Result<Server, Fai
     };
     let setup = Setup { program, mode: options.mode(), descriptors, function, patience };
     let mut server = Server::new(setup);
-    server.load()?;
+    server.load(time.map(|time| Instant::now() + time))?;
     Ok(server)
 }
 

@@ -99,10 +99,11 @@ impl Server {
         Ok(servers)
     }
 
-    /// Finds out whether the handler can be run: loads it, or looks at the program that is to be run for every event.
-    pub(crate) fn load(&mut self) -> Result<(), Failure> {
+    /// Finds out whether the handler can be run: loads it, until the deadline at most, or looks at the program that is to be
+    /// run for every event.
+    pub(crate) fn load(&mut self, deadline: Option<Instant>) -> Result<(), Failure> {
         match self.setup.mode {
-            Mode::Worker => self.worker(None).map(|_| ()),
+            Mode::Worker => self.worker(deadline).map(|_| ()),
             Mode::Exec if self.setup.program.is_language() => {
                 let message = "--exec takes a program, and this handler is a function in a file";
                 Err(Failure::new("Runtime.MalformedHandlerName", message))

@@ -106,6 +106,7 @@ impl Worker {
         if let Some(wishes) = self.ready {
             return Ok(wishes);
         }
+        let since = Instant::now();
         let broken = match self.await_first(program, deadline) {
             Ok(head) => {
                 let wishes = match self.give(head) {
@@ -120,6 +121,10 @@ impl Worker {
                 }?;
                 self.ready = Some(wishes);
                 return Ok(wishes);
+            }
+            Err(Broken::Overdue) => {
+                let failure = Failure::new("Function.TimedOut", not_ready(program, since.elapsed()));
+                return Err(failure.with_log(&self.last_lines()));
             }
             Err(broken) => broken,
         };
@@ -145,7 +150,7 @@ impl Worker {
         let silent_until = Instant::now() + SILENCE;
         if deadline.is_none_or(|deadline| deadline > silent_until) {
             match self.await_frame(&mut Outgoing::nothing(), Some(silent_until)) {
-                Err(Broken::Overdue) => warn_of_silence(program),
+                Err(Broken::Overdue) => console::say(Level::Warn, None, not_ready(program, SILENCE)),
                 heard => return heard,
             }
         }
@@ -397,13 +402,13 @@ impl Worker {
     }
 }
 
-fn warn_of_silence(program: &Program) {
+/// What is wrong with a worker that has been loading for so long.
+fn not_ready(program: &Program, time: Duration) -> String {
     let what = match &program.function {
         Some(function) => format!("and is still loading {}", function.file.display()),
         None => NOT_READY.to_owned(),
     };
-    let (path, seconds) = (program.path.display(), SILENCE.as_secs());
-    console::say(Level::Warn, None, format_args!("{path} was started {seconds} s ago {what}"));
+    format!("{} was started {} s ago {what}", program.path.display(), time.as_secs())
 }
 
 fn warn_of_closed_events() {

@@ -168,6 +168,18 @@ fn an_event_at_the_limit_is_taken_and_one_byte_more_is_not() {
     }
 }
 
+#[test]
+fn what_never_comes_to_be_loaded_is_given_up() {
+    let root = Root::new().with("app.sh", "echo loading >&2\nsleep 300\nhandler() { :; }\n");
+    let root = root.with_program("worker", "#!/bin/sh\nsleep 300\n");
+    for (handler, what) in [("app.handler", "and is still loading /"), ("worker", "and has not said 'ready'")] {
+        let output = root.run(&["invoke", "--deadline-margin=899000", handler]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("Function.TimedOut: ") && said.contains(&format!(" s ago {what}")), "{said}");
+    }
+}
+
 const NO_HANDLER: &str = "no handler: name one as an argument or in _HANDLER, such as app.handler";
 
 #[test]

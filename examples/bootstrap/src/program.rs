@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::{self, pipe};
+use std::io::{self, PipeReader, PipeWriter, pipe};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,6 +25,11 @@ use crate::log::{Log, Stream};
 use crate::process::Process;
 use crate::telemetry;
 use crate::text;
+
+/// What a pipe to or from a program holds, in bytes. Linux gives 65,536, and any user 1 MiB on demand, which is slower
+/// than this: it goes through no processor's cache.
+#[cfg(target_os = "linux")]
+const PIPE_BYTES: usize = 256 * 1024;
 
 /// Where a worker finds the number of the descriptor that it reads events from.
 const EVENTS_FD: &str = "LAMBWIRE_EVENTS_FD";
@@ -130,8 +135,8 @@ impl Program {
     fn try_start(&self, descriptors: &Descriptors) -> io::Result<Process> {
         // There are roots without it, and a pipe whose other end is closed has nothing in it, either.
         let nothing = File::open("/dev/null").map(OwnedFd::from).or_else(|_| pipe().map(|(end, _)| end.into()))?;
-        let (events_there, events) = pipe()?;
-        let (answers, answers_there) = pipe()?;
+        let (events_there, events) = wide_pipe()?;
+        let (answers, answers_there) = wide_pipe()?;
         let (out, out_there) = pipe()?;
         let (err, err_there) = pipe()?;
         let (events_fd, answers_fd) = (descriptors.events.as_raw_fd(), descriptors.answers.as_raw_fd());
@@ -172,8 +177,8 @@ impl Program {
     }
 
     fn try_start_once(&self, context: &str, trace_id: Option<&str>) -> io::Result<Process> {
-        let (events_there, events) = pipe()?;
-        let (answers, answers_there) = pipe()?;
+        let (events_there, events) = wide_pipe()?;
+        let (answers, answers_there) = wide_pipe()?;
         let (err, err_there) = pipe()?;
         let there = standard(events_there.as_fd(), answers_there.as_fd(), err_there.as_fd())?;
         let variables = [
@@ -239,6 +244,14 @@ impl Program {
     }
 }
 
+/// A pipe that takes a large event in fewer turns than most do, if this user may have one.
+fn wide_pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let pipe = pipe()?;
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(&pipe.1, PIPE_BYTES);
+    Ok(pipe)
+}
+
 /// A descriptor of a pipe that can be opened by its path in `/proc`, and neither read from nor written to.
 fn path_to(end: &(impl AsFd + AsRawFd)) -> Option<File> {
     // The interpreter may be a script that gives up this user's rights. Nobody else finds the path.
@@ -275,6 +288,14 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn a_pipe_holds_more_than_most_do() {
+        let (reader, writer) = wide_pipe().unwrap();
+        for end in [reader.as_fd(), writer.as_fd()] {
+            assert_eq!(rustix::pipe::fcntl_getpipe_size(end).unwrap(), PIPE_BYTES);
+        }
+    }
 
     #[test]
     fn a_pipe_can_be_opened_by_an_interpreter_that_has_become_another_user() {

@@ -12,10 +12,7 @@ use function explode, feof, fgets, fread, fwrite, getmypid, ini_get, is_int, is_
 // have a member before the next, for more of others, and calls what is too deep for it a syntax error.
 const DEPTH = 1601;
 
-// What PHP reads at once through its buffer, in bytes. What is larger goes past it.
-const BUFFER_BYTES = 8192;
-
-// What a pipe holds, in bytes. What is larger is written by itself, instead of being copied behind its head.
+// As much as most pipes hold, in bytes. What is larger is written by itself, instead of being copied behind its head.
 const PIPE_BYTES = 65536;
 // Most bytes of a piece of a stream in one frame: there is a largest frame, but no largest piece.
 const PIECE_BYTES = 1024 * 1024;
@@ -163,6 +160,8 @@ final class Frames
         $this->hasSignals = function_exists('pcntl_signal_get_handler');
         $this->events = self::open('LAMBWIRE_EVENTS_FD', 'rb');
         $this->answers = self::open('LAMBWIRE_ANSWERS_FD', 'wb');
+        // What is large is not to go through PHP's buffer. Lines are read ahead all the same.
+        stream_set_read_buffer($this->events, 0);
     }
 
     // Opens a pipe so that other programs do not inherit it. PHP would follow the link by itself to a file that is not there,
@@ -188,14 +187,11 @@ final class Frames
 
     private function take(int $length): string
     {
-        $isLarge = $length > BUFFER_BYTES;
-        $isLarge && stream_set_read_buffer($this->events, 0);
         // All at once, but where the pipe was inherited: a string to which each piece is added would be copied each time.
         for ($pieces = []; $length > 0; $length -= strlen($piece)) {
             $pieces[] = $piece = $this->checked(fread($this->events, $length));
         }
-        $isLarge && stream_set_read_buffer($this->events, BUFFER_BYTES);
-        return isset($pieces[1]) ? implode($pieces) : $pieces[0] ?? '';
+        return implode($pieces);
     }
 
     private function checked(string|false $read): string

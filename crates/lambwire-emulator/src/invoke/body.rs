@@ -14,6 +14,7 @@ use lambwire::limits::PAYLOAD_BYTES;
 use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
+use super::headers::first;
 use super::reply::Exception;
 use crate::limits;
 
@@ -37,7 +38,8 @@ enum Progress {
 
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, headers: &HeaderMap) -> Self {
-        let expects = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let expects =
+            first(headers, &EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let progress = match expects {
             _ if incoming.is_end_stream() => Progress::Whole,
             _ if incoming.size_hint().lower() > PAYLOAD_BYTES => Progress::Cut,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hyper::HeaderMap;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
@@ -162,6 +162,11 @@ fn client_context(encoded: &str) -> Result<String, Exception> {
     let json = String::from_utf8(decoded).map_err(|_| refused("is not UTF-8"))?;
     // A header is one line. In JSON, lines end between tokens only; AWS's emulator, too, makes spaces of their ends.
     Ok(json.trim_ascii().replace(['\r', '\n'], " "))
+}
+
+/// The first value of a header. There are few: to hash the name takes longer than to compare it with each.
+pub(super) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    headers.iter().find(|(own, _)| *own == name).map(|(_, value)| value)
 }
 
 /// The value of a header; one that is empty is as good as absent.

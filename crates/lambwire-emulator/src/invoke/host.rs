@@ -31,7 +31,7 @@ pub(super) fn settle(head: &mut Parts) -> Result<(), &'static str> {
 }
 
 fn check(version: Version, headers: &HeaderMap) -> Result<(), &'static str> {
-    let mut hosts = headers.get_all(HOST).iter();
+    let mut hosts = headers.iter().filter(|(name, _)| **name == HOST).map(|(_, host)| host);
     match (hosts.next(), hosts.next()) {
         (None, _) if version >= Version::HTTP_11 => Err("missing required Host header"),
         (Some(_), Some(_)) => Err("too many Host headers"),

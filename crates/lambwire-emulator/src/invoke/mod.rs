@@ -138,7 +138,7 @@ async fn answer(head: &mut Parts, body: &mut RequestBody, service: &Service) -> 
     }
     let gate = &service.options.gate;
     gate.check(&head.headers)?;
-    let origin = head.headers.get(ORIGIN).cloned();
+    let origin = headers::first(&head.headers, &ORIGIN).cloned();
     let mut reply = match (gate.preflight(&head.method, &head.headers), service.options.rie) {
         (Some(reply), _) => reply,
         (None, Some(mode)) => {

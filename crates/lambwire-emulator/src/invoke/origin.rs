@@ -9,6 +9,7 @@ use hyper::header::{
 };
 use hyper::{Method, StatusCode};
 
+use super::headers::first;
 use super::reply::{self, Exception, Reply};
 
 /// Who may call beside programs and pages of this machine.
@@ -33,7 +34,7 @@ impl Gate {
     /// Refuses a name that may have been made to lead here (DNS rebinding). Returns whether it is known to be one of this
     /// machine.
     pub(super) fn check_host(&self, headers: &HeaderMap) -> Result<bool, Exception> {
-        let host = text(headers, HOST).unwrap_or_default();
+        let host = text(headers, &HOST).unwrap_or_default();
         let is_known = host.is_empty() || self.is_own(&host);
         if is_known || self.is_public {
             return Ok(is_known);
@@ -46,13 +47,13 @@ impl Gate {
     /// Refuses what a browser sends for a page of another origin as well.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Exception> {
         let is_known = self.check_host(headers)?;
-        let Some(origin) = text(headers, ORIGIN) else {
-            let is_foreign = text(headers, SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
+        let Some(origin) = text(headers, &ORIGIN) else {
+            let is_foreign = text(headers, &SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
             let reason = "the page of another site asks";
             return if is_foreign { Err(Exception::Foreign(reason.to_owned())) } else { Ok(()) };
         };
         let host_of_origin = origin.split_once("://").map_or("", |(_, host)| host);
-        let is_same = is_known && text(headers, HOST).is_some_and(|own| own == host_of_origin);
+        let is_same = is_known && text(headers, &HOST).is_some_and(|own| own == host_of_origin);
         if is_same || self.has(&origin) {
             return Ok(());
         }
@@ -62,7 +63,7 @@ impl Gate {
 
     /// The reply to a browser that asks beforehand for a page whose origin is allowed.
     pub(super) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Reply> {
-        let is_allowed = method == Method::OPTIONS && text(headers, ORIGIN).is_some_and(|origin| self.has(&origin));
+        let is_allowed = method == Method::OPTIONS && text(headers, &ORIGIN).is_some_and(|origin| self.has(&origin));
         is_allowed.then(|| {
             let mut reply = reply::reply(StatusCode::NO_CONTENT, Vec::new());
             let headers = reply.headers_mut();
@@ -92,8 +93,8 @@ impl Gate {
     }
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<Cow<'_, str>> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
+    first(headers, name).map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
 
 /// A host without its port.

@@ -40,6 +40,7 @@ mod environment;
 mod event;
 mod exit;
 pub mod fault;
+mod few;
 mod files;
 mod fleet;
 mod function;

@@ -31,7 +31,7 @@ impl Member {
             Some(notice) => Due::Now(self.event(&notice)),
             None => {
                 let (listener, heard) = oneshot::channel();
-                self.listeners.borrow_mut().insert(connection, listener);
+                self.listeners.borrow_mut().add(connection, listener);
                 Due::Later(heard)
             }
         };

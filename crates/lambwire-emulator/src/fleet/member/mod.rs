@@ -1,7 +1,6 @@
 //! One environment with its process: carries out what the state machine says.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,6 +13,7 @@ use super::{Fleet, Settings, records};
 use crate::answer::{Answer, Complaint};
 use crate::environment::{ConnectionId, Environment, Id, Next, Refusal};
 use crate::event::Invocation;
+use crate::few::Few;
 use crate::limits;
 use crate::logs::{Reader, Tail};
 use crate::process::Program;
@@ -36,11 +36,11 @@ pub(crate) struct Member {
     /// `None` if the runtime is started by somebody else.
     pub(in crate::fleet) program: RefCell<Option<Program>>,
     pub(crate) runtime_api: RuntimeApi,
-    /// Invocations that are claimed or in flight. Mostly there is one, whose id is sooner compared than hashed.
-    held: RefCell<BTreeMap<Id, Box<Held>>>,
-    pub(in crate::fleet) waiters: RefCell<BTreeMap<ConnectionId, oneshot::Sender<Assignment>>>,
+    /// Invocations that are claimed or in flight.
+    held: RefCell<Few<Id, Box<Held>>>,
+    pub(in crate::fleet) waiters: RefCell<Few<ConnectionId, oneshot::Sender<Assignment>>>,
     /// Connections on which extensions wait for an event.
-    pub(in crate::fleet) listeners: RefCell<BTreeMap<ConnectionId, oneshot::Sender<Vec<u8>>>>,
+    pub(in crate::fleet) listeners: RefCell<Few<ConnectionId, oneshot::Sender<Vec<u8>>>>,
     /// Wakes the driver.
     pub(in crate::fleet) wake: Notify,
     /// When the driver wakes up by itself.
@@ -245,7 +245,7 @@ impl Member {
             streaming: None,
             shown,
         };
-        self.held.borrow_mut().insert(Arc::clone(&id), Box::new(held));
+        self.held.borrow_mut().add(Arc::clone(&id), Box::new(held));
         self.say(Some(&id), |lines| report::start(lines, &id, started.version()));
         id
     }
@@ -297,7 +297,7 @@ impl Member {
             return Ok(Due::Now(held.assignment()));
         }
         let (waiter, given) = oneshot::channel();
-        self.waiters.borrow_mut().insert(connection, waiter);
+        self.waiters.borrow_mut().add(connection, waiter);
         self.tell_init();
         self.act();
         self.fill();

@@ -306,9 +306,7 @@ impl Member {
 
     /// Whose the lines of the program are: the invocation's that is under way, if there is one alone.
     fn only_id(&self) -> Option<Id> {
-        let held = self.held.borrow();
-        let mut ids = held.keys();
-        ids.next().filter(|_| ids.next().is_none()).cloned()
+        self.held.borrow().only_key().cloned()
     }
 
     /// A line of the program for people. Among those of other environments it begins with the first digits of its

@@ -120,7 +120,7 @@ impl Member {
     ) -> Result<oneshot::Receiver<Vec<u8>>, ApiError<'static>> {
         self.environment.borrow_mut().restore_next(connection, Instant::now())?;
         let (listener, restored) = oneshot::channel();
-        self.listeners.borrow_mut().insert(connection, listener);
+        self.listeners.borrow_mut().add(connection, listener);
         self.say(None, |lines| *lines += &report::init(self.start_duration(), None));
         self.tell_init();
         self.wake.notify_one();

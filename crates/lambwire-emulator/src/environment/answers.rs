@@ -7,7 +7,7 @@ use lambwire::limits::{ERROR_BYTES, PAYLOAD_BYTES};
 use lambwire::{ApiError, Mode};
 
 use super::table::{State, Verdict, verdict};
-use super::{Action, Begun, Call, Environment, Progress, Status};
+use super::{Action, Answering, Begun, Call, Environment, Progress, Status};
 use crate::answer::Failure;
 use crate::limits;
 
@@ -15,7 +15,7 @@ impl Environment {
     /// The runtime begins to answer. An id that is not in flight counts first, then a nonce of another attempt, then the
     /// state, then the mode. A mode that is refused leaves a runtime that takes one at a time where nothing else is
     /// accepted, as RIE does, so that it ends; where nobody would see that, whoever asks next is served.
-    pub(crate) fn begin_answer(&mut self, begun: &Begun<'_>, now: Instant) -> Result<u64, ApiError<'static>> {
+    pub(crate) fn begin_answer(&mut self, begun: &Begun<'_>, now: Instant) -> Result<Answering, ApiError<'static>> {
         let Some(at) = self.position(begun.id) else {
             return Err(self.unknown(begun.id));
         };
@@ -28,6 +28,7 @@ impl Environment {
         }
         let verdict = verdict(self.table(), self.state, begun.call);
         let is_many = self.is_many();
+        let limit = self.limit(begun);
         let Some(current) = self.in_flight.get_mut(at) else { return Err(ApiError::InvalidRequestId) };
         if begun.nonce.is_some_and(|nonce| nonce != current.nonce.as_bytes()) {
             return Err(ApiError::InvokeTimeout);
@@ -39,11 +40,12 @@ impl Environment {
         self.state = state;
         current.progress = Progress::Answering;
         current.spans.begun_at = Some(now);
+        let id = Arc::clone(&current.id);
         if begun.mode == Mode::Unknown {
             self.fail(begun.id, Failure::BadMode, now);
             return Err(ApiError::InvalidResponseMode);
         }
-        Ok(self.limit(begun))
+        Ok(Answering { id, call: begun.call, mode: begun.mode, limit })
     }
 
     /// How many bytes this answer may have.
@@ -71,17 +73,16 @@ impl Environment {
 
     /// The answer that was begun is larger than is taken. A report may be sent again, shortened, where several are in
     /// flight.
-    pub(crate) fn refuse_size(&mut self, begun: &Begun<'_>, now: Instant) {
-        let Some(at) = self.position(begun.id) else { return };
+    pub(crate) fn refuse_size(&mut self, answering: &Answering, now: Instant) {
+        let Some(at) = self.position(&answering.id) else { return };
         if self.is_many()
-            && begun.call == Call::Error
+            && answering.call == Call::Error
             && let Some(current) = self.in_flight.get_mut(at)
         {
             current.progress = Progress::Given;
             return;
         }
-        let limit = self.limit(begun);
-        self.close_answer_with(at, Some(Failure::TooLarge { limit }), now);
+        self.close_answer_with(at, Some(Failure::TooLarge { limit: answering.limit }), now);
     }
 
     /// The answer that was begun will never be whole. What the caller of a runtime that takes one at a time gets depends

@@ -172,6 +172,16 @@ pub(crate) struct Begun<'a> {
     pub(crate) mode: Mode,
 }
 
+/// An answer that is taken, and whose body is due.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    pub(crate) id: Id,
+    pub(crate) call: Call,
+    pub(crate) mode: Mode,
+    /// How many bytes the body may have.
+    pub(crate) limit: u64,
+}
+
 impl Environment {
     /// An environment whose runtime, which is a guest if somebody else starts it, has not asked for anything.
     pub(crate) fn new(capacity: Capacity, timeouts: Timeouts, is_guest: bool, now: Instant) -> Self {

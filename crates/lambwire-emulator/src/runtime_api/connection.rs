@@ -4,12 +4,11 @@ use std::future;
 use std::io::{self, IoSlice};
 
 use hyper::body::Bytes;
-use lambwire::{Body, ReceiveError, Reply, SendError, StreamError};
+use lambwire::{Body, Headers, ReceiveError, Reply, Request, SendError, StreamError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::request::Asked;
 use crate::answer::{Reported, UNKNOWN};
 use crate::incoming::{BodyStep, Incoming};
 use crate::json;
@@ -63,11 +62,14 @@ impl Connection {
         Self { stream, incoming: Incoming::new(INPUT_BYTES), output: Vec::new() }
     }
 
-    /// Waits for the head of the next request; `None` if none comes.
-    pub(crate) async fn request(&mut self) -> Result<Option<Asked>, Lost> {
+    /// Waits for the head of the next request, of which `read` keeps what it needs; `None` if none comes.
+    pub(crate) async fn request<T>(
+        &mut self,
+        mut read: impl FnMut(&Request<'_>, Headers<'_>) -> T,
+    ) -> Result<Option<T>, Lost> {
         self.shrink();
         while self.incoming.server.is_open() {
-            let asked = self.incoming.head(Asked::new)?;
+            let asked = self.incoming.head(&mut read)?;
             if asked.is_some() {
                 return Ok(asked);
             }

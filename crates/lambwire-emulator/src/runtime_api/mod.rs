@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::answer::{Failure, Reported};
-use crate::environment::{Begun, Call, ConnectionId};
+use crate::environment::{Answering, Call, ConnectionId};
 use crate::fleet::member::{Due, Member};
 use crate::json;
 use crate::limits;
@@ -112,16 +112,11 @@ async fn serve(stream: TcpStream, member: &Member, id: ConnectionId) {
 }
 
 async fn converse(connection: &mut Connection, member: &Member, id: ConnectionId) -> Result<(), Lost> {
-    while let Some(asked) = connection.request().await? {
+    while let Some(asked) = connection.request(|request, headers| Asked::new(request, headers, member)).await? {
         match asked {
             Asked::Next => next(connection, member, id).await?,
-            Asked::Answer { id, nonce, mode, kind } => {
-                let begun = Begun { call: kind.call(), id: &id, nonce: nonce.as_deref(), mode };
-                match member.begin_answer(&begun) {
-                    Ok(limit) => answer(connection, member, &begun, kind, limit).await?,
-                    Err(error) => refuse_unread(connection, error).await?,
-                }
-            }
+            Asked::Answer { begun: Ok(answering), kind } => answer(connection, member, &answering, kind).await?,
+            Asked::Answer { begun: Err(error), .. } => refuse_unread(connection, error).await?,
             // AWS's emulator does not know these without a flag, either.
             Asked::InitError { call: Call::RestoreError, .. } | Asked::RestoreNext if !member.is_snap_start() => {
                 log::warn!("the runtime asks to be restored from a snapshot, and --snap-start is not on");
@@ -177,39 +172,34 @@ async fn next(connection: &mut Connection, member: &Member, id: ConnectionId) ->
     connection.reply(&Reply::Invocation(context), given.invocation.payload()).await
 }
 
-async fn answer(
-    connection: &mut Connection,
-    member: &Member,
-    begun: &Begun<'_>,
-    kind: Kind,
-    limit: u64,
-) -> Result<(), Lost> {
-    let stream = member.stream_for(begun.id).filter(|_| begun.call == Call::Response);
+async fn answer(connection: &mut Connection, member: &Member, answering: &Answering, kind: Kind) -> Result<(), Lost> {
+    let Answering { id, call, mode, limit } = answering;
+    let stream = member.stream_for(id).filter(|_| *call == Call::Response);
     let is_streamed = stream.is_some();
     let collected = match stream {
         Some(mut stream) => {
             if let Kind::Response { content_type: Some(content_type) } = &kind {
                 stream.send(Piece::Type(content_type.clone())).await;
             }
-            stream_body(connection, limit, &mut stream).await
+            stream_body(connection, *limit, &mut stream).await
         }
-        None => collect(connection, limit).await,
+        None => collect(connection, *limit).await,
     };
     match collected {
         Ok(Collected::TooLarge) => {
-            member.refuse_size(begun);
+            member.refuse_size(answering);
             // AWS names the limit of a response in refusing the report of an error, too, which may be shorter.
-            refuse_size(connection, limit.max(PAYLOAD_BYTES)).await
+            refuse_size(connection, (*limit).max(PAYLOAD_BYTES)).await
         }
         Ok(Collected::Whole { body, len, failure }) => {
-            let reported = failure.unwrap_or_else(|| kind.with(begun.mode, body, is_streamed));
-            match member.end_answer(begun, reported, len) {
+            let reported = failure.unwrap_or_else(|| kind.with(*mode, body, is_streamed));
+            match member.end_answer(id, reported, len) {
                 Ok(()) => connection.reply(&Reply::Accepted, ACCEPTED_BODY).await,
                 Err(error) => refuse(connection, error).await,
             }
         }
         Err(lost) => {
-            member.cut_answer(begun.id);
+            member.cut_answer(id);
             Err(lost)
         }
     }

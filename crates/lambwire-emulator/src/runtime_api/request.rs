@@ -1,18 +1,18 @@
 //! What requests of runtimes and extensions ask for.
 
-use lambwire::{ErrorHeaders, Headers, InvocationId, Mode, Request};
+use lambwire::{ApiError, ErrorHeaders, Headers, InvocationId, Mode, Request, RequestId};
 
 use crate::answer::Reported;
-use crate::environment::Call;
+use crate::environment::{Answering, Begun, Call};
+use crate::fleet::member::Member;
 
 /// What the head of a request asks for.
 #[derive(Debug)]
 pub(crate) enum Asked {
     Next,
+    /// The runtime has begun to answer an invocation, or may not.
     Answer {
-        id: String,
-        nonce: Option<Vec<u8>>,
-        mode: Mode,
+        begun: Result<Answering, ApiError<'static>>,
         kind: Kind,
     },
     /// The runtime cannot start, or go on from its snapshot.
@@ -59,23 +59,21 @@ pub(crate) enum Kind {
 }
 
 impl Asked {
-    pub(super) fn new(request: &Request<'_>, headers: Headers<'_>) -> Self {
+    pub(super) fn new(request: &Request<'_>, headers: Headers<'_>, member: &Member) -> Self {
         let error_type = |headers: &ErrorHeaders<'_>| headers.error_type.map(str::to_owned);
-        let nonce = |id: &Option<InvocationId<'_>>| id.map(|id| id.as_bytes().to_vec());
+        let answer = |id: &RequestId<'_>, nonce: &Option<InvocationId<'_>>, mode, kind: Kind| {
+            let nonce = nonce.as_ref().map(InvocationId::as_bytes);
+            let begun = member.begin_answer(&Begun { call: kind.call(), id: id.as_str(), nonce, mode });
+            Self::Answer { begun, kind }
+        };
         match request {
             Request::Next => Self::Next,
-            Request::Response { id, invocation_id, content_type, mode } => Self::Answer {
-                id: id.as_str().to_owned(),
-                nonce: nonce(invocation_id),
-                mode: *mode,
-                kind: Kind::Response { content_type: content_type.map(str::to_owned) },
-            },
-            Request::Error { id, invocation_id, headers } => Self::Answer {
-                id: id.as_str().to_owned(),
-                nonce: nonce(invocation_id),
-                mode: Mode::Buffered,
-                kind: Kind::Error { error_type: error_type(headers) },
-            },
+            Request::Response { id, invocation_id, content_type, mode } => {
+                answer(id, invocation_id, *mode, Kind::Response { content_type: content_type.map(str::to_owned) })
+            }
+            Request::Error { id, invocation_id, headers } => {
+                answer(id, invocation_id, Mode::Buffered, Kind::Error { error_type: error_type(headers) })
+            }
             Request::InitError(headers) => Self::InitError { call: Call::InitError, error_type: error_type(headers) },
             Request::RestoreError(headers) => {
                 Self::InitError { call: Call::RestoreError, error_type: error_type(headers) }

@@ -90,7 +90,7 @@ impl Driven {
     }
 
     fn begin_as(&mut self, begun: Begun<'_>) -> Result<u64, ApiError<'static>> {
-        self.environment.begin_answer(&begun, self.now)
+        self.environment.begin_answer(&begun, self.now).map(|answering| answering.limit)
     }
 
     fn end(&mut self, id: &str) -> Result<(), ApiError<'static>> {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::{Held, Member, Memory};
 use crate::answer::{End, Outcome, Reported, UNKNOWN};
 use crate::console::{LogFormat, Mark, marked};
-use crate::environment::{Action, Begun, Call, Capacity, Finished, Id};
+use crate::environment::{Action, Answering, Begun, Call, Capacity, Finished, Id};
 use crate::event::Invocation;
 use crate::fleet::records;
 use crate::limits;
@@ -25,38 +25,33 @@ use crate::telemetry::{self, Kind};
 const ID_DIGITS: usize = 8;
 
 impl Member {
-    /// The runtime begins to answer; returns how many bytes are taken.
-    pub(crate) fn begin_answer(&self, begun: &Begun<'_>) -> Result<u64, ApiError<'static>> {
+    /// The runtime begins to answer.
+    pub(crate) fn begin_answer(&self, begun: &Begun<'_>) -> Result<Answering, ApiError<'static>> {
         let result = self.environment.borrow_mut().begin_answer(begun, Instant::now());
         self.act();
         result
     }
 
     /// The answer that was begun is here, and its body had so many bytes.
-    pub(crate) fn end_answer(
-        &self,
-        begun: &Begun<'_>,
-        reported: Reported,
-        bytes: u64,
-    ) -> Result<(), ApiError<'static>> {
+    pub(crate) fn end_answer(&self, id: &str, reported: Reported, bytes: u64) -> Result<(), ApiError<'static>> {
         self.drain_outputs();
         let status = reported.status();
-        self.environment.borrow_mut().end_answer(begun.id, status, Instant::now())?;
-        if let Some(held) = self.held.borrow_mut().get_mut(begun.id) {
+        self.environment.borrow_mut().end_answer(id, status, Instant::now())?;
+        if let Some(held) = self.held.borrow_mut().get_mut(id) {
             held.complaint = reported.complaint();
             held.produced_bytes = bytes;
         }
-        self.answer(begun.id, reported);
+        self.answer(id, reported);
         self.act();
         Ok(())
     }
 
     /// The answer is larger than is taken. Where a report is, AWS's emulator goes by what the runtime does then.
-    pub(crate) fn refuse_size(&self, begun: &Begun<'_>) {
-        if self.settings.is_rie && self.settings.capacity == Capacity::One && begun.call == Call::Error {
-            return self.cut_answer(begun.id);
+    pub(crate) fn refuse_size(&self, answering: &Answering) {
+        if self.settings.is_rie && self.settings.capacity == Capacity::One && answering.call == Call::Error {
+            return self.cut_answer(&answering.id);
         }
-        self.environment.borrow_mut().refuse_size(begun, Instant::now());
+        self.environment.borrow_mut().refuse_size(answering, Instant::now());
         self.act();
     }
 

@@ -178,7 +178,7 @@ impl Fleet {
             sleep(patience).await;
             if let (true, Ok(address)) = (member.is_deserted(), member.runtime_api.address()) {
                 log::warn!(
-                    "RequestId: {id} waits, and no runtime is attached that asks for it: one finds it by \
+                    "RequestId: {id} waits, and no runtime is attached that asks for it: a runtime finds where by \
                      AWS_LAMBDA_RUNTIME_API={address}"
                 );
             }

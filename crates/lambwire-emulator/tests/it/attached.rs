@@ -32,7 +32,7 @@ fn a_caller_who_waits_for_a_program_that_has_gone_has_it_said_how_one_is_attache
         let said = lines.next().unwrap();
         let mut peer = Peer::connect(runtime_api);
         let given = peer.next();
-        let (id, how) = (&given.id, "waits, and no runtime is attached that asks for it: one finds it by");
+        let (id, how) = (&given.id, "waits, and no runtime is attached that asks for it: a runtime finds where by");
         assert_eq!(said, format!("RequestId: {id} {how} AWS_LAMBDA_RUNTIME_API={runtime_api}"));
         assert_eq!(peer.respond(&given.id, b"2"), accepted());
         assert_eq!(caller.join().unwrap().text(), "2");

@@ -294,7 +294,7 @@ fn a_start_that_fails_or_takes_long_is_reported() {
         Started::new(command.stdout(Stdio::null()).stderr(Stdio::piped()))
     };
     let mut slow = serve("sleep 1000");
-    let said = "sh: started 3 s ago, has not asked for an event: no runtime client in it?";
+    let said = "sh: started 3 s ago, has not asked for an event yet; a runtime finds where by AWS_LAMBDA_RUNTIME_API";
     assert!(slow.stderr().lines().map_while(Result::ok).any(|line| line.contains(said)));
     // One that has ended is not waited for.
     let mut ended_early = serve("exit 3");

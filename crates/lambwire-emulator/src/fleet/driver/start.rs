@@ -62,7 +62,8 @@ impl Driver {
         }
         match &*self.member.program.borrow() {
             Some(program) => log::warn!(
-                "{}: started {seconds} s ago, has not asked for an event: no runtime client in it?",
+                "{}: started {seconds} s ago, has not asked for an event yet; a runtime finds where by \
+                 AWS_LAMBDA_RUNTIME_API",
                 program.name()
             ),
             None => log::info!("no runtime has come"),

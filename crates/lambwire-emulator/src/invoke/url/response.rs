@@ -1,14 +1,15 @@
 //! What the function answers, back to HTTP.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use lambwire::{HTTP_INTEGRATION, PRELUDE_SEPARATOR};
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::UrlFormat;
@@ -114,8 +115,30 @@ fn response(format: UrlFormat, body: Vec<u8>) -> Result<Reply, Malformed> {
 /// JSON, though: half of a surrogate pair (`"\ud800"`) is no text that could be sent, and neither is a number without end.
 fn is_text_or_response(body: &[u8]) -> bool {
     let is_text = body.trim_ascii_start().starts_with(b"\"") && serde_json::from_slice::<IgnoredAny>(body).is_ok();
-    let members = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(body);
-    is_text || members.is_ok_and(|members| members.contains_key("statusCode"))
+    let members = serde_json::from_slice::<BTreeMap<IsStatus, IgnoredAny>>(body);
+    is_text || members.is_ok_and(|members| members.contains_key(&IsStatus(true)))
+}
+
+/// Whether the name of a member is that of the status; any other may have half of a surrogate pair in it.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct IsStatus(bool);
+
+impl<'de> Deserialize<'de> for IsStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = IsStatus;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a member")
+            }
+
+            fn visit_bytes<E>(self, name: &[u8]) -> Result<IsStatus, E> {
+                Ok(IsStatus(name == b"statusCode"))
+            }
+        }
+        deserializer.deserialize_bytes(Name)
+    }
 }
 
 /// The body that a response has in it.
@@ -253,9 +276,11 @@ mod tests {
             (r#"{"statusCode":200,"body":"\ud800"}"#, None),
             (r#"{"statusCode":200,"headers":{"a":"\udc00"}}"#, None),
             (r#"{"statusCode":200,"body":1e999}"#, None),
+            (r#"{"statusCode":200,"\ud800":1}"#, None),
             (r#" "\ud800""#, None),
             // What is sent as it stands.
             (r#"{"body":"\ud800"}"#, Some(r#"{"body":"\ud800"}"#)),
+            (r#"{"\ud800":1}"#, Some(r#"{"\ud800":1}"#)),
             (r#"["\ud800"]"#, Some(r#"["\ud800"]"#)),
             (r#"{"statusCode":200,"body":"\ud800""#, Some(r#"{"statusCode":200,"body":"\ud800""#)),
             (r#""\ud800"#, Some(r#""\ud800"#)),

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::EXPECT;
+use hyper::header::{EXPECT, TRANSFER_ENCODING};
 use lambwire::limits::PAYLOAD_BYTES;
 use serde::de::IgnoredAny;
 use tokio::time::timeout;
@@ -34,6 +34,8 @@ enum Progress {
     Whole,
     /// No more of it is received.
     Cut,
+    /// It would have to be decoded first.
+    Coded,
 }
 
 impl RequestBody {
@@ -43,6 +45,7 @@ impl RequestBody {
         let progress = match expects {
             _ if incoming.is_end_stream() => Progress::Whole,
             _ if incoming.size_hint().lower() > PAYLOAD_BYTES => Progress::Cut,
+            _ if is_coded(headers) => Progress::Coded,
             true => Progress::Expecting,
             false => Progress::Coming,
         };
@@ -68,6 +71,7 @@ impl RequestBody {
         match self.progress {
             Progress::Whole => return Ok(None),
             Progress::Cut => return Err(Exception::TooLarge { limit: PAYLOAD_BYTES }),
+            Progress::Coded => return Err(Exception::Coded),
             // To wait for a piece is to ask for it.
             Progress::Expecting | Progress::Coming => self.progress = Progress::Cut,
         }
@@ -94,6 +98,13 @@ impl RequestBody {
         let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         Exception::BadContent(format!("the body is malformed after {} bytes: {why}", self.received))
     }
+}
+
+/// Whether a body is coded for its way by more than chunks, which hyper takes for one that is in chunks alone.
+fn is_coded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.iter().filter(|(name, _)| **name == TRANSFER_ENCODING);
+    let first = codings.next().map(|(_, coding)| coding.as_bytes().trim_ascii());
+    first.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
 }
 
 /// The event that a function gets for a body, which is JSON; for none, an empty object.

@@ -141,7 +141,10 @@ async fn serve(
             connection.await
         }
     };
-    if let Err(error) = result {
-        log::debug!("a connection of a caller is lost: {error}");
+    match result {
+        // hyper has refused it itself, with 400 or 431 and without a text.
+        Err(error) if error.is_parse() => log::warn!("a caller sends what is no request of HTTP/1.1: {error}"),
+        Err(error) => log::debug!("a connection of a caller is lost: {error}"),
+        Ok(()) => {}
     }
 }

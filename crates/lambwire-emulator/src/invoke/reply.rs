@@ -134,6 +134,8 @@ pub(super) enum Exception {
     Malformed(&'static str),
     /// The request is for a proxy.
     Tunnel,
+    /// The body is coded for its way by more than chunks.
+    Coded,
     /// The request comes from a page of somebody else.
     Foreign(String),
     BadParameter(String),
@@ -161,6 +163,7 @@ impl Exception {
             Self::NoFunction(arn) => format!("Function not found: {arn}"),
             Self::MethodNotAllowed => "functions are invoked with POST".to_owned(),
             Self::Tunnel => "CONNECT asks for a tunnel, and this is no proxy".to_owned(),
+            Self::Coded => "of Transfer-Encoding chunked alone is known (RFC 9112, section 6.1)".to_owned(),
             Self::Malformed(why) => format!("{why} (RFC 9112, section 3.2)"),
             Self::BadParameter(why) | Self::BadContent(why) | Self::Foreign(why) => why.clone(),
             Self::Late => "the body does not come".to_owned(),
@@ -195,7 +198,7 @@ impl Exception {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException"),
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "MalformedHttpRequestException"),
             // Not supported for any resource (RFC 9110, section 15.6.2).
-            Self::Tunnel => (StatusCode::NOT_IMPLEMENTED, "NotImplementedException"),
+            Self::Tunnel | Self::Coded => (StatusCode::NOT_IMPLEMENTED, "NotImplementedException"),
             Self::Foreign(_) => (StatusCode::FORBIDDEN, "AccessDeniedException"),
             Self::BadParameter(_) => (StatusCode::BAD_REQUEST, "InvalidParameterValueException"),
             Self::BadContent(_) => (StatusCode::BAD_REQUEST, "InvalidRequestContentException"),

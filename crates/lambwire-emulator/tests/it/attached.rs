@@ -43,6 +43,20 @@ fn a_caller_who_waits_for_a_program_that_has_gone_has_it_said_how_one_is_attache
 }
 
 #[test]
+fn what_is_no_request_is_refused_and_the_log_says_what_is_wrong() {
+    let (served, mut lines) = serve(&["--timeout", "off"]);
+    let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\na: {}\r\n\r\n", "a".repeat(1024 * 1024));
+    for (request, status, why) in [
+        ("GET\r\n\r\n", 400, "invalid HTTP method parsed"),
+        ("GET / HTTP/1.1\r\nHost localhost\r\n\r\n", 400, "invalid HTTP header parsed"),
+        (&long, 431, "message head is too large"),
+    ] {
+        assert_eq!(Wire::connect(served.address()).exchange(request).status, status);
+        assert_eq!(lines.next().unwrap(), format!("a caller sends what is no request of HTTP/1.1: {why}"));
+    }
+}
+
+#[test]
 fn who_tries_again_and_again_what_is_refused_has_it_said_once() {
     let (served, mut lines) = serve(&[]);
     let mut wire = Wire::connect(runtime_api(&served));

@@ -185,6 +185,20 @@ fn an_event_in_chunks_is_refused_when_so_much_has_come_and_not_at_its_end() {
 }
 
 #[test]
+fn a_body_that_is_coded_by_more_than_chunks_is_refused() {
+    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).url(([127, 0, 0, 1], 0).into()).start().unwrap();
+    for address in [emulator.listens().unwrap(), emulator.url().unwrap()] {
+        for codings in ["gzip, chunked", "gzip\r\nTransfer-Encoding: chunked", "chunked\r\nTransfer-Encoding: chunked"]
+        {
+            let head = format!("POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: {codings}\r\n\r\n");
+            let (reply, is_closed) = reply_to(address, head + "1\r\n1\r\n0\r\n\r\n");
+            assert_eq!((reply.status, is_closed), (501, true), "{codings}: {}", reply.head);
+            assert!(reply.text().contains("of Transfer-Encoding chunked alone is known"), "{}", reply.text());
+        }
+    }
+}
+
+#[test]
 fn a_chunk_that_is_none_is_refused_with_what_is_wrong_and_where() {
     let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).url(([127, 0, 0, 1], 0).into()).start().unwrap();
     let head = format!("POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");

@@ -23,7 +23,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::measure::{median, quantile, stay_on_one_processor, us};
 
@@ -41,6 +41,9 @@ const CALLERS: [usize; 3] = [16, 200, 2000];
 
 /// Between two tries to connect to an emulator that has been started.
 const RETRY: Duration = Duration::from_micros(200);
+
+/// Between a call that was refused since there were too many, and the next try.
+const REFUSED_PAUSE: Duration = Duration::from_millis(1);
 
 /// How long an emulator may take to listen, or to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -71,8 +74,10 @@ struct Outcome {
     alone: f64,
     p50: f64,
     p99: f64,
-    /// Not a number from where one of the callers was refused, or had no answer for long.
+    /// Calls that were answered; not a number from where one of the callers had no answer for long.
     together: [f64; CALLERS.len()],
+    /// Calls that were refused meanwhile, since there were too many, and made again.
+    refused: f64,
     /// With the fewest of them, where the function asks for the next event as it answers.
     pipelined: f64,
     rss: f64,
@@ -101,14 +106,14 @@ fn main() -> Result<()> {
     }
     let [some, many, most] = CALLERS;
     println!(
-        "| | first answer, ms | inv/s | p50 µs | p99 µs | {some} callers | {many} callers | {most} callers | {some} \
-         callers, pipelined | RSS KiB |"
+        "| | first answer, ms | inv/s | p50 µs | p99 µs | {some} callers | {many} callers | {most} callers | refused | \
+         {some} callers, pipelined | RSS KiB |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     for (subject, (name, _)) in SUBJECTS.iter().enumerate() {
         let median = |of: fn(&Outcome) -> f64| median(outcomes.iter().skip(subject).step_by(SUBJECTS.len()).map(of));
         println!(
-            "| {name} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
+            "| {name} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
             median(|outcome| outcome.first) / 1e3,
             median(|outcome| outcome.alone),
             median(|outcome| outcome.p50),
@@ -116,6 +121,7 @@ fn main() -> Result<()> {
             median(|outcome| outcome.together[0]),
             median(|outcome| outcome.together[1]),
             median(|outcome| outcome.together[2]),
+            median(|outcome| outcome.refused),
             median(|outcome| outcome.pipelined),
             median(|outcome| outcome.rss),
         );
@@ -156,9 +162,11 @@ fn run(programs: &[PathBuf], subject: usize, alone: usize, together: usize) -> R
     for (callers, figure) in CALLERS.into_iter().zip(&mut outcome.together) {
         let each = together.div_ceil(callers);
         let begun = Instant::now();
-        if name == "RIE" || !meet(front, function, callers, each)? {
+        if name == "RIE" {
             break;
         }
+        let Some(refused) = meet(front, function, callers, each)? else { break };
+        outcome.refused += refused as f64;
         *figure = per_second(callers * each, begun);
     }
     drop(running);
@@ -171,36 +179,40 @@ fn run(programs: &[PathBuf], subject: usize, alone: usize, together: usize) -> R
         Caller::connect(front, function)?.invoke()?;
         let each = together.div_ceil(CALLERS[0]);
         let begun = Instant::now();
-        if meet(front, function, CALLERS[0], each)? {
+        if meet(front, function, CALLERS[0], each)?.is_some() {
             outcome.pipelined = per_second(CALLERS[0] * each, begun);
         }
     }
     Ok(outcome)
 }
 
-/// Whether so many callers at a time are all answered, each so often. They share one thread: with one each, it is they who are
-/// measured.
-fn meet(front: u16, function: &str, callers: usize, each: usize) -> Result<bool> {
+/// Has so many callers at a time be answered, each so often, and returns how many calls were refused; `None` if one of the
+/// callers had no answer. They share one thread: with one each, it is they who are measured.
+fn meet(front: u16, function: &str, callers: usize, each: usize) -> Result<Option<usize>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let refused = runtime.block_on(async {
+    let ends = runtime.block_on(async {
         let mut all = JoinSet::new();
         for number in 0..callers {
             let call = call(front, Request::new(front, function, number), each);
             all.spawn(async { timeout(PATIENCE, call).await? });
         }
-        all.join_all().await.into_iter().filter_map(Result::err).collect::<Vec<_>>()
+        all.join_all().await
     });
-    if let Some(why) = refused.first() {
-        eprintln!("{} of {callers} callers were not answered, one since: {why}", refused.len());
+    let lost = ends.iter().filter_map(|end| end.as_ref().err()).collect::<Vec<_>>();
+    if let Some(why) = lost.first() {
+        eprintln!("{} of {callers} callers were not answered, one since: {why}", lost.len());
+        return Ok(None);
     }
-    Ok(refused.is_empty())
+    Ok(Some(ends.into_iter().flatten().sum()))
 }
 
-async fn call(front: u16, request: Request, each: usize) -> Result<()> {
+/// Calls until so many calls have been answered, and returns how many were refused.
+async fn call(front: u16, request: Request, each: usize) -> Result<usize> {
     let mut stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, front)).await?;
     stream.set_nodelay(true)?;
     let mut answer = Vec::new();
-    for _ in 0..each {
+    let (mut answered, mut refused) = (0, 0);
+    while answered < each {
         stream.write_all(request.text.as_bytes()).await?;
         answer.clear();
         while !request.is_answered(&answer)? {
@@ -208,8 +220,19 @@ async fn call(front: u16, request: Request, each: usize) -> Result<()> {
                 return Err(CLOSED.into());
             }
         }
+        if is_refusal(&answer) {
+            refused += 1;
+            sleep(REFUSED_PAUSE).await;
+        } else {
+            answered += 1;
+        }
     }
-    Ok(())
+    Ok(refused)
+}
+
+/// Whether an answer says that there are too many callers.
+fn is_refusal(answer: &[u8]) -> bool {
+    answer.starts_with(b"HTTP/1.1 429 ")
 }
 
 fn start(programs: &[PathBuf], subject: usize, handler: &'static str, front: u16, api: u16) -> Result<Running> {
@@ -293,7 +316,7 @@ impl Request {
         Self { text, event }
     }
 
-    /// Whether what has come is the whole answer, which has to be this caller's event.
+    /// Whether what has come is the whole answer, which has to be this caller's event or a refusal.
     fn is_answered(&self, answer: &[u8]) -> Result<bool> {
         let Some(at) = memmem::find(answer, b"\r\n\r\n") else { return Ok(false) };
         let (head, body) = answer.split_at(at + 4);
@@ -304,8 +327,11 @@ impl Request {
         if body.len() < len.unwrap_or(Ok(0))? {
             return Ok(false);
         }
-        let is_echo = body == self.event.as_bytes();
-        if is_echo { Ok(true) } else { Err(format!("answer: {}", answer.escape_ascii()).into()) }
+        if is_refusal(answer) || body == self.event.as_bytes() {
+            Ok(true)
+        } else {
+            Err(format!("answer: {}", answer.escape_ascii()).into())
+        }
     }
 }
 

@@ -22,6 +22,11 @@ pub struct Runtime {
     /// it. Changing the environment is `unsafe` in Rust, since another thread may read it meanwhile, and only the program
     /// knows whether one does: so it is the program that does it, here, or nobody.
     pub on_trace_id: fn(Option<&str>),
+    /// What [`next`](Self::next) calls before it reads, with whether it has part of an invocation; nothing at first.
+    ///
+    /// A process that is to end has to answer an invocation of which it has a part, and need not wait for one that has not
+    /// begun to come.
+    pub on_read: fn(bool),
 }
 
 impl Runtime {
@@ -47,7 +52,7 @@ impl Runtime {
     fn open(mut conversation: Conversation) -> Result<Self, Error> {
         let mut socket = None;
         send(&mut socket, conversation.connect())?;
-        Ok(Self { conversation, socket, pipelining: Pipelining::Next, on_trace_id: |_| () })
+        Ok(Self { conversation, socket, pipelining: Pipelining::Next, on_trace_id: |_| (), on_read: |_| () })
     }
 
     /// Waits for the next invocation, for as long as it takes. Its parts are borrowed from `buf`, which grows as
@@ -62,7 +67,7 @@ impl Runtime {
     pub fn next<'r, 'b>(&'r mut self, mut buf: &'b mut Vec<u8>) -> Result<Invocation<'r, 'b>, Error> {
         loop {
             let mut exchange = self.conversation.next(buf)?;
-            drive(&mut self.socket, &mut exchange);
+            drive(&mut self.socket, &mut exchange, self.on_read);
             if exchange.turn.oversized().is_none() {
                 let (context, Message { body: payload, headers, .. }) = exchange.invocation()?;
                 return Ok(Invocation { runtime: self, pipelining: Pipelining::Off, context, payload, headers });

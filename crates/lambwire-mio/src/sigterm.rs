@@ -29,7 +29,7 @@ pub fn on_sigterm(api: &str, finish: impl FnOnce() + Send + 'static) -> Result<(
     let mut runtime = Runtime::connect(api)?;
     let mut buf = Vec::new();
     let mut exchange = runtime.conversation.register(&mut buf)?;
-    drive(&mut runtime.socket, &mut exchange);
+    drive(&mut runtime.socket, &mut exchange, |_| ());
     match exchange.reply() {
         Err(Error::Rejected(_)) => {}
         registered => send(&mut runtime.socket, runtime.conversation.extension_next(&registered?))?,

@@ -15,16 +15,18 @@ use crate::Error;
 /// Sends a request, and waits for its reply.
 pub(crate) fn send(socket: &mut Option<Socket>, exchange: Result<Exchange<'_, '_>, Error>) -> Result<(), Error> {
     let mut exchange = exchange?;
-    drive(socket, &mut exchange);
+    drive(socket, &mut exchange, |_| ());
     exchange.accepted()
 }
 
-/// Does what an exchange asks for, until it is over.
-pub(crate) fn drive(slot: &mut Option<Socket>, exchange: &mut Exchange<'_, '_>) {
+/// Does what an exchange asks for, until it is over. Before it reads, it calls `on_read` with whether there is part of a reply.
+pub(crate) fn drive(slot: &mut Option<Socket>, exchange: &mut Exchange<'_, '_>, on_read: fn(bool)) {
     loop {
+        let has_begun = exchange.turn.has_begun();
         match exchange.turn.poll() {
             Action::Done => return,
             Action::Read(space) => {
+                on_read(has_begun);
                 let read = open(slot).and_then(|socket| socket.read(space));
                 exchange.turn.read(read);
             }

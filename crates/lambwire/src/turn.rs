@@ -216,6 +216,16 @@ impl<'b, B: AsMut<[u8]> + AsRef<[u8]>, E> Turn<'_, 'b, B, E> {
         }
     }
 
+    /// Whether part of the reply has been received. A process that is to end need not wait for an invocation of which it has
+    /// nothing.
+    pub fn has_begun(&self) -> bool {
+        match self.session.stage {
+            Stage::Start => self.session.is_pipelined() && !self.last.is_empty(),
+            Stage::Reading => !self.session.reader.is_new(),
+            _ => false,
+        }
+    }
+
     /// The buffer for the reply, to make it longer. One that is handed back shorter than what is in it is an error.
     pub fn buffer(&mut self) -> &mut B {
         self.buf

@@ -20,15 +20,16 @@ pub(crate) enum Answer<'r, 'b> {
     Streaming(Box<Stream<'r, 'b>>),
     /// To standard output, where pieces of it may be.
     Console { has_begun: bool },
-    /// Done. `is_success` says whether it was an answer, and not an error.
-    Given { is_success: bool },
+    /// Done. `is_success` says whether it was an answer, and not an error; `has_asked`, whether it has taken the request for
+    /// the next event along.
+    Given { is_success: bool, has_asked: bool },
 }
 
 impl Answer<'_, '_> {
     /// Answers with JSON.
     pub(crate) fn respond(&mut self, body: &[u8]) -> Result<(), Error> {
         match self.take(true) {
-            Self::Lambda(invocation) => and_next(*invocation).respond(body),
+            Self::Lambda(invocation) => self.and_next(*invocation).respond(body),
             _ => self.print(&[body, b"\n"]),
         }
     }
@@ -75,7 +76,7 @@ impl Answer<'_, '_> {
     pub(crate) fn fail(&mut self, failure: &Failure) -> Result<(), Error> {
         let this = self.take(false);
         failure.report(|report| match this {
-            Self::Lambda(invocation) => and_next(*invocation).fail(report),
+            Self::Lambda(invocation) => self.and_next(*invocation).fail(report),
             Self::Streaming(stream) => stream.fail(report),
             _ => {
                 let mut json = vec![0; report.json_len()];
@@ -88,20 +89,26 @@ impl Answer<'_, '_> {
     }
 
     fn take(&mut self, is_success: bool) -> Self {
-        std::mem::replace(self, Self::Given { is_success })
+        std::mem::replace(self, Self::Given { is_success, has_asked: false })
     }
 
     /// To standard output. If that takes nothing, the answer is none, and there is nobody else who could hear of it.
     fn print(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
         if let Err(error) = parts.iter().try_for_each(|part| log::write_all(stdout(), part)) {
             console::say(Level::Error, None, format_args!("cannot write the answer to standard output: {error}"));
-            *self = Self::Given { is_success: false };
+            *self = Self::Given { is_success: false, has_asked: false };
         }
         Ok(())
     }
-}
 
-/// Has the answer take the request for the next event along, unless that would be lost.
-fn and_next<'r, 'b>(invocation: Invocation<'r, 'b>) -> Invocation<'r, 'b> {
-    if shutdown::is_ending() { invocation } else { invocation.pipelined() }
+    /// Has the answer take the request for the next event along, unless that would be lost.
+    fn and_next<'r, 'b>(&mut self, invocation: Invocation<'r, 'b>) -> Invocation<'r, 'b> {
+        if shutdown::is_ending() {
+            return invocation;
+        }
+        if let Self::Given { has_asked, .. } = self {
+            *has_asked = true;
+        }
+        invocation.pipelined()
+    }
 }

@@ -228,7 +228,7 @@ fn answer_once(server: &mut Server, event: &[u8]) -> Result<ExitCode, Error> {
     context.invoked_function_arn = Some(&arn);
     let mut answer = Answer::Console { has_begun: false };
     server.answer(&context, event, &mut answer)?;
-    let is_success = matches!(answer, Answer::Given { is_success: true });
+    let is_success = matches!(answer, Answer::Given { is_success: true, .. });
     Ok(ExitCode::from(if is_success { 0 } else { HANDLER_FAILED }))
 }
 

@@ -140,22 +140,33 @@ impl Server {
     /// Answers whatever Lambda asks. Returns when that is no longer possible.
     pub(crate) fn serve(&mut self, runtime: &mut Runtime) -> Result<(), Error> {
         let mut buf = Vec::new();
+        let mut has_asked = false;
+        runtime.on_read = shutdown::set_answering;
         loop {
             if shutdown::is_ending() {
                 if let Some(worker) = &mut self.worker {
                     worker.close_events();
                 }
-                shutdown::stand_by();
+                if !has_asked {
+                    shutdown::stand_by();
+                }
+                // An event may be on its way.
             }
             let invocation = runtime.next(&mut buf)?;
-            shutdown::begin_answer();
+            shutdown::set_answering(true);
             let (context, event) = (invocation.context, invocation.payload);
-            match self.answer(&context, event, &mut Answer::Lambda(Box::new(invocation))) {
+            let mut answer = Answer::Lambda(Box::new(invocation));
+            let answered = self.answer(&context, event, &mut answer);
+            has_asked = answered.is_ok() && matches!(answer, Answer::Given { has_asked: true, .. });
+            match answered {
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => console::say(Level::Error, Some(context.request_id.as_str()), error),
                 Ok(()) => {}
             }
-            shutdown::end_answer();
+            // The next may have come with the reply to the answer.
+            if !has_asked {
+                shutdown::set_answering(false);
+            }
             if buf.capacity() > KEPT_BYTES {
                 buf = Vec::new();
             }
@@ -170,7 +181,12 @@ impl Server {
         event: &[u8],
         answer: &mut Answer<'_, '_>,
     ) -> Result<(), Error> {
-        let deadline = match deadline(context, self.setup.patience) {
+        let deadline = match shutdown::ending() {
+            // Programs are given no more.
+            Some(why) => Err(Failure::new("Runtime.ExitError", format!("came as the bootstrap was ending: {why}"))),
+            None => deadline(context, self.setup.patience),
+        };
+        let deadline = match deadline {
             Ok(deadline) => deadline,
             Err(failure) => {
                 console::say_failure(Some(context.request_id.as_str()), &failure);

@@ -1,6 +1,7 @@
 //! Programs that run handlers: which there are, so that nobody takes one for what another has left running; how each has
 //! ended; and the end of this process, such as by SIGTERM, before which they are sent that, and end.
 
+use std::cell::Cell;
 use std::io::{self, pipe};
 use std::os::fd::OwnedFd;
 use std::process::exit;
@@ -25,8 +26,12 @@ use crate::process::{self, Events};
 /// extension (AWS, "Shutdown phase"); where there is none, its own 500 end all first, and but for a line of the log the same.
 const GRACE_MS: u64 = 1_500;
 
-/// How long the answer may take that says how a program has ended, within those 2,000: the Runtime API is on this machine.
+/// How long the answer may take besides that says how a program has ended, within those 2,000: the Runtime API is on this
+/// machine. An event of which part has come when it is all over has what is left of both.
 const LAST_ANSWER_MS: u64 = 400;
+
+/// How long it may take until an event is read that has come or was asked for, where others have the processor.
+const ARRIVAL: Duration = Duration::from_millis(20);
 
 /// The exit status where a signal does not end the process that it is to end.
 const SIGNALLED: u8 = 128;
@@ -60,7 +65,7 @@ struct Program {
 pub(crate) type Ended = Arc<OnceLock<Exit>>;
 
 static ONGOING: Mutex<Ongoing> = Mutex::new(Ongoing { programs: Vec::new(), answering: 0, ending: None });
-/// An event has been answered, or programs have been sent SIGTERM.
+/// An event has come, or has been answered, or programs have been sent SIGTERM.
 static CHANGED: Condvar = Condvar::new();
 
 /// The signal that ends this process, as soon as it comes: the thread that ends it may be later than the next event.
@@ -172,18 +177,23 @@ pub(crate) fn ending() -> Option<String> {
     ongoing().ending.clone()
 }
 
-/// An event is being answered from here on.
-pub(crate) fn begin_answer() {
-    ongoing().answering += 1;
+thread_local! {
+    /// This thread has an event, or part of one, that is not answered.
+    static IS_ANSWERING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// It has been answered.
-pub(crate) fn end_answer() {
-    let mut ongoing = ongoing();
-    ongoing.answering -= 1;
-    if ongoing.ending.is_some() {
-        CHANGED.notify_all();
+/// Whether this thread is answering an event from here on. It is when part of that has come: nobody else will be given it.
+pub(crate) fn set_answering(is_answering: bool) {
+    if IS_ANSWERING.replace(is_answering) == is_answering {
+        return;
     }
+    let mut ongoing = ongoing();
+    if is_answering {
+        ongoing.answering += 1;
+    } else {
+        ongoing.answering -= 1;
+    }
+    CHANGED.notify_all();
 }
 
 /// Ends the programs, and then this one with a status.
@@ -226,7 +236,8 @@ fn end_programs(why: String) {
         CHANGED.notify_all();
         programs
     };
-    await_end(&mut programs, Instant::now() + Duration::from_millis(GRACE_MS));
+    let since = Instant::now();
+    await_end(&mut programs, since + Duration::from_millis(GRACE_MS));
     for (pid, log) in &mut programs {
         log.forward();
         log.end_lines();
@@ -234,14 +245,23 @@ fn end_programs(why: String) {
         console::say(Level::Warn, None, what);
     }
     // Whoever waits for an answer is to hear how the program has ended, or that it was to.
-    let ongoing = ongoing();
+    let mut ongoing = ongoing();
     for program in &ongoing.programs {
         let _ = kill_process(program.pid, Signal::KILL);
     }
-    let last_answer = Duration::from_millis(LAST_ANSWER_MS);
-    let waited = CHANGED.wait_timeout_while(ongoing, last_answer, |ongoing| ongoing.answering > 0);
+    loop {
+        let left = Duration::from_millis(GRACE_MS + LAST_ANSWER_MS).saturating_sub(since.elapsed());
+        let is_answering = ongoing.answering > 0;
+        let time = if is_answering { left } else { left.min(ARRIVAL) };
+        let waited = CHANGED.wait_timeout_while(ongoing, time, |ongoing| (ongoing.answering > 0) == is_answering);
+        let (still, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        ongoing = still;
+        if result.timed_out() {
+            break;
+        }
+    }
     process::end_descendants(&[]);
-    drop(waited);
+    drop(ongoing);
 }
 
 /// Waits for the end of programs, and passes on what they log. Those are left that have not ended.

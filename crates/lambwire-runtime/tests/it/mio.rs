@@ -1,5 +1,7 @@
 //! What lambwire-mio adds: calls that block, and pieces from iterators.
 
+use std::cell::RefCell;
+
 use lambwire_mio::lambwire::{ApiError, ErrorReport, Pipelining, Prelude};
 use lambwire_mio::{Response, Runtime};
 
@@ -43,6 +45,31 @@ fn every_call_blocks_until_it_is_done() {
     assert_eq!([&text, &fail, &stream], ["response Buffered a/b", "error T", "response Streaming a/b"]);
     assert_eq!(http, "response Streaming application/vnd.awslambda.http-integration-response");
     assert!(broken.starts_with("response Streaming a/b T {"), "{broken}");
+}
+
+#[test]
+fn who_is_to_end_hears_before_a_read_whether_an_event_has_begun_to_come() {
+    thread_local! {
+        static HEARD: RefCell<Vec<bool>> = const { RefCell::new(Vec::new()) };
+    }
+    // More than is read at once.
+    let event = vec![b'1'; 1 << 20];
+    let sent = event.clone();
+    let (api, peer) = with_script(move |listener| {
+        let mut peer = Peer::accept(listener);
+        peer.invoke(&sent);
+        peer.take_answer().0
+    });
+    let mut runtime = Runtime::connect(&api).unwrap();
+    runtime.on_read = |has_begun| HEARD.with_borrow_mut(|heard| heard.push(has_begun));
+    let mut buf = Vec::new();
+    let invocation = runtime.next(&mut buf).unwrap();
+    assert_eq!(invocation.payload, event);
+    invocation.respond(b"{}").unwrap();
+    assert_eq!(peer.join().unwrap(), "response Buffered application/json");
+    HEARD.with_borrow(|heard| {
+        assert!(heard.len() > 1 && !heard[0] && heard[1..].iter().all(|begun| *begun), "{heard:?}")
+    });
 }
 
 fn handle_all(runtime: &mut Runtime, mut handler: impl FnMut(&[u8])) -> String {

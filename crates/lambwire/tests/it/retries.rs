@@ -158,6 +158,7 @@ fn a_pipelined_next_is_not_sent_again() {
             let (mut heads, mut event) = ([0; 512], Vec::new());
             session.start_next(&mut heads).unwrap();
             let mut turn = session.turn_next(&heads, &last, &mut event).unwrap();
+            assert_eq!(turn.has_begun(), cut > reply.len());
             let mut left = &both[cut..];
             loop {
                 match turn.poll() {

@@ -69,6 +69,20 @@ fn asked<'s, 'b>(
 }
 
 #[test]
+fn a_reply_has_begun_with_its_first_byte() {
+    let (mut session, mut heads, mut buf) = (session(), [0; 512], vec![0; 512]);
+    let mut turn = asked(&mut session, &mut heads, &mut buf);
+    for (at, byte) in EVENT.iter().enumerate() {
+        let Action::Read(space) = turn.poll() else { panic!("nothing is read") };
+        space[0] = *byte;
+        assert_eq!(turn.has_begun(), at > 0);
+        turn.read(Ok(1));
+    }
+    assert_eq!(turn.poll(), Action::Done);
+    assert!(!turn.has_begun());
+}
+
+#[test]
 fn a_buffer_doubles_and_grows_by_256_kib_at_most() {
     const KIB: usize = 1024;
     let (mut session, mut heads, mut buf) = (session(), [0; 512], Vec::new());

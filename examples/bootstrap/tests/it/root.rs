@@ -222,6 +222,19 @@ pub(crate) fn request(connection: &mut TcpStream) -> String {
     request[..len].escape_ascii().to_string()
 }
 
+/// Waits until the other end of a connection over the loopback interface has read what was sent.
+#[track_caller]
+pub(crate) fn wait_until_read(connection: &TcpStream) {
+    let [own, other] =
+        [connection.local_addr(), connection.peer_addr()].map(|end| format!(":{:04X}", end.unwrap().port()));
+    wait_for("a look at what was sent", || {
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut ends = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        // Its own address, the other's, a state, and bytes to be sent and to be read.
+        ends.any(|end| end[1].ends_with(&other) && end[2].ends_with(&own) && end[4].ends_with(":00000000"))
+    });
+}
+
 #[track_caller]
 pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = Instant::now() + PATIENCE;

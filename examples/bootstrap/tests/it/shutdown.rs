@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::root::{BOOTSTRAP, NEXT, Root, end_of, expect_request, request, wait_for};
+use crate::root::{BOOTSTRAP, NEXT, Root, end_of, expect_request, request, wait_for, wait_until_read};
 
 /// A worker whose handler hears of it by a signal, and says so in a file.
 const CAREFUL: &str = r#"#!/bin/sh
@@ -96,6 +96,61 @@ fn no_event_is_asked_for_once_it_has_come() {
         child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         assert_eq!(log, "");
     }
+}
+
+/// A worker that ends when it is given no more events.
+const OBEDIENT: &str = r#"#!/bin/sh
+trap '' TERM
+eval "exec 8<&$LAMBWIRE_EVENTS_FD 9>&$LAMBWIRE_ANSWERS_FD"
+printf 'ready - 0\n' >&9
+while read -r _ id _ length <&8; do
+    read -r _ <&8; head -c "$length" <&8 >&2
+    printf 'text %s 1\n1' "$id" >&9
+done
+echo > ended
+"#;
+
+#[test]
+fn an_event_that_has_begun_to_come_is_answered() {
+    let event = event("a");
+    for begun in [1, event.len() - 3, event.len() - 1] {
+        let root = Root::new().with_program("worker", OBEDIENT);
+        let (mut child, api) = root.start(&["worker"], false);
+        let mut connection = api.accept();
+        expect_request(&mut connection, NEXT);
+        connection.write_all(&event.as_bytes()[..begun]).unwrap();
+        wait_until_read(&connection);
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        wait_for("the end of the worker", || root.path("ended").exists());
+        connection.write_all(&event.as_bytes()[begun..]).unwrap();
+        expect_error_at_the_end(&mut child, &mut connection);
+    }
+}
+
+#[test]
+fn an_event_that_was_asked_for_before_it_came_is_answered() {
+    let root = Root::new().with_program("worker", OBEDIENT);
+    let (mut child, api) = root.start(&["worker"], false);
+    let mut connection = api.accept();
+    expect_request(&mut connection, NEXT);
+    give(&mut connection, "first");
+    let asked = request(&mut connection);
+    assert!(asked.starts_with("POST /2018-06-01/runtime/invocation/first/response") && asked.contains(NEXT), "{asked}");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    wait_for("the end of the worker", || root.path("ended").exists());
+    let both = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".to_owned() + &event("a");
+    connection.write_all(both.as_bytes()).unwrap();
+    expect_error_at_the_end(&mut child, &mut connection);
+}
+
+/// The answer to an event `a` that no program could be given any more.
+#[track_caller]
+fn expect_error_at_the_end(child: &mut Child, connection: &mut TcpStream) {
+    let asked = request(connection);
+    assert!(asked.starts_with("POST /2018-06-01/runtime/invocation/a/error"), "{asked}");
+    assert!(asked.contains("came as the bootstrap was ending: it was sent SIGTERM"), "{asked}");
+    connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert!(end_of(child).success());
 }
 
 /// A worker that nothing but SIGKILL ends.
@@ -230,8 +285,11 @@ fn terminated_amid_an_event(root: &Root) -> (Child, TcpStream) {
 }
 
 fn give(connection: &mut TcpStream, id: &str) {
-    let head = format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: {id}\r\nContent-Length: 2\r\n\r\n{{}}");
-    connection.write_all(head.as_bytes()).unwrap();
+    connection.write_all(event(id).as_bytes()).unwrap();
+}
+
+fn event(id: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: {id}\r\nContent-Length: 2\r\n\r\n{{}}")
 }
 
 /// A shell runs its trap when what it waits for is over, and what it says then is the last that is logged.

@@ -12,7 +12,7 @@ use rustix::io::{ioctl_fionbio, write};
 use crate::console;
 use crate::failure::Failure;
 use crate::frame::{Kind, NO_ID};
-use crate::process::Outgoing;
+use crate::outgoing::Outgoing;
 use crate::server::Setup;
 use crate::shutdown;
 use crate::worker::{Said, Step, Worker};

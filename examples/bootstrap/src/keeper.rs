@@ -17,8 +17,8 @@ use signal_hook::consts::{SIGCHLD, SIGTERM};
 use signal_hook::{flag, low_level};
 
 use crate::console::{self, Level};
+use crate::descendants;
 use crate::exit::Exit;
-use crate::process;
 use crate::program::Program;
 use crate::text;
 
@@ -43,7 +43,7 @@ fn keep(descriptors: &str) -> std::io::Result<ExitCode> {
     flag::register(SIGTERM, Arc::clone(&is_to_end))?;
     low_level::pipe::register(SIGTERM, bell.try_clone()?)?;
     low_level::pipe::register(SIGCHLD, bell)?;
-    process::adopt();
+    descendants::adopt();
     let mut arguments = env::args_os().skip(1);
     let mut program = Program::new(arguments.next().map(PathBuf::from).unwrap_or_default());
     program.options = arguments.collect();
@@ -58,7 +58,7 @@ fn keep(descriptors: &str) -> std::io::Result<ExitCode> {
             let _ = kill_process(pid, Signal::TERM);
         }
         if let Some(exit) = reap(pid) {
-            process::end_descendants(&[]);
+            descendants::end(&[]);
             if let Some(signal) = exit.signal() {
                 let _ = low_level::emulate_default_handler(signal);
             }

@@ -21,6 +21,7 @@ mod args;
 mod console;
 mod context;
 mod declared;
+mod descendants;
 mod diagnosis;
 mod elf;
 mod emulator;
@@ -36,6 +37,7 @@ mod json;
 mod keeper;
 mod language;
 mod log;
+mod outgoing;
 mod package;
 mod process;
 mod program;
@@ -43,6 +45,7 @@ mod ready;
 mod server;
 mod shebang;
 mod shutdown;
+mod speaker;
 mod telemetry;
 mod text;
 mod worker;
@@ -263,7 +266,7 @@ fn load(options: &Options, count: usize, is_by_hand: bool) -> Result<Server, Fai
     let mut descriptors = Descriptors::reserve()
         .map_err(|error| Failure::new("Runtime.CannotStart", format!("cannot make a pipe: {error}")))?;
     descriptors.keeps_stdout = is_by_hand;
-    process::adopt();
+    descendants::adopt();
     let root = enter_task_root()?;
     let mut program = handler::resolve(
         &options.handler(),

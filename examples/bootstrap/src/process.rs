@@ -1,22 +1,20 @@
 //! A program that runs beside this one: what it is given, what it answers, what it logs, and its end, waited for all at
 //! once.
 
-use std::fs;
 use std::io::{self, IoSlice, PipeReader};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio, read, writev};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::Pid;
 
 use crate::exit::Exit;
-use crate::file;
 use crate::log::Log;
+use crate::outgoing::Outgoing;
 use crate::shutdown::{self, Ended};
-use crate::text;
 
 /// How long a wait lasts at most where the kernel has no descriptors for processes (before Linux 5.3, and elsewhere): it
 /// does not report an end then, so that one has to look.
@@ -55,13 +53,6 @@ pub(crate) struct Process {
 
 /// Where a program reads events from, until it is to read no more. Whoever ends the program closes it, too.
 pub(crate) type Events = Arc<Mutex<Option<OwnedFd>>>;
-
-/// Bytes on their way to a program, in two parts.
-pub(crate) struct Outgoing<'a> {
-    pub(crate) parts: [&'a [u8]; 2],
-    /// How many bytes went before these.
-    pub(crate) sent: usize,
-}
 
 /// Why waiting is over.
 #[derive(Debug, PartialEq, Eq)]
@@ -325,32 +316,8 @@ impl Drop for Process {
     }
 }
 
-/// Ends whatever programs have left running, which has come to be this process's, the nearest that reaps. `kept` go on.
-pub(crate) fn end_descendants(kept: &[Pid]) {
-    let inherited = INHERITED.get().map(Vec::as_slice).unwrap_or_default();
-    loop {
-        let mut killed = children();
-        killed.retain(|child| !inherited.contains(child) && !kept.contains(child));
-        killed.retain(|child| kill_process(*child, Signal::KILL).is_ok());
-        if killed.is_empty() {
-            return;
-        }
-        for child in killed {
-            let _ = waitpid(Some(child), WaitOptions::empty());
-        }
-    }
-}
-
 fn open(events: &Events) -> MutexGuard<'_, Option<OwnedFd>> {
     events.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Has what a program leaves behind become a child of this process, where that is possible. Those that it has by now were
-/// started by whoever has become this process, and are to live.
-pub(crate) fn adopt() {
-    INHERITED.get_or_init(children);
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
 #[cfg(target_os = "linux")]
@@ -364,54 +331,6 @@ fn open_pidfd(_: Pid) -> Option<OwnedFd> {
     None
 }
 
-static INHERITED: OnceLock<Vec<Pid>> = OnceLock::new();
-
-/// The children of this process, whichever of its threads has them, if there is a `/proc` to say so.
-fn children() -> Vec<Pid> {
-    let mut children = Vec::new();
-    for thread in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
-        for pid in file::read_text(thread.path().join("children")).split_ascii_whitespace() {
-            children.extend(text::number(pid).and_then(Pid::from_raw));
-        }
-    }
-    children
-}
-
-/// Asks a program to end by SIGTERM. A keeper would pass it on, but after the program has read the end of its events, maybe.
-pub(crate) fn terminate(pid: Pid, is_kept: bool) {
-    let number = pid.as_raw_pid();
-    let children = is_kept.then(|| file::read_text(format!("/proc/{number}/task/{number}/children")));
-    let kept = children.and_then(|pids| Pid::from_raw(text::number(pids.split_ascii_whitespace().next()?)?));
-    let _ = kill_process(kept.unwrap_or(pid), Signal::TERM);
-}
-
-impl<'a> Outgoing<'a> {
-    pub(crate) fn new(parts: [&'a [u8]; 2]) -> Self {
-        Self { parts, sent: 0 }
-    }
-
-    pub(crate) fn nothing() -> Self {
-        Self::new([b"", b""])
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.parts.iter().map(|part| part.len()).sum()
-    }
-
-    fn advance(&mut self, mut len: usize) {
-        self.sent += len;
-        for part in &mut self.parts {
-            let sent = len.min(part.len());
-            *part = part.get(sent..).unwrap_or_default();
-            len -= sent;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{PipeReader, Read, Write, pipe};
@@ -419,6 +338,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::file;
     use crate::log::Stream;
 
     /// A pipe that holds no more, and its write end, which blocks.

@@ -17,10 +17,11 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_proc
 use signal_hook::{flag, low_level};
 
 use crate::console::{self, Level};
+use crate::descendants;
 use crate::exit::{Exit, signal_name};
 use crate::file;
 use crate::log::Log;
-use crate::process::{self, Events};
+use crate::process::Events;
 
 /// How long a program may take to end after SIGTERM, in milliseconds. Lambda leaves 2,000 at most, where there is an external
 /// extension (AWS, "Shutdown phase"); where there is none, its own 500 end all first, and but for a line of the log the same.
@@ -104,7 +105,7 @@ pub(crate) fn watch(signals: &[Watched], status: Option<u8>) -> io::Result<()> {
         // Whoever writes a log that nobody reads waits for good.
         let _ = thread::Builder::new().spawn(move || {
             thread::sleep(Duration::from_millis(GRACE_MS + LAST_ANSWER_MS));
-            process::end_descendants(&[]);
+            descendants::end(&[]);
             end()
         });
         end_programs(format!("it was sent {}", signal_name(signal).unwrap_or_default()));
@@ -141,7 +142,7 @@ pub(crate) fn start(
     let ended = Ended::default();
     ongoing.programs.push(Program { pid, is_kept, events: Arc::clone(events), log, ended: Arc::clone(&ended) });
     if ongoing.ending.is_some() {
-        process::terminate(pid, is_kept);
+        descendants::terminate(pid, is_kept);
     }
     Ok((pid, ended))
 }
@@ -164,7 +165,7 @@ pub(crate) fn end_program(pid: Pid, ended: &Ended) {
         let _ = kill_process(pid, Signal::KILL);
         let _ = waitpid(Some(pid), WaitOptions::empty());
     }
-    process::end_descendants(&ongoing.pids());
+    descendants::end(&ongoing.pids());
 }
 
 /// Whether no further program is to be started, and no event asked for.
@@ -226,7 +227,7 @@ fn end_programs(why: String) {
         let mut programs = Vec::new();
         // Under the lock, so that the numbers are those programs'.
         for Program { pid, is_kept, events, log, .. } in &mut ongoing.programs {
-            process::terminate(*pid, *is_kept);
+            descendants::terminate(*pid, *is_kept);
             // A shell runs its trap when what it waits for is over. Where an event is being answered, that is near.
             if let Ok(mut events) = events.try_lock() {
                 *events = None;
@@ -260,7 +261,7 @@ fn end_programs(why: String) {
             break;
         }
     }
-    process::end_descendants(&[]);
+    descendants::end(&[]);
     drop(ongoing);
 }
 

@@ -1,31 +1,27 @@
 //! A program that speaks the worker protocol: started once, given one event after another.
 
+mod loading;
+mod said;
+
 use std::io::{self, PipeReader};
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use said::Said;
+
 use crate::console::{self, Level};
-use crate::diagnosis;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::frame::{BadFrame, Head, KEPT_BYTES, Kind, NO_ID};
-use crate::process::{Outgoing, Process, Progress};
+use crate::outgoing::Outgoing;
+use crate::process::{Process, Progress};
 use crate::program::{Descriptors, Program};
 use crate::ready::Wishes;
 use crate::shutdown;
 
 /// How long a worker that has closed its answers, or its events before it had taken one, may take to end by itself.
 const END_GRACE: Duration = Duration::from_millis(500);
-
-/// What is wrong with a program that was started as a worker, and may be none.
-const NOT_READY: &str =
-    "and has not said 'ready', as a worker does: --exec is for a program that is run anew for every event";
-
-const NOT_LOADED: &str = "before its handler was loaded";
-
-/// How long a worker may take to load its handler until somebody who waits may wonder.
-const SILENCE: Duration = Duration::from_secs(3);
 
 pub(crate) struct Worker {
     process: Process,
@@ -55,27 +51,6 @@ pub(crate) enum Step<'a> {
     Nothing,
 }
 
-/// What a worker says.
-#[derive(Debug)]
-pub(crate) enum Said<'a> {
-    /// The handler is loaded: what the worker asks for.
-    Ready(&'a [u8]),
-    /// All of an answer: JSON.
-    Result(&'a [u8]),
-    /// All of an answer, whatever it is.
-    Bytes(&'a [u8]),
-    /// All of an answer: JSON, if it reads as such.
-    Text(&'a [u8]),
-    Prelude(&'a [u8]),
-    /// The media type of what follows.
-    Type(&'a [u8]),
-    Chunk(&'a [u8]),
-    End,
-    Error(Failure),
-    /// Hooks have run.
-    Done,
-}
-
 /// Why a worker is of no more use.
 enum Broken {
     Frame(BadFrame),
@@ -99,62 +74,6 @@ impl Worker {
             has_answered: false,
             end_by: None,
         })
-    }
-
-    /// Waits until the handler is loaded, and says what it asks for.
-    pub(crate) fn load(&mut self, program: &Program, deadline: Option<Instant>) -> Result<Wishes, Failure> {
-        if let Some(wishes) = self.ready {
-            return Ok(wishes);
-        }
-        let since = Instant::now();
-        let broken = match self.await_first(program, deadline) {
-            Ok(head) => {
-                let wishes = match self.give(head) {
-                    Said::Ready(json) => Wishes::read(json).map_err(|error| {
-                        Failure::new(
-                            "Runtime.BadFrame",
-                            format!("body of a frame 'ready' is not what it may be: {error}"),
-                        )
-                    }),
-                    Said::Error(failure) => Err(program.advised(failure)),
-                    said => Err(said.out_of_turn()),
-                }?;
-                self.ready = Some(wishes);
-                return Ok(wishes);
-            }
-            Err(Broken::Overdue) => {
-                let failure = Failure::new("Function.TimedOut", not_ready(program, since.elapsed()));
-                return Err(failure.with_log(&self.last_lines()));
-            }
-            Err(broken) => broken,
-        };
-        let has_no_library = matches!(broken, Broken::Ended(Some(exit)) if exit.is_not_found());
-        let diagnosed = match &program.keeper {
-            _ if !has_no_library => None,
-            // It may not have started at all, which the keeper does not say why.
-            Some(_) => diagnosis::of_program(&program.path),
-            None => diagnosis::of_libraries(&program.path),
-        };
-        let when = match &program.function {
-            None => NOT_READY.to_owned(),
-            Some(function) if function.language.is_run_by(&program.path) => NOT_LOADED.to_owned(),
-            Some(function) => {
-                format!("{NOT_LOADED}: does {} run {}?", program.path.display(), function.language.name)
-            }
-        };
-        Err(diagnosed.unwrap_or_else(|| self.failure(broken, &when)))
-    }
-
-    /// Waits for the first frame, and says so if there is none for long.
-    fn await_first(&mut self, program: &Program, deadline: Option<Instant>) -> Result<Head, Broken> {
-        let silent_until = Instant::now() + SILENCE;
-        if deadline.is_none_or(|deadline| deadline > silent_until) {
-            match self.await_frame(&mut Outgoing::nothing(), Some(silent_until)) {
-                Err(Broken::Overdue) => console::say(Level::Warn, None, not_ready(program, SILENCE)),
-                heard => return heard,
-            }
-        }
-        self.await_frame(&mut Outgoing::nothing(), deadline)
     }
 
     /// Gives it no more events, after it was sent SIGTERM: a signal that came just before it began to wait for one is not
@@ -402,66 +321,8 @@ impl Worker {
     }
 }
 
-/// What is wrong with a worker that has been loading for so long.
-fn not_ready(program: &Program, time: Duration) -> String {
-    let what = match &program.function {
-        Some(function) => format!("and is still loading {}", function.file.display()),
-        None => NOT_READY.to_owned(),
-    };
-    format!("{} was started {} s ago {what}", program.path.display(), time.as_secs())
-}
-
 fn warn_of_closed_events() {
     console::say(Level::Warn, None, "the worker has closed its events, and is replaced");
-}
-
-impl<'a> Said<'a> {
-    /// What a frame says.
-    pub(crate) fn of(kind: Kind, body: &'a [u8]) -> Self {
-        match kind {
-            Kind::Ready => Self::Ready(body),
-            Kind::Result => Self::Result(body),
-            Kind::Bytes => Self::Bytes(body),
-            Kind::Done => Self::Done,
-            Kind::Text => Self::Text(body),
-            Kind::Prelude => Self::Prelude(body),
-            Kind::Type => Self::Type(body),
-            Kind::Chunk => Self::Chunk(body),
-            Kind::End => Self::End,
-            Kind::Error | Kind::Fatal => Self::Error(Failure::read(body)),
-        }
-    }
-
-    /// What the frame carries, if that is for the caller.
-    pub(crate) fn body(&self) -> &'a [u8] {
-        match *self {
-            Self::Ready(body)
-            | Self::Result(body)
-            | Self::Bytes(body)
-            | Self::Text(body)
-            | Self::Prelude(body)
-            | Self::Type(body)
-            | Self::Chunk(body) => body,
-            Self::Done | Self::End | Self::Error(_) => b"",
-        }
-    }
-
-    /// What is wrong when a worker says this at another time.
-    pub(crate) fn out_of_turn(&self) -> Failure {
-        let kind = match self {
-            Self::Ready(_) => "ready",
-            Self::Result(_) => "result",
-            Self::Bytes(_) => "bytes",
-            Self::Done => "done",
-            Self::Text(_) => "text",
-            Self::Prelude(_) => "prelude",
-            Self::Type(_) => "type",
-            Self::Chunk(_) => "chunk",
-            Self::End => "end",
-            Self::Error(_) => "error",
-        };
-        Failure::new("Runtime.BadFrame", format!("frame '{kind}' of the worker protocol is out of turn"))
-    }
 }
 
 #[cfg(test)]

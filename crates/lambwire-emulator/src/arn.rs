@@ -33,6 +33,11 @@ pub(crate) fn name(arn: &str) -> &str {
     arn.split(':').nth(6).unwrap_or_default()
 }
 
+/// This ARN of a function, with the version behind it unless it has a qualifier.
+pub(crate) fn qualified(arn: &str, version: &str) -> String {
+    if arn.split(':').count() > 7 { arn.to_owned() } else { format!("{arn}:{version}") }
+}
+
 /// The version that a function has which is not published.
 pub(crate) const LATEST: &str = "$LATEST";
 
@@ -116,6 +121,13 @@ mod tests {
         check("f", Some("$LATEST"), Some(&format!("{ours}:$LATEST")));
         check("f:v1", Some("v1"), Some(&format!("{ours}:v1")));
         check(&format!("{theirs}:v1"), None, Some(&format!("{theirs}:v1")));
+    }
+
+    #[test]
+    fn an_arn_has_a_version_behind_it_once() {
+        let arn = of("eu-west-1", "f");
+        assert_eq!(qualified(&arn, LATEST), format!("{arn}:$LATEST"));
+        assert_eq!(qualified(&format!("{arn}:v1"), LATEST), format!("{arn}:v1"));
     }
 
     #[test]

@@ -88,14 +88,14 @@ impl Emulator {
     }
 
     /// Throttles whoever would be one more than so many callers at a time, as reserved concurrency does. Without this they
-    /// wait.
+    /// wait. An event that nobody waits for does so all the same, but with 0 it is given up at once, as on AWS.
     #[must_use]
     pub fn reserved_concurrency(mut self, callers: usize) -> Self {
         self.reserved = Some(callers);
         self
     }
 
-    /// Appends each event that nobody waits for, and that has failed for good, to this file: as one line of JSON, in the
+    /// Appends each event that nobody waits for, and that is given up, to this file: as one line of JSON, in the
     /// form in which AWS has it for destinations. Nothing waits for one who reads them: of a pipe that nobody reads, or that
     /// is full, they do not come out.
     #[must_use]

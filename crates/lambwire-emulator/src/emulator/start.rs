@@ -88,6 +88,7 @@ impl Emulator {
                 memory_mb: self.function.memory_mb,
                 printer: Printer::new(self.console, self.log_format, mark, are_lines_open),
                 dead_letters,
+                runs_nothing: self.reserved == Some(0),
                 feed,
             },
             region,

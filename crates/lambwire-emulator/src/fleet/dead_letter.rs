@@ -1,23 +1,26 @@
-//! Events that have failed for good, for which nobody waits.
+//! Events that are given up, for which nobody waits.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::arn;
 use crate::console::{self, Mark};
 use crate::event::Invocation;
 use crate::files::{self, Identity, identity, open_at_once};
 use crate::limits;
 use crate::own_log::mark_thread;
 use crate::start_error::StartError;
+use crate::telemetry;
 
 /// What waits to be written, by file. A thread of its own writes it, as long as there is any, and waits for the reader of a
 /// pipe: there is one alone, so that lines stay whole, for several functions and for those that are started again.
@@ -50,6 +53,25 @@ struct Letter {
     id: Arc<str>,
     mark: Option<Mark>,
     line: String,
+}
+
+/// Why an event is given up.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cause<'a> {
+    /// It has failed so many times, and this came of the last.
+    Failed { tries: usize, answer: &'a Answer },
+    /// The concurrency that is reserved for the function is zero: nothing runs (AWS, guide, "Capturing records of Lambda
+    /// asynchronous invocations").
+    NoConcurrency,
+}
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { tries, .. } => write!(f, "has failed {tries} times"),
+            Self::NoConcurrency => f.write_str("is not run, as the reserved concurrency is 0"),
+        }
+    }
 }
 
 impl DeadLetters {
@@ -148,13 +170,13 @@ fn write_all(file: Identity) {
 }
 
 /// Appends an event to the file, as AWS tells destinations of it, or says that it is lost.
-pub(super) fn keep(file: Option<&DeadLetters>, invocation: &Invocation, tries: usize, answer: &Answer) {
+pub(super) fn keep(file: Option<&DeadLetters>, invocation: &Invocation, cause: Cause<'_>) {
     let id = invocation.id();
     let Some(file) = file else {
-        return log::error!("event {id} has failed {tries} times, and is dropped");
+        return log::error!("event {id} {cause}, and is dropped");
     };
-    if let Err(error) = file.keep(id, format!("{}\n", letter(invocation, tries, answer))) {
-        log::error!("event {id} has failed {tries} times, and cannot be kept in {}: {error}", file.path.display());
+    if let Err(error) = file.keep(id, format!("{}\n", letter(invocation, cause))) {
+        log::error!("event {id} {cause}, and cannot be kept in {}: {error}", file.path.display());
     }
 }
 
@@ -171,19 +193,30 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
     file.write_all(line.as_bytes())
 }
 
-fn letter(invocation: &Invocation, tries: usize, answer: &Answer) -> Value {
-    json!({
+/// AWS has the names of the conditions nowhere but in records; that for zero is from LocalStack (`event_manager.py`).
+fn letter(invocation: &Invocation, cause: Cause<'_>) -> Value {
+    let (condition, tries) = match cause {
+        Cause::Failed { tries, .. } => ("RetriesExhausted", tries),
+        Cause::NoConcurrency => ("ZeroReservedConcurrency", 0),
+    };
+    let arn = invocation.event().function_arn.as_deref().unwrap_or_default();
+    let mut letter = json!({
         "version": "1.0",
+        "timestamp": telemetry::time(SystemTime::now()),
         "requestContext": {
             "requestId": &**invocation.id(),
-            "functionArn": invocation.event().function_arn.as_deref(),
-            "condition": "RetriesExhausted",
+            "functionArn": arn::qualified(arn, invocation.version()),
+            "condition": condition,
             "approximateInvokeCount": tries,
         },
         "requestPayload": payload(invocation.payload()),
-        "responseContext": { "statusCode": 200, "executedVersion": answer.version, "functionError": "Unhandled" },
-        "responsePayload": payload(&answer.body),
-    })
+    });
+    if let Cause::Failed { answer, .. } = cause {
+        letter["responseContext"] =
+            json!({ "statusCode": 200, "executedVersion": answer.version, "functionError": "Unhandled" });
+        letter["responsePayload"] = payload(&answer.body);
+    }
+    letter
 }
 
 /// JSON as it is, and all else as text.

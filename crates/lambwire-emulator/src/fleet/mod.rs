@@ -25,7 +25,7 @@ pub(crate) mod driver;
 pub(crate) mod member;
 mod records;
 
-use dead_letter::DeadLetters;
+use dead_letter::{Cause, DeadLetters};
 use driver::Driver;
 use member::Member;
 
@@ -50,8 +50,10 @@ pub(crate) struct Settings {
     pub(crate) printer: Printer,
     /// What the page shows.
     pub(crate) feed: Arc<Feed>,
-    /// Where events go that have failed for good.
+    /// Where events go that are given up.
     pub(crate) dead_letters: Option<DeadLetters>,
+    /// Whether the concurrency that is reserved is zero, so that no event runs.
+    pub(crate) runs_nothing: bool,
 }
 
 /// How the environments of a function begin.
@@ -153,6 +155,9 @@ impl Fleet {
     pub(crate) fn submit(&self, job: Job) {
         if self.is_stopped.get() {
             return;
+        }
+        if self.settings.runs_nothing {
+            return self.give_up(&job.invocation, Cause::NoConcurrency);
         }
         self.watch_desertion(&job);
         let ready = {
@@ -282,7 +287,7 @@ impl Fleet {
     /// Tries an event again, after a while, that has failed so many times; or puts it where dead letters go.
     pub(crate) fn retry(&self, invocation: Arc<Invocation>, tries: usize, answer: &Answer) {
         let (Some(delay), Some(this)) = (limits::RETRY_DELAYS.get(tries), self.this.upgrade()) else {
-            return dead_letter::keep(self.settings.dead_letters.as_ref(), &invocation, tries + 1, answer);
+            return self.give_up(&invocation, Cause::Failed { tries: tries + 1, answer });
         };
         self.retrying.set(self.retrying.get() + 1);
         spawn_local(async move {
@@ -291,6 +296,10 @@ impl Fleet {
             let caller = Caller::Nobody { tries: tries + 1 };
             this.submit(Job { invocation: Arc::new(invocation.again()), caller, place: None });
         });
+    }
+
+    fn give_up(&self, invocation: &Invocation, cause: Cause<'_>) {
+        dead_letter::keep(self.settings.dead_letters.as_ref(), invocation, cause);
     }
 
     /// Whether nobody waits, and nothing is in flight.

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
 
-use lambwire_emulator::{Event, limits};
+use lambwire_emulator::{Console, Emulator, Event, limits};
 use rustix::process::Signal;
 
 use crate::front::start;
@@ -149,14 +149,44 @@ fn an_event_that_fails_is_tried_again_twice_and_then_kept() {
     nonces.dedup();
     assert_eq!(nonces.len(), 3, "each try has a nonce of its own");
     peer.ask_next();
+    let letter = letter_in(&path);
+    let time = letter["timestamp"].as_str().unwrap();
+    assert!(time.len() == 24 && time.ends_with('Z'), "{time}");
+    let context = &letter["requestContext"];
+    assert_eq!(context["functionArn"], "arn:aws:lambda:us-east-1:012345678912:function:function:$LATEST");
+    assert_eq!((&context["condition"], &context["approximateInvokeCount"]), (&"RetriesExhausted".into(), &3.into()));
+    assert_eq!(letter["requestPayload"]["n"], 1);
+    assert_eq!(letter["responseContext"]["functionError"], "Unhandled");
+    assert_eq!(letter["responsePayload"]["errorType"], "E");
+}
+
+#[test]
+fn without_reserved_concurrency_an_event_is_kept_and_not_run() {
+    let path = std::env::temp_dir().join(format!("lambwire-not-run-{}", std::process::id()));
+    // An event that ran would be kept as well, as one that has failed.
+    let emulator = Emulator::new(Command::new("false")).console(Console::Silent).reserved_concurrency(0);
+    let emulator = emulator.listen(([127, 0, 0, 1], 0).into()).dead_letters(&path).start().unwrap();
+    let target = "/2015-03-31/functions/f/invocations?Qualifier=7";
+    let taken = post(emulator.listens().unwrap(), target, &["X-Amz-Invocation-Type: Event"], b"{\"n\":1}");
+    assert_eq!(taken.status, 202);
+    let letter = letter_in(&path);
+    let context = &letter["requestContext"];
+    assert_eq!(context["requestId"].as_str(), taken.header("x-amzn-RequestId"));
+    assert!(context["functionArn"].as_str().unwrap().ends_with(":function:f:7"), "{context}");
+    let expected = (&"ZeroReservedConcurrency".into(), &0.into());
+    assert_eq!((&context["condition"], &context["approximateInvokeCount"]), expected);
+    assert_eq!(letter["requestPayload"]["n"], 1);
+    assert_eq!((letter.get("responseContext"), letter.get("responsePayload")), (None, None));
+}
+
+/// The one event that was kept in this file, which is removed.
+#[track_caller]
+fn letter_in(path: &Path) -> serde_json::Value {
     let mut letter = String::new();
     wait_until("the letter", || {
-        letter = std::fs::read_to_string(&path).unwrap_or_default();
+        letter = std::fs::read_to_string(path).unwrap_or_default();
         letter.ends_with('\n')
     });
-    std::fs::remove_file(&path).unwrap();
-    let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
-    assert_eq!(letter["requestContext"]["approximateInvokeCount"], 3);
-    assert_eq!(letter["requestPayload"]["n"], 1);
-    assert_eq!(letter["responsePayload"]["errorType"], "E");
+    std::fs::remove_file(path).unwrap();
+    serde_json::from_str(&letter).unwrap()
 }

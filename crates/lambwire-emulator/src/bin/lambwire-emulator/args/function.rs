@@ -81,7 +81,7 @@ pub(crate) struct FunctionArgs {
     #[arg(long, value_name = "N", value_parser = reserved)]
     reserved: Option<usize>,
 
-    /// Append events of the type Event to this file that have failed three times
+    /// Append events of the type Event to this file that have failed three times, or that --reserved 0 lets not run
     #[arg(long, value_name = "FILE")]
     dead_letter: Option<PathBuf>,
 

@@ -262,7 +262,16 @@ def unseen(root):
             check("without /proc", running.invoke(event), ("result", b"[" + event + b",true]"))
 
 
-TESTS = [values, results, faults, changes, contexts, streams, logs, children, lives, unseen]
+def in_bytes(root):
+    """Whatever the variable is set to but nothing asks for bytes."""
+    for value, asked in (("true", True), ("1", True), ("'1'", True), ("{}", True), ("''", False), ("false", False), ("nil", False)):
+        with root.serve(f"LAMBWIRE_BYTES = {value} {ECHO}") as running:
+            check(f"LAMBWIRE_BYTES = {value}", running.asked, {"bytes": True} if asked else {})
+            check(f"event, {value}", running.invoke("[ 1 ]"), ("bytes", b"[ 1 ]") if asked else ("result", b"[1]"))
+    return 7
+
+
+TESTS = [values, results, faults, changes, contexts, streams, logs, children, lives, unseen, in_bytes]
 
 if __name__ == "__main__":
     for lua in sys.argv[1:] or LUAS:

@@ -299,7 +299,7 @@ end
 package.path = "./?.lua;./?/init.lua;" .. package.path
 local handler = load_handler()
 -- Then events are handed over as they come, and strings sent as they stand. Lua cannot change its environment.
-wishes.bytes = rawget(_G, "LAMBWIRE_BYTES") or (getenv("LAMBWIRE_BYTES") or "") ~= "" or nil
+wishes.bytes = (rawget(_G, "LAMBWIRE_BYTES") or getenv("LAMBWIRE_BYTES") or "") ~= "" or nil
 write_frame("ready", "-", next(wishes) and encode(wishes) or "")
 while true do
   local kind, id, context, body = receive()

@@ -9,5 +9,5 @@ export PATH=$PWD/.tools/bin:$PATH
 export PROPTEST_MAX_SHRINK_ITERS=0 CARGO_PROFILE_TEST_OPT_LEVEL=1 CARGO_PROFILE_DEV_OPT_LEVEL=1
 nice -n 19 cargo mutants -p lambwire -j1 --timeout 120 --output target \
     -f 'crates/lambwire/src/wire/*.rs' -f crates/lambwire/src/client.rs -f crates/lambwire/src/server.rs \
-    -f crates/lambwire/src/session.rs -f crates/lambwire/src/turn.rs \
+    -f 'crates/lambwire/src/session/*.rs' -f crates/lambwire/src/turn.rs \
     "$@" -- --lib --test it

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules, from the ground up.
-const FLOORS: [&str; 30] = [
+const FLOORS: [&str; 32] = [
     "limits",
     "excerpt",
     "error",
@@ -26,6 +26,7 @@ const FLOORS: [&str; 30] = [
     "report",
     "stream",
     "message",
+    "message/reply",
     "event",
     "api_error",
     "failure",
@@ -34,6 +35,7 @@ const FLOORS: [&str; 30] = [
     "reader",
     "retry",
     "session",
+    "session/reply",
     "turn",
 ];
 

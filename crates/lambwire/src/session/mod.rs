@@ -1,15 +1,16 @@
 //! A runtime's whole conversation with the Runtime API: what is sent again, when, and when no more.
 
+mod reply;
+
 use core::time::Duration;
 
 use crate::client::{Announced, Client};
 use crate::endpoint::Endpoint;
 use crate::error::{ReceiveError, SendError};
 use crate::field::{checked_error_type, write_error_trailers};
-use crate::limits;
-use crate::message::{Reply, Request, RequestKind};
-use crate::reader::{MessageReader, Progress};
-use crate::retry::{Extent, Retries};
+use crate::message::{Request, RequestKind};
+use crate::reader::MessageReader;
+use crate::retry::Retries;
 use crate::wire::body::Body;
 use crate::wire::outgoing::{Frame, write_last_chunk};
 
@@ -18,7 +19,7 @@ use crate::wire::outgoing::{Frame, write_last_chunk};
 /// It starts disconnected, holds no socket, no clock and no byte of a message, and says what to do: start a request, take a
 /// [`turn`](Self::turn), and perform the [`Action`](crate::Action)s of that. What holds when a connection is lost:
 ///
-/// - `next` is sent again on another connection, as long as [`BACK_OFF`](limits::BACK_OFF) lasts. The Runtime API then
+/// - `next` is sent again on another connection, as long as [`BACK_OFF`](crate::limits::BACK_OFF) lasts. The Runtime API then
 ///   gives the same event again.
 /// - A response or an error is sent again if nothing of it was written; once, if all of it was and no byte came back. The
 ///   Runtime API takes no invocation's response twice, so a rejection of the second may mean that the first had arrived:
@@ -218,7 +219,7 @@ impl Session {
     ///
     /// [`SendError::InvalidState`] if no piece is due, or for an error of a response that is not streamed;
     /// [`SendError::InvalidValue`] if the type cannot stand in a trailer; [`SendError::HeadTooLong`] for trailers longer than
-    /// [`TRAILERS_BYTES`](limits::TRAILERS_BYTES). Nothing has changed then.
+    /// [`TRAILERS_BYTES`](crate::limits::TRAILERS_BYTES). Nothing has changed then.
     pub fn finish(&mut self, error: Option<(&str, &[u8])>, out: &mut [u8]) -> Result<usize, SendError> {
         if !self.is_streaming() || error.is_some() && !self.request.has_trailers {
             return Err(SendError::InvalidState);
@@ -301,11 +302,6 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the write ended inside of the request, and not behind it in the pipelined `next`.
-    fn is_cut(&self) -> bool {
-        self.written < self.request_len
-    }
-
     /// Goes on when all is written.
     pub(crate) fn wrote(&mut self) {
         self.stage = match self.request {
@@ -324,91 +320,6 @@ impl Session {
         self.stage = Stage::Start;
     }
 
-    /// No connection came about.
-    pub(crate) fn not_connected(&mut self) {
-        self.lose(Extent::Nothing, Outcome::Disconnected);
-    }
-
-    /// Bytes of the reply were read, 0 at the end of the connection.
-    pub(crate) fn read(&mut self, len: usize) {
-        if len > 0 {
-            self.reader.filled(len);
-        } else if let Err(error) = self.client.receive_eof() {
-            self.lost(Outcome::Unreadable(error));
-        }
-    }
-
-    /// Goes on with the reply.
-    pub(crate) fn receive(&mut self, buf: &mut [u8]) -> Need {
-        if self.reader.is_new() && !buf.is_empty() {
-            return Need::Input;
-        }
-        if self.reader.is_beyond(buf) {
-            self.misused(SendError::InvalidState);
-            return Need::Nothing;
-        }
-        match self.reader.collect(&mut self.client, buf) {
-            Ok(Progress::Complete(())) => self.conclude(),
-            Ok(Progress::NeedInput) => return Need::Input,
-            Ok(Progress::NeedSpace { total }) => match roomier(buf.len(), total) {
-                Some(len) => return Need::Space(len),
-                None => self.unreadable(ReceiveError::PayloadTooLarge { limit: limits::PAYLOAD_BYTES }),
-            },
-            Err(error) => self.unreadable(error),
-        }
-        Need::Nothing
-    }
-
-    fn unreadable(&mut self, error: ReceiveError) {
-        self.client.close();
-        self.stage = Stage::Done(Outcome::Unreadable(error));
-    }
-
-    /// Decides what a whole reply means.
-    fn conclude(&mut self) {
-        let (kind, status) = (self.request.kind, self.reader.status());
-        // Bytes behind the reply answer nothing that was asked, unless a request was pipelined.
-        let is_due = self.reader.is_empty() || self.client.in_flight().is_some();
-        if self.written < self.total || !is_due {
-            self.client.close();
-        }
-        self.stage = if Reply::is_rejection(kind, status) {
-            let had_arrived = self.retries.had_arrived(&self.request, status);
-            Stage::Done(if had_arrived { Outcome::Accepted } else { Outcome::Rejected })
-        } else if self.is_cut() {
-            // What says yes to half a request is not to be believed.
-            return self.lost(Outcome::Disconnected);
-        } else if Reply::is_nothing_yet(kind, status) {
-            self.retries.start_over();
-            Stage::Pausing(limits::NOTHING_YET_PAUSE)
-        } else {
-            Stage::Done(Outcome::Accepted)
-        };
-    }
-
-    /// The connection was lost. If not all was written, the reason for that counts.
-    #[cold]
-    pub(crate) fn lost(&mut self, why: Outcome) {
-        if self.is_cut() {
-            // A later piece of a stream has no head before it.
-            let is_unsent = self.written == 0 && self.head_len > 0;
-            self.lose(if is_unsent { Extent::Nothing } else { Extent::Part }, Outcome::Disconnected);
-        } else {
-            self.lose(if self.reader.is_empty() { Extent::All } else { Extent::Answered }, why);
-        }
-    }
-
-    /// Decides whether the request is sent again, and when.
-    #[cold]
-    fn lose(&mut self, extent: Extent, why: Outcome) {
-        self.client.close();
-        self.stage = match self.retries.lose(&self.request, extent) {
-            None => Stage::Done(why),
-            Some(Duration::ZERO) => Stage::Start,
-            Some(pause) => Stage::Pausing(pause),
-        };
-    }
-
     /// Ends the turn with an error of the caller.
     #[cold]
     pub(crate) fn misused(&mut self, error: SendError) {
@@ -421,15 +332,3 @@ impl Session {
 fn may_pipeline(request: &Request<'_>, body: Body) -> bool {
     request.kind().completes_invocation() && matches!(body, Body::Exact(_))
 }
-
-/// How long a buffer of `len` bytes should become, of which `total` bytes are the least; `None` if that is too much.
-fn roomier(len: usize, total: usize) -> Option<usize> {
-    let roomier = (len + len.clamp(FIRST_SPACE, LARGEST_STEP)).min(limits::MESSAGE_BYTES).max(total);
-    (total <= limits::MESSAGE_BYTES).then_some(roomier)
-}
-
-/// First size of a buffer, in bytes. Most messages fit.
-const FIRST_SPACE: usize = 8 * 1024;
-
-/// Most by which a buffer grows when the length of a message is not known, in bytes.
-const LARGEST_STEP: usize = 256 * 1024;

@@ -42,8 +42,9 @@ const CALLERS: [usize; 3] = [16, 200, 2000];
 /// Between two tries to connect to an emulator that has been started.
 const RETRY: Duration = Duration::from_micros(200);
 
-/// Between a call that was refused since there were too many, and the next try.
-const REFUSED_PAUSE: Duration = Duration::from_millis(1);
+/// Between a call that was refused since there were too many, and the next try. Where it was a millisecond, emulators did
+/// nothing but refuse.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long an emulator may take to listen, or to answer.
 const PATIENCE: Duration = Duration::from_secs(20);

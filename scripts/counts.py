@@ -51,9 +51,9 @@ SHORT_HEAD_BYTES, LONG_HEAD_BYTES = 1024, 64 * 1024
 
 # Of the emulator, for one caller: six are needed, and the rest is for lines, memory and threads.
 EMULATOR_CALLS = 11
-# Some 42,000 are for the invocation. The rest is for memory, which is looked at after what has taken long: under valgrind on a
+# Some 40,000 are for the invocation. The rest is for memory, which is looked at after what has taken long: under valgrind on a
 # busy machine any invocation may, and a look has 14,000.
-EMULATOR_INSTRUCTIONS = 57000
+EMULATOR_INSTRUCTIONS = 55000
 
 # Of the bootstrap: two for Lambda, two for the worker, one that waits, one that looks what the worker has done meanwhile.
 # What does not come together takes one or two more.

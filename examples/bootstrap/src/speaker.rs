@@ -6,6 +6,7 @@ use lambwire_mio::Error;
 
 use crate::answer::Answer;
 use crate::failure::Failure;
+use crate::frame::BODY_BYTES;
 use crate::hub::Guest;
 use crate::json;
 use crate::outgoing::Outgoing;
@@ -101,13 +102,16 @@ fn check_json(json: &[u8]) -> Result<(), Failure> {
     Err(Failure::new("Runtime.MarshalError", format!("answer is not JSON: {error}")))
 }
 
-/// The JSON string that a text becomes; `None` if it is JSON as it stands.
+/// The JSON string that a text becomes, which is longer and may be too large; `None` if it is JSON as it stands.
 fn json_of(text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
     let text = str::from_utf8(text)
         .map_err(|error| Failure::new("Runtime.MarshalError", format!("answer is neither JSON nor UTF-8: {error}")))?;
     let mut json = Vec::new();
     if !json::is_json(text) {
         json::write_string(&mut json, text);
+    }
+    if json.len() > BODY_BYTES {
+        return Err(Failure::too_large(json.len()));
     }
     Ok(Some(json).filter(|json| !json.is_empty()))
 }

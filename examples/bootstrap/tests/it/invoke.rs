@@ -54,6 +54,22 @@ fn a_failure_has_a_status_of_its_own() {
 }
 
 #[test]
+fn a_text_that_is_too_large_as_json_is_no_answer() {
+    let root = Root::new().with("app.sh", "handler() { head -c \"$1\" /dev/zero | tr '\\0' x; }\n");
+    for len in [limits::PAYLOAD_BYTES - 1, limits::PAYLOAD_BYTES, limits::PAYLOAD_BYTES + 1] {
+        // It is put into quotes.
+        let output = root.run(&["invoke", "app.handler", &(len - 2).to_string()]);
+        if len > limits::PAYLOAD_BYTES {
+            let said = text(&output.stdout);
+            assert!(said.contains("answer of 6291557 bytes, limit is 6291556"), "{said:.200}");
+            assert!(said.contains("Function.ResponseSizeTooLarge") && output.status.code() == Some(1), "{said}");
+        } else {
+            assert_eq!((output.status.code(), output.stdout.len() as u64), (Some(0), len + 1));
+        }
+    }
+}
+
+#[test]
 fn a_failure_is_told_where_nothing_can_be_logged() {
     let root = Root::new().with("app.sh", "handler() { return 3; }\n");
     let mut command = root.command(&["invoke", "app.handler"]);

@@ -170,6 +170,7 @@ workers:
     scripts/install.sh php perl perl-json python3 node ruby luas shells
     python3 scripts/test_workers.py
     python3 scripts/test_worker_lives.py
+    python3 scripts/test_worker_signals.py
     python3 scripts/test_worker_errors.py
     python3 scripts/test_worker_rows.py
     python3 scripts/test_worker_python.py

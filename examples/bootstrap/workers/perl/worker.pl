@@ -187,6 +187,8 @@ package Lambwire {
     my $last = 1;
     # The invocation under way.
     my $id = '-';
+    # Whether a frame has been begun, and not ended.
+    my $is_torn;
     # Whether events are handed over as bytes, and strings sent as they stand.
     my $is_raw;
     my $can = \&UNIVERSAL::can;
@@ -258,6 +260,9 @@ package Lambwire {
     sub write_frame {
         my ($kind, $about, $body) = @_;
         end_child() if $$ != $pid;
+        # A signal's handler has died within a frame: whatever is written would be taken for the rest of that. It ends the worker.
+        die "$body\n" if $is_torn;
+        $is_torn = 1;
         my $frame = "$kind $about " . length($body) . "\n" . $body;
         for (my $written = 0; $written < length $frame;) {
             my $more = syswrite $answers, $frame, length($frame) - $written, $written;
@@ -266,6 +271,7 @@ package Lambwire {
             # The bootstrap is gone.
             elsif ($! != EINTR) { exit 1 }
         }
+        $is_torn = 0;
     }
 
     sub write_chunks {

@@ -18,7 +18,7 @@ def set_up_logging(logging):
             return log_line(logging, self, record)
 
     is_json = environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
-    level = {"TRACE": "DEBUG"}.get(environ.get("AWS_LAMBDA_LOG_LEVEL"), environ.get("AWS_LAMBDA_LOG_LEVEL", "")).upper()
+    level = environ.get("AWS_LAMBDA_LOG_LEVEL", "").replace("TRACE", "DEBUG").upper()
     logging.Formatter.converter = gmtime
     text = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
     formatter = JsonFormatter(datefmt="%Y-%m-%dT%H:%M:%SZ") if is_json else logging.Formatter(text, "%Y-%m-%dT%H:%M:%S")

@@ -9,7 +9,18 @@ def run(awaitable):
 
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
+        loop.call_exception_handler = lambda context, told=loop.call_exception_handler: told(of_no_signal(context))
     return loop.run_until_complete(awaitable)
+
+
+def of_no_signal(context):
+    """Raises what a signal's handler has raised. The loop catches that, too, and may have lost what it was about to call."""
+    at = "handle" in context and context["exception"].__traceback__
+    while at:
+        if at.tb_frame.f_code in map(code_of, map(_signal.getsignal, range(1, _signal.NSIG))):
+            raise context["exception"]
+        at = at.tb_next
+    return context
 
 
 async def run_handler(handler, request_id, frame):
@@ -78,22 +89,17 @@ async def wait_for_event():
 
 
 # In how many turns of the loop a signal that has come is seen, its handler called, and a task of that begun.
-SIGNAL_TURNS = 4
+SIGNAL_TURNS = 6
 
 
 async def wait_for_tasks(known):
     """What the loop's handler of SIGTERM has begun may end: tasks that there were not before the events ended."""
-    there = loop.create_future()
-    loop.call_soon(turn, there, SIGNAL_TURNS)
-    await there
+    for _ in range(SIGNAL_TURNS):
+        await asyncio.sleep(0)
     own = asyncio.current_task()
     begun = tasks_of_loop() - known - {own}
     if begun:
         await asyncio.wait(begun)
-
-
-def turn(there, left):
-    loop.call_soon(turn, there, left - 1) if left else there.set_result(None)
 
 
 def tasks_of_loop():

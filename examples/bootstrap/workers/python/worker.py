@@ -46,7 +46,7 @@ FILE, FUNCTION, CONCURRENCY = (environ.pop("LAMBWIRE_" + name, "") for name in (
 # Where each record of the log is a frame, if Lambda has it so.
 RECORDS = int(environ.pop("_LAMBDA_TELEMETRY_LOG_FD", 0))
 PID, STDERR = getpid(), 2
-Generator, Function = type(_ for _ in ()), type(lambda: 0)
+Generator = type(_ for _ in ())
 
 compiling = _thread.RLock()
 
@@ -459,20 +459,18 @@ def ready(handler):
     # 0 and 1 are to let the process end, and to ignore it.
     if handles_sigterm():
         asked["sigterm"] = True
-    if CONCURRENCY and is_async(handler):
+    if CONCURRENCY and getattr(code_of(handler), "co_flags", 0) & ASYNC_FLAGS:
         asked["concurrency"] = int(CONCURRENCY)
     if any(hooks()):
         asked["snapshot"] = True
     return asked
 
 
-def is_async(handler):
+def code_of(handler):
+    """The code of what is called, if that is Python's."""
     while hasattr(handler, "func"):
         handler = handler.func
-    for function in (handler, getattr(handler, "__func__", None), getattr(type(handler), "__call__", None)):
-        if isinstance(function, Function):
-            return bool(function.__code__.co_flags & ASYNC_FLAGS)
-    return False
+    return getattr(handler, "__code__", None) or getattr(getattr(type(handler), "__call__", None), "__code__", None)
 
 
 # --- Invocations ---

@@ -127,7 +127,12 @@ module Lambwire
     def write_frame(kind, id, body = '')
       # A child that was forked by the handler, and has come out of it, has nothing to say.
       exit!(0) if $$ != PID
+      # A signal's trap has raised within a frame: whatever is written would be taken for the rest of that. It ends the worker.
+      raise if @is_torn
+
+      @is_torn = true
       WRITE.call("#{kind} #{id} #{body.bytesize}\n", body)
+      @is_torn = false
     end
 
     # --- Reports

@@ -1,13 +1,14 @@
 """The worker for PHP over two pipes: `test_worker_php.py [PHP]`. What needs an extension is left out where it is lacking,
 and the test says so."""
 
+import copy
 import json
 import os
 import subprocess
 import sys
 import time
 
-from worker_pipes import PHP, Ended, Root, check, dies_of_sigterm, is_reported, outlives_sigterm, try_all, without_proc
+from worker_pipes import PATIENCE, PHP, Ended, Root, check, dies_of_sigterm, is_reported, outlives_sigterm, try_all, without_proc
 
 SAME = "<?php function handler(stdClass|array|string|int|float|bool|null $event) { return $event; }"
 OBJECTS = "<?php function handler(object $event) { return $event; }"
@@ -172,6 +173,11 @@ function handler() { return 'well'; }
 """
 LOGS = """<?php function handler($event) { trigger_error($event, E_USER_WARNING); trigger_error('a notice', E_USER_NOTICE); @strlen($none);
     error_log("two\nlines \\xff"); error_log('to the server', 4); error_log("kept\n", 3, __DIR__ . '/errors'); return 'well'; }"""
+
+
+# What settings may disable: what the worker does without, and what it names.
+SPARED = "getmypid,ignore_user_abort,ini_set,pcntl_async_signals,pcntl_signal,pcntl_fork,posix_kill,putenv,set_time_limit,stream_select"
+NEEDED = ["fopen", "getenv", "get_cfg_var"]
 
 
 class Php(Root):
@@ -345,6 +351,27 @@ def logs(root):
     return 5
 
 
+def disabled(root):
+    text = "<?php function handler($event, $context) { echo 'said'; return [$_SERVER['_X_AMZN_TRACE_ID'], function_exists('getmypid')]; }"
+    for log in ("Text", "JSON"):
+        for name in (SPARED, *SPARED.split(",")):
+            with disabling(root, name).serve(text, AWS_LAMBDA_LOG_FORMAT=log) as running:
+                expected = ("bytes", json.dumps(["Root=1", "getmypid" not in name.split(",")]).replace(" ", "").encode())
+                check(f"without {name}", [running.invoke("1", trace_id="Root=1") for _ in range(2)], [expected] * 2)
+                check(f"log without {name}", running.logged(), "saidsaid")
+        for name in NEEDED:
+            with disabling(root, name).start(text, AWS_LAMBDA_LOG_FORMAT=log) as running:
+                is_reported(f"without {name}", running.hear(), "fatal", "Error", f"{name}()")
+                check(f"the end without {name}", running.process.wait(PATIENCE), 1)
+    return 2 * (len(SPARED.split(",")) + 1 + len(NEEDED))
+
+
+def disabling(root, names):
+    other = copy.copy(root)
+    other.command = [*root.command[:-1], "-d", f"disable_functions={names}", root.command[-1]]
+    return other
+
+
 def ends(root):
     with root.serve("<?php register_shutdown_function(function () { echo 'shut down'; }); function handler() { return 1; }") as running:
         running.invoke("{}")
@@ -358,7 +385,7 @@ def ends(root):
     return 1
 
 
-TESTS = [values, results, handlers, causes, contexts, spoiled, buffers, signals, logs, ends]
+TESTS = [values, results, handlers, causes, contexts, spoiled, buffers, signals, logs, disabled, ends]
 
 if __name__ == "__main__":
     try_all(Php(*sys.argv[1:]), TESTS)

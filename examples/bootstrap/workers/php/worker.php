@@ -5,8 +5,8 @@
 
 namespace Lambwire {
 
-use function explode, feof, fgets, fread, fwrite, getmypid, ini_get, is_int, is_string, json_decode, json_encode, ob_get_level,
-    putenv, strlen, strpos, substr;
+use function explode, feof, fgets, fread, fwrite, ini_get, is_int, is_string, json_decode, json_encode, ob_get_level, strlen, strpos,
+    substr;
 
 // Most levels of JSON, and what is in the innermost, which PHP counts, too. Its parser has room for 1,666 levels of objects that
 // have a member before the next, for more of others, and calls what is too deep for it a syntax error.
@@ -241,7 +241,7 @@ final class Frames
 
     public function isInChild(): bool
     {
-        return getmypid() !== $this->pid;
+        return getmypid() != $this->pid;
     }
 
     // PHP's own exit would run what the parent has registered for its end.
@@ -496,6 +496,10 @@ final class Worker
 
     public static function start(): void
     {
+        // Settings may disable functions. What this can do without is defined here, where PHP looks for it first.
+        foreach (['getmypid', 'ini_set', 'pcntl_async_signals', 'putenv', 'set_time_limit'] as $name) {
+            function_exists($name) || eval("namespace Lambwire; function $name() { return false; }");
+        }
         self::$frames = new Frames;
         self::$file = getenv('LAMBWIRE_FILE');
         self::$function = getenv('LAMBWIRE_FUNCTION');
@@ -504,7 +508,7 @@ final class Worker
             unset($_SERVER["LAMBWIRE_$name"], $_ENV["LAMBWIRE_$name"]);
         }
         // Or else PHP ends, without a word, when a handler prints after it has closed its output.
-        ignore_user_abort(true);
+        ini_set('ignore_user_abort', '1');
         self::$spare = str_repeat('x', SPARE_BYTES);
         register_shutdown_function(self::reportFatal(...));
         // The bootstrap has put it aside, as it would not let the pipes be opened.
@@ -526,7 +530,9 @@ final class Worker
 
     public static function end(string $report): never
     {
-        self::$frames->write('fatal', self::$id, $report);
+        // It may be `fopen` that there is not.
+        isset(self::$frames) ? self::$frames->write('fatal', self::$id, $report)
+            : (new \SplFileObject("php://fd/$_SERVER[LAMBWIRE_ANSWERS_FD]", 'w'))->fwrite('fatal - ' . strlen($report) . "\n$report");
         exit(1);
     }
 
@@ -581,23 +587,23 @@ final class Worker
 }
 
 namespace {
-    if (getenv('AWS_LAMBDA_LOG_FORMAT') === 'JSON') {
-        function_exists('error_log') && \Lambwire\Log::disableErrorLog();
-        if (!function_exists('error_log')) {
-            function error_log(string $message, int $message_type = 0, ?string $destination = null, ?string $additional_headers = null): bool
-            {
-                return match ($message_type) {
-                    0, 4 => \Lambwire\Log::line('ERROR', $message),
-                    1 => mail($destination, 'PHP error_log message', $message, $additional_headers ?? ''),
-                    3 => is_int(file_put_contents($destination, $message, FILE_APPEND)),
-                    default => false,
-                };
-            }
-        }
-        \Lambwire\Log::set();
-    }
-    \Lambwire\Worker::start();
     try {
+        if (getenv('AWS_LAMBDA_LOG_FORMAT') === 'JSON') {
+            function_exists('error_log') && \Lambwire\Log::disableErrorLog();
+            if (!function_exists('error_log')) {
+                function error_log(string $message, int $message_type = 0, ?string $destination = null, ?string $additional_headers = null): bool
+                {
+                    return match ($message_type) {
+                        0, 4 => \Lambwire\Log::line('ERROR', $message),
+                        1 => mail($destination, 'PHP error_log message', $message, $additional_headers ?? ''),
+                        3 => is_int(file_put_contents($destination, $message, FILE_APPEND)),
+                        default => false,
+                    };
+                }
+            }
+            \Lambwire\Log::set();
+        }
+        \Lambwire\Worker::start();
         // A file is not the first that is included, as it is where it is run by itself.
         require 'php://memory';
         // Not within a function: what the file has in variables is global to its functions.

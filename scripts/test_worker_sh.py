@@ -193,11 +193,11 @@ def inputs(root):
     passed += 6
     with root.serve("LAMBWIRE_BYTES=1\nhandler() { :; }\n") as running:
         check("bytes unread", [running.invoke(b"\0" * 1_000_000), running.invoke(b"1")], [("text", b"")] * 2)
-    # As where there may be no more processes: what is left of the event is not taken for the next.
+    # As where there may be no more processes: what is left of an event is not taken for the next.
     passed += 1
     # busybox has its own, wherever others are.
     for program in ("head", "wc") if root.name != "busybox sh" else ():
-        path = root.write(f"failing/{program}", f"#!/bin/sh\ntest -e no-{program} && exit 126\nexec '{shutil.which(program)}' \"$@\"\n")
+        path = root.write(f"failing-{program}/{program}", f"#!/bin/sh\ntest -e no-{program} && exit 126\nexec '{shutil.which(program)}' \"$@\"\n")
         os.chmod(path, 0o755)
         places = {"PATH": os.path.dirname(path) + ":" + root.variables.get("PATH", os.environ["PATH"])}
         text = f"LAMBWIRE_BYTES=1\nhandler() {{ read -r _; : >no-{program}; echo 1; }}\n"
@@ -206,6 +206,20 @@ def inputs(root):
             check(f"{program} that cannot be started", kinds, ["text", "fatal"] if program == "head" else ["fatal"])
             if program == "head":
                 check("the end behind what is no frame", running.process.wait(PATIENCE) != 0, True)
+        passed += 1
+        # Each event of text is read by `head`, and shells that count characters ask `wc` for the length of an answer.
+        for beginning in ("", "readonly LC_ALL\n"):
+            for status, expected in {0: ("text", "é"), 3: ("error", "Function.ExitStatus")}.items():
+                Path(root.path, f"no-{program}").unlink()
+                with root.serve(f"{beginning}handler() {{ : >no-{program}; echo é; return {status}; }}\n", **places) as running:
+                    kind, body = running.invoke("[1]")
+                    if program == "head":
+                        check(f"before {body}", (kind, expected[1] in body.decode()), (expected[0], True))
+                        kind, body = running.invoke("[2]")
+                    if program == "head" or kind == "fatal":
+                        check(f"{program} for text: {body}", (kind, json.loads(body)["errorType"]), ("fatal", "Runtime.WorkerLost"))
+                    else:
+                        check(f"{program} for text: {body}", (kind, expected[1] in body.decode()), (expected[0], True))
         passed += 1
     for trap in TRAPS_ON_ERRORS.get(root.name, ()):
         with root.serve(f"LAMBWIRE_BYTES=1\n{trap}\nhandler() {{ false; }}\n") as running:
@@ -314,6 +328,13 @@ def lives(root):
         check("a hook that makes variables readonly", running.hooks("after-restore"), ("done", "-", b""))
         check("after that hook", running.invoke("[1]"), ("text", b"[1]"))
     passed += 2
+    # In zsh, what a function makes readonly is local to it.
+    if root.name not in ("busybox sh", "zsh"):
+        with root.serve("after_restore() { PATH=/none; readonly PATH; }\nhandler() { echo 1; }\n") as running:
+            kind, _, body = running.hooks("after-restore")
+            check(f"a hook that leaves no programs: {body}", (kind, b"which is not in PATH" in body), ("fatal", True))
+            check("its end", running.process.wait(PATIENCE), 1)
+        passed += 1
     # To busybox, `cat` is as much its own as a function.
     missing = {":\n": "none"} if root.name == "busybox sh" else {":\n": "none", "cat=1\n": "cat"}
     for source, function in missing.items():

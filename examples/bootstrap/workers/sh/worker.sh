@@ -52,12 +52,9 @@ lambwire_clean() {
 # Takes note of what the script has made readonly: to set that would end the shell.
 lambwire_find_readonly() {
     lambwire_readonly='IFS PATH LC_ALL POSIXLY_CORRECT' lambwire_part=
-    (lambwire_hush; IFS=' ') || lambwire_part=IFS
-    (lambwire_hush; PATH=$PATH) || lambwire_part=$lambwire_part.PATH
-    (lambwire_hush; LC_ALL=C) || lambwire_part=$lambwire_part.LC_ALL
-    (lambwire_hush; POSIXLY_CORRECT=1) || lambwire_part=$lambwire_part.POSIXLY_CORRECT
-    (lambwire_hush; RANDOM=1) || lambwire_part=$lambwire_part.RANDOM
-    (lambwire_hush; _X_AMZN_TRACE_ID=) || lambwire_part=$lambwire_part._X_AMZN_TRACE_ID
+    for lambwire_name in IFS PATH LC_ALL POSIXLY_CORRECT RANDOM _X_AMZN_TRACE_ID; do
+        (lambwire_hush; unset "$lambwire_name") || lambwire_part=$lambwire_part.$lambwire_name
+    done
     lambwire_readonly=$lambwire_part
 }
 
@@ -144,7 +141,11 @@ lambwire_length() {
 # Writes a frame: its kind, its id and its body.
 lambwire_write() {
     lambwire_length "$3"
-    lambwire_print "$1 $2 $lambwire_bytes$lambwire_newline$3" >&8
+    case $lambwire_bytes${3:+text} in
+    # `wc` could not be started.
+    0text) lambwire_id=$2 && eval "$lambwire_guard" ;;
+    *) lambwire_print "$1 $2 $lambwire_bytes$lambwire_newline$3" >&8 ;;
+    esac
 }
 
 # Reads a line as it is. Where IFS is readonly, `read` may take what stands in it from the end, and another shell has to.
@@ -176,7 +177,7 @@ lambwire_receive() {
 # a long context would take shells the square of the context's length.
 lambwire_receive_event() {
     lambwire_clean
-    case ${LAMBWIRE_BYTES:+bytes} in bytes) ;; *) head -c "$lambwire_size" <&7 ;; esac >&3
+    case ${LAMBWIRE_BYTES:+bytes} in bytes) ;; *) head -c "$lambwire_size" <&7 ;; esac >&3 || eval "$lambwire_guard"
     lambwire_print . >&3
 }
 
@@ -366,6 +367,8 @@ lambwire_hook() {
     *)
         "$lambwire_hooked" >&2 7<&- 8>&- || lambwire_status=$?
         lambwire_find_readonly
+        # One may have made PATH readonly.
+        (lambwire_check) || exit 1
         ;;
     esac
     (lambwire_write_hook)

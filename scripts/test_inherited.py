@@ -76,6 +76,8 @@ SETTINGS = {"php": [{}, {"PHP_INI_SCAN_DIR": "/nowhere"}, {"PHP_INI_SCAN_DIR": "
 CONFINED = "open_basedir=${LAMBDA_TASK_ROOT}\n"
 # Processes have numbers of their own there, and /proc has those that they have outside.
 APART = ["unshare", "--pid", "--fork", "--kill-child"]
+# The programs of languages that are not called so.
+PROGRAMS = {"python": "python3", "tcl": "tclsh", "r": "Rscript"}
 FOLDERS = {"bun": "typescript", "deno": "typescript"}
 EVENTS = [b"1", b'{"whole":"' + b"x" * 100_000 + b'"}', b'"last"']
 
@@ -112,7 +114,10 @@ def takes_nothing(bootstrap, language, settings, apart=()):
 def main(bootstrap, *languages):
     if not shutil.which("unshare") or subprocess.run([*APART, "true"]).returncode:
         raise SystemExit("unshare --pid is not possible here, so that nobody knows whether a worker needs the /proc of its processes")
-    for language in languages or HANDLERS:
+    languages = languages or tuple(HANDLERS)
+    if missing := [name for language in languages if not shutil.which(name := PROGRAMS.get(language, language))]:
+        raise SystemExit(f"not in PATH: {', '.join(missing)}; languages to be tried can be named")
+    for language in languages:
         for settings in SETTINGS.get(language, [{}]):
             takes_nothing(bootstrap, language, settings)
         takes_nothing(bootstrap, language, {}, APART)

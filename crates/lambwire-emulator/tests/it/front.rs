@@ -246,20 +246,28 @@ fn the_version_that_is_executed_is_the_one_that_the_program_finds() {
 
 #[test]
 fn reserved_concurrency_throttles_callers_and_not_events() {
-    let emulator = quiet().listen(([127, 0, 0, 1], 0).into()).reserved_concurrency(1).start().unwrap();
+    let listening = quiet().listen(([127, 0, 0, 1], 0).into()).concurrency(2);
+    let emulator = listening.reserved_concurrency(1).start().unwrap();
     let address = emulator.listens().unwrap();
-    thread::scope(|scope| {
+    let (first, refused, accepted, second) = thread::scope(|scope| {
         let first = scope.spawn(|| post(address, INVOKE, &[], b"1"));
         let mut peer = Peer::connect(emulator.runtime_api());
         let given = peer.next();
-        let answer = post(address, INVOKE, &[], b"2");
-        assert_eq!((answer.status, answer.header("Retry-After")), (429, Some("1")));
-        assert!(answer.text().contains("ReservedFunctionConcurrentInvocationLimitExceeded"), "{}", answer.text());
-        assert_eq!(post(address, INVOKE, &["X-Amz-Invocation-Type: Event"], b"3").status, 202);
+        // Whoever is not throttled is answered here, so that nobody waits.
+        let second = scope.spawn(|| {
+            let mut peer = Peer::connect(emulator.runtime_api());
+            let given = peer.next();
+            peer.respond(&given.id, b"");
+            given.event
+        });
+        let refused = post(address, INVOKE, &[], b"2");
+        let accepted = post(address, INVOKE, &["X-Amz-Invocation-Type: Event"], b"3");
+        let second = second.join().unwrap();
         peer.respond(&given.id, b"one");
-        assert_eq!(first.join().unwrap().text(), "one");
-        let given = peer.next();
-        assert_eq!(given.event, b"3");
-        peer.respond(&given.id, b"");
+        (first.join().unwrap(), refused, accepted, second)
     });
+    assert_eq!((refused.status, refused.header("Retry-After")), (429, Some("1")));
+    assert!(refused.text().contains("ReservedFunctionConcurrentInvocationLimitExceeded"), "{}", refused.text());
+    assert_eq!((accepted.status, second.as_slice()), (202, &b"3"[..]));
+    assert_eq!(first.text(), "one");
 }

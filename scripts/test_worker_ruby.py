@@ -141,6 +141,9 @@ def changes(root):
 def values(root):
     """What comes back."""
     passed = 0
+    one(root, "URI", "def handler(event:, context:) = [URI('http://host/').host, URI.join('http://a/', 'b').path, URI('x').to_s]", "1",
+        ["host", "/b", "x"])  # fmt: skip
+    passed += 1
     one(root, "string", "def handler(event:, context:) = '{\"a\":1}'", "{}", '{"a":1}')
     passed += 3
     one(root, "nil", "def handler(event:, context:) = nil", "{}", None)

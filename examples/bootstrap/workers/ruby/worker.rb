@@ -9,6 +9,12 @@ require 'time'
 autoload :Net, 'net/http'
 autoload :URI, 'uri'
 
+# What is loaded with that has a method of this name as well.
+def URI(text)
+  require 'uri'
+  Kernel.URI(text)
+end
+
 # --- Context
 
 # What a function learns about its invocation: all that AWS's class of this name has, and the trace.

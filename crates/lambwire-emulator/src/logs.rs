@@ -39,14 +39,23 @@ pub(crate) struct Reader {
     pipe: pipe::Receiver,
     source: Source,
     by: Cell<Cut>,
-    /// A line whose end has not come.
+    /// A line or a record whose end has not come.
     partial: RefCell<Vec<u8>>,
+    /// How much is to come of a record whose head has, in bytes.
+    left: Cell<Option<usize>>,
     is_over: Cell<bool>,
 }
 
 impl Reader {
     pub(crate) fn new(pipe: pipe::Receiver, source: Source, by: Cut) -> Self {
-        Self { pipe, source, by: Cell::new(by), partial: RefCell::default(), is_over: Cell::new(false) }
+        Self {
+            pipe,
+            source,
+            by: Cell::new(by),
+            partial: RefCell::default(),
+            left: Cell::default(),
+            is_over: Cell::new(false),
+        }
     }
 
     /// Hands on each line that is written, until there is nobody who could write.
@@ -94,20 +103,26 @@ impl Reader {
     fn cut_frames(&self, bytes: &[u8], to: &mut impl FnMut(Source, &[u8])) {
         let mut partial = self.partial.borrow_mut();
         partial.extend_from_slice(bytes);
-        while let Some((head, rest)) = partial.split_first_chunk::<FRAME_HEAD_BYTES>() {
-            let [a, b, c, _, len @ ..] = head;
-            let len = len.first_chunk().map_or(0, |len| u32::from_be_bytes(*len));
-            let len = usize::try_from(len).unwrap_or(usize::MAX);
-            if [*a, *b, *c] != FRAME_MARK || len > limits::FRAME_BYTES {
-                log::warn!("what is written to the descriptor for logs are no frames, and taken for lines");
-                self.by.set(Cut::Lines);
-                let bytes = std::mem::take(&mut *partial);
-                drop(partial);
-                return self.cut(&bytes, to);
-            }
-            let Some(record) = rest.get(..len) else { return };
+        loop {
+            let Some(left) = self.left.get() else {
+                let Some([a, b, c, _, len @ ..]) = partial.first_chunk::<FRAME_HEAD_BYTES>() else { return };
+                if [*a, *b, *c] != FRAME_MARK {
+                    log::warn!("what is written to the descriptor for logs are no frames, and taken for lines");
+                    self.by.set(Cut::Lines);
+                    let bytes = std::mem::take(&mut *partial);
+                    drop(partial);
+                    return self.cut(&bytes, to);
+                }
+                let len = len.first_chunk().map_or(0, |len| u32::from_be_bytes(*len));
+                self.left.set(Some(usize::try_from(len).unwrap_or(usize::MAX)));
+                partial.drain(..FRAME_HEAD_BYTES);
+                continue;
+            };
+            let size = left.min(limits::FRAME_BYTES);
+            let Some(record) = partial.get(..size) else { return };
             let record = [record.strip_suffix(b"\n").unwrap_or(record), b"\n"].concat();
-            partial.drain(..FRAME_HEAD_BYTES + len);
+            partial.drain(..size);
+            self.left.set(Some(left - size).filter(|left| *left > 0));
             to(self.source, &record);
         }
     }
@@ -217,12 +232,23 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_at_the_limit_is_taken_and_what_is_longer_or_no_frame_is_taken_for_lines() {
-        for len in [limits::FRAME_BYTES - 1, limits::FRAME_BYTES] {
-            assert_eq!(frames(&[&frame(&vec![b'x'; len])])[0].len(), len + 1);
+    fn a_frame_at_the_limit_is_one_record_and_a_longer_one_is_cut() {
+        let limit = limits::FRAME_BYTES;
+        for (len, sizes) in [
+            (limit - 1, vec![limit - 1]),
+            (limit, vec![limit]),
+            (limit + 1, vec![limit, 1]),
+            (2 * limit + 1, vec![limit, limit, 1]),
+        ] {
+            let records = frames(&[&frame(&vec![b'x'; len]), &frame(b"next")]);
+            let expected: Vec<usize> = sizes.into_iter().chain([4]).map(|size| size + 1).collect();
+            assert_eq!(records.iter().map(Vec::len).collect::<Vec<_>>(), expected, "{len}");
+            assert_eq!(records.last().unwrap(), b"next\n");
         }
-        let long = frame(&vec![b'x'; limits::FRAME_BYTES + 1]);
-        assert!(frames(&[&long, b"\n"])[0].starts_with(&[0xa5, 0x5a]));
+    }
+
+    #[test]
+    fn what_is_no_frame_is_taken_for_lines() {
         assert_eq!(frames(&[b"just a line of text\n", b"b\n"]), [&b"just a line of text\n"[..], b"b\n"]);
     }
 

@@ -67,6 +67,13 @@ pub(crate) enum Phase {
     Aborted,
 }
 
+impl Phase {
+    /// Waits until no more events are taken. What `wait_for` returns is not kept: it holds up whoever ends the emulator.
+    pub(crate) async fn finishing(phases: &mut watch::Receiver<Self>) {
+        let _ = phases.wait_for(|phase| *phase != Self::Open).await;
+    }
+}
+
 impl Running {
     /// Starts the thread, and on it the first environment.
     pub(crate) fn start(parts: Parts, addresses: Addresses, lines: watch::Sender<bool>) -> Result<Self, StartError> {
@@ -268,7 +275,7 @@ impl Parts {
         started(Ok(()));
 
         // The handle outlives this, or says `Aborted` first.
-        let _ = phases.wait_for(|phase| *phase != Phase::Open).await;
+        Phase::finishing(&mut phases).await;
         let finished = async {
             let _ = receiving.await;
             fleet.drained().await;
@@ -326,7 +333,7 @@ async fn receive(mut jobs: mpsc::UnboundedReceiver<Job>, fleet: Rc<Fleet>, mut p
                 }
                 None => return,
             },
-            _ = phases.wait_for(|phase| *phase != Phase::Open), if !jobs.is_closed() => jobs.close(),
+            () = Phase::finishing(&mut phases), if !jobs.is_closed() => jobs.close(),
         }
     }
 }

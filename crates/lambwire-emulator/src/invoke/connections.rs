@@ -46,7 +46,7 @@ pub(crate) async fn listen(
         }
         let accepted = tokio::select! {
             biased;
-            _ = phases.wait_for(|phase| *phase != Phase::Open) => break,
+            () = Phase::finishing(&mut phases) => break,
             _ = connections.join_next(), if connections.len() >= limits::CALLER_CONNECTIONS => continue,
             accepted = listener.accept() => accepted,
         };
@@ -136,7 +136,7 @@ async fn serve(
         biased;
         result = connection.as_mut() => result,
         // The reply that is due is the last.
-        _ = phases.wait_for(|phase| *phase != Phase::Open) => {
+        () = Phase::finishing(&mut phases) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -1,11 +1,14 @@
 //! Invoke over HTTP, as callers see it.
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::mpsc::channel;
 use std::thread;
 
 use lambwire_emulator::Running;
+use smol::future::poll_once;
 
 use crate::library::{echo, quiet};
+use crate::patience::{AMPLE, wait_until};
 use crate::peer::{Given, Peer, accepted};
 use crate::wire::{Answered, INVOKE, Wire, post, post_bytes};
 
@@ -163,6 +166,25 @@ fn a_caller_who_was_there_before_the_end_is_answered() {
     peer.ask_next();
     assert_eq!(caller.join().unwrap().text(), "\"last\"");
     end.join().unwrap();
+}
+
+#[test]
+fn an_end_that_waits_for_a_caller_may_be_given_up() {
+    let (emulator, address) = start();
+    let mut peer = Peer::connect(emulator.runtime_api());
+    let caller = thread::spawn(move || post(address, INVOKE, &[], b"\"last\""));
+    peer.next();
+    let (ended, end) = channel();
+    thread::spawn(move || {
+        let mut finish = Box::pin(emulator.finish());
+        assert!(smol::block_on(poll_once(&mut finish)).is_none());
+        // By then the caller's connection has heard of it, too.
+        wait_until("nobody is taken", || TcpStream::connect(address).is_err());
+        drop(finish);
+        ended.send(()).unwrap();
+    });
+    end.recv_timeout(AMPLE).unwrap();
+    assert_eq!(caller.join().unwrap().status, 500);
 }
 
 #[test]

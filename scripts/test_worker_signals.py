@@ -138,6 +138,7 @@ TESTS = [within_an_answer, at_spread_moments, at_every_call]
 
 if __name__ == "__main__":
     for root in roots(sys.argv[1:]):
-        # Lua has a module for signals that may be missing.
-        if root.language.extension != "lua" or has_posix(root):
+        # Lua has a module for signals that may be missing. With it, functions of LuaJIT's own library see other arguments than
+        # they were called with when a signal comes (`os.time()` fails for want of a day), and nothing can be expected there.
+        if root.language.extension != "lua" or root.name != "luajit" and has_posix(root):
             try_all(root, TESTS)

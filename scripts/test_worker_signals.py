@@ -1,6 +1,7 @@
 """Handlers of signals that raise, at whatever moment: the event is answered, or the worker ends; it never hangs, and what it
 has begun to write is followed by nothing else: `test_worker_signals.py [LANGUAGE]...`."""
 
+import fcntl
 import os
 import re
 import signal
@@ -36,6 +37,11 @@ function handler(event) return string.rep("x", event) end
 """,
     "sh": "trap 'exit 3' USR2\nhandler() { head -c \"$1\" /dev/zero | tr '\\0' x; }\n",
 }
+# Answers in two pieces, each as large as a pipe mostly is.
+PAGE, PIECE = 4096, 65_536
+IN_PIECES = RAISES["php"].replace("return str_repeat('x', $event);", f"yield str_repeat('x', {PIECE}); yield str_repeat('x', {PIECE});")
+# Until a worker that was given room has used it, and waits for more, in seconds. If it takes longer, less is tried.
+SOON_S = 0.2
 # In bytes: much more than the pipe holds, so that most of it is yet to be written when some is there.
 LARGE = 4 << 20
 # What is read of it before the signal comes.
@@ -79,6 +85,24 @@ def within_an_answer(bench):
         running.process.wait(PATIENCE)
         length = int(head.split()[2])
         check(f"{head}, of which {len(rest)} came: nothing else is within", set(rest[:length].strip(b'"')), {ord("x")})
+
+
+def between_a_head_and_its_body(bench):
+    """Where those are two writes, the first of them waits for room in a pipe of one page, and the signal comes meanwhile."""
+    with bench.serve(IN_PIECES) as running:
+        fcntl.fcntl(running.answers, fcntl.F_SETPIPE_SZ, PAGE)
+        running.send("0")
+        running.close_events()
+        with os.fdopen(os.dup(running.answers), "rb", buffering=0) as answers:
+            head = answers.read(PAGE)
+            read = len(head) + sum(len(answers.read(PAGE)) for _ in range(PIECE // PAGE - 1))
+            check("a page is unread", read, len(head) + PIECE - PAGE)
+            time.sleep(SOON_S)
+            running.process.send_signal(signal.SIGUSR2)
+            second, _, piece = answers.readall()[PAGE:].partition(b"\n")
+        running.process.wait(PATIENCE)
+        is_torn = second.startswith(b"chunk") and bool(piece[:PIECE].strip(b"x"))
+        check(f"{second}: something else is within: {piece[:200]}", is_torn, False)
 
 
 def at_spread_moments(bench):
@@ -141,4 +165,4 @@ if __name__ == "__main__":
         # Lua has a module for signals that may be missing. With it, functions of LuaJIT's own library see other arguments than
         # they were called with when a signal comes (`os.time()` fails for want of a day), and nothing can be expected there.
         if root.language.extension != "lua" or root.name != "luajit" and has_posix(root):
-            try_all(root, TESTS)
+            try_all(root, TESTS + [between_a_head_and_its_body] * (root.language.extension == "php"))

@@ -153,6 +153,8 @@ final class Frames
     private $answers;
     private int $pid;
     private bool $hasSignals;
+    // Whether a frame has been begun, and not ended.
+    private bool $isTorn = false;
 
     public function __construct()
     {
@@ -228,6 +230,12 @@ final class Frames
         if ($this->isInChild()) {
             self::endChild();
         }
+        // A signal's handler has thrown within a frame: whatever is written would be taken for the rest of that. It ends the worker.
+        if ($this->isTorn) {
+            file_put_contents('php://stderr', "$body\n");
+            exit(1);
+        }
+        $this->isTorn = true;
         $head = "$kind $id " . strlen($body) . "\n";
         foreach (strlen($body) < PIPE_BYTES ? [$head . $body] : [$head, $body] as $bytes) {
             for (; $bytes !== ''; $bytes = substr($bytes, $written)) {
@@ -237,6 +245,7 @@ final class Frames
                 $written === 0 && stream_set_blocking($this->answers, true);
             }
         }
+        $this->isTorn = false;
     }
 
     public function isInChild(): bool

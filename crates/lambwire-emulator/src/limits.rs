@@ -57,6 +57,9 @@ pub const TAIL_BYTES: usize = 4096;
 /// Longest name of a durable execution, in bytes (AWS, Invoke, `DurableExecutionName`).
 pub const DURABLE_EXECUTION_NAME_BYTES: usize = 64;
 
+/// Longest id of a tenant, in bytes (AWS, Invoke, `TenantId`).
+pub const TENANT_ID_BYTES: usize = 256;
+
 /// Longest line that a program writes, in bytes; it is cut in pieces of that. Ours: what AWS takes for one record.
 pub const LOG_LINE_BYTES: usize = 256 * 1024;
 
@@ -175,6 +178,9 @@ pub const RESTORE: Duration = Duration::from_secs(10);
 
 /// After how long it is said that a program has not asked for its first invocation.
 pub(crate) const SLOW_START: Duration = Duration::from_secs(3);
+
+/// After how long it is said that functions that are started again have callers yet to answer. Ours.
+pub const SLOW_RESTART: Duration = Duration::from_secs(3);
 
 /// After how long it is said that callers wait while every environment is busy with one invocation; after half of the
 /// time-out, if that is sooner. Ours: a third of the usual time-out.

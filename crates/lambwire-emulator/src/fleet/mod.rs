@@ -230,8 +230,10 @@ impl Fleet {
             1 => "the one environment, which is busy".to_owned(),
             most => format!("one of {most} environments, all of which are busy"),
         };
-        let is_ours = members.iter().any(|member| member.program.borrow().is_some());
-        let advice = if is_ours { ": --environments N gives more, as a function needs that calls itself" } else { "" };
+        // In place of RIE there is no such option.
+        let may_have_more = !self.settings.is_rie && members.iter().any(|member| member.program.borrow().is_some());
+        let advice =
+            if may_have_more { ": --environments N gives more, as a function needs that calls itself" } else { "" };
         log::warn!("{who} for {what}{advice}");
         true
     }

@@ -91,6 +91,12 @@ impl<'h> CallerHeaders<'h> {
             event = event.trace_id(trace_id);
         }
         if let Some(tenant_id) = text(self.tenant_id, TENANT_ID)? {
+            if !is_tenant_id(tenant_id) {
+                let limit = limits::TENANT_ID_BYTES;
+                return Err(Exception::BadParameter(format!(
+                    "no id of a tenant: {tenant_id} (1 to {limit} letters, digits, spaces and . _ : / = + - @)"
+                )));
+            }
             event = event.tenant_id(tenant_id);
         }
         match text(self.log_type, LOG_TYPE)? {
@@ -152,6 +158,11 @@ fn is_execution_name(name: &str) -> bool {
     name.len() <= limits::DURABLE_EXECUTION_NAME_BYTES && name.bytes().all(is_part)
 }
 
+fn is_tenant_id(id: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/=+-@ ".contains(&byte);
+    id.len() <= limits::TENANT_ID_BYTES && id.bytes().all(is_part)
+}
+
 fn client_context(encoded: &str) -> Result<String, Exception> {
     let refused = |why: &str| Exception::BadContent(format!("the client context given {why}"));
     if encoded.len() > limits::CLIENT_CONTEXT_BYTES {
@@ -207,6 +218,29 @@ mod tests {
         assert!(matches!(refused, Err(Exception::BadContent(why)) if why.contains("limit is 3583")));
         let refused = client_context(&"e".repeat(limits::CLIENT_CONTEXT_BYTES));
         assert!(matches!(refused, Err(Exception::BadContent(why)) if why.contains("not base64")));
+    }
+
+    #[test]
+    fn a_tenant_is_named_as_aws_has_it() {
+        let longest = "t".repeat(limits::TENANT_ID_BYTES);
+        for (id, fits) in [
+            ("a", true),
+            ("Blue 1._:/=+-@", true),
+            (&longest[1..], true),
+            (&longest, true),
+            (&format!("{longest}t"), false),
+            ("a,b", false),
+            ("ü", false),
+        ] {
+            let headers = HeaderMap::from_iter([(TENANT_ID.parse().unwrap(), HeaderValue::from_str(id).unwrap())]);
+            match CallerHeaders::new(&headers).event(Vec::new()) {
+                Ok(_) => assert!(fits, "{id}"),
+                Err(Exception::BadParameter(why)) => {
+                    assert!(!fits && why.starts_with(&format!("no id of a tenant: {id} (1 to 256")), "{why}");
+                }
+                Err(other) => panic!("{id}: {other:?}"),
+            }
+        }
     }
 
     #[test]

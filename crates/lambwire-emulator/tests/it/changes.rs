@@ -73,6 +73,34 @@ fn functions_are_started_anew_when_their_file_has_changed() {
 }
 
 #[test]
+fn a_change_says_that_it_waits_for_who_has_called_before() {
+    let directory = directory("waits");
+    let ((role, value), command) = (child::variable(), runtime());
+    let file = directory.join("functions.toml");
+    let write = |value_of_a: &str| {
+        let env = format!("env = {{ {role} = \"{value}\", A = \"{value_of_a}\" }}");
+        fs::write(&file, format!("[functions.a]\ncommand = {command}\n{env}\nwatch = \"/dev/null\"\ntimeout = 300\n"))
+            .unwrap();
+    };
+    write("1");
+    let mut emulator = Served::new(emulator(&file, &[]).stderr(Stdio::piped()));
+    let mut lines = emulator.process.stderr().lines().map_while(Result::ok);
+    let address = emulator.address();
+    std::thread::scope(|scope| {
+        let event = format!("meet {}", directory.join("met").display());
+        let answered = scope.spawn(move || answer(address, "a", &event));
+        wait_until("the call", || directory.join("met").exists());
+        write("2");
+        assert!(lines.any(|line| line.contains("have been answering who had called before")));
+        fs::write(directory.join("go"), "").unwrap();
+        assert_ne!(answered.join().unwrap(), None);
+    });
+    wait_until("the functions of the changed file", || variable_a(address, "a").as_deref() == Some("2"));
+    drop(emulator);
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn functions_go_on_when_those_of_a_changed_file_cannot_start() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("url = \"{}\"", taken.local_addr().unwrap());

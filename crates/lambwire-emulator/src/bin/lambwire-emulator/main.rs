@@ -9,6 +9,7 @@ use std::future;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use rustix::fs::OFlags;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 mod args;
 mod event;
@@ -197,10 +199,7 @@ async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
                 }
             };
             log::warn!("the file of functions has changed, and they are started again");
-            // The last is the one by whose port the others are called.
-            for function in running.drain(..) {
-                function.finish().await;
-            }
+            finish(running.drain(..)).await;
             // A port that is taken, or what else only a start finds, leaves callers with what they had.
             let failed = match start(&args, functions.clone()).await {
                 Ok(started) => {
@@ -219,6 +218,21 @@ async fn serve_anew(mut args: Args) -> Result<u8, Box<dyn Error>> {
     tokio::select! {
         result = serving => result,
         () = watching => Err(InvokeError::Stopped.into()),
+    }
+}
+
+/// Ends functions when they have answered whom they have accepted. The last is the one by whose port the others are called.
+async fn finish(functions: impl Iterator<Item = Running>) {
+    let finishing = async {
+        for function in functions {
+            function.finish().await;
+        }
+    };
+    let mut finishing = pin!(finishing);
+    if timeout(limits::SLOW_RESTART, finishing.as_mut()).await.is_err() {
+        let seconds = limits::SLOW_RESTART.as_secs();
+        log::warn!("for {seconds} s they have been answering who had called before, and are started when that is over");
+        finishing.await;
     }
 }
 

@@ -1,13 +1,14 @@
 """The worker for Perl over two pipes: `test_worker_perl.py [PERL]`. With JSON::PP, and with
 JSON::XS and Cpanel::JSON::XS where they are installed."""
 
+import copy
 import json
 import os
 import subprocess
 import sys
 import time
 
-from worker_pipes import PERL, Ended, Root, check, dies_of_sigterm, outlives_sigterm, try_all
+from worker_pipes import PERL, Ended, Root, check, dies_of_sigterm, is_reported, outlives_sigterm, try_all
 
 SAME = "sub handler { return $_[0] } 1;"
 
@@ -255,7 +256,14 @@ def spoiled(root):
 def signals(root):
     dies_of_sigterm(root, SIGNAL % 'die "at last"', "flushed\nat the end\n")
     outlives_sigterm(root, SIGNAL % "1")
-    return 2
+    # The first is that it is ready, the second is the answer.
+    at_second_write = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=write", "-e", "inject=write:signal=USR2:when=2"]
+    traced = copy.copy(root)
+    traced.command = [*at_second_write, *root.command]
+    with traced.serve("$SIG{USR2} = sub { die qq(late\\n) }; sub handler { 'well' } 1;") as running:
+        check("answer", running.invoke("{}"), ("text", b"well"))
+        is_reported("after a whole frame", running.hear(), "fatal", "Error", "late")
+    return 3
 
 
 def logs(root):

@@ -95,6 +95,14 @@ class Worker:
                 raise TimeoutError(f"{text!r} is not in the log: {self.logged()}")
             time.sleep(0.01)
 
+    def wait_until_it_waits(self):
+        """What has been heard may be of a worker that is still within its writing."""
+        give_up_at = time.monotonic() + PATIENCE
+        while Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+            if time.monotonic() > give_up_at:
+                raise TimeoutError(f"it is busy; the log is {self.logged()}")
+            time.sleep(0.01)
+
     def hear(self):
         """The next frame: its kind, its id and its body."""
         head = self.take(lambda: self.unread.find(b"\n") + 1).decode()
@@ -298,6 +306,7 @@ def dies_of_sigterm(root, text, logged):
     """A handler that SIGTERM ends by an error: what it has printed is `logged`, and the end is reported."""
     with root.serve(text) as running:
         running.invoke("{}")
+        running.wait_until_it_waits()
         running.process.send_signal(signal.SIGTERM)
         check("status", running.process.wait(PATIENCE), 1)
         check("log", running.logged(), logged)

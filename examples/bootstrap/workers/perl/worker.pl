@@ -187,8 +187,8 @@ package Lambwire {
     my $last = 1;
     # The invocation under way.
     my $id = '-';
-    # Whether a frame has been begun, and not ended.
-    my $is_torn;
+    # What is left to write of a frame, in bytes.
+    my $unwritten = 0;
     # Whether events are handed over as bytes, and strings sent as they stand.
     my $is_raw;
     my $can = \&UNIVERSAL::can;
@@ -261,17 +261,18 @@ package Lambwire {
         my ($kind, $about, $body) = @_;
         end_child() if $$ != $pid;
         # A signal's handler has died within a frame: whatever is written would be taken for the rest of that. It ends the worker.
-        die "$body\n" if $is_torn;
-        $is_torn = 1;
+        die "$body\n" if $unwritten;
         my $frame = "$kind $about " . length($body) . "\n" . $body;
-        for (my $written = 0; $written < length $frame;) {
-            my $more = syswrite $answers, $frame, length($frame) - $written, $written;
-            if (defined $more) { $written += $more }
-            elsif ($! == EAGAIN) { wait_for($answers, 'write') }
+        $unwritten = length $frame;
+        while ($unwritten) {
+            # Signals are not looked for in between: what was written counts as such when one's handler dies.
+            no warnings 'uninitialized';
+            $unwritten -= my $written = syswrite $answers, $frame, $unwritten, -$unwritten;
+            next if defined $written;
+            if ($! == EAGAIN) { wait_for($answers, 'write') }
             # The bootstrap is gone.
             elsif ($! != EINTR) { exit 1 }
         }
-        $is_torn = 0;
     }
 
     sub write_chunks {

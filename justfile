@@ -167,7 +167,7 @@ languages:
 
 # The worker of each language by itself, over two pipes
 workers:
-    scripts/install.sh php perl perl-json python3 node ruby luas shells
+    scripts/install.sh php perl perl-json python3 node ruby luas shells strace
     python3 scripts/test_workers.py
     python3 scripts/test_worker_lives.py
     python3 scripts/test_worker_signals.py

@@ -1,9 +1,11 @@
 """Handlers of signals that raise, at whatever moment: the event is answered, or the worker ends; it never hangs, and what it
 has begun to write is followed by nothing else: `test_worker_signals.py [LANGUAGE]...`."""
 
+import copy
 import fcntl
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -49,6 +51,8 @@ BEGUN = 1 << 20
 # How often a signal is sent, each time a little later than before, in seconds.
 TIMES, LATER_S = 60, 0.0001
 SIZES = [1, 50_000]
+# The processes that the worker for shells starts, until it waits for another event behind the first, and some more.
+FORKS = range(1, 31)
 
 # Has what a signal's handler does come at a moment that the event says: so many calls after the handler was called. There
 # Python looks for signals, within asyncio as well, and while the next event is waited for.
@@ -118,6 +122,21 @@ def at_spread_moments(bench):
     invoke_while_it_lives(bench, RAISES[bench.language.extension], range(TIMES), invoke)
 
 
+def within_every_fork(bench):
+    """A process that zsh starts while a signal waits has the trap, too."""
+    traced = copy.copy(bench)
+    for fork in FORKS:
+        inject = ["-e", "trace=clone", "-e", f"inject=clone:signal=USR2:when={fork}"]
+        traced.command = [shutil.which("strace"), "-qq", "-o", "/dev/null", *inject, *bench.command]
+        try:
+            with traced.serve(RAISES["sh"]) as running:
+                kind, body = heard(running, running.send("1"))
+                kind == "error" or check(f"fork {fork}: answer", body, b"x")
+                running.end()
+        except (Ended, BrokenPipeError):
+            pass
+
+
 def at_every_call(bench):
     def invoke(running, calls):
         kind, body = heard(running, running.send(str(calls)))
@@ -148,11 +167,12 @@ def invoke_while_it_lives(bench, text, moments, invoke, **variables):
 
 
 def heard(running, request_id):
-    """The kind and the body of the answer. What is raised while there is no event is of none, and asyncio may say of its loop
-    that it was stopped."""
+    """The kind and the body of the answer. What is raised while there is no event is of none, asyncio may say of its loop that
+    it was stopped, and zsh may have ended the shell of the function, too."""
     kind, answered, body = running.hear()
     if kind in ("error", "fatal"):
-        check(f"{kind}: {body}", (answered in (request_id, "-"), bool(re.search("late|loop", body.decode()))), (True, True))
+        is_told = bool(re.search("late|loop|a trap has ended its shell", body.decode()))
+        check(f"{kind}: {body}", (answered in (request_id, "-"), is_told), (True, True))
     else:
         check(f"{kind}: answered", answered, request_id)
     return kind, body
@@ -165,4 +185,5 @@ if __name__ == "__main__":
         # Lua has a module for signals that may be missing. With it, functions of LuaJIT's own library see other arguments than
         # they were called with when a signal comes (`os.time()` fails for want of a day), and nothing can be expected there.
         if root.language.extension != "lua" or root.name != "luajit" and has_posix(root):
-            try_all(root, TESTS + [between_a_head_and_its_body] * (root.language.extension == "php"))
+            own = {"php": [between_a_head_and_its_body], "sh": [within_every_fork]}
+            try_all(root, TESTS + own.get(root.language.extension, []))

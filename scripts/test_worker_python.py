@@ -63,7 +63,7 @@ async def background(event, context):
     async def tick():
         global ticks
         while True:
-            await asyncio.sleep(0.01); ticks += 1
+            await asyncio.sleep(0.01); ticks += 1; print("tick", flush=True)
     if event == "start": kept_loop.task = asyncio.create_task(tick())
     return ticks
 
@@ -120,12 +120,15 @@ def slowly(event, context):
     time.sleep(event)
     return "well"
 
-concurrent = []
+ended = 0
 async def at_once(event, context):
+    """Ends in the turn that the event says, whenever it has begun."""
+    global ended
     logging.warning("begins %s", event)
-    await asyncio.sleep(event)
+    while ended < event: await asyncio.sleep(0.001)
+    ended += 1
     logging.warning("ends %s", event)
-    if event == 0.1: raise ValueError("on purpose")
+    if event == 0: raise ValueError("on purpose")
     return [event, context.aws_request_id]
 
 async def exits(event, context):
@@ -140,6 +143,7 @@ async def cancels(event, context):
     def cancel():
         for task in asyncio.all_tasks(loop):
             if task is not own: task.cancel()
+        print(event, flush=True)
     loop, own = asyncio.get_running_loop(), asyncio.current_task()
     if event == "now": cancel()
     if event == "later": loop.call_later(0.05, cancel)
@@ -236,7 +240,7 @@ def one_loop_is_kept(root):
         check("the same", running.invoke("1"), running.invoke("2"))
     with root.serve("app.background") as running:
         check("start", running.invoke('"start"'), answer(0))
-        time.sleep(0.3)
+        running.wait_for_log("tick")
         check("runs between events", json.loads(running.invoke('"look"')[1]) > 0, True)
     with root.serve("app.cancelled") as running:
         check("cancelled", [type_of(running.invoke("1")) for _ in range(2)], [("error", "CancelledError")] * 2)
@@ -283,10 +287,10 @@ def what_is_raised_between_events_is_reported(root):
 def several_events_at_a_time(root):
     with root.serve("app.at_once", LAMBWIRE_CONCURRENCY="4") as running:
         check("said", running.asked, {"concurrency": 4})
-        waits = [0.6, 0.1, 0.4]
-        ids = {running.send(json.dumps(wait)): wait for wait in waits}
-        order = [running.hear() for _ in waits]
-        check("who is first", [ids[request_id] for _, request_id, _ in order], sorted(waits))
+        turns = [2, 0, 1]
+        ids = {running.send(json.dumps(turn)): turn for turn in turns}
+        order = [running.hear() for _ in turns]
+        check("who is first", [ids[request_id] for _, request_id, _ in order], sorted(turns))
         check("failed", type_of((order[0][0], order[0][2])), ("error", "ValueError"))
         check("own context", [json.loads(body) for _, _, body in order[1:]], [[ids[name], name] for _, name, _ in order[1:]])
         lines = [line.split("\t") for line in running.logged().splitlines()]
@@ -308,8 +312,8 @@ def tasks_are_cancelled(root):
         with root.serve("app.cancels", **variables) as running:
             for event in events:
                 check(event, running.invoke(json.dumps(event)), answer(event))
-                time.sleep(0.1)
-            check("it ends", (running.end(), running.logged()), (0, ""))
+                event == "last" or running.wait_for_log(event)
+            check("it ends", (running.end(), running.logged().split()), (0, list(events[:-1])))
 
 
 def causes_are_reported(root):

@@ -206,9 +206,11 @@ def streams(root):
 def ends(root):
     """Errors between events."""
     passed = 0
-    late = "def handler(event:, context:) = Thread.new { sleep 0.1; Thread.main.raise(IOError, 'late') } && 1"
+    late = "def handler(event:, context:) = Thread.new { sleep 0.01 until File.exist?('go'); Thread.main.raise(IOError, 'late') } && 1"
     with root.serve(late) as running:
         running.invoke("{}")
+        running.wait_until_it_waits()
+        root.write("go", "")
         kind, request_id, body = running.hear()
         check("late", (kind, request_id, json.loads(body)["errorMessage"]), ("fatal", "-", "late"))
         check("late", running.process.wait(PATIENCE), 1)

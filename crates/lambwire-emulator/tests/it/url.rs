@@ -33,7 +33,7 @@ fn ask_of(emulator: Emulator, request: &str, play: impl FnOnce(&mut Peer, &str))
 const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[test]
-fn an_event_has_the_trace_header_of_its_invocation() {
+fn an_event_has_the_trace_header_of_its_invocation_and_of_a_function_url_its_id() {
     let own = "Root=1-6b0c0030-7dca63a5fc2b1125e5a3823f;Parent=1dd499308a63c585;Sampled=1";
     let line = |value: &str| format!("X-Amzn-Trace-Id: {value}\r\n");
     for (header, is_own) in [(String::new(), false), (line(own), true), (line("Root=\u{fc}"), false)] {
@@ -50,6 +50,9 @@ fn an_event_has_the_trace_header_of_its_invocation() {
                 let name = if format == UrlFormat::V1 { "X-Amzn-Trace-Id" } else { "x-amzn-trace-id" };
                 assert_eq!(event["headers"][name], *trace_id);
                 assert!(trace_id.starts_with("Root=1-") && is_own == (trace_id == own), "{trace_id}");
+                // API Gateway has ids of its own.
+                let is_invocation = event["requestContext"]["requestId"] == *given.id;
+                assert_eq!(is_invocation, format == UrlFormat::V2, "{format:?}");
                 peer.respond(&given.id, b"1");
                 caller.join().unwrap();
             });

@@ -17,9 +17,9 @@ use crate::arn;
 use crate::event::new_id;
 use crate::telemetry;
 
-/// The event for a request, as JSON, of a function in this region.
-pub(super) fn event(format: UrlFormat, head: &Parts, body: &[u8], caller: IpAddr, region: &str) -> Vec<u8> {
-    let request = Request { format, head, body, caller, region };
+/// The event for a request, as JSON, of a function in this region. Its invocation has this id.
+pub(super) fn event(format: UrlFormat, head: &Parts, body: &[u8], caller: IpAddr, region: &str, id: &str) -> Vec<u8> {
+    let request = Request { format, head, body, caller, region, id };
     let event = match format {
         UrlFormat::V2 => request.v2(),
         UrlFormat::V1 => request.v1(),
@@ -34,6 +34,7 @@ struct Request<'r> {
     body: &'r [u8],
     caller: IpAddr,
     region: &'r str,
+    id: &'r str,
 }
 
 impl Request<'_> {
@@ -59,7 +60,7 @@ impl Request<'_> {
                     "sourceIp": self.caller.to_string(),
                     "userAgent": self.header(&USER_AGENT),
                 },
-                "requestId": new_id::<String>(),
+                "requestId": self.id,
                 "routeKey": "$default",
                 "stage": "$default",
                 "time": time,
@@ -253,7 +254,7 @@ mod tests {
 
     fn made(format: UrlFormat, request: hyper::http::request::Builder, body: &[u8]) -> Value {
         let (head, ()) = request.body(()).unwrap().into_parts();
-        serde_json::from_slice(&event(format, &head, body, [127, 0, 0, 1].into(), "eu-west-1")).unwrap()
+        serde_json::from_slice(&event(format, &head, body, [127, 0, 0, 1].into(), "eu-west-1", "id")).unwrap()
     }
 
     fn request() -> hyper::http::request::Builder {

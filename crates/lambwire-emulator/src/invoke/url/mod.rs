@@ -9,7 +9,7 @@ use super::Service;
 use super::body::RequestBody;
 use super::headers::{CallerHeaders, TRACE_ID};
 use super::reply::{Exception, Reply};
-use crate::event::{Event, new_trace_id};
+use crate::event::{Event, new_id, new_trace_id};
 use crate::queue::now_ms;
 
 mod cors;
@@ -60,7 +60,10 @@ pub(super) async fn answer(
     }
     let body = body.collect().await?;
     let trace_id = traced(&mut head.headers);
-    let event = Event::new(event::event(*format, head, &body, caller, service.callers.region())).trace_id(trace_id);
+    let id = new_id::<String>();
+    let payload = event::event(*format, head, &body, caller, service.callers.region(), &id);
+    let mut event = Event::new(payload).trace_id(trace_id);
+    event.request_id = Some(id);
     let refused = |error| Exception::new(error, service.callers.is_reserved());
     let mut reply = if *is_streaming {
         let (job, response) = service.callers.streaming_job(event).map_err(refused)?;

@@ -1,5 +1,6 @@
 //! The program sends one event, prints the answer, and ends.
 
+use std::fs::File;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -79,6 +80,15 @@ fn who_has_closed_standard_output_hears_what_is_lost() {
         let said = stderr(&output).matches("standard output is closed, or /dev/null: the answer is lost").count();
         assert_eq!(said, count, "{redirection}: {}", stderr(&output));
     }
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_said_to_be_that() {
+    let mut command = emulator(&["--timeout", "300", "--event-json", "1"]);
+    let output = command.stdout(File::create("/dev/full").unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = "lambwire-emulator: cannot write the answer to standard output: No space left on device (os error 28)\n";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
 }
 
 #[test]

@@ -149,23 +149,27 @@ fn ignores_hang_up() -> bool {
 /// Sends one event, prints the answer, and sees the invocation to its end.
 async fn send(emulator: Running, event: Event) -> Result<u8, Box<dyn Error>> {
     let mut answer = emulator.invoke(event).await?;
-    let mut stdout = io::stdout().lock();
-    // Lines of the log would stand behind it.
-    if (stdout.is_terminal() || are_outputs_one()) && !answer.body.ends_with(b"\n") {
-        answer.body.push(b'\n');
-    }
-    if stdout.is_terminal() {
-        stdout.write_all(shown(&answer.body).as_bytes())?;
-    } else {
-        stdout.write_all(&answer.body)?;
-    }
-    stdout.flush()?;
-    drop(stdout);
+    let printed = print(&mut answer.body);
     emulator.finish().await;
+    printed.map_err(|error| format!("cannot write the answer to standard output: {error}"))?;
     Ok(match answer.outcome {
         Outcome::Success => 0,
         _ => FUNCTION_FAILED,
     })
+}
+
+fn print(answer: &mut Vec<u8>) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    // Lines of the log would stand behind it.
+    if (stdout.is_terminal() || are_outputs_one()) && !answer.ends_with(b"\n") {
+        answer.push(b'\n');
+    }
+    if stdout.is_terminal() {
+        stdout.write_all(shown(answer).as_bytes())?;
+    } else {
+        stdout.write_all(answer)?;
+    }
+    stdout.flush()
 }
 
 /// Serves until a signal comes; anew, whenever the file of functions has changed, if one of them is watched.

@@ -17,7 +17,7 @@ mod values;
 pub(crate) use function::FunctionArgs;
 pub(crate) use rie::RieArgs;
 use values::Format;
-use values::address;
+use values::{address, host, origin};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,11 +74,11 @@ pub(crate) struct Args {
 
     /// A name by which this machine may be called, beside addresses and localhost; any is, if --listen is no loopback
     /// address
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host)]
     allow_host: Vec<String>,
 
     /// An origin whose pages may call, such as https://example.com; otherwise none may
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     allow_origin: Vec<String>,
 
     /// Send the event in this file (- is standard input), print the answer, and exit

@@ -79,6 +79,24 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "neither a port, such as 8080, nor an address with one, such as 127.0.0.1:8080".to_owned())
 }
 
+/// A host as `Host` has it, but without its port, which is not looked at. Addresses are taken without being named.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let is_host = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    is_host
+        .then(|| text.to_owned())
+        .ok_or_else(|| "not a name such as lambda, without scheme, port and path".to_owned())
+}
+
+/// An origin as browsers write it (RFC 6454, section 6.2): any other would be that of no page.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let is_rest = |byte| matches!(byte, b'/' | b'?' | b'#' | b'@' | b'*' | b'A'..=b'Z') || !byte.is_ascii_graphic();
+    let host = text.split_once("://").filter(|(scheme, _)| !scheme.is_empty()).map_or("", |(_, host)| host);
+    let is_origin = text == "null" || !host.is_empty() && !host.bytes().any(is_rest);
+    let not =
+        "not an origin as browsers write it, such as https://example.com or http://localhost:3000, without a path";
+    is_origin.then(|| text.to_owned()).ok_or_else(|| not.to_owned())
+}
+
 pub(super) fn memory(text: &str) -> Result<u32, String> {
     let memory = text.parse().ok().filter(|memory| (MIN_MEMORY_MB..=MAX_MEMORY_MB).contains(memory));
     memory.ok_or_else(|| format!("not a number of MB from {MIN_MEMORY_MB} to {MAX_MEMORY_MB}, without the unit"))
@@ -173,6 +191,26 @@ mod tests {
         }
         for odd in ["", ":8080", "localhost", "localhost:", "65536", "-1", "127.0.0.1", "host:1"] {
             assert!(address(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_no_host_and_no_origin_of_a_browser_can_be_is_refused() {
+        for name in ["lambda", "Lambda.local", "a_b-1"] {
+            assert_eq!(host(name), Ok(name.to_owned()));
+        }
+        for odd in ["", "*", "lambda:8080", "http://lambda", "lambda/", "a b", "l\u{e4}mbda"] {
+            assert!(host(odd).is_err(), "{odd}");
+        }
+        for own in ["https://example.com", "http://localhost:3000", "http://[::1]:1", "app-1://x", "null"] {
+            assert_eq!(origin(own), Ok(own.to_owned()));
+        }
+        for odd in ["", "*", "example.com", "https://", "://a", "https://a/", "https://a/b", "https://A", "https://a?b"]
+        {
+            assert!(origin(odd).is_err(), "{odd}");
+        }
+        for odd in ["https://a#b", "https://b@a", "https://*.a", "https://a b", "https://\u{e4}"] {
+            assert!(origin(odd).is_err(), "{odd}");
         }
     }
 

@@ -12,6 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use hyper::body::{Body, Bytes, Frame};
 use serde_json::{Map, Value};
 
+use super::reply::STOPPED;
 use crate::answer::{Answer, Outcome};
 use crate::limits;
 use crate::queue::ResponseStream;
@@ -72,7 +73,7 @@ fn complete(answer: Option<Answer>) -> Map<String, Value> {
     let mut members = Map::new();
     let Some(answer) = answer else {
         members.insert("ErrorCode".into(), "ServiceException".into());
-        members.insert("ErrorDetails".into(), "the emulator is ending".into());
+        members.insert("ErrorDetails".into(), STOPPED.into());
         return members;
     };
     if answer.outcome == Outcome::Failure {

@@ -153,6 +153,9 @@ pub(super) enum Exception {
     Stopped,
 }
 
+/// What callers hear whom nobody is left to answer: after a change of the file of functions, others come.
+pub(super) const STOPPED: &str = "the emulator is ending, or starts its functions again";
+
 impl Exception {
     pub(super) fn reply(&self) -> Reply {
         let (status, name) = self.kind();
@@ -171,7 +174,7 @@ impl Exception {
                 format!("Request must be smaller than {} bytes for the InvokeFunction operation", limit + 1)
             }
             Self::Throttled { .. } => "Rate Exceeded.".to_owned(),
-            Self::Stopped => "the emulator is ending".to_owned(),
+            Self::Stopped => STOPPED.to_owned(),
         };
         let fault = if status.is_server_error() { "Service" } else { "User" };
         let mut members = vec![("__type", name), ("Type", fault), ("message", &message)];

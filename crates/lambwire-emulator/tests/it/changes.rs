@@ -79,8 +79,8 @@ fn a_change_says_that_it_waits_for_who_has_called_before() {
     let file = directory.join("functions.toml");
     let write = |value_of_a: &str| {
         let env = format!("env = {{ {role} = \"{value}\", A = \"{value_of_a}\" }}");
-        fs::write(&file, format!("[functions.a]\ncommand = {command}\n{env}\nwatch = \"/dev/null\"\ntimeout = 300\n"))
-            .unwrap();
+        let function = format!("command = {command}\n{env}\nwatch = \"/dev/null\"\ntimeout = 300\n");
+        fs::write(&file, format!("[functions.a]\n{function}[functions.z]\n{function}")).unwrap();
     };
     write("1");
     let mut emulator = Served::new(emulator(&file, &[]).stderr(Stdio::piped()));
@@ -92,8 +92,11 @@ fn a_change_says_that_it_waits_for_who_has_called_before() {
         wait_until("the call", || directory.join("met").exists());
         write("2");
         assert!(lines.any(|line| line.contains("have been answering who had called before")));
+        // By the port of z, which ends when a has.
+        let refused = answer(address, "a", "").unwrap();
         fs::write(directory.join("go"), "").unwrap();
         assert_ne!(answered.join().unwrap(), None);
+        assert!(refused.contains("the emulator is ending, or starts its functions again"), "{refused}");
     });
     wait_until("the functions of the changed file", || variable_a(address, "a").as_deref() == Some("2"));
     drop(emulator);

@@ -14,7 +14,7 @@ main() {
     # A connection is a file.
     ulimit -n "$(ulimit -H -n)"
     exec "$target/bench/release/emulators" "$target/release/examples/echo" "$target/release/lambwire-emulator" \
-        "$(scripts/image.sh x86_64 lambwire-emulator)" "$(before "$target")" "$target/bench/emulator-floor" \
+        "$(scripts/image.sh x86_64 lambwire-emulator profiled)" "$(before "$target")" "$target/bench/emulator-floor" \
         "$(scripts/rie.sh)" "$(scripts/cargo-lambda.sh)" "$@"
 }
 

@@ -8,5 +8,5 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install -q target/wheels/*.whl
-python3 scripts/bench_start.py "$(scripts/image.sh x86_64 lambwire-emulator)" "$work/venv/bin/lambwire-emulator" \
+python3 scripts/bench_start.py "$(scripts/image.sh x86_64 lambwire-emulator profiled)" "$work/venv/bin/lambwire-emulator" \
     "$(scripts/rie.sh)" "$(scripts/image.sh x86_64 hello)"

@@ -15,7 +15,7 @@ main() {
     local version bootstrap emulator
     version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
     bootstrap=$(scripts/image.sh x86_64 bootstrap)
-    emulator=$(scripts/image.sh x86_64 lambwire-emulator)
+    emulator=$(scripts/image.sh x86_64 lambwire-emulator profiled)
     tree "$work/lambwire-$version" "$version" "$bootstrap" "$emulator"
     python3 -m venv "$work/tools"
     "$work/tools/bin/pip" install -q "wheel==$WHEEL"

@@ -12,7 +12,9 @@ scripts/install.sh musl-aarch64
 scripts/manuals.sh
 for arch in x86_64 aarch64; do
     for package in bootstrap lambwire-emulator; do
-        program=$(scripts/image.sh $arch $package)
+        profiled=()
+        [ "$arch $package" != "x86_64 lambwire-emulator" ] || profiled=(profiled)
+        program=$(scripts/image.sh $arch $package "${profiled[@]}")
         rm -rf "${stage:?}"/*
         mkdir "$stage/completions"
         cp "$program" target/manuals/$package.1 LICENSE-APACHE LICENSE-MIT "$stage/"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks of the tools named as arguments: just deny fuzz coverage mdbook mutants semver-checks
-# valgrind strace unzip curl zsh groff llvm-22 musl musl-debian musl-aarch64 podman postgresql go go-native, and interpreters:
-# php perl python3 node ruby lua, luas (every version), shells, more-languages, php-curl, perl-json, plack; what npm builds aws-lambda-ric
-# with; chromium with its driver; a busybox that is linked to nothing; and mingw-binutils, to check types for Windows.
+# valgrind strace unzip curl zsh groff llvm-22 lld-22 libclang-rt-22-dev musl musl-debian musl-aarch64 podman postgresql go
+# go-native, and interpreters: php perl python3 node ruby lua, luas (every version), shells, more-languages, php-curl, perl-json,
+# plack; what npm builds aws-lambda-ric with; chromium with its driver; a busybox that is linked to nothing; and
+# mingw-binutils, to check types for Windows.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,6 +32,7 @@ main() {
         mutants) cargo_tool cargo-mutants "$MUTANTS" ;;
         valgrind | strace | unzip | curl | zsh) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         llvm-*) [ -x "/usr/lib/$tool/bin/llvm-cov" ] || packages+=("$tool") ;;
+        libclang-rt-*-dev | lld-*) mapfile -t -O ${#packages[@]} packages < <(lacking "$tool") ;;
         podman) mapfile -t -O ${#packages[@]} packages < <(lacking podman runc containernetworking-plugins iptables) ;;
         postgresql) mapfile -t -O ${#packages[@]} packages < <(lacking postgresql) ;;
         go-native) mapfile -t -O ${#packages[@]} packages < <(lacking golang-go gcc libc6-dev libpq-dev) ;;

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 bootstrap=$(scripts/image.sh x86_64 bootstrap)
-emulator=$(scripts/image.sh x86_64 lambwire-emulator)
+emulator=$(scripts/image.sh x86_64 lambwire-emulator profiled)
 layout=${CARGO_TARGET_DIR:-target}/bootstrap-image
 rm -rf "$layout"
 python3 scripts/oci_image.py "$layout" lambwire/bootstrap "amd64=$bootstrap,$emulator"

@@ -35,7 +35,9 @@ class Api(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Requests)
         self.count = count
         self.given = self.answered = 0
-        self.has_none = threading.Event()
+        self.has_none = False
+        # Requests of several connections come at once.
+        self.counting = threading.Lock()
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def handle_error(self, request, address):
@@ -49,16 +51,19 @@ class Requests(http.server.BaseHTTPRequestHandler):
         server = self.server
         if "/extension/" in self.path:
             time.sleep(PATIENCE)
-        if server.given == server.count:
-            server.has_none.set()
+        with server.counting:
+            server.given += 1
+            number = server.given
+            server.has_none = number > server.count
+        if number > server.count:
             time.sleep(PATIENCE)
-        server.given += 1
         deadline_ms = int(time.time() * 1000) + PATIENCE * 1000
-        self.answer(200, {"Lambda-Runtime-Aws-Request-Id": f"id-{server.given}", "Lambda-Runtime-Deadline-Ms": deadline_ms}, b"1")
+        self.answer(200, {"Lambda-Runtime-Aws-Request-Id": f"id-{number}", "Lambda-Runtime-Deadline-Ms": deadline_ms}, b"1")
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.answered += "/response" in self.path
+        with self.server.counting:
+            self.server.answered += "/response" in self.path
         self.answer(200 if "/extension/" in self.path else 202, {"Lambda-Extension-Identifier": "x"}, b"{}")
 
     def answer(self, status, headers, body):
@@ -91,7 +96,7 @@ def hears(bootstrap, language, chance):
         interpreter = ["--interpreter", language] if language in ("bun", "deno") else []
         command = [bootstrap, *interpreter, *several, "app.handler"]
         process = subprocess.Popen(command, env={**os.environ, **own}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        while is_busy and api.answered < 1 or not is_busy and not api.has_none.is_set():
+        while api.answered < (1 if is_busy else api.count) or not (is_busy or api.has_none):
             check(f"{language}: it runs", process.poll(), None)
             time.sleep(0.001)
         time.sleep(chance.random() * MOMENTS_S)
